@@ -1,0 +1,128 @@
+//! `clean`: what `apply` inserted and the load hung on it, taken away.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
+
+use crate::apply::{self, ApplyError, Earlier, Past, Removed};
+use crate::database::{self, Database, DatabaseError};
+use crate::manifest::{Header, ManifestError};
+use crate::plan::Plan;
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Config {
+    pub plan: PathBuf,
+    pub database: Database,
+    pub manifest: PathBuf,
+    /// The manifest's where none is given, else the plan's own.
+    pub seed: Option<u64>,
+    /// At least the manifest's.
+    pub scale: u32,
+    pub run: Run,
+    /// Whether rows may be removed on another machine.
+    pub confirmed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    Real,
+    /// Counts, and leaves everything as it is.
+    Dry,
+}
+
+/// What was done, or would be.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    pub plan: String,
+    pub dry_run: bool,
+    pub removed: Vec<Removed>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(
+        "manifest {} is of plan {found}, not of {wanted}; name the one that belongs to the plan with --manifest",
+        path.display()
+    )]
+    OtherPlan { path: PathBuf, found: String, wanted: String },
+    #[error(
+        "manifest {} is of another database ({found}) than the one at {place}; name the one that belongs to it with --manifest",
+        path.display()
+    )]
+    OtherDatabase { path: PathBuf, found: String, place: String },
+    #[error("the rows are removed, but not manifest {}", path.display())]
+    Leftover { path: PathBuf, source: std::io::Error },
+}
+
+/// Removes in one transaction what the manifest's plan has, and the manifest.
+///
+/// # Errors
+/// With nothing changed in the database.
+pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summary, CleanError> {
+    let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
+    let mut connection = config.database.connect().await.map_err(ApplyError::from)?;
+    let id = database::identify(&mut connection).await.map_err(ApplyError::from)?;
+    let manifest = manifest_of(&config.manifest, &plan, &id, config.database.place())?;
+    let known = manifest.is_some();
+    let earlier = manifest.map(|header| Earlier::from_header(header, &plan));
+    let mut past = Past::new(&plan, earlier, plan.seed, config.scale);
+    past.override_seed(config.seed);
+    let failed = |doing| move |error| ApplyError::from(DatabaseError::while_doing(doing)(error));
+    let mut transaction = connection.begin().await.map_err(failed("beginning a transaction"))?;
+    let removing = async {
+        apply::lock(&mut transaction, &plan).await?;
+        past.remove(&mut transaction).await
+    };
+    let removed = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Err(ApplyError::Interrupted.into()),
+        removed = removing => removed?,
+    };
+    if config.run == Run::Dry {
+        transaction.rollback().await.map_err(failed("rolling back"))?;
+        return Ok(Summary { plan: plan.name, dry_run: true, removed });
+    }
+    apply::confirm(&removed, &config.database, config.confirmed)?;
+    transaction.commit().await.map_err(failed("committing"))?;
+    if known {
+        // It told of rows that are gone.
+        std::fs::remove_file(&config.manifest)
+            .map_err(|source| CleanError::Leftover { path: config.manifest.clone(), source })?;
+    }
+    Ok(Summary { plan: plan.name, dry_run: false, removed })
+}
+
+/// The manifest's header, none where there is no manifest.
+///
+/// # Errors
+/// When it is damaged, or of another plan or database.
+pub(crate) fn manifest_of(
+    path: &std::path::Path,
+    plan: &Plan,
+    id: &crate::manifest::format::DatabaseId,
+    place: &str,
+) -> Result<Option<Header>, CleanError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let header = Header::read(path)?;
+    let path = path.to_owned();
+    if header.plan.name != plan.name {
+        let (found, wanted) = (header.plan.name, plan.name.clone());
+        return Err(CleanError::OtherPlan { path, found, wanted });
+    }
+    let known =
+        |id: &crate::manifest::format::DatabaseId| (id.system_identifier.clone(), id.name.clone());
+    if known(&header.database) != known(id) {
+        let found = header.database.name;
+        return Err(CleanError::OtherDatabase { path, found, place: place.to_owned() });
+    }
+    Ok(Some(header))
+}

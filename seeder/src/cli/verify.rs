@@ -1,0 +1,64 @@
+//! `seeder verify`.
+
+use clap::Args;
+
+use super::place::Place;
+use super::{print, print_json};
+use crate::Error;
+use crate::exit::Exit;
+use crate::verify::{self, Config, Target, VerifyError};
+
+/// Look whether the rows are there, refer to rows that are there, and accounts can log in.
+///
+/// A sample of each persona's accounts is tried: against the stored bcrypt
+/// hashes, or with --target by real logins.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  seeder verify --plan fixtures/plans/vigilia.toml
+  seeder verify --plan fixtures/plans/vigilia.toml --target http://127.0.0.1:8000")]
+pub(super) struct Verify {
+    #[command(flatten)]
+    place: Place,
+    /// Log in there
+    #[arg(long, value_name = "URL")]
+    target: Option<String>,
+    /// Where it takes e-mail and password
+    #[arg(long, value_name = "PATH", default_value = "/api/v1/auth/login")]
+    login_path: String,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Verify {
+    pub(super) async fn run(self) -> Result<Exit, Error> {
+        let Self { place, target, login_path, json } = self;
+        let target = target
+            .map(|url| Target::pin(&url, &login_path, &place.database.allow_host))
+            .transpose()
+            .map_err(VerifyError::from)?;
+        let database = place.database.pin()?;
+        let config = Config { plan: place.plan, database, manifest: place.manifest, target };
+        let report = verify::verify(&config).await?;
+        if json {
+            print_json(&report)?;
+            return Ok(report.exit());
+        }
+        for table in &report.tables {
+            print(&format!("{}: {} of {} rows", table.table, table.present, table.planned))?;
+        }
+        for key in report.foreign_keys.iter().filter(|key| key.dangling > 0) {
+            let columns = key.columns.join(", ");
+            print(&format!("{}.{columns}: {} rows refer to nothing", key.table, key.dangling))?;
+        }
+        for accounts in &report.accounts {
+            let able = accounts.tried - accounts.refused.len() as u64;
+            print(&format!("{}: {able} of {} can log in", accounts.persona, accounts.tried))?;
+            for refused in &accounts.refused {
+                print(&format!("  {refused}"))?;
+            }
+        }
+        Ok(report.exit())
+    }
+}

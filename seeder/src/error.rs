@@ -1,0 +1,131 @@
+//! What can go wrong, and the exit code of each.
+
+use crate::apply::ApplyError;
+use crate::clean::CleanError;
+use crate::cluster::ClusterError;
+use crate::database::{DatabaseError, SqlError};
+use crate::exit::Exit;
+use crate::manifest::ManifestError;
+use crate::plan::PlanError;
+use crate::safety::SafetyError;
+use crate::schema::SchemaError;
+use crate::verify::{LoginError, VerifyError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+    #[error(transparent)]
+    Clean(#[from] CleanError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    #[error("{} is there already; add --force to overwrite it", path.display())]
+    PlanExists { path: std::path::PathBuf },
+    #[error("cannot write plan {}", path.display())]
+    PlanWrite { path: std::path::PathBuf, source: std::io::Error },
+    #[error("cannot write to stdout")]
+    Stdout(#[source] std::io::Error),
+}
+
+impl Error {
+    /// The exit code that tells a script what kind of failure it was.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Apply(error) => apply(error),
+            Self::Cluster(error) => cluster(error),
+            Self::Database(error) => database(error),
+            Self::Clean(error) => clean(error),
+            Self::Verify(VerifyError::Clean(error)) => clean(error),
+            Self::Verify(VerifyError::Login(error)) => login(error),
+            Self::Verify(VerifyError::NoManifest { .. }) => Exit::Usage,
+            Self::PlanExists { .. } => Exit::Usage,
+            Self::Stdout(_) | Self::PlanWrite { .. } => Exit::Internal,
+        }
+    }
+}
+
+fn apply(error: &ApplyError) -> Exit {
+    match error {
+        ApplyError::Plan(PlanError::Read { .. }) | ApplyError::Manifest { .. } => Exit::Internal,
+        ApplyError::Plan(PlanError::At { .. })
+        | ApplyError::Cycle(_)
+        | ApplyError::Changed { .. } => Exit::Usage,
+        ApplyError::Schema(SchemaError::NoTables { .. } | SchemaError::Empty { .. }) => {
+            Exit::Environment
+        }
+        ApplyError::Schema(SchemaError::NoTable { .. }) => Exit::Usage,
+        ApplyError::Schema(SchemaError::Sql(source)) => sql(source),
+        ApplyError::Database(error) => database(error),
+        ApplyError::Rows { source, .. } | ApplyError::StillReferred { source, .. } => sql(source),
+        ApplyError::NotConfirmed { .. } => Exit::Refused,
+        ApplyError::Interrupted => Exit::Interrupted,
+    }
+}
+
+fn clean(error: &CleanError) -> Exit {
+    match error {
+        CleanError::Apply(error) => apply(error),
+        CleanError::Manifest(ManifestError::Read { .. }) | CleanError::Leftover { .. } => {
+            Exit::Internal
+        }
+        CleanError::Manifest(_)
+        | CleanError::OtherPlan { .. }
+        | CleanError::OtherDatabase { .. } => Exit::Usage,
+    }
+}
+
+fn login(error: &LoginError) -> Exit {
+    match error {
+        LoginError::Url(_) => Exit::Usage,
+        LoginError::Safety(SafetyError::NotAllowed { .. }) => Exit::Refused,
+        LoginError::Safety(_) | LoginError::Unreachable { .. } | LoginError::Refused(_) => {
+            Exit::Environment
+        }
+        LoginError::Client(_) => Exit::Internal,
+    }
+}
+
+fn database(error: &DatabaseError) -> Exit {
+    match error {
+        DatabaseError::Url => Exit::Usage,
+        DatabaseError::Refused(SafetyError::NotAllowed { .. }) => Exit::Refused,
+        DatabaseError::Refused(_) | DatabaseError::Connect { .. } => Exit::Environment,
+        DatabaseError::Failed { source, .. } => sql(source),
+    }
+}
+
+/// By the class of the SQLSTATE: a value that does not fit is the plan's
+/// fault, and what the server or other rows refuse is the environment's.
+fn sql(error: &SqlError) -> Exit {
+    let Some(said) = error.server() else { return Exit::Environment };
+    match said.code() {
+        // Not-null and check violations come from what the plan says.
+        "23502" | "23514" => Exit::Usage,
+        code => match &code[..2] {
+            // Data exceptions.
+            "22" => Exit::Usage,
+            // Connections, read-only transactions, logins, missing databases,
+            // violated constraints, missing rights, resources, shutdown.
+            "08" | "23" | "25" | "28" | "3D" | "42" | "53" | "57" => Exit::Environment,
+            _ => Exit::Internal,
+        },
+    }
+}
+
+fn cluster(error: &ClusterError) -> Exit {
+    match error {
+        ClusterError::NoBinaries
+        | ClusterError::NoUser
+        | ClusterError::NoStart { .. }
+        | ClusterError::Absent { .. }
+        | ClusterError::Stopped { .. } => Exit::Environment,
+        ClusterError::ForeignData { .. } => Exit::Refused,
+        ClusterError::File { .. } | ClusterError::Run { .. } | ClusterError::Failed { .. } => {
+            Exit::Internal
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Exit codes: the interface of all four tools to scripts.
+
+use std::process::ExitCode;
+
+/// How a tool ended. The numbers are documented in README.md and never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done.
+    Good,
+    /// An internal fault or an I/O error.
+    Internal,
+    /// Usage or configuration: an option, a file's content.
+    Usage,
+    /// Refused for safety.
+    Refused,
+    /// The environment: something unreachable, a login refused.
+    Environment,
+    /// A threshold failed.
+    Threshold,
+    /// Fidelity is under what was asked for.
+    Fidelity,
+    /// The run measured the generator, not the target.
+    Invalid,
+    /// The input or the run is incomplete.
+    Incomplete,
+    /// Ended by SIGINT, with what was measured written.
+    Interrupted,
+    /// Ended by SIGTERM, with what was measured written.
+    Terminated,
+}
+
+impl Exit {
+    /// The process exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Environment => 4,
+            Self::Threshold => 10,
+            Self::Fidelity => 11,
+            Self::Invalid => 12,
+            Self::Incomplete => 13,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// Of two that both hold, the one that is told:
+    /// 130/143, 1, 12, 13, 11, 10, and any other error before a good end.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self.rank() <= other.rank() { self } else { other }
+    }
+
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Interrupted | Self::Terminated => 0,
+            Self::Internal => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Environment => 4,
+            Self::Invalid => 5,
+            Self::Incomplete => 6,
+            Self::Fidelity => 7,
+            Self::Threshold => 8,
+            Self::Good => 9,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Writes an error and its causes as one line: `tool: error: cause: cause`.
+pub fn one_line(tool: &str, error: &dyn std::error::Error) -> String {
+    let mut line = format!("{tool}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn a_signal_is_told_before_anything_else_and_a_threshold_last() {
+        assert_eq!(Exit::Threshold.or(Exit::Interrupted), Exit::Interrupted);
+        assert_eq!(Exit::Threshold.or(Exit::Invalid), Exit::Invalid);
+        assert_eq!(Exit::Invalid.or(Exit::Internal), Exit::Internal);
+        assert_eq!(Exit::Fidelity.or(Exit::Incomplete), Exit::Incomplete);
+        assert_eq!(Exit::Threshold.or(Exit::Good), Exit::Threshold);
+    }
+}

@@ -1,0 +1,110 @@
+//! `manifest.json`, version 1: what `seeder apply` put into the database.
+//!
+//! One JSON document. `accounts` stands last, so that a writer can stream it.
+//! The file holds test passwords: mode 0600, never committed, and `Debug`
+//! output of an [`Account`] leaves the secret fields out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub const FORMAT: &str = "seeder-manifest";
+/// Major version: a reader refuses any other.
+pub const VERSION: u32 = 1;
+
+/// Fields of an [`Account`] that must never leave the manifest.
+pub const SECRET_FIELDS: [&str; 1] = ["password"];
+
+/// Everything but the accounts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    pub format: String,
+    pub version: u32,
+    /// Name and version of the writer, such as `seeder 0.1.0`.
+    pub tool: String,
+    pub plan: PlanRef,
+    /// The plan itself: what was inserted can be told, and removed, after the
+    /// file has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<PlanSource>,
+    pub seed: u64,
+    pub scale: u32,
+    pub database: DatabaseId,
+    /// bcrypt costs of the stored password hashes, ascending: they decide the login rate.
+    pub bcrypt_costs: Vec<u32>,
+    pub tables: Vec<TableRows>,
+    /// SHA-256 over plan digest, seed, scale and the tables' digests: equal for
+    /// equal data, whatever database it is in. Traces and runs refer to it.
+    pub digest: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRef {
+    pub name: String,
+    /// `sha256:…` of the plan file's bytes.
+    pub digest: String,
+}
+
+/// A plan as it was applied. It names passwords, which `Debug` leaves out.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanSource {
+    /// RFC 3339: what `now()` was.
+    pub epoch: String,
+    /// The plan file's content.
+    pub text: String,
+}
+
+impl fmt::Debug for PlanSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlanSource").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+/// Which database was seeded, without credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseId {
+    /// `pg_control_system().system_identifier`: one value a cluster, for its life.
+    pub system_identifier: String,
+    pub name: String,
+    pub server_version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRows {
+    pub table: String,
+    pub rows: u64,
+    /// `sha256:…` of the rows as they were sent to COPY.
+    pub digest: String,
+    /// Columns that the database filled (defaults, identity): not in the digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled_by_database: Vec<String>,
+}
+
+/// One account that may log in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub persona: String,
+    /// Unique in the manifest; what traces refer to, such as `dispatcher1`.
+    pub name: String,
+    /// What a binding to the account may name: `id`, `email`, `password` and
+    /// whatever else the plan lists.
+    pub fields: BTreeMap<String, String>,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("persona", &self.persona)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The whole document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    #[serde(flatten)]
+    pub header: Header,
+    pub accounts: Vec<Account>,
+}

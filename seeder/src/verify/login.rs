@@ -1,0 +1,78 @@
+//! Real logins.
+
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url};
+use serde_json::json;
+
+use crate::manifest::Account;
+use crate::safety::{self, SafetyError};
+
+/// bcrypt at a high cost takes its time.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where accounts log in.
+#[derive(Debug)]
+pub struct Target {
+    client: Client,
+    login: Url,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    #[error("{0} is not an address such as http://127.0.0.1:8000")]
+    Url(String),
+    #[error(transparent)]
+    Safety(#[from] SafetyError),
+    #[error("cannot make an HTTP client")]
+    Client(#[source] reqwest::Error),
+    #[error("cannot log in at {place}")]
+    Unreachable { place: String, source: reqwest::Error },
+    /// What the target said: belongs into the report.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Target {
+    /// Checks where the URL leads, before anything is sent there.
+    ///
+    /// # Errors
+    /// When it is no URL, or leads to a host that was not allowed.
+    pub fn pin(url: &str, path: &str, allowed: &[String]) -> Result<Self, LoginError> {
+        let invalid = || LoginError::Url(url.to_owned());
+        let base = Url::parse(url).map_err(|_| invalid())?;
+        let login = base.join(path).map_err(|_| invalid())?;
+        let host = login.host_str().ok_or_else(invalid)?.to_owned();
+        let port = login.port_or_known_default().ok_or_else(invalid)?;
+        let addresses = safety::pin(&host, port, allowed)?;
+        // An error means that there is a provider already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .resolve_to_addrs(&host, &addresses)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .build()
+            .map_err(LoginError::Client)?;
+        Ok(Self { client, login })
+    }
+
+    /// # Errors
+    /// [`LoginError::Refused`] when the target answers anything but a token.
+    pub(super) async fn log_in(&self, account: &Account) -> Result<(), LoginError> {
+        let field = |name: &str| account.fields.get(name).map(String::as_str).unwrap_or_default();
+        let credentials = json!({ "email": field("email"), "password": field("password") });
+        let answer = self.client.post(self.login.clone()).json(&credentials).send().await;
+        let answer = answer.map_err(|error| LoginError::Unreachable {
+            place: self.login.to_string(),
+            source: error.without_url(),
+        })?;
+        match answer.status() {
+            StatusCode::OK => match answer.json::<serde_json::Value>().await {
+                Ok(body) if body["access_token"].is_string() => Ok(()),
+                _ => Err(LoginError::Refused("200 without an access_token".to_owned())),
+            },
+            status => Err(LoginError::Refused(format!("answered {}", status.as_u16()))),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Everything here runs against real Postgres servers.
+
+mod apply;
+mod cluster;
+mod life;
+mod schemas;
+mod support;
