@@ -1,0 +1,104 @@
+//! `recorder inspect`.
+
+use std::path::{Path, PathBuf};
+
+use seeder::exit::Exit;
+
+use super::table::{row, table};
+use super::{print, print_json};
+use crate::Error;
+use crate::inspect::{Inspection, inspect};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  recorder inspect vigilia.trace.jsonl.zst
+  recorder inspect vigilia.trace.jsonl.zst --json | jq '.endpoints | keys'")]
+pub(super) struct Args {
+    /// The trace
+    #[arg(value_name = "FILE")]
+    trace: PathBuf,
+
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<Exit, Error> {
+        let inspection = inspect(&self.trace)?;
+        if self.json {
+            print_json(&inspection)?;
+        } else {
+            print(&text(&self.trace, &inspection))?;
+        }
+        Ok(Exit::Good)
+    }
+}
+
+fn text(path: &Path, found: &Inspection) -> String {
+    let mut personas = vec![row(["persona", "weight", "requests", "failed"])];
+    personas.extend(found.personas.iter().map(|(name, persona)| {
+        vec![
+            name.clone(),
+            persona.weight.to_string(),
+            persona.requests.to_string(),
+            persona.failures.to_string(),
+        ]
+    }));
+    let mut endpoints = vec![row([
+        "endpoint",
+        "requests",
+        "failed",
+        "mean ms",
+        "max ms",
+        "mean bytes",
+        "statuses",
+    ])];
+    endpoints.extend(found.endpoints.iter().map(|(name, endpoint)| {
+        let statuses = endpoint.statuses.iter().map(|(status, count)| format!("{status}×{count}"));
+        vec![
+            name.clone(),
+            endpoint.requests.to_string(),
+            endpoint.failures.to_string(),
+            format!("{:.1}", endpoint.mean_us as f64 / 1e3),
+            format!("{:.1}", endpoint.max_us as f64 / 1e3),
+            endpoint.mean_bytes.to_string(),
+            statuses.collect::<Vec<_>>().join(" "),
+        ]
+    }));
+    let bindings = &found.bindings;
+    let slots: String = found.slots.keys().map(|name| format!(" {name}")).collect();
+    format!(
+        "{}: {} requests of {} sessions in {:.1} s, {:.1}/s on average, {}/s at the peak
+recorded {} by {}, format {}
+{} without answer, {} dropped; {} body shapes
+bindings: {} captures, {} account fields, {} clock, {} fresh ids, {} secret slots{}
+{}
+
+{}
+
+{}",
+        path.display(),
+        found.end.requests,
+        found.end.sessions,
+        found.length_us as f64 / 1e6,
+        found.mean_per_s,
+        found.peak_per_s,
+        found.started.format("%Y-%m-%d %H:%M:%S UTC"),
+        found.tool,
+        found.version,
+        found.end.errors,
+        found.end.dropped,
+        found.shapes,
+        bindings.capture,
+        bindings.account,
+        bindings.clock,
+        bindings.fresh,
+        bindings.slot,
+        slots,
+        found.end.digest,
+        table(&personas),
+        table(&endpoints),
+    )
+}

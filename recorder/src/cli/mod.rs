@@ -1,0 +1,72 @@
+//! The command line: what may be typed.
+
+mod check;
+mod finish;
+mod inspect;
+mod personas;
+mod progress;
+mod table;
+
+use std::io::Write as _;
+
+use clap::{Parser, Subcommand};
+use seeder::exit::Exit;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+
+/// Records what real clients and simulated personas do, as timed request logs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "recorder",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Exit codes: 0 good, 1 I/O, 2 usage or a file's content, 3 refused for safety, 4 target
+unreachable or login refused, 13 file incomplete, 130/143 ended by a signal, trace written"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Record simulated personas
+    Personas(personas::Args),
+    /// Make a trace of the journal that a killed recording left
+    Finish(finish::Args),
+    /// Say what is in a trace
+    Inspect(inspect::Args),
+    /// Check format, order, digest, and that every binding can be satisfied
+    Check(check::Args),
+}
+
+impl Cli {
+    /// Does what was asked for; data go to stdout, all else to stderr.
+    /// `listen` begins to turn signals into a cancelled token.
+    ///
+    /// # Errors
+    /// With the reason, in one line with its causes, and an exit code.
+    pub async fn run(self, listen: impl FnOnce() -> CancellationToken) -> Result<Exit, Error> {
+        match self.command {
+            Command::Personas(args) => args.run(listen).await,
+            Command::Finish(args) => args.run(),
+            Command::Inspect(args) => args.run(),
+            Command::Check(args) => args.run(),
+        }
+    }
+}
+
+/// Writes data.
+fn print(text: &str) -> Result<(), Error> {
+    writeln!(std::io::stdout(), "{text}").map_err(Error::Stdout)
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, value)
+        .map_err(|error| Error::Stdout(error.into()))?;
+    writeln!(stdout).map_err(Error::Stdout)
+}

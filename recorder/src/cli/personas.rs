@@ -1,0 +1,210 @@
+//! `recorder personas`.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use seeder::exit::Exit;
+use seeder::manifest::format::Manifest;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Progress;
+use super::table::{row, table};
+use super::{print, print_json};
+use crate::Error;
+use crate::persona::{Config, PersonaTotals, Personas, Recording, Target, record};
+use crate::trace::journal::Journal;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  recorder personas --personas fixtures/personas/vigilia.toml --manifest .local/manifest.json \\
+    --target http://127.0.0.1:8080 --users 60 --duration 20s --out vigilia.trace.jsonl.zst
+  recorder inspect vigilia.trace.jsonl.zst")]
+pub(super) struct Args {
+    /// Who there is and what they do
+    #[arg(long, value_name = "FILE")]
+    personas: PathBuf,
+
+    /// Whose accounts they take, as `seeder apply` wrote it
+    #[arg(long, value_name = "FILE")]
+    manifest: PathBuf,
+
+    /// What is recorded, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    target: Target,
+
+    /// How many there are at once, shared among the personas by weight
+    #[arg(long, value_name = "N")]
+    users: NonZeroU32,
+
+    /// How long, from the start of the first user
+    #[arg(long, value_name = "TIME")]
+    duration: humantime::Duration,
+
+    /// The trace; compressed if it ends in .zst
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// The same seed makes the same decisions and payloads
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// How many users start a second
+    #[arg(long, value_name = "RATE", default_value = "10/s")]
+    spawn_rate: SpawnRate,
+
+    /// A host beside loopback that may be loaded; can be given more than once
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+
+    /// Go on where more than 20 % of a persona's requests fail
+    #[arg(long)]
+    allow_failures: bool,
+
+    /// Replace the trace, and the journal of a recording that was not finished
+    #[arg(long)]
+    force: bool,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `10/s` or `10`.
+#[derive(Clone, Copy, Debug)]
+struct SpawnRate(f64);
+
+impl FromStr for SpawnRate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix("/s").unwrap_or(text);
+        match number.parse() {
+            Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(Self(rate)),
+            _ => Err("expected users a second, such as 10/s".to_owned()),
+        }
+    }
+}
+
+/// What is told at the end.
+#[derive(Debug, Serialize)]
+struct Summary {
+    trace: PathBuf,
+    digest: String,
+    requests: u64,
+    sessions: u64,
+    failures: u64,
+    seconds: f64,
+    personas: Vec<PersonaSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct PersonaSummary {
+    name: String,
+    users: u64,
+    accounts: u64,
+    requests: u64,
+    failures: u64,
+}
+
+impl Args {
+    pub(super) async fn run(
+        self,
+        listen: impl FnOnce() -> CancellationToken,
+    ) -> Result<Exit, Error> {
+        let json = self.json;
+        let duration = *self.duration;
+        let config = self.resolve()?;
+        let progress = Box::new(Progress::new(duration));
+        let summary = Summary::from(record(config, listen(), progress).await?);
+        if json { print_json(&summary) } else { print(&summary.text()) }?;
+        Ok(Exit::Good)
+    }
+
+    /// Reads and checks all that can be checked before the first request.
+    fn resolve(self) -> Result<Config, Error> {
+        let personas = Personas::read(&self.personas)?;
+        let manifest = Manifest::read(&self.manifest)?;
+        if self.force {
+            remove(&Journal::path_for(&self.out))?;
+        } else if self.out.exists() {
+            return Err(Error::Exists { path: self.out });
+        }
+        Ok(Config {
+            personas,
+            manifest,
+            target: self.target,
+            allowed_hosts: self.allow_host,
+            users: self.users.get(),
+            spawn_rate: self.spawn_rate.0,
+            duration: *self.duration,
+            seed: self.seed,
+            out: self.out,
+            allow_failures: self.allow_failures,
+        })
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<(), Error> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
+            Err(Error::File { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl From<Recording> for Summary {
+    fn from(Recording { finished, totals, length }: Recording) -> Self {
+        Self {
+            trace: finished.path,
+            digest: finished.end.digest,
+            requests: finished.end.requests,
+            sessions: finished.end.sessions,
+            failures: totals.failures,
+            seconds: rounded(length),
+            personas: totals.personas.into_iter().map(PersonaSummary::from).collect(),
+        }
+    }
+}
+
+fn rounded(length: Duration) -> f64 {
+    (length.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+impl From<PersonaTotals> for PersonaSummary {
+    fn from(totals: PersonaTotals) -> Self {
+        let PersonaTotals { name, users, accounts, requests, failures } = totals;
+        Self { name, users, accounts, requests, failures }
+    }
+}
+
+impl Summary {
+    fn text(&self) -> String {
+        let mut rows = vec![row(["persona", "users", "accounts", "requests", "failed"])];
+        rows.extend(self.personas.iter().map(|persona| {
+            vec![
+                persona.name.clone(),
+                persona.users.to_string(),
+                persona.accounts.to_string(),
+                persona.requests.to_string(),
+                persona.failures.to_string(),
+            ]
+        }));
+        format!(
+            "{}: {} requests of {} sessions in {:.1} s, {} failed\n{}\n{}",
+            self.trace.display(),
+            self.requests,
+            self.sessions,
+            self.seconds,
+            self.failures,
+            table(&rows),
+            self.digest,
+        )
+    }
+}

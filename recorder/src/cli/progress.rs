@@ -1,0 +1,68 @@
+//! What one sees while recording: a bar on a terminal, else a line a second.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::persona::{Failure, Observer, Totals};
+
+/// Failures of one endpoint with one status are shown this often; all are counted.
+const SHOWN: u64 = 3;
+
+pub(super) struct Progress {
+    /// Hidden where stderr is no terminal.
+    bar: ProgressBar,
+    last: u64,
+    failures: HashMap<(String, Option<u16>), u64>,
+}
+
+impl Progress {
+    pub(super) fn new(duration: Duration) -> Self {
+        let bar = ProgressBar::new(duration.as_secs());
+        // The template is a literal; the style without it would do as well.
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} s  {msg}") {
+            bar.set_style(style);
+        }
+        Self { bar, last: 0, failures: HashMap::new() }
+    }
+
+    fn line(&self, text: &str) {
+        if self.bar.is_hidden() { eprintln!("{text}") } else { self.bar.println(text) }
+    }
+}
+
+impl Observer for Progress {
+    fn second(&mut self, elapsed: Duration, totals: &Totals) {
+        let rate = totals.requests - self.last;
+        self.last = totals.requests;
+        let counts = format!(
+            "{} users, {} requests, {rate}/s, {} failed",
+            totals.users, totals.requests, totals.failures
+        );
+        if self.bar.is_hidden() {
+            eprintln!("{} s: {counts}", elapsed.as_secs());
+        } else {
+            self.bar.set_position(elapsed.as_secs());
+            self.bar.set_message(counts);
+        }
+    }
+
+    fn failure(&mut self, failure: &Failure<'_>) {
+        let key = (failure.endpoint.to_owned(), failure.status);
+        let count = self.failures.entry(key).or_default();
+        *count += 1;
+        let count = *count;
+        if count <= SHOWN {
+            let how = failure.status.map_or("no answer".to_owned(), |status| status.to_string());
+            let last = if count == SHOWN { "; more of these are only counted" } else { "" };
+            self.line(&format!("failed: {} {}: {how}{last}", failure.persona, failure.endpoint));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,83 @@
+//! What can go wrong, and the exit code of each.
+
+use std::io;
+use std::path::PathBuf;
+
+use seeder::exit::Exit;
+use seeder::manifest::ManifestError;
+
+use crate::persona::{PersonasError, RecordError};
+use crate::trace::journal::JournalError;
+use crate::trace::reader::ReadError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{} is there already; --force replaces it", path.display())]
+    Exists { path: PathBuf },
+    #[error("cannot write {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Personas(#[from] PersonasError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{} has {problems} faults that keep it from being replayed", path.display())]
+    Faulty { path: PathBuf, problems: u64 },
+    #[error("cannot write to stdout")]
+    Stdout(#[source] io::Error),
+}
+
+impl Error {
+    /// The exit code that tells a script what kind of failure it was.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::File { .. } | Self::Stdout(_) => Exit::Internal,
+            Self::Exists { .. } | Self::Personas(_) | Self::Manifest(_) | Self::Faulty { .. } => {
+                Exit::Usage
+            }
+            Self::Record(error) => record(error),
+            Self::Journal(error) => journal(error),
+            Self::Read(error) => read(error),
+        }
+    }
+}
+
+fn record(error: &RecordError) -> Exit {
+    match error {
+        RecordError::NoAccounts { .. }
+        | RecordError::NoField { .. }
+        | RecordError::Request { .. } => Exit::Usage,
+        RecordError::Refused(seeder::safety::SafetyError::NotAllowed { .. }) => Exit::Refused,
+        RecordError::Refused(_)
+        | RecordError::Unreachable { .. }
+        | RecordError::Login { .. }
+        | RecordError::Failures { .. } => Exit::Environment,
+        RecordError::Journal(error) => journal(error),
+        RecordError::Client(_) | RecordError::Write(_) | RecordError::Task(_) => Exit::Internal,
+    }
+}
+
+fn journal(error: &JournalError) -> Exit {
+    match error {
+        JournalError::Exists { .. } | JournalError::Name { .. } => Exit::Usage,
+        JournalError::Read(error) => read(error),
+        JournalError::Write(_) => Exit::Internal,
+    }
+}
+
+fn read(error: &ReadError) -> Exit {
+    match error {
+        ReadError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Internal,
+        ReadError::Incomplete { .. } => Exit::Incomplete,
+        ReadError::Io { .. }
+        | ReadError::Damaged { .. }
+        | ReadError::Format { .. }
+        | ReadError::TooNew { .. }
+        | ReadError::TooOld { .. } => Exit::Usage,
+    }
+}

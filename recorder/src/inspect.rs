@@ -1,0 +1,164 @@
+//! What is in a trace, in figures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::trace::format::{End, Origin, PersonaWeight, Request, Result as Outcome, Source};
+use crate::trace::reader::{ReadError, TraceReader};
+
+/// Times in microseconds, sizes in bytes.
+#[derive(Debug, Serialize)]
+pub struct Inspection {
+    pub version: String,
+    pub tool: String,
+    pub started: DateTime<Utc>,
+    pub sources: Vec<Source>,
+    pub end: End,
+    /// From the first sending to the end of the last exchange.
+    pub length_us: u64,
+    pub mean_per_s: f64,
+    /// Requests sent in the busiest second.
+    pub peak_per_s: u64,
+    pub personas: BTreeMap<String, Persona>,
+    pub endpoints: BTreeMap<String, Endpoint>,
+    pub bindings: Bindings,
+    /// Names of secrets that replay must be given.
+    pub slots: BTreeMap<String, u64>,
+    pub shapes: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Persona {
+    pub weight: f64,
+    pub requests: u64,
+    pub failures: u64,
+}
+
+#[derive(Debug, Default, Serialize)]
+pub struct Endpoint {
+    pub requests: u64,
+    /// A status of 400 or above, or no answer.
+    pub failures: u64,
+    pub statuses: BTreeMap<u16, u64>,
+    pub mean_us: u64,
+    pub max_us: u64,
+    pub mean_bytes: u64,
+    #[serde(skip)]
+    total_us: u64,
+    #[serde(skip)]
+    total_bytes: u64,
+}
+
+/// How many values come from where.
+#[derive(Debug, Default, Serialize)]
+pub struct Bindings {
+    pub capture: u64,
+    pub account: u64,
+    pub clock: u64,
+    pub fresh: u64,
+    pub slot: u64,
+}
+
+/// Reads a trace to its end. Memory: the distinct endpoints and personas, and
+/// what the reader takes.
+///
+/// # Errors
+/// When the file is not a whole, undamaged trace.
+pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
+    let mut reader = TraceReader::open(path)?;
+    let mut counts = Counts::default();
+    for PersonaWeight { name, weight } in &reader.header().personas {
+        counts.personas.insert(name.clone(), Persona { weight: *weight, ..Persona::default() });
+    }
+    while let Some(request) = reader.next_request()? {
+        counts.add(&request);
+    }
+    for endpoint in counts.endpoints.values_mut() {
+        let answers = endpoint.statuses.values().sum::<u64>().max(1);
+        endpoint.mean_us = endpoint.total_us / answers;
+        endpoint.mean_bytes = endpoint.total_bytes / answers;
+    }
+    let header = reader.header().clone();
+    let end = reader.finish()?;
+    let length_us = counts.last_done - counts.first_at.unwrap_or(counts.last_done);
+    Ok(Inspection {
+        version: header.version,
+        tool: header.tool,
+        started: header.started,
+        sources: header.sources,
+        mean_per_s: end.requests as f64 / (length_us.max(1) as f64 / 1e6),
+        peak_per_s: counts.peak.max(counts.in_second),
+        length_us,
+        end,
+        personas: counts.personas,
+        endpoints: counts.endpoints,
+        bindings: counts.bindings,
+        slots: counts.slots,
+        shapes: header.shapes.len() as u64,
+    })
+}
+
+#[derive(Default)]
+struct Counts {
+    first_at: Option<u64>,
+    last_done: u64,
+    /// The second that is being counted, from the first request.
+    second: u64,
+    in_second: u64,
+    peak: u64,
+    personas: BTreeMap<String, Persona>,
+    endpoints: BTreeMap<String, Endpoint>,
+    bindings: Bindings,
+    slots: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    fn add(&mut self, request: &Request) {
+        let second = (request.at - *self.first_at.get_or_insert(request.at)) / 1_000_000;
+        if second != self.second {
+            self.peak = self.peak.max(self.in_second);
+            self.second = second;
+            self.in_second = 0;
+        }
+        self.in_second += 1;
+
+        if !self.endpoints.contains_key(&request.name) {
+            self.endpoints.insert(request.name.clone(), Endpoint::default());
+        }
+        let Some(endpoint) = self.endpoints.get_mut(&request.name) else { return };
+        endpoint.requests += 1;
+        let (took, failed) = match &request.result {
+            Outcome::Answer(answer) => {
+                *endpoint.statuses.entry(answer.status).or_default() += 1;
+                endpoint.total_us += answer.total_us;
+                endpoint.total_bytes += answer.size;
+                endpoint.max_us = endpoint.max_us.max(answer.total_us);
+                (answer.total_us, answer.status >= 400)
+            }
+            Outcome::Error(error) => (error.after_us, true),
+        };
+        endpoint.failures += u64::from(failed);
+        self.last_done = self.last_done.max(request.at + took);
+
+        if let Some(name) = &request.persona {
+            let persona = self.personas.entry(name.clone()).or_default();
+            persona.requests += 1;
+            persona.failures += u64::from(failed);
+        }
+        for binding in &request.bind {
+            match &binding.from {
+                Origin::Capture { .. } => self.bindings.capture += 1,
+                Origin::Account(_) => self.bindings.account += 1,
+                Origin::Clock(_) => self.bindings.clock += 1,
+                Origin::Fresh { .. } => self.bindings.fresh += 1,
+                Origin::Slot(name) => {
+                    self.bindings.slot += 1;
+                    *self.slots.entry(name.clone()).or_default() += 1;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Which user is of which persona and has which account.
+
+use seeder::manifest::format::{Account, Manifest};
+
+use super::collect::PersonaTotals;
+use super::record::{Config, RecordError};
+use super::script::{Persona, Step};
+use super::share::{largest_remainder, start_order};
+use super::template::Reference;
+
+/// Who plays what.
+pub(super) struct Cast {
+    /// In the order of starting.
+    pub(super) roles: Vec<Role>,
+    pub(super) totals: Vec<PersonaTotals>,
+}
+
+pub(super) struct Role {
+    /// Index of the persona.
+    pub(super) persona: usize,
+    pub(super) account: Account,
+}
+
+/// Shares the users among the personas and gives each an account in turn.
+pub(super) fn cast(config: &Config) -> Result<Cast, RecordError> {
+    let personas = &config.personas.personas;
+    let mut accounts = Vec::with_capacity(personas.len());
+    for persona in personas {
+        accounts.push(accounts_of(persona, &config.manifest)?);
+    }
+    let weights: Vec<u32> = personas.iter().map(|persona| persona.weight).collect();
+    let shares = largest_remainder(config.users, &weights);
+    let mut next = vec![0; personas.len()];
+    let roles = start_order(&shares)
+        .into_iter()
+        .map(|persona| {
+            let account = accounts[persona][next[persona] % accounts[persona].len()].clone();
+            next[persona] += 1;
+            Role { persona, account }
+        })
+        .collect();
+    let totals = personas
+        .iter()
+        .zip(&accounts)
+        .map(|(persona, accounts)| PersonaTotals {
+            name: persona.name.clone(),
+            users: 0,
+            accounts: accounts.len() as u64,
+            requests: 0,
+            failures: 0,
+        })
+        .collect();
+    Ok(Cast { roles, totals })
+}
+
+fn accounts_of<'m>(
+    persona: &Persona,
+    manifest: &'m Manifest,
+) -> Result<Vec<&'m Account>, RecordError> {
+    let accounts: Vec<_> =
+        manifest.accounts.iter().filter(|account| account.persona == persona.accounts).collect();
+    if accounts.is_empty() {
+        return Err(RecordError::NoAccounts {
+            persona: persona.accounts.clone(),
+            by: persona.name.clone(),
+        });
+    }
+    let steps = persona.login.iter().chain(persona.tasks.iter().flat_map(|task| &task.steps));
+    for reference in steps.flat_map(Step::references) {
+        if let Reference::Account(field) = reference
+            && let Some(account) = accounts.iter().find(|a| !a.fields.contains_key(field))
+        {
+            return Err(RecordError::NoField {
+                persona: persona.name.clone(),
+                account: account.name.clone(),
+                field: field.clone(),
+            });
+        }
+    }
+    Ok(accounts)
+}

@@ -1,0 +1,158 @@
+//! The one task that owns the journal and the counts; users send it exchanges.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Duration, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::trace::format::{Request, Result as Outcome};
+use crate::trace::journal::Journal;
+use crate::trace::shape::Shape;
+use crate::trace::writer::WriteError;
+
+/// A persona is not judged by its failures before it made this many requests.
+const JUDGED_FROM: u64 = 20;
+
+/// One in this many requests of a persona may fail.
+const FAILURES_ONE_IN: u64 = 5;
+
+/// A finished exchange, its shape not yet in the journal.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// Index of the persona.
+    pub(super) persona: usize,
+    pub(super) request: Request,
+    pub(super) shape: Option<Shape>,
+}
+
+/// What is told while recording; called from the thread that writes the journal.
+pub trait Observer: Send + 'static {
+    /// About once a second.
+    fn second(&mut self, elapsed: Duration, totals: &Totals);
+    /// For each exchange that failed.
+    fn failure(&mut self, failure: &Failure<'_>);
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    pub persona: &'a str,
+    pub endpoint: &'a str,
+    /// None where there was no answer.
+    pub status: Option<u16>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// That began a session.
+    pub users: u64,
+    pub requests: u64,
+    pub failures: u64,
+    pub personas: Vec<PersonaTotals>,
+}
+
+#[derive(Clone, Debug)]
+pub struct PersonaTotals {
+    pub name: String,
+    /// That began a session.
+    pub users: u64,
+    pub accounts: u64,
+    pub requests: u64,
+    /// A status of 400 or above, or no answer.
+    pub failures: u64,
+}
+
+impl PersonaTotals {
+    fn fails_too_often(&self) -> bool {
+        self.failures * FAILURES_ONE_IN > self.requests
+    }
+}
+
+/// What the collector leaves behind.
+pub(super) struct Collected {
+    pub(super) journal: Journal,
+    pub(super) totals: Totals,
+}
+
+pub(super) struct Collector {
+    pub(super) journal: Journal,
+    pub(super) totals: Totals,
+    pub(super) started: Instant,
+    pub(super) allow_failures: bool,
+    /// Cancelled when failures are too many.
+    pub(super) stop: CancellationToken,
+    pub(super) observer: Box<dyn Observer>,
+    pub(super) sessions: HashSet<String>,
+}
+
+impl Collector {
+    /// Takes exchanges until the last sender is gone.
+    pub(super) async fn run(
+        mut self,
+        mut exchanges: Receiver<Exchange>,
+    ) -> Result<Collected, WriteError> {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        second.tick().await;
+        loop {
+            let flush_due = self.journal.flush_due();
+            let flush = async {
+                match flush_due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                exchange = exchanges.recv() => match exchange {
+                    Some(exchange) => self.take(exchange)?,
+                    None => break,
+                },
+                () = flush => self.journal.flush()?,
+                _ = second.tick() => self.observer.second(self.started.elapsed(), &self.totals),
+            }
+        }
+        Ok(Collected { journal: self.journal, totals: self.totals })
+    }
+
+    fn take(&mut self, exchange: Exchange) -> Result<(), WriteError> {
+        let Exchange { persona, mut request, shape } = exchange;
+        let status = match &mut request.result {
+            Outcome::Answer(answer) => {
+                if let Some(shape) = shape {
+                    answer.shape = self.journal.shape(shape)?;
+                }
+                Some(answer.status)
+            }
+            Outcome::Error(_) => None,
+        };
+        self.journal.append(&request)?;
+
+        let totals = &mut self.totals.personas[persona];
+        if !self.sessions.contains(&request.session) {
+            totals.users += 1;
+            self.totals.users += 1;
+            self.sessions.insert(request.session.clone());
+        }
+        totals.requests += 1;
+        self.totals.requests += 1;
+        if status.is_none_or(|status| status >= 400) {
+            totals.failures += 1;
+            self.totals.failures += 1;
+            let name = &totals.name;
+            self.observer.failure(&Failure { persona: name, endpoint: &request.name, status });
+            let judged = totals.requests >= JUDGED_FROM && !self.allow_failures;
+            if judged && totals.fails_too_often() {
+                self.stop.cancel();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Totals {
+    /// The first persona of whose requests more than a fifth failed.
+    pub(super) fn failing(&self) -> Option<&PersonaTotals> {
+        self.personas.iter().find(|persona| persona.fails_too_often())
+    }
+}

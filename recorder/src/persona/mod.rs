@@ -1,0 +1,28 @@
+//! Simulated personas: what they are, and recording what they do.
+//!
+//! A personas file ([`script`]) says who logs in how, waits how long and does
+//! which tasks; [`record`] runs users after it and hands each finished exchange
+//! to one collector, which owns the journal. Values that come from answers,
+//! accounts, the clock or the client itself are bound where they are written
+//! ([`render`]), so nothing has to be guessed afterwards, and secrets are left
+//! out of what is stored before it exists.
+
+mod body;
+mod capture;
+mod cast;
+mod collect;
+mod file;
+mod record;
+mod render;
+mod script;
+mod send;
+mod share;
+mod template;
+mod user;
+mod value;
+
+pub use collect::{Failure, Observer, PersonaTotals, Totals};
+pub use file::PersonasError;
+pub use record::{Config, RecordError, Recording, record};
+pub use script::Personas;
+pub use send::Target;

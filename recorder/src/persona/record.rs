@@ -1,0 +1,255 @@
+//! A recording from start to end.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::Utc;
+use seeder::manifest::format::Manifest;
+use seeder::safety::{self, SafetyError};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::cast::cast;
+use super::collect::{Collector, Observer, Totals};
+use super::script::Personas;
+use super::send::Target;
+use super::user::{Stage, User};
+use crate::redact;
+use crate::trace::finish::Finished;
+use crate::trace::format::{self, Header, PersonaWeight, Source, SourceKind};
+use crate::trace::journal::{Journal, JournalError};
+use crate::trace::writer::WriteError;
+
+/// How long requests in flight may take once the recording is over.
+const GRACE: Duration = Duration::from_secs(10);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Exchanges on their way to the journal: when it is full, users wait for the disk.
+const QUEUED_EXCHANGES: usize = 1024;
+
+/// What to record.
+#[derive(Debug)]
+pub struct Config {
+    pub personas: Personas,
+    pub manifest: Manifest,
+    pub target: Target,
+    /// Hosts beside loopback that may be loaded.
+    pub allowed_hosts: Vec<String>,
+    pub users: u32,
+    /// Users a second.
+    pub spawn_rate: f64,
+    /// From the start of the first user.
+    pub duration: Duration,
+    pub seed: u64,
+    pub out: PathBuf,
+    /// Whether to go on where more than a fifth of a persona's requests fail.
+    pub allow_failures: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    #[error("the manifest has no account of persona {persona:?}, which persona {by:?} uses")]
+    NoAccounts { persona: String, by: String },
+    #[error(
+        "account {account} of the manifest has no field {field:?}, which persona {persona} uses"
+    )]
+    NoField { persona: String, account: String, field: String },
+    #[error(transparent)]
+    Refused(#[from] SafetyError),
+    #[error("cannot reach {target}")]
+    Unreachable { target: String, source: std::io::Error },
+    #[error("cannot set up an HTTP client")]
+    Client(#[source] reqwest::Error),
+    #[error("persona {persona} cannot log in as {account} of the manifest: {request} {why}")]
+    Login { persona: String, account: String, request: String, why: String },
+    #[error("cannot make the request {request}: {why}")]
+    Request { request: String, why: String },
+    #[error(
+        "{failures} of {requests} requests of persona {persona} failed, more than 20 %; --allow-failures records them"
+    )]
+    Failures { persona: String, failures: u64, requests: u64 },
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("a task of the recording failed")]
+    Task(#[from] JoinError),
+}
+
+/// What was recorded.
+#[derive(Debug)]
+pub struct Recording {
+    pub finished: Finished,
+    pub totals: Totals,
+    pub length: Duration,
+}
+
+/// Records until the duration has passed or `shutdown` is cancelled; then
+/// requests in flight get 10 s to finish, and the trace is written.
+///
+/// # Errors
+/// When the target is refused or unreachable, a persona cannot log in, too
+/// many requests fail, or the disk refuses. No trace is written then.
+pub async fn record(
+    config: Config,
+    shutdown: CancellationToken,
+    observer: Box<dyn Observer>,
+) -> Result<Recording, RecordError> {
+    let cast = cast(&config)?;
+    let target = &config.target;
+    let addresses = safety::pin(target.host(), target.port(), &config.allowed_hosts)?;
+    check_reachable(target, &addresses).await?;
+    // An error means that there is a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = || target.client(&addresses).map_err(RecordError::Client);
+
+    let (started, wall) = (Instant::now(), Utc::now());
+    let journal = Journal::create(&config.out, &header(&config, wall))?;
+    let (exchanges, queue) = mpsc::channel(QUEUED_EXCHANGES);
+    let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
+    let collector = Collector {
+        journal,
+        totals: Totals { personas: cast.totals, ..Totals::default() },
+        started,
+        allow_failures: config.allow_failures,
+        stop: stop.clone(),
+        observer,
+        sessions: HashSet::new(),
+    };
+    // A thread of its own, because it writes to the disk.
+    let runtime = tokio::runtime::Handle::current();
+    let failed = stop.clone();
+    let collecting = tokio::task::spawn_blocking(move || {
+        let collected = runtime.block_on(collector.run(queue));
+        if collected.is_err() {
+            failed.cancel();
+        }
+        collected
+    });
+
+    let stage = Arc::new(Stage {
+        target: target.clone(),
+        generators: config.personas.generators.clone(),
+        seed: config.seed,
+        started,
+        prefix: prefix(config.seed),
+        exchanges,
+        stop: stop.clone(),
+        abandon: abandon.clone(),
+    });
+    let mut users = JoinSet::new();
+    for (index, role) in cast.roles.into_iter().enumerate() {
+        let user = User {
+            stage: stage.clone(),
+            client: client()?,
+            number: index as u32 + 1,
+            persona_index: role.persona,
+            persona: config.personas.personas[role.persona].clone(),
+            account: role.account,
+        };
+        users.spawn(user.run(Duration::from_secs_f64(index as f64 / config.spawn_rate)));
+    }
+    drop(stage);
+
+    let played = play(&mut users, started + config.duration, &shutdown, &stop, &abandon).await;
+    let length = started.elapsed();
+    let collected = collecting.await??;
+    let failing = collected.totals.failing().filter(|_| !config.allow_failures);
+    let failures = failing.map_or(Ok(()), |persona| {
+        Err(RecordError::Failures {
+            persona: persona.name.clone(),
+            failures: persona.failures,
+            requests: persona.requests,
+        })
+    });
+    if let Err(error) = played.and(failures) {
+        collected.journal.discard()?;
+        return Err(error);
+    }
+    let finished = tokio::task::spawn_blocking(move || collected.journal.finish()).await??;
+    Ok(Recording { finished, totals: collected.totals, length })
+}
+
+/// Waits for the end of all users; the first error of one ends the others.
+async fn play(
+    users: &mut JoinSet<Result<(), RecordError>>,
+    end: Instant,
+    shutdown: &CancellationToken,
+    stop: &CancellationToken,
+    abandon: &CancellationToken,
+) -> Result<(), RecordError> {
+    let mut result = Ok(());
+    let mut over = std::pin::pin!(async {
+        tokio::select! {
+            () = tokio::time::sleep_until(end.into()) => {}
+            () = shutdown.cancelled() => {}
+            () = stop.cancelled() => {}
+        }
+        stop.cancel();
+        tokio::time::sleep(GRACE).await;
+        abandon.cancel();
+        std::future::pending::<()>().await;
+    });
+    loop {
+        tokio::select! {
+            () = &mut over => {}
+            user = users.join_next() => match user {
+                None => return result,
+                Some(ended) => {
+                    let ended = ended.map_err(RecordError::from).and_then(|ended| ended);
+                    if ended.is_err() {
+                        stop.cancel();
+                        result = result.and(ended);
+                    }
+                }
+            },
+        }
+    }
+}
+
+async fn check_reachable(target: &Target, addresses: &[SocketAddr]) -> Result<(), RecordError> {
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses)).await;
+    connected
+        .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+        .map(drop)
+        .map_err(|source| RecordError::Unreachable { target: target.origin(), source })
+}
+
+fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
+    let weights = config.personas.personas.iter();
+    Header {
+        format: format::FORMAT.to_owned(),
+        version: format::VERSION.to_owned(),
+        tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started,
+        sources: vec![Source {
+            kind: SourceKind::Personas,
+            seed: Some(config.seed),
+            manifest: Some(config.manifest.header.digest.clone()),
+            input: Some(config.personas.digest.clone()),
+            target: Some(config.target.origin()),
+        }],
+        personas: weights
+            .map(|p| PersonaWeight { name: p.name.clone(), weight: f64::from(p.weight) })
+            .collect(),
+        redaction: redact::RULES.map(str::to_owned).to_vec(),
+        shapes: std::collections::BTreeMap::new(),
+    }
+}
+
+/// Another one for each recording, so that the ids of two can stand in one file.
+fn prefix(seed: u64) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(seed.to_le_bytes());
+    hash.update(now.as_nanos().to_le_bytes());
+    hash.update(std::process::id().to_le_bytes());
+    hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}

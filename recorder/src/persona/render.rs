@@ -1,0 +1,255 @@
+//! A step becomes a request: what is sent, what is stored of it, and the
+//! bindings between the two.
+//!
+//! Both texts are written side by side. They differ in secrets alone, which
+//! leave an empty range in what is stored.
+
+use chrono::{DateTime, Utc};
+use rand_chacha::ChaCha8Rng;
+use seeder::manifest::format::Account;
+
+use super::body::{Body, quoted};
+use super::capture::Variables;
+use super::script::Step;
+use super::template::{Piece, Reference, Template, as_json};
+use super::value::{clock, encoded, fresh_id, is_secret_field};
+use crate::trace::format::{Binding, ClockFormat, Encoding, Origin, Part};
+
+/// What references are resolved from.
+pub(super) struct Values<'a> {
+    pub(super) account: &'a Account,
+    /// What the login captured.
+    pub(super) login: &'a Variables,
+    /// What the task captured so far.
+    pub(super) task: &'a Variables,
+    pub(super) now: DateTime<Utc>,
+    /// Of the request that is being made.
+    pub(super) id: &'a str,
+}
+
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub(super) path: Written,
+    pub(super) headers: Vec<(String, Written)>,
+    pub(super) body: Option<Written>,
+    pub(super) bind: Vec<Binding>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) sent: String,
+    pub(super) stored: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RenderError {
+    #[error("account {account} has no field {field}")]
+    Field { account: String, field: String },
+    #[error("no value for session.{0}")]
+    Variable(String),
+    #[error("an expression failed: {0}")]
+    Expression(#[from] minijinja::Error),
+}
+
+/// A resolved reference.
+struct Value {
+    text: String,
+    is_string: bool,
+    secret: bool,
+    origin: Origin,
+}
+
+/// Renders a step. `fresh` is where ids come from that the client makes itself.
+///
+/// Expressions draw from the generators, so this runs within `Generators::draw`.
+pub(super) fn render(
+    step: &Step,
+    values: &Values<'_>,
+    fresh: &mut ChaCha8Rng,
+) -> Result<Rendered, RenderError> {
+    let mut renderer = Renderer { values, fresh, made: 0, bind: Vec::new() };
+    let path = renderer.template(Part::Path, &step.path, Encoding::Percent)?;
+    let mut headers = vec![
+        plain("Accept", "*/*"),
+        plain("User-Agent", concat!("recorder/", env!("CARGO_PKG_VERSION"))),
+    ];
+    for (name, template) in &step.headers {
+        let part = Part::Header(headers.len());
+        headers.push((name.clone(), renderer.template(part, template, Encoding::Raw)?));
+    }
+    let body = match &step.body {
+        Some(body) => {
+            headers.push(plain("Content-Type", "application/json"));
+            let mut written = Written::default();
+            renderer.body(body, &mut written)?;
+            Some(written)
+        }
+        None => None,
+    };
+    Ok(Rendered { path, headers, body, bind: renderer.bind })
+}
+
+fn plain(name: &str, value: &str) -> (String, Written) {
+    let mut written = Written::default();
+    written.literal(value);
+    (name.to_owned(), written)
+}
+
+impl Written {
+    fn literal(&mut self, text: &str) {
+        self.sent.push_str(text);
+        self.stored.push_str(text);
+    }
+}
+
+struct Renderer<'a> {
+    values: &'a Values<'a>,
+    fresh: &'a mut ChaCha8Rng,
+    /// How many fresh ids were made for this request.
+    made: u32,
+    bind: Vec<Binding>,
+}
+
+impl Renderer<'_> {
+    fn template(
+        &mut self,
+        part: Part,
+        template: &Template,
+        encode: Encoding,
+    ) -> Result<Written, RenderError> {
+        let mut written = Written::default();
+        self.pieces(part, template, encode, &mut written)?;
+        Ok(written)
+    }
+
+    fn pieces(
+        &mut self,
+        part: Part,
+        template: &Template,
+        encode: Encoding,
+        written: &mut Written,
+    ) -> Result<(), RenderError> {
+        for piece in &template.0 {
+            match piece {
+                // A literal of a JSON string is plain text, one of a path is encoded already.
+                Piece::Literal(text) if encode == Encoding::Json => {
+                    written.literal(&encoded(text, encode));
+                }
+                Piece::Literal(text) => written.literal(text),
+                Piece::Reference(reference) => {
+                    let value = self.resolve(reference)?;
+                    self.bound(part, value, encode, written);
+                }
+                Piece::Expression(expression) => {
+                    let value = expression.eval(())?;
+                    written.literal(&encoded(&value.to_string(), encode));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn body(&mut self, body: &Body, written: &mut Written) -> Result<(), RenderError> {
+        match body {
+            Body::Literal(json) => written.literal(json),
+            Body::Text(template) => {
+                written.literal("\"");
+                self.pieces(Part::Body, template, Encoding::Json, written)?;
+                written.literal("\"");
+            }
+            Body::Alone(Piece::Reference(reference)) => {
+                let value = self.resolve(reference)?;
+                let is_string = value.is_string;
+                let quote = if is_string { "\"" } else { "" };
+                let encode = if is_string { Encoding::Json } else { Encoding::Raw };
+                written.literal(quote);
+                self.bound(Part::Body, value, encode, written);
+                written.literal(quote);
+            }
+            Body::Alone(Piece::Expression(expression)) => {
+                written.literal(&as_json(&expression.eval(())?)?);
+            }
+            Body::Alone(Piece::Literal(text)) => written.literal(&quoted(text)),
+            Body::List(items) => {
+                written.literal("[");
+                for (index, item) in items.iter().enumerate() {
+                    written.literal(if index > 0 { "," } else { "" });
+                    self.body(item, written)?;
+                }
+                written.literal("]");
+            }
+            Body::Object(fields) => {
+                written.literal("{");
+                for (index, (key, field)) in fields.iter().enumerate() {
+                    written.literal(if index > 0 { "," } else { "" });
+                    written.literal(key);
+                    written.literal(":");
+                    self.body(field, written)?;
+                }
+                written.literal("}");
+            }
+        }
+        Ok(())
+    }
+
+    fn bound(&mut self, part: Part, value: Value, encode: Encoding, written: &mut Written) {
+        let text = encoded(&value.text, encode);
+        let start = written.stored.len();
+        written.sent.push_str(&text);
+        if !value.secret {
+            written.stored.push_str(&text);
+        }
+        self.bind.push(Binding {
+            part,
+            start,
+            end: written.stored.len(),
+            from: value.origin,
+            encode,
+        });
+    }
+
+    fn resolve(&mut self, reference: &Reference) -> Result<Value, RenderError> {
+        let Values { account, login, task, now, id } = self.values;
+        Ok(match reference {
+            Reference::Account(field) => Value {
+                text: account.fields.get(field).cloned().ok_or_else(|| RenderError::Field {
+                    account: account.name.clone(),
+                    field: field.clone(),
+                })?,
+                is_string: true,
+                secret: is_secret_field(field),
+                origin: Origin::Account(field.clone()),
+            },
+            Reference::Session(name) => {
+                let captured = task
+                    .get(name)
+                    .or_else(|| login.get(name))
+                    .ok_or_else(|| RenderError::Variable(name.clone()))?;
+                Value {
+                    text: captured.text.clone(),
+                    is_string: captured.is_string,
+                    secret: captured.secret,
+                    origin: Origin::Capture { of: captured.of.clone(), name: name.clone() },
+                }
+            }
+            Reference::Clock(format) => Value {
+                text: clock(*now, *format),
+                is_string: matches!(
+                    format,
+                    ClockFormat::Rfc3339Millis | ClockFormat::Rfc3339Seconds
+                ),
+                secret: false,
+                origin: Origin::Clock(*format),
+            },
+            Reference::Fresh(like) => {
+                self.made += 1;
+                Value {
+                    text: fresh_id(*like, self.fresh),
+                    is_string: true,
+                    secret: false,
+                    origin: Origin::Fresh { key: format!("{id}.{}", self.made), like: *like },
+                }
+            }
+        })
+    }
+}

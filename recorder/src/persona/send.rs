@@ -1,0 +1,160 @@
+//! One exchange with the target.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::render::Rendered;
+use crate::trace::format::RecordedErrorKind;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Of an answer's body this much is kept for its shape and for captures; a
+/// longer one is read to its end, and has neither.
+const KEPT_BYTES: usize = 8 << 20;
+
+/// Scheme, host and port of the system that is recorded.
+#[derive(Clone, Debug)]
+pub struct Target(Url);
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{why}; expected a URL such as http://127.0.0.1:8080");
+        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(wrong("not an http or https URL"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("credentials do not belong there, the manifest has them"));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("a path does not belong there, it is `base` in the personas file"));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl Target {
+    pub(super) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or(80)
+    }
+
+    /// `http://127.0.0.1:8080`.
+    pub(super) fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
+    /// A client with connections of its own, to the pinned addresses alone.
+    pub(super) fn client(&self, addresses: &[SocketAddr]) -> reqwest::Result<Client> {
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .http1_title_case_headers()
+            .http1_only()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .resolve_to_addrs(self.host(), addresses);
+        if self.0.scheme() == "http" {
+            // Nothing is verified, and reading the system's certificates once a user takes long.
+            builder = builder.tls_certs_only(std::iter::empty());
+        }
+        builder.build()
+    }
+
+    /// The request, ready to be sent; none if a value cannot stand in a header or path.
+    pub(super) fn request(
+        &self,
+        method: &reqwest::Method,
+        rendered: &Rendered,
+    ) -> Option<reqwest::Request> {
+        let url = self.0.join(&rendered.path.sent).ok()?;
+        let mut request = reqwest::Request::new(method.clone(), url);
+        for (name, value) in &rendered.headers {
+            let name = reqwest::header::HeaderName::from_bytes(name.as_bytes()).ok()?;
+            request.headers_mut().append(name, value.sent.parse().ok()?);
+        }
+        *request.body_mut() = rendered.body.as_ref().map(|body| body.sent.clone().into());
+        Some(request)
+    }
+}
+
+/// What came back, with times from the sending.
+#[derive(Debug)]
+pub(super) enum Received {
+    Answer {
+        status: u16,
+        header: Duration,
+        total: Duration,
+        size: u64,
+        /// Empty if it was longer than what is kept.
+        body: Vec<u8>,
+    },
+    Failed {
+        kind: RecordedErrorKind,
+        after: Duration,
+        error: Option<reqwest::Error>,
+    },
+}
+
+impl Received {
+    /// The body, if it is JSON.
+    pub(super) fn json(&self) -> Option<Value> {
+        match self {
+            Self::Answer { body, .. } => serde_json::from_slice(body).ok(),
+            Self::Failed { .. } => None,
+        }
+    }
+}
+
+/// Sends a request and reads the answer to its end, unless `abandon` comes first.
+pub(super) async fn send(
+    client: &Client,
+    request: reqwest::Request,
+    abandon: &CancellationToken,
+) -> Received {
+    let sent = Instant::now();
+    let exchange = async {
+        let mut response = client.execute(request).await?;
+        let header = sent.elapsed();
+        let (mut size, mut body) = (0, Vec::new());
+        while let Some(chunk) = response.chunk().await? {
+            size += chunk.len() as u64;
+            if size <= KEPT_BYTES as u64 {
+                body.extend_from_slice(&chunk);
+            } else {
+                body = Vec::new();
+            }
+        }
+        Ok(Received::Answer {
+            status: response.status().as_u16(),
+            header,
+            total: sent.elapsed(),
+            size,
+            body,
+        })
+    };
+    let failed = |kind, error| Received::Failed { kind, after: sent.elapsed(), error };
+    tokio::select! {
+        () = abandon.cancelled() => failed(RecordedErrorKind::StillOpen, None),
+        received = exchange => received.unwrap_or_else(|error: reqwest::Error| {
+            let kind = if error.is_timeout() {
+                RecordedErrorKind::Timeout
+            } else {
+                RecordedErrorKind::Reset
+            };
+            failed(kind, Some(error.without_url()))
+        }),
+    }
+}

@@ -1,0 +1,296 @@
+//! One simulated user: logs in once, then does tasks and waits in between.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+use reqwest::Client;
+use seeder::generate::{Generators, Stream};
+use seeder::manifest::format::Account;
+use tokio::sync::mpsc::Sender;
+use tokio_util::sync::CancellationToken;
+
+use super::capture::Variables;
+use super::collect::Exchange;
+use super::record::RecordError;
+use super::render::{Rendered, Values, render};
+use super::script::{Persona, Step, Task};
+use super::send::{Received, Target, send};
+use super::value::is_secret_field;
+use crate::redact;
+use crate::trace::format::{Answer, Body, Capture, RecordedError, Request, Result as Outcome};
+use crate::trace::shape::Shape;
+
+/// What all users share.
+pub(super) struct Stage {
+    pub(super) target: Target,
+    pub(super) generators: Generators,
+    pub(super) seed: u64,
+    /// Monotonic time 0 of the recording.
+    pub(super) started: Instant,
+    /// Begins every session's name, so that recordings can be merged.
+    pub(super) prefix: String,
+    pub(super) exchanges: Sender<Exchange>,
+    /// No further request is begun.
+    pub(super) stop: CancellationToken,
+    /// No answer is waited for any longer.
+    pub(super) abandon: CancellationToken,
+}
+
+pub(super) struct User {
+    pub(super) stage: Arc<Stage>,
+    pub(super) client: Client,
+    /// From 1, in the order of starting.
+    pub(super) number: u32,
+    pub(super) persona_index: usize,
+    pub(super) persona: Arc<Persona>,
+    pub(super) account: Account,
+}
+
+/// A session under way.
+struct Session<'a> {
+    user: &'a User,
+    name: String,
+    /// Of requests sent.
+    sent: u64,
+    login: Variables,
+    task: Variables,
+    payloads: Stream,
+    fresh: Stream,
+}
+
+/// Where in a session a step is done.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Of the task, from 1.
+    turn: u64,
+    /// Of the turn, from 0.
+    step: usize,
+}
+
+/// The turn that comes before all tasks.
+const LOGIN: u64 = 0;
+
+/// Why a session ends before its time.
+enum End {
+    /// The recording is over.
+    Stopped,
+    Failed(RecordError),
+}
+
+impl User {
+    /// Runs from `start` until the recording is stopped.
+    pub(super) async fn run(self, start: Duration) -> Result<(), RecordError> {
+        tokio::select! {
+            () = self.stage.stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep_until((self.stage.started + start).into()) => {}
+        }
+        match self.session().await {
+            Err(End::Failed(error)) => Err(error),
+            Ok(()) | Err(End::Stopped) => Ok(()),
+        }
+    }
+
+    async fn session(&self) -> Result<(), End> {
+        let stage = &*self.stage;
+        let number = self.number.to_string();
+        let stream =
+            |what| Stream::new(stage.seed, &["recorder", &self.persona.name, &number, what]);
+        let mut decisions = stream("decisions").at(0);
+        let mut session = Session {
+            user: self,
+            name: format!("{}-{number}", stage.prefix),
+            sent: 0,
+            login: Variables::new(),
+            task: Variables::new(),
+            payloads: stream("payloads"),
+            fresh: stream("fresh"),
+        };
+        session.log_in().await?;
+        for turn in 1.. {
+            let task = choose(&self.persona.tasks, &mut decisions);
+            session.do_task(task, turn).await?;
+            let (least, most) = (self.persona.wait.start(), self.persona.wait.end());
+            // Waits are far below the 580,000 years that do not fit.
+            let wait = decisions.random_range(least.as_micros() as u64..=most.as_micros() as u64);
+            tokio::select! {
+                () = stage.stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(Duration::from_micros(wait)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Values that no message may show.
+    fn secrets(&self) -> Vec<&str> {
+        let fields = self.account.fields.iter();
+        fields.filter(|(name, _)| is_secret_field(name)).map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+/// One of the tasks, by weight.
+fn choose<'a>(tasks: &'a [Task], decisions: &mut ChaCha8Rng) -> &'a Task {
+    let total: u64 = tasks.iter().map(|task| u64::from(task.weight)).sum();
+    let mut left = decisions.random_range(0..total);
+    for task in tasks {
+        match left.checked_sub(task.weight.into()) {
+            Some(less) => left = less,
+            None => return task,
+        }
+    }
+    unreachable!("the number drawn is below the sum of the weights")
+}
+
+impl Session<'_> {
+    async fn log_in(&mut self) -> Result<(), End> {
+        let user = self.user;
+        for (index, step) in user.persona.login.iter().enumerate() {
+            let (received, captured) =
+                self.exchange(step, Place { turn: LOGIN, step: index }).await?;
+            let why = match &received {
+                Received::Answer { status, body, .. } if *status >= 400 => {
+                    format!("was answered {status} {}", redact::answer(body, &user.secrets()))
+                }
+                Received::Answer { .. } => {
+                    match step.captures.iter().find(|r| !captured.contains_key(&r.name)) {
+                        Some(rule) => format!("was answered without a value at {}", rule.pointer),
+                        None => {
+                            self.login.extend(captured);
+                            continue;
+                        }
+                    }
+                }
+                // The grace at the end is over: nothing of the server's making.
+                Received::Failed { error: None, .. } => return Err(End::Stopped),
+                Received::Failed { error: Some(error), .. } => {
+                    format!("got no answer: {}", innermost(error))
+                }
+            };
+            return Err(End::Failed(RecordError::Login {
+                persona: user.persona.name.clone(),
+                account: user.account.name.clone(),
+                request: step.name.clone(),
+                why,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Does the steps up to one that needs a value which no answer had.
+    async fn do_task(&mut self, task: &Task, turn: u64) -> Result<(), End> {
+        self.task.clear();
+        for (index, step) in task.steps.iter().enumerate() {
+            let has = |name: &String| self.task.contains_key(name) || self.login.contains_key(name);
+            if !step.needs.iter().all(has) {
+                break;
+            }
+            let (_, captured) = self.exchange(step, Place { turn, step: index }).await?;
+            self.task.extend(captured);
+        }
+        Ok(())
+    }
+
+    /// Sends a step's request and hands the exchange over. Captures are those of a success.
+    async fn exchange(&mut self, step: &Step, place: Place) -> Result<(Received, Variables), End> {
+        let user = self.user;
+        let stage = &*user.stage;
+        if stage.stop.is_cancelled() {
+            return Err(End::Stopped);
+        }
+        self.sent += 1;
+        let id = format!("{}-{}", self.name, self.sent);
+        let rendered = self.render(step, place, &id).map_err(End::Failed)?;
+        let request = stage.target.request(&step.method, &rendered).ok_or_else(|| {
+            End::Failed(RecordError::Request {
+                request: step.name.clone(),
+                why: "a value in it cannot stand in a path or header".to_owned(),
+            })
+        })?;
+
+        let at = stage.started.elapsed();
+        let received = send(&user.client, request, &stage.abandon).await;
+
+        let json = received.json();
+        let (mut captured, mut capture) = (Variables::new(), Vec::new());
+        if let (Received::Answer { status: ..400, .. }, Some(json)) = (&received, &json) {
+            for rule in &step.captures {
+                if let Some((value, from)) = rule.take(json, &id) {
+                    captured.insert(rule.name.clone(), value);
+                    capture.push(from);
+                }
+            }
+        }
+        let request = Request {
+            id,
+            at: micros(at),
+            session: self.name.clone(),
+            persona: Some(user.persona.name.clone()),
+            account: Some(user.account.name.clone()),
+            name: step.name.clone(),
+            http: "1.1".to_owned(),
+            method: step.method.to_string(),
+            path: rendered.path.stored,
+            headers: rendered.headers.into_iter().map(|(name, v)| (name, v.stored)).collect(),
+            body: rendered.body.map(|body| Body::Text(body.stored)),
+            bind: rendered.bind,
+            after: Vec::new(),
+            prologue: place.turn == LOGIN,
+            result: result(&received, capture),
+        };
+        let shape = json.as_ref().map(Shape::of);
+        let exchange = Exchange { persona: user.persona_index, request, shape };
+        // The collector is gone when it could not write; it tells why itself.
+        stage.exchanges.send(exchange).await.map_err(|_| End::Stopped)?;
+        Ok((received, captured))
+    }
+
+    fn render(&self, step: &Step, place: Place, id: &str) -> Result<Rendered, RecordError> {
+        let values = Values {
+            account: &self.user.account,
+            login: &self.login,
+            task: &self.task,
+            now: Utc::now(),
+            id,
+        };
+        // A position of its own for each step of each turn, whatever earlier answers were.
+        let position = (place.turn << 16) + place.step as u64;
+        let mut fresh = self.fresh.at(position);
+        let generators = &self.user.stage.generators;
+        generators.draw(&self.payloads, position, || render(step, &values, &mut fresh)).map_err(
+            |error| RecordError::Request { request: step.name.clone(), why: error.to_string() },
+        )
+    }
+}
+
+fn result(received: &Received, capture: Vec<Capture>) -> Outcome {
+    match received {
+        Received::Answer { status, header, total, size, .. } => Outcome::Answer(Answer {
+            status: *status,
+            header_us: micros(*header),
+            total_us: micros(*total),
+            size: *size,
+            // The journal gives its digest.
+            shape: None,
+            capture,
+        }),
+        Received::Failed { kind, after, .. } => {
+            Outcome::Error(RecordedError { kind: *kind, after_us: micros(*after) })
+        }
+    }
+}
+
+/// Microseconds; no recording is 580,000 years long.
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
+}
+
+/// The cause at the bottom, such as "connection refused": the levels above repeat themselves.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,137 @@
+//! Makes the trace of a journal.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::format::{self, End, Header, Request};
+use super::journal::{Aside, JournalError, LateCapture};
+use super::lines::{Line, Lines, json_message};
+use super::reader::{ReadError, input_error, read_header};
+use super::sort::{Key, LineKind, Sorter};
+use super::writer::{TraceWriter, WriteError, folder};
+
+/// Memory for sorting; larger journals are sorted in runs of this size on the disk.
+pub const RUN_BYTES: usize = 64 << 20;
+
+/// A trace made of a journal.
+#[derive(Debug)]
+pub struct Finished {
+    pub path: PathBuf,
+    pub end: End,
+    /// Number of a last line that was cut off, and so left out.
+    pub cut_line: Option<u64>,
+}
+
+/// Makes the trace `FILE` of the journal `FILE.part` and removes the journal.
+/// Memory: `run_bytes`, the shapes, and the name of each session.
+///
+/// # Errors
+/// When the journal is damaged elsewhere than at its end, or the trace cannot
+/// be written. The journal stays as it is then.
+pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError> {
+    let trace = match journal.extension() {
+        Some(extension) if extension == "part" => journal.with_extension(""),
+        _ => return Err(JournalError::Name { path: journal.to_owned() }),
+    };
+    let io = |source| WriteError::Io { path: trace.clone(), source };
+    let Scanned { header, sorter, cut_line } = scan(journal, folder(&trace), run_bytes)?;
+    let mut writer = TraceWriter::create(&trace, &header)?;
+    let mut sorted = sorter.sorted().map_err(io)?;
+    let mut waiting: Option<Request> = None;
+    while let Some((key, line)) = sorted.next().map_err(io)? {
+        // These lines were parsed before: only memory or disk faults make them unreadable.
+        let parse = |error: serde_json::Error| io(error.into());
+        match key.kind {
+            LineKind::Request => {
+                if let Some(request) =
+                    waiting.replace(serde_json::from_slice(&line).map_err(parse)?)
+                {
+                    writer.write(&request)?;
+                }
+            }
+            LineKind::Capture => {
+                let Aside::Capture(late) = serde_json::from_slice(&line).map_err(parse)? else {
+                    continue;
+                };
+                if let Some(request) = &mut waiting {
+                    add_capture(request, late);
+                }
+            }
+        }
+    }
+    if let Some(request) = waiting {
+        writer.write(&request)?;
+    }
+    let end = writer.finish(0)?;
+    std::fs::remove_file(journal)
+        .map_err(|source| WriteError::Io { path: journal.to_owned(), source })?;
+    Ok(Finished { path: trace, end, cut_line })
+}
+
+/// The request of a capture is the one before it, unless it ended without answer.
+fn add_capture(request: &mut Request, late: LateCapture) {
+    if let Request { id, result: format::Result::Answer(answer), .. } = request
+        && *id == late.of
+        && answer.capture.iter().all(|capture| capture.name != late.capture.name)
+    {
+        answer.capture.push(late.capture);
+    }
+}
+
+struct Scanned {
+    header: Header,
+    sorter: Sorter,
+    cut_line: Option<u64>,
+}
+
+/// Reads and checks every line of a journal.
+fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, JournalError> {
+    let file =
+        File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let mut lines = Lines::new(BufReader::with_capacity(1 << 16, file));
+    let first = lines.next();
+    let mut header = read_header(path, first, &lines)?;
+    let mut shapes = BTreeMap::new();
+    let mut sorter = Sorter::new(temporary, run_bytes);
+    let cut_line = loop {
+        match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
+            Line::Whole => {}
+            Line::None => break None,
+            Line::Cut => break Some(lines.number()),
+            Line::TooLong => return Err(damaged(path, &lines, "the line is longer than 16 MiB")),
+        }
+        let bytes = lines.bytes();
+        let key = if bytes.starts_with(b"{\"shape\":") || bytes.starts_with(b"{\"capture\":") {
+            match serde_json::from_slice(bytes) {
+                Ok(Aside::Shape(shape)) => {
+                    shapes.insert(shape.digest(), shape);
+                    continue;
+                }
+                Ok(Aside::Capture(late)) => {
+                    Key { at: late.at, id: late.of, kind: LineKind::Capture }
+                }
+                Err(error) => return Err(damaged(path, &lines, json_message(&error))),
+            }
+        } else {
+            match serde_json::from_slice::<Request>(bytes) {
+                Ok(request) => Key { at: request.at, id: request.id, kind: LineKind::Request },
+                Err(error) => return Err(damaged(path, &lines, json_message(&error))),
+            }
+        };
+        sorter
+            .add(key, bytes)
+            .map_err(|source| WriteError::Io { path: temporary.to_owned(), source })?;
+    };
+    header.shapes = shapes;
+    Ok(Scanned { header, sorter, cut_line })
+}
+
+fn damaged<R>(path: &Path, lines: &Lines<R>, message: impl Into<String>) -> JournalError
+where
+    R: BufRead,
+{
+    ReadError::Damaged { path: path.to_owned(), line: lines.number(), message: message.into() }
+        .into()
+}

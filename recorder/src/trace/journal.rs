@@ -1,0 +1,204 @@
+//! The journal: what is written while recording.
+//!
+//! `FILE.part` is plain JSON Lines: the trace's header, then in the order in
+//! which exchanges finished a line a request, and between them
+//! `{"shape":{…}}` for each body shape before its first use and
+//! `{"capture":{"of":id,"at":µs,…}}` for captures that turned out to be needed
+//! after the line of their request was written.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::finish::{Finished, RUN_BYTES, finish};
+use super::format::{Capture, Header, Request};
+use super::lines::MAX_LINE_BYTES;
+use super::reader::ReadError;
+use super::shape::Shape;
+use super::writer::WriteError;
+
+/// What is written is handed to the kernel after this long, or this many bytes.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(100);
+const FLUSH_BYTES: usize = 64 << 10;
+
+/// All shapes of a recording stand in one line, the header.
+const MAX_SHAPE_BYTES: usize = MAX_LINE_BYTES / 2;
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("{} is there already, from a recording that was not finished; make a trace of it with: recorder finish {}", path.display(), path.display())]
+    Exists { path: PathBuf },
+    #[error("{} is not a journal, whose name ends in .part", path.display())]
+    Name { path: PathBuf },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// A capture that is written after its request.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LateCapture {
+    /// The request whose answer it is taken from.
+    pub of: String,
+    /// When that was sent.
+    pub at: u64,
+    #[serde(flatten)]
+    pub capture: Capture,
+}
+
+/// A line of the journal that is neither header nor request.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Aside {
+    Shape(Shape),
+    Capture(LateCapture),
+}
+
+/// A recording under way.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    /// Whole lines that the kernel does not have yet.
+    buffer: Vec<u8>,
+    /// When the oldest of them came.
+    oldest: Option<Instant>,
+    shapes: HashSet<String>,
+    shape_bytes: usize,
+}
+
+impl Journal {
+    /// `FILE.part` beside the trace to be made.
+    pub fn path_for(trace: &Path) -> PathBuf {
+        let mut name = trace.as_os_str().to_owned();
+        name.push(".part");
+        name.into()
+    }
+
+    /// Starts the journal of `trace`, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When there is one already, or the folder cannot be written to.
+    pub fn create(trace: &Path, header: &Header) -> Result<Self, JournalError> {
+        let path = Self::path_for(trace);
+        let file = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(JournalError::Exists { path });
+            }
+            Err(source) => return Err(WriteError::Io { path, source }.into()),
+        };
+        let mut journal = Self {
+            path,
+            file,
+            buffer: Vec::with_capacity(2 * FLUSH_BYTES),
+            oldest: None,
+            shapes: HashSet::new(),
+            shape_bytes: 0,
+        };
+        journal.line(header)?;
+        journal.flush()?;
+        Ok(journal)
+    }
+
+    /// Adds a finished exchange.
+    ///
+    /// # Errors
+    /// When it is too long for a line, or the disk refuses it.
+    pub fn append(&mut self, request: &Request) -> Result<(), WriteError> {
+        let start = self.buffer.len();
+        self.line(request)?;
+        let bytes = self.buffer.len() - start;
+        if bytes > MAX_LINE_BYTES {
+            self.buffer.truncate(start);
+            return Err(WriteError::TooLong { id: request.id.clone(), bytes });
+        }
+        self.flush_if_due()
+    }
+
+    /// Adds a capture to a request that was written before.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn capture(&mut self, capture: LateCapture) -> Result<(), WriteError> {
+        self.line(&Aside::Capture(capture))?;
+        self.flush_if_due()
+    }
+
+    /// The digest that an answer refers to a shape by; none when the shapes so
+    /// far fill their share of the header.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn shape(&mut self, shape: Shape) -> Result<Option<String>, WriteError> {
+        let digest = shape.digest();
+        if self.shapes.contains(&digest) {
+            return Ok(Some(digest));
+        }
+        let start = self.buffer.len();
+        self.line(&Aside::Shape(shape))?;
+        let bytes = self.buffer.len() - start;
+        if self.shape_bytes + bytes > MAX_SHAPE_BYTES {
+            self.buffer.truncate(start);
+            return Ok(None);
+        }
+        self.shape_bytes += bytes;
+        self.shapes.insert(digest.clone());
+        Ok(Some(digest))
+    }
+
+    /// When [`Journal::flush`] must be called at the latest, if nothing is added until then.
+    pub fn flush_due(&self) -> Option<Instant> {
+        self.oldest.map(|oldest| oldest + FLUSH_AFTER)
+    }
+
+    /// Hands all to the kernel: from then on a killed process loses none of it.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.file
+            .write_all(&self.buffer)
+            .map_err(|source| WriteError::Io { path: self.path.clone(), source })?;
+        self.buffer.clear();
+        self.oldest = None;
+        Ok(())
+    }
+
+    /// Ends the recording and makes the trace.
+    ///
+    /// # Errors
+    /// As [`finish`]; the journal stays where it is then.
+    pub fn finish(mut self) -> Result<Finished, JournalError> {
+        self.flush()?;
+        finish(&self.path, RUN_BYTES)
+    }
+
+    /// Ends a recording that is of no use, and removes the journal.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn discard(self) -> Result<(), WriteError> {
+        std::fs::remove_file(&self.path)
+            .map_err(|source| WriteError::Io { path: self.path.clone(), source })
+    }
+
+    fn flush_if_due(&mut self) -> Result<(), WriteError> {
+        let late = self.flush_due().is_some_and(|due| due <= Instant::now());
+        if late || self.buffer.len() >= FLUSH_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn line(&mut self, value: &impl Serialize) -> Result<(), WriteError> {
+        serde_json::to_writer(&mut self.buffer, value)
+            .map_err(|error| WriteError::Io { path: self.path.clone(), source: error.into() })?;
+        self.buffer.push(b'\n');
+        self.oldest.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+}

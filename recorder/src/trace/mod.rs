@@ -1,0 +1,14 @@
+//! The timed request log.
+//!
+//! [`journal`] takes finished exchanges while recording, [`finish`] makes a
+//! trace of it at the end; [`writer`] writes one from requests already in
+//! order; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
+
+pub mod finish;
+pub mod format;
+pub mod journal;
+mod lines;
+pub mod reader;
+pub mod shape;
+mod sort;
+pub mod writer;

@@ -1,0 +1,9 @@
+//! Integration tests, one binary.
+
+mod bad_input;
+mod checking;
+mod recording;
+mod secrets;
+mod traces;
+mod vigilia;
+mod world;
