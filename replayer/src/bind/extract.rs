@@ -1,0 +1,249 @@
+//! Takes a value out of an answer.
+
+use std::fmt;
+
+use recorder::trace::format::ListStep;
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Extracted {
+    /// At the recorded place.
+    Found(String),
+    /// A list on the way was shorter than recorded, so that the index was
+    /// taken modulo its length.
+    Rebound(String),
+    Nothing,
+}
+
+/// The value at a JSON pointer, as text: strings unescaped, numbers and booleans as written.
+///
+/// Only the way to the value is looked at; no tree of the document is built.
+/// Through a list that is shorter than recorded the index is taken modulo its
+/// length; through an empty one there is nothing.
+pub fn extract_json(body: &[u8], tokens: &[String], lists: &[ListStep]) -> Extracted {
+    let mut indices: Vec<Option<usize>> = tokens.iter().map(|token| index_of(token)).collect();
+    let mut rebound = false;
+    // Each round finds one more list that is too short, so there are at most as many as lists.
+    for _ in 0..=lists.len() {
+        let mut outcome = Outcome::Nothing;
+        let walk = Walk { tokens, indices: &indices, at: 0, outcome: &mut outcome };
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        if walk.deserialize(&mut deserializer).is_err() {
+            return Extracted::Nothing;
+        }
+        match outcome {
+            Outcome::Found(text) if rebound => return Extracted::Rebound(text),
+            Outcome::Found(text) => return Extracted::Found(text),
+            Outcome::Short { token, length } => {
+                let Some(index) = indices[token].filter(|_| length > 0) else { break };
+                if !lists.iter().any(|list| list.token == token) {
+                    break;
+                }
+                indices[token] = Some(index % length);
+                rebound = true;
+            }
+            Outcome::Nothing => break,
+        }
+    }
+    Extracted::Nothing
+}
+
+/// RFC 6901, section 4: digits without a leading zero.
+fn index_of(token: &str) -> Option<usize> {
+    let canonical = token == "0" || !token.starts_with('0');
+    token.parse().ok().filter(|_| canonical && !token.starts_with('+'))
+}
+
+enum Outcome {
+    Found(String),
+    /// The list at this token has too few items.
+    Short {
+        token: usize,
+        length: usize,
+    },
+    Nothing,
+}
+
+struct Walk<'a> {
+    tokens: &'a [String],
+    indices: &'a [Option<usize>],
+    at: usize,
+    outcome: &'a mut Outcome,
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Walk<'_> {
+    fn leaf<E>(self, text: impl fmt::Display) -> Result<(), E> {
+        if self.at == self.tokens.len() {
+            *self.outcome = Outcome::Found(text.to_string());
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.leaf(value)
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.leaf(value)
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.leaf(value)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.leaf(value)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<(), E> {
+        self.leaf(value)
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            if self.tokens.get(self.at).is_some_and(|token| *token == key) {
+                map.next_value_seed(Walk {
+                    tokens: self.tokens,
+                    indices: self.indices,
+                    at: self.at + 1,
+                    outcome: self.outcome,
+                })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let wanted = self.indices.get(self.at).copied().flatten();
+        let mut length = 0;
+        loop {
+            let more = if wanted == Some(length) {
+                seq.next_element_seed(Walk {
+                    tokens: self.tokens,
+                    indices: self.indices,
+                    at: self.at + 1,
+                    outcome: self.outcome,
+                })?
+            } else {
+                seq.next_element::<IgnoredAny>()?.map(drop)
+            };
+            if more.is_none() {
+                break;
+            }
+            length = length.checked_add(1).ok_or_else(|| A::Error::custom("list too long"))?;
+        }
+        if wanted.is_some_and(|wanted| wanted >= length) {
+            *self.outcome = Outcome::Short { token: self.at, length };
+        }
+        Ok(())
+    }
+}
+
+/// The value of the form field `name` in an HTML page: of the first `<input>` or
+/// similar tag with that name and a value.
+pub fn extract_form<'a>(page: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
+    page.split('<').skip(1).find_map(|tag| {
+        let tag = tag.split_once('>').map_or(tag, |(tag, _)| tag);
+        (attribute(tag, "name")? == name).then(|| attribute(tag, "value")).flatten()
+    })
+}
+
+fn attribute<'a>(tag: &'a str, wanted: &str) -> Option<std::borrow::Cow<'a, str>> {
+    let mut rest = tag;
+    while let Some(position) = rest.find('=') {
+        let name = rest[..position].trim_end().rsplit([' ', '\t', '\n', '\r', '"', '\'']).next()?;
+        let value = rest[position + 1..].trim_start();
+        let (value, after) = match value.chars().next()? {
+            quote @ ('"' | '\'') => value[1..].split_once(quote)?,
+            _ => value.split_once([' ', '\t', '\n', '\r', '/']).unwrap_or((value, "")),
+        };
+        if name.eq_ignore_ascii_case(wanted) {
+            return Some(unescape(value));
+        }
+        rest = after;
+    }
+    None
+}
+
+/// The five entities that a value must use, and nothing else.
+fn unescape(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains('&') {
+        return text.into();
+    }
+    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    plain.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(body: &str, pointer: &str, list_tokens: &[usize]) -> Extracted {
+        let tokens: Vec<String> =
+            pointer.split('/').skip(1).map(|t| t.replace("~1", "/").replace("~0", "~")).collect();
+        let lists: Vec<ListStep> =
+            list_tokens.iter().map(|&token| ListStep { token, index: 0, length: 100 }).collect();
+        extract_json(body.as_bytes(), &tokens, &lists)
+    }
+
+    fn found(text: &str) -> Extracted {
+        Extracted::Found(text.to_owned())
+    }
+
+    #[test]
+    fn values_are_found_by_pointer() {
+        let body = r#"{"a":{"b/c":[1,{"d":"x\"y"}],"n":-2.5},"t":true,"0":"key"}"#;
+        assert_eq!(json(body, "/a/b~1c/1/d", &[]), found("x\"y"));
+        assert_eq!(json(body, "/a/n", &[]), found("-2.5"));
+        assert_eq!(json(body, "/t", &[]), found("true"));
+        assert_eq!(json(body, "/0", &[]), found("key"));
+        assert_eq!(json("\"whole\"", "", &[]), found("whole"));
+        for pointer in ["/a", "/a/b~1c/7", "/x", "/t/x"] {
+            assert_eq!(json(body, pointer, &[]), Extracted::Nothing, "{pointer}");
+        }
+        assert_eq!(json("{\"a\":", "/a", &[]), Extracted::Nothing);
+    }
+
+    #[test]
+    fn a_shorter_list_takes_the_index_modulo_its_length() {
+        let body = r#"[{"id":"a","l":[1]},{"id":"b","l":[1,2]}]"#;
+        assert_eq!(json(body, "/5/id", &[0]), Extracted::Rebound("b".to_owned()));
+        assert_eq!(json(body, "/5/l/3", &[0, 2]), Extracted::Rebound("2".to_owned()));
+        assert_eq!(json(body, "/1/id", &[0]), found("b"));
+        assert_eq!(json("[]", "/0/id", &[0]), Extracted::Nothing);
+    }
+
+    #[test]
+    fn form_fields_are_found_by_name() {
+        let page =
+            r#"<form><input type=hidden value='a&amp;b' name="csrf"><input name=x value=1></form>"#;
+        assert_eq!(extract_form(page, "csrf").as_deref(), Some("a&b"));
+        assert_eq!(extract_form(page, "x").as_deref(), Some("1"));
+        assert_eq!(extract_form(page, "y"), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! What a run would do.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::engine::Settings;
+use crate::error::Error;
+use crate::prepare::Prepared;
+use crate::schedule::{Schedule, Walk};
+
+/// Prints requests, users, rates, accounts and bindings of the plan.
+pub(super) fn print_plan(
+    plan: &Prepared,
+    schedule: &Schedule,
+    settings: &Settings,
+    planned: &Walk,
+    connections: u64,
+    as_json: bool,
+) -> Result<(), Error> {
+    let seconds = planned.by_second.len().max(1);
+    let mean = planned.requests as f64 / seconds as f64;
+    let peak = planned.by_second.iter().copied().max().unwrap_or(0);
+    let bindings = &plan.bindings.counts;
+    let personas: Vec<_> = plan
+        .personas
+        .iter()
+        .zip(&schedule.shares)
+        .zip(&settings.accounts)
+        .map(|((persona, users), accounts)| (persona.name.as_str(), *users, accounts.len() as u64))
+        .collect();
+    let text = if as_json {
+        let personas: Vec<_> = personas
+            .iter()
+            .map(|(name, users, accounts)| json!({"name": name, "users": users, "accounts": accounts}))
+            .collect();
+        let plan = json!({
+            "requests": planned.requests,
+            "users": schedule.users.len(),
+            "personas": personas,
+            "ramp_s": schedule.ramp_end.nanos() as f64 / 1e9,
+            "seconds": seconds,
+            "mean_per_s": mean,
+            "peak_per_s": peak,
+            "requests_by_second": planned.by_second,
+            "connections": connections,
+            "bindings": bindings,
+            "rate": schedule.rate.map(|(asked, planned)| json!({"asked": asked, "planned": planned})),
+        });
+        format!("{plan:#}\n")
+    } else {
+        let mut text = format!(
+            "pacing        {:?}, speed {}\nrequests      {} in {seconds} s, mean {mean:.1}/s, peak {peak}/s\n\
+             users         {}, the last starts at {}\nconnections   {connections} at most\n",
+            settings.load.pacing,
+            settings.load.speed.factor(),
+            planned.requests,
+            schedule.users.len(),
+            schedule.ramp_end,
+        );
+        if let Some((asked, planned)) = schedule.rate {
+            let off = (planned - asked) / asked * 100.0;
+            text.push_str(&format!(
+                "rate          {planned:.1}/s planned, {asked:.1}/s asked ({off:+.2} %)\n"
+            ));
+        }
+        for (name, users, accounts) in &personas {
+            let shared = match accounts {
+                0 => "no accounts".to_owned(),
+                accounts => {
+                    format!("{accounts} accounts, {} users each at most", users.div_ceil(*accounts))
+                }
+            };
+            text.push_str(&format!("persona       {name}: {users} users, {shared}\n"));
+        }
+        for (kind, count) in bindings {
+            text.push_str(&format!("bindings      {count} {kind}\n"));
+        }
+        if settings.load.pacing == crate::scenario::Pacing::Closed {
+            text.push_str(
+                "Closed pacing: these rates hold if the target answers as fast as when recorded.\n",
+            );
+        }
+        text
+    };
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|source| Error::Output { path: PathBuf::from("stdout"), source })
+}

@@ -1,0 +1,255 @@
+//! What is replayed and where: options that every command takes, and what becomes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use clap::Args as ClapArgs;
+use seeder::manifest::format::Manifest;
+
+use crate::config::{self, ConfigError, Target};
+use crate::engine::{FidelityMode, Http, Settings};
+use crate::error::Error;
+use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
+use crate::run_log::format::ManifestRef;
+use crate::scenario::{Axis, Load, Scenario};
+use crate::send::{Destination, tls};
+
+/// Failing answers an endpoint that each worker keeps in the run directory.
+const ERROR_SAMPLES: usize = 3;
+
+/// What is replayed, and where.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Input {
+    /// The trace to replay
+    #[arg(long, value_name = "FILE")]
+    trace: PathBuf,
+    /// The manifest of the database behind the target
+    #[arg(long, value_name = "FILE")]
+    manifest: PathBuf,
+    /// Where to, such as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL", env = "TARGET")]
+    pub target: Target,
+    /// A host, other than this machine, that may be loaded
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+    /// Accept any certificate; the report will say so
+    #[arg(long)]
+    pub insecure: bool,
+    /// Value of a named secret slot of the trace: NAME=ENVIRONMENT_VARIABLE
+    #[arg(long, value_name = "NAME=VAR")]
+    slot: Vec<String>,
+    /// Seed of everything that is drawn
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Connect from this address of this machine; several take turns
+    #[arg(long, value_name = "IP")]
+    pub source_ip: Vec<IpAddr>,
+    /// Send GET and HEAD alone: logins and all that needs them are left out too
+    #[arg(long)]
+    read_only: bool,
+    /// Leave out requests whose body was too big to be kept
+    #[arg(long)]
+    skip_truncated: bool,
+    /// Memory for the trace; at one clone a session it is read as it is needed
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = size)]
+    max_trace_memory: u64,
+}
+
+/// `512MiB` or `2GiB`, in bytes.
+fn size(text: &str) -> Result<u64, String> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let found = units.iter().find_map(|(unit, shift)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(1 << shift).filter(|bytes| *bytes > 0)
+    });
+    found.ok_or_else(|| "expected a size such as 512MiB or 2GiB".to_owned())
+}
+
+/// What both commands need.
+pub(super) struct Ready {
+    pub plan: Arc<Prepared>,
+    /// The trace, where it is read as it is needed.
+    pub stream: Option<TraceStream>,
+    pub http: Http,
+    pub settings: Settings,
+    pub manifest: ManifestRef,
+    pub limitations: Vec<String>,
+}
+
+/// Everything about a run that is typed and not read from the trace.
+pub(super) struct Choices {
+    pub load: Load,
+    pub scenario: Option<Scenario>,
+    pub connect_timeout: Duration,
+    pub request_timeout: Duration,
+    pub grace: Duration,
+    pub fidelity: FidelityMode,
+    pub max_queue: usize,
+    pub login_rate: f64,
+}
+
+/// Reads and checks what is given; nothing is sent.
+///
+/// # Errors
+/// When something of it cannot be used.
+pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Error> {
+    let Target { secure, host, port } = input.target.clone();
+    let destination = if secure {
+        let trust = if input.insecure { tls::Trust::Insecure } else { tls::Trust::System };
+        Destination::https(&host, port, &input.allow_host, tls::client_config(trust)?)?
+    } else {
+        Destination::http(&host, port, &input.allow_host)?
+    };
+    let destination = from_sources(destination, &input.source_ip)?;
+    let manifest = Manifest::read(&input.manifest)?;
+    let selection = Selection {
+        personas: choices.load.personas.clone(),
+        read_only: input.read_only,
+        skip_truncated: input.skip_truncated,
+    };
+    let (host_header, memory) = (destination.authority(), input.max_trace_memory);
+    let (plan, stream) = if choices.load.axis == Axis::Clones(1) {
+        let (plan, stream) = prepare_streamed(&input.trace, host_header, &selection, memory)?;
+        (plan, Some(stream))
+    } else {
+        (prepare(&input.trace, host_header, &selection, memory)?, None)
+    };
+    let secrets = secrets(input, &plan)?;
+    let mut limitations = Vec::new();
+    if let Some(told) = left_out(&plan) {
+        eprintln!("replayer: {told}");
+        limitations.push(told);
+    }
+    let is_local = destination.addresses().iter().all(|address| address.ip().is_loopback());
+    if is_local {
+        limitations.push(
+            "generator and target share the same processors, so each slows the other down"
+                .to_owned(),
+        );
+    }
+    if input.insecure {
+        limitations.push("the target's certificate was not verified".to_owned());
+    }
+    if plan.manifest.as_ref().is_some_and(|digest| *digest != manifest.header.digest) {
+        limitations.push("the trace was recorded on other data than it was replayed on".to_owned());
+    }
+    let accepted = |name: &String| choices.scenario.as_ref()?.statuses.get(name).cloned();
+    let settings = Settings {
+        load: choices.load.clone(),
+        seed: input.seed,
+        connect_timeout: choices.connect_timeout,
+        request_timeout: choices.request_timeout,
+        grace: choices.grace,
+        fidelity: choices.fidelity,
+        max_queue: choices.max_queue,
+        error_samples: ERROR_SAMPLES,
+        login_rate: choices.login_rate,
+        budget: None,
+        accepted: plan.endpoints.iter().map(accepted).collect(),
+        secrets,
+        host: host.clone(),
+        secure,
+        started: Utc::now(),
+        accounts: Vec::new(),
+    };
+    let reference = manifest_ref(&manifest);
+    let accounts = config::accounts(&plan, manifest)?;
+    Ok(Ready {
+        plan: Arc::new(plan),
+        stream,
+        http: Http { destination: Arc::new(destination) },
+        settings: Settings { accounts, ..settings },
+        manifest: reference,
+        limitations,
+    })
+}
+
+/// Has connections made from these addresses.
+fn from_sources(destination: Destination, sources: &[IpAddr]) -> Result<Destination, ConfigError> {
+    let option = |message| Err(ConfigError::Option { option: "--source-ip", message });
+    for source in sources {
+        if let Err(error) = std::net::TcpListener::bind((*source, 0)) {
+            return option(format!("{source} is not an address of this machine: {error}"));
+        }
+    }
+    let first = destination.addresses()[0];
+    if !sources.is_empty() && sources.iter().all(|ip| ip.is_ipv4() != first.is_ipv4()) {
+        return option(format!("none is of the same family as the target's {}", first.ip()));
+    }
+    let distinct: BTreeSet<IpAddr> = sources.iter().copied().collect();
+    Ok(destination.from_sources(distinct.into_iter().collect()))
+}
+
+/// What was not taken from the trace, in words.
+fn left_out(plan: &Prepared) -> Option<String> {
+    let LeftOut { unsafe_methods, truncated, dependent } = plan.left_out;
+    let parts: Vec<String> = [
+        (unsafe_methods, "that are not GET or HEAD, logins among them (--read-only)"),
+        (truncated, "whose body was not kept (--skip-truncated)"),
+        (dependent, "that need the answer of one that was left out"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect();
+    (!parts.is_empty()).then(|| format!("requests of the trace left out: {}", parts.join(", ")))
+}
+
+/// `NAME=VALUE` options.
+pub(super) fn pairs(
+    option: &'static str,
+    typed: &[String],
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    typed
+        .iter()
+        .map(|pair| match pair.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(ConfigError::Option {
+                option,
+                message: format!("{pair:?} is not of the form NAME=VALUE"),
+            }),
+        })
+        .collect()
+}
+
+/// The values of the trace's secret slots, from the environment.
+fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, String>, ConfigError> {
+    let option = "--slot";
+    let mut values = BTreeMap::new();
+    for (name, variable) in pairs(option, &input.slot)? {
+        let value = std::env::var(&variable).map_err(|_| ConfigError::Option {
+            option,
+            message: format!("the environment has no variable {variable}"),
+        })?;
+        values.insert(name, value);
+    }
+    match plan.bindings.secrets.iter().find(|name| !values.contains_key(*name)) {
+        None => Ok(values),
+        Some(name) => {
+            let message =
+                format!("the trace needs a value for {name}; give it with --slot {name}=VARIABLE");
+            Err(ConfigError::Option { option, message })
+        }
+    }
+}
+
+fn manifest_ref(manifest: &Manifest) -> ManifestRef {
+    let header = &manifest.header;
+    ManifestRef {
+        digest: header.digest.clone(),
+        plan: header.plan.name.clone(),
+        plan_digest: header.plan.digest.clone(),
+        seed: header.seed,
+        scale: header.scale,
+        bcrypt_costs: header.bcrypt_costs.clone(),
+        rows: header.tables.iter().map(|table| (table.table.clone(), table.rows)).collect(),
+        database: format!(
+            "{}, PostgreSQL {}",
+            header.database.name, header.database.server_version
+        ),
+    }
+}

@@ -1,0 +1,153 @@
+//! The options that say how much load, when it is not a scenario that does.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::ConfigError;
+use crate::run_log::format::Profile;
+use crate::scenario::{
+    Axis, Expectation, Load, Pacing, Rate, RateGoal, Restart, Scenario, Speed, Stages,
+};
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(super) struct LoadArgs {
+    /// Scenario file; the options below override what it says
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Which load of the scenario: full, or scaled down
+    #[arg(long, value_enum, default_value_t = ProfileArg::Full, requires = "scenario")]
+    pub profile: ProfileArg,
+    /// Divide offsets and think times by this
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<Speed>,
+    /// Run every recorded session so many times
+    #[arg(long, value_name = "K", group = "axis")]
+    pub clones: Option<NonZeroU64>,
+    /// So many users at once, shared among the personas by weight
+    #[arg(long, value_name = "N", group = "axis")]
+    pub users: Option<NonZeroU64>,
+    /// As many users as make this rate: 1000/s, PERSONA=1000/s or 'POST /path=1000/s'
+    #[arg(long, value_name = "RATE", group = "axis")]
+    pub rate: Option<RateGoal>,
+    /// Users in steps: 'start 100, +50 every 30s, to 400'
+    #[arg(long, value_name = "STAGES", group = "axis")]
+    pub stages: Option<Stages>,
+    /// How long requests are released, such as 90s or 5m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+    /// End the plan with its N-th request, over all shards
+    #[arg(long, value_name = "N")]
+    pub max_requests: Option<NonZeroU64>,
+    /// Only these personas of the trace
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub personas: Vec<String>,
+    /// Users started a second, such as 50/s; all at once if not given
+    #[arg(long, value_name = "RATE")]
+    pub spawn_rate: Option<Rate>,
+    /// Time after the ramp that is not judged
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub warmup: Option<Duration>,
+    /// open: by the schedule, whatever the target does; closed: after each answer
+    #[arg(long, value_enum)]
+    pub pacing: Option<PacingArg>,
+    /// Who runs the next session when one ends
+    #[arg(long, value_enum)]
+    pub restart: Option<RestartArg>,
+    /// Stop when this holds over ten seconds, such as 'failures > 5%'
+    #[arg(long, value_name = "CONDITION")]
+    pub stop_on: Option<Expectation>,
+    /// How far the planned rate may be off the one asked for, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
+    pub rate_tolerance: f64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ProfileArg {
+    Full,
+    Quick,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::Full => Self::Full,
+            ProfileArg::Quick => Self::Quick,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum PacingArg {
+    Open,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum RestartArg {
+    SameUser,
+    NewUser,
+}
+
+impl LoadArgs {
+    /// The scenario's load with what was typed in its place; without a scenario every
+    /// session once, as recorded.
+    pub(super) fn resolve(&self, scenario: Option<&Scenario>) -> Result<Load, ConfigError> {
+        let base = match scenario {
+            Some(scenario) => scenario.load(self.profile.into()).clone(),
+            None => Load::as_recorded(),
+        };
+        let axis = match (self.clones, self.users, &self.rate, self.stages) {
+            (Some(clones), ..) => Axis::Clones(clones.get()),
+            (_, Some(users), ..) => Axis::Users(users.get()),
+            (_, _, Some(goal), _) => Axis::Rate(goal.clone()),
+            (.., Some(stages)) => Axis::Stages(stages),
+            (None, None, None, None) => base.axis,
+        };
+        let pacing = match self.pacing {
+            Some(PacingArg::Open) => Pacing::Open,
+            Some(PacingArg::Closed) => Pacing::Closed,
+            None => base.pacing,
+        };
+        let duration = self.duration.or(base.duration).or(match &axis {
+            Axis::Stages(stages) => Some(stages.duration()),
+            _ => None,
+        });
+        let option = |option, message: &str| {
+            Err(ConfigError::Option { option, message: message.to_owned() })
+        };
+        let max_requests = self.max_requests.map(NonZeroU64::get).or(base.max_requests);
+        let ends = duration.is_some() || max_requests.is_some() && pacing == Pacing::Open;
+        if !ends && !matches!(axis, Axis::Clones(_)) {
+            return option("--duration", "users go on for ever, so say for how long, such as 5m");
+        }
+        if duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
+            return option("--duration", "it must be at least a second");
+        }
+        if matches!(axis, Axis::Rate(_)) && pacing == Pacing::Closed {
+            return option("--rate", "by closed pacing the target decides the rate; use --users");
+        }
+        if !(0.0..=100.0).contains(&self.rate_tolerance) {
+            return option("--rate-tolerance", "it is a share from 0 to 100 percent");
+        }
+        Ok(Load {
+            axis,
+            pacing,
+            duration,
+            speed: self.speed.unwrap_or(base.speed),
+            spawn_rate: self.spawn_rate.or(base.spawn_rate),
+            warmup: self.warmup.unwrap_or(base.warmup),
+            restart: match self.restart {
+                Some(RestartArg::SameUser) => Restart::SameUser,
+                Some(RestartArg::NewUser) => Restart::NewUser,
+                None => base.restart,
+            },
+            personas: if self.personas.is_empty() { base.personas } else { self.personas.clone() },
+            max_requests,
+            stop_on: self.stop_on.clone().or(base.stop_on),
+        })
+    }
+}

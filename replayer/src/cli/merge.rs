@@ -1,0 +1,45 @@
+//! `replayer merge`.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use seeder::exit::Exit;
+
+use super::finish::{exit_of, finish};
+use super::summary::print_summary;
+use crate::error::Error;
+use crate::merge::{MergeError, Merged, merge};
+use crate::scenario::Expectation;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// The run directories of the shards
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
+    /// Folder for their sum
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Replace a run that is in the folder already
+    #[arg(long)]
+    force: bool,
+    /// Print what was measured as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Error> {
+    let Merged { collector, run, writer } = merge(&args.dirs, &args.out, args.force)?;
+    // Judged anew: a percentile of the whole does not follow from those of the parts.
+    let expectations = run
+        .verdicts
+        .iter()
+        .map(|verdict| verdict.expectation.parse())
+        .collect::<Result<Vec<Expectation>, _>>()
+        .map_err(|error| MergeError::Content {
+            dir: args.dirs[0].clone(),
+            message: error.to_string(),
+        })?;
+    let run = finish(&collector, run, writer, &expectations)?;
+    print_summary(&run, &args.out, args.json)?;
+    Ok(exit_of(&run, None))
+}

@@ -1,0 +1,68 @@
+//! The command line.
+
+mod dry_run;
+mod finish;
+mod first_word;
+mod input;
+mod load;
+mod merge;
+mod probe;
+mod run;
+mod signals;
+mod start_at;
+mod summary;
+
+use clap::{Parser, Subcommand};
+use seeder::exit::Exit;
+
+use crate::error::Error;
+
+/// Re-fires recorded traffic at scaled rates and measures what came back.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Replay a trace as it was recorded:
+    replayer run --trace day.trace.jsonl.zst --manifest manifest.json --target http://127.0.0.1:8080 --out runs/day
+  Ten times the sessions, at twice the pace, for five minutes:
+    replayer run … --clones 10 --speed 2 --duration 5m
+  A scenario, scaled down:
+    replayer run … --scenario fixtures/scenarios/01-baseline.toml --profile quick
+  See what would be sent, and send nothing:
+    replayer run … --rate 1000/s --duration 1m --dry-run
+  One load from two machines:
+    replayer run … --shard 1/2 --start-at 2026-11-24T10:00:00Z --out runs/1
+    replayer run … --shard 2/2 --start-at 2026-11-24T10:00:00Z --out runs/2
+    replayer merge runs/1 runs/2 --out runs/all
+
+Exit codes: 0 good, 1 internal or I/O, 2 usage, 3 refused for safety, 4 environment,
+10 a threshold failed, 11 fidelity failed, 12 run invalid, 13 incomplete, 130/143 by signal.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Replay a trace against a target, and write a run directory
+    Run(Box<run::Args>),
+    /// Run one session of each persona once, and show what fails
+    Probe(probe::Args),
+    /// Add the run directories of shards up to one
+    Merge(merge::Args),
+}
+
+impl Cli {
+    /// Runs what was asked for.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done; [`Error::exit`] gives the exit code.
+    pub fn run(self) -> Result<Exit, Error> {
+        match self.command {
+            Command::Run(args) => run::run(&args),
+            Command::Probe(args) => probe::run(&args),
+            Command::Merge(args) => merge::run(&args),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `replayer probe`.
+
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use seeder::exit::Exit;
+
+use super::input::{Choices, Input, prepare_all};
+use crate::engine::FidelityMode;
+use crate::error::Error;
+use crate::probe::{Probed, probe};
+use crate::scenario::Load;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(flatten)]
+    input: Input,
+    /// Print what was found as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Error> {
+    let load = Load::as_recorded();
+    let choices = Choices {
+        load,
+        scenario: None,
+        connect_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(60),
+        grace: Duration::from_secs(10),
+        fidelity: FidelityMode::Status,
+        max_queue: 1000,
+        login_rate: 20.0,
+    };
+    let ready = prepare_all(&args.input, &choices)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let probed = runtime.block_on(tokio::task::LocalSet::new().run_until(probe(
+        &ready.plan,
+        &ready.settings,
+        &ready.http,
+    )))?;
+    show_probed(&probed);
+    if args.json {
+        println!(
+            "{}",
+            serde_json::json!({
+                "sent": probed.sent, "failed": probed.failed, "failures": probed.samples,
+            })
+        );
+    } else {
+        println!("{} requests sent, {} failed", probed.sent, probed.failed);
+    }
+    Ok(if probed.failed == 0 { Exit::Good } else { Exit::Threshold })
+}
+
+pub(super) fn show_probed(probed: &Probed) {
+    for sample in &probed.samples {
+        let answer = match (sample.status, &sample.body) {
+            (Some(status), Some(body)) => format!("{status} {body}"),
+            (Some(status), None) => status.to_string(),
+            (None, _) => sample.outcome.clone(),
+        };
+        eprintln!("replayer: probe: {} of {}: {answer}", sample.endpoint, sample.persona);
+    }
+}

@@ -1,0 +1,231 @@
+//! `replayer run`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use seeder::exit::Exit;
+
+use super::dry_run::print_plan;
+use super::finish::{exit_of, finish};
+use super::first_word::first_word;
+use super::input::{Choices, Input, Ready, pairs, prepare_all};
+use super::load::LoadArgs;
+use super::probe::show_probed;
+use super::signals::watch_signals;
+use super::start_at::{Start, StartAt};
+use super::summary::print_summary;
+use crate::config;
+use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings};
+use crate::error::Error;
+use crate::judge;
+use crate::live::Live;
+use crate::observe::{Database, Observer};
+use crate::probe::{Probed, probe};
+use crate::run_log::format::{Run, Shard, Window};
+use crate::run_log::writer::RunWriter;
+use crate::scenario::{Load, Pacing, Rate, Scenario};
+use crate::schedule::{Policy, Schedule, Walk};
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub input: Input,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Folder for what is measured
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    /// Replace a run that is in the folder already
+    #[arg(long)]
+    force: bool,
+    /// Print the plan, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Start without trying one session of each persona first
+    #[arg(long)]
+    no_probe: bool,
+    /// Compare every answer with the recorded one, its shape included; exit 11 below --min-fidelity
+    #[arg(long)]
+    verify: bool,
+    /// Least share of answers with the recorded status and shape, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.5, requires = "verify")]
+    min_fidelity: f64,
+    /// Replay only this part of the plan, such as 1/3; the others are run elsewhere
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Begin second 0 then: a time such as 2026-11-24T10:00:00Z, or seconds from now such as +30
+    #[arg(long, value_name = "TIME")]
+    start_at: Option<StartAt>,
+    /// Worker threads; all cores if not given
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+    /// The database behind the target, to observe its connections and statements
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<String>,
+    /// Note in the run directory, such as --label commit=4f2a1c
+    #[arg(long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Refuse a plan that is busier than this in any second
+    #[arg(long, value_name = "RATE", default_value = "20000/s")]
+    max_rate: Rate,
+    /// Requests of one user that may be ready and waiting; more are shed
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    max_queue: usize,
+    /// Logins a second that may renew tokens
+    #[arg(long, value_name = "RATE", default_value = "20/s")]
+    login_rate: Rate,
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    connect_timeout: Duration,
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    request_timeout: Duration,
+    /// How long requests may still take when the time is over
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    grace: Duration,
+    /// Print what was measured as JSON
+    #[arg(long)]
+    json: bool,
+    /// No line a second
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<Exit, Error> {
+    let scenario = args.load.scenario.as_deref().map(Scenario::read).transpose()?;
+    let load = args.load.resolve(scenario.as_ref())?;
+    let labels = pairs("--label", &args.label)?;
+    if let Some(start) = args.start_at {
+        Start::at(start)?;
+    }
+    let threads = args
+        .threads
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, std::num::NonZeroUsize::get);
+    let fidelity = if args.verify { FidelityMode::StatusAndShape } else { FidelityMode::Status };
+    let shards = args.shard.map_or(1, |shard| shard.of);
+    let choices = Choices {
+        load,
+        scenario,
+        connect_timeout: args.connect_timeout,
+        request_timeout: args.request_timeout,
+        grace: args.grace,
+        fidelity,
+        max_queue: args.max_queue.max(1),
+        login_rate: args.login_rate.per_second() / threads as f64 / f64::from(shards),
+    };
+    let mut ready = prepare_all(&args.input, &choices)?;
+    ready.settings.budget = budget(&choices.load, args.shard);
+    let Planned { schedule, connections, mine, plateau } = plan(args, &choices.load, &ready)?;
+    if args.dry_run {
+        print_plan(&ready.plan, &schedule, &ready.settings, &mine, connections, args.json)?;
+        return Ok(Exit::Good);
+    }
+    let out = args.out.clone().unwrap_or_default();
+    let run = first_word(args, &choices, &ready, &schedule, threads, plateau, labels);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let measured = runtime.block_on(async {
+        RunWriter::check(&out, args.force)?;
+        let mut interrupts = watch_signals().map_err(Error::Runtime)?;
+        let database = match &args.database_url {
+            Some(url) => Some(Database::connect(url, &args.input.allow_host).await?),
+            None => None,
+        };
+        let mut observer = Observer::new(Arc::clone(&ready.http.destination), database);
+        // Before the probe: what it sends is counted as extra, and the target counts it too.
+        observer.sample_at(0).await;
+        let probed = match args.no_probe {
+            true => Probed::default(),
+            false => {
+                let probed = tokio::task::LocalSet::new()
+                    .run_until(probe(&ready.plan, &ready.settings, &ready.http))
+                    .await?;
+                show_probed(&probed);
+                probed
+            }
+        };
+        let start = args.start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
+        tokio::select! {
+            () = start.lead() => {}
+            Ok(()) = interrupts.changed() => return Ok(None),
+        }
+        let run = Run { started: start.wall, ..run };
+        let writer = RunWriter::create(&out, args.force, &run)?;
+        let settings = Arc::new(Settings { started: start.wall, ..ready.settings });
+        let job = Job {
+            plan: ready.plan,
+            schedule,
+            stream: ready.stream,
+            settings,
+            http: ready.http,
+            threads,
+            start: start.instant,
+            plateau,
+            run,
+            writer,
+            observer,
+            probes: probed.sent,
+        };
+        let mut live = Live::new(args.quiet);
+        let measured = engine::run(job, interrupts, |tick| live.show(tick)).await?;
+        live.finish();
+        Ok::<_, Error>(Some(measured))
+    })?;
+    // Told to stop before anything was sent: there is no run.
+    let Some(Measured { collector, mut run, writer }) = measured else {
+        return Ok(Exit::Interrupted);
+    };
+    run.validity = judge::validity(&collector);
+    let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
+    let run = finish(&collector, run, writer, expectations)?;
+    print_summary(&run, &out, args.json)?;
+    Ok(exit_of(&run, args.verify.then_some(args.min_fidelity)))
+}
+
+/// What this process is to send.
+struct Planned {
+    schedule: Schedule,
+    /// The most that may be open at once.
+    connections: u64,
+    /// What is counted beforehand, without running it.
+    mine: Walk,
+    plateau: Window,
+}
+
+/// Plans and checks the whole, of which this process may run a part.
+fn plan(args: &Args, load: &Load, ready: &Ready) -> Result<Planned, Error> {
+    let policy = Policy {
+        load: load.clone(),
+        seed: args.input.seed,
+        rate_tolerance: args.load.rate_tolerance / 100.0,
+    };
+    let of_shard = |schedule: &Schedule| match args.shard {
+        Some(shard) => schedule.clone().of_shard(&ready.plan, shard),
+        None => schedule.clone(),
+    };
+    let mut whole = Schedule::new(&ready.plan, &policy)?;
+    // First, as it is quick where the plan is too big to be walked.
+    let connections = config::connections(&ready.plan, &of_shard(&whole));
+    config::check_limits(connections, ready.http.destination.sources())?;
+    if let (Some(most), Pacing::Open) = (load.max_requests, load.pacing) {
+        whole = whole.at_most(&ready.plan, load, most);
+    }
+    let planned = config::planned(&ready.plan, &whole, load);
+    config::check_rate(&planned, args.max_rate)?;
+    let plateau = config::plateau(&whole, load.warmup, &planned)?;
+    let schedule = of_shard(&whole);
+    let mine = config::planned(&ready.plan, &schedule, load);
+    Ok(Planned { schedule, connections, mine, plateau })
+}
+
+/// By closed pacing no plan can tell which requests are the first, so they are counted as
+/// they begin; each shard has its share of them.
+fn budget(load: &Load, shard: Option<Shard>) -> Option<Arc<Budget>> {
+    let most = load.max_requests.filter(|_| load.pacing == Pacing::Closed)?;
+    let Shard { index, of } = shard.unwrap_or(Shard { index: 1, of: 1 });
+    let mine = most / u64::from(of) + u64::from(u64::from(index) <= most % u64::from(of));
+    Some(Arc::new(Budget::of(mine)))
+}

@@ -1,0 +1,68 @@
+//! What a run came to, for the person or the script that started it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::run_log::format::{Judgement, Run, ValidityState};
+
+pub(super) fn print_summary(run: &Run, out: &Path, as_json: bool) -> Result<(), Error> {
+    let text = if as_json {
+        serde_json::to_string_pretty(run).map(|text| text + "\n").map_err(|error| {
+            Error::Output { path: PathBuf::from("stdout"), source: error.into() }
+        })?
+    } else {
+        words(run, out)
+    };
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|source| Error::Output { path: PathBuf::from("stdout"), source })
+}
+
+fn words(run: &Run, out: &Path) -> String {
+    let totals = &run.totals;
+    let outcomes = &totals.outcomes;
+    let failed = totals.failed_status + outcomes.not_completed();
+    let share = failed as f64 / totals.planned.max(1) as f64 * 100.0;
+    let mut text = format!(
+        "{} planned: {} completed ({} with a failure status), {} not; {share:.3} % failed\n\
+         {} extra ({} renewals, {} retries, {} probes)\n",
+        totals.planned,
+        outcomes.completed,
+        totals.failed_status,
+        outcomes.not_completed(),
+        totals.extra.sum(),
+        totals.extra.renewals,
+        totals.extra.retries,
+        totals.extra.probes,
+    );
+    for verdict in &run.verdicts {
+        let result = match verdict.result {
+            Judgement::Met => "met",
+            Judgement::Missed => "missed",
+            Judgement::NotJudged => "not judged",
+        };
+        text.push_str(&format!("{}: {} ({result})\n", verdict.expectation, verdict.measured));
+    }
+    let fidelity = &run.fidelity;
+    if fidelity.shapes_compared > 0 {
+        let share = fidelity.same_status_and_shape as f64 / fidelity.shapes_compared as f64;
+        text.push_str(&format!(
+            "fidelity: {:.2} % of {} answers with the recorded status and shape\n",
+            share * 100.0,
+            fidelity.shapes_compared
+        ));
+    }
+    let validity = match run.validity.state {
+        ValidityState::Valid => "VALID".to_owned(),
+        ValidityState::Suspect => format!("SUSPECT: {}", run.validity.reasons.join("; ")),
+        ValidityState::Invalid => format!("INVALID: {}", run.validity.reasons.join("; ")),
+    };
+    text.push_str(&format!(
+        "generator lag p50 {:.1} ms, p99 {:.1} ms; {validity}\nrun directory: {}\n",
+        run.lag.p50_us as f64 / 1e3,
+        run.lag.p99_us as f64 / 1e3,
+        out.display()
+    ));
+    text
+}

@@ -1,0 +1,273 @@
+//! From what was typed to what will run: every choice made, every bound checked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use seeder::exit::Exit;
+use seeder::manifest::format::Manifest;
+
+use crate::engine::SharedAccount;
+use crate::prepare::{Prepared, TracePersona};
+use crate::run_log::format::Window;
+use crate::scenario::Rate;
+use crate::schedule::{Chain, PlannedUser, Schedule, walk};
+use crate::time::At;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("--target {text:?} is not a URL such as http://127.0.0.1:8080")]
+    Target { text: String },
+    #[error("{option}: {message}")]
+    Option { option: &'static str, message: String },
+    #[error(
+        "the trace's persona {persona} logs in, but the manifest has no account of it; it has {known}"
+    )]
+    NoAccount { persona: String, known: String },
+    #[error("{what} leaves nothing of {length} to judge")]
+    NoPlateau { what: String, length: String },
+    #[error(
+        "the plan peaks at {peak}/s, over the bound of {bound}/s; raise it with --max-rate if the target is yours"
+    )]
+    OverMaxRate { peak: u64, bound: f64 },
+    #[error(
+        "{connections} connections need more descriptors than this process may have; {fit} fit: \
+         run fewer users, or raise the hard limit (ulimit -Hn)"
+    )]
+    Descriptors { connections: u64, fit: u64 },
+    #[error(
+        "{connections} connections need more local ports than there are to one target from {sources} address(es); \
+         {fit} fit: run fewer users, or add addresses with --source-ip"
+    )]
+    Ports { connections: u64, sources: usize, fit: u64 },
+    #[error(
+        "--start-at: {start} has passed, or there is too little time to get ready for it, at {now}"
+    )]
+    StartPassed { start: DateTime<Utc>, now: DateTime<Utc> },
+}
+
+impl ConfigError {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::OverMaxRate { .. } => Exit::Refused,
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// A target as typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub secure: bool,
+    pub host: String,
+    pub port: u16,
+}
+
+impl std::str::FromStr for Target {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let error = || ConfigError::Target { text: without_credentials(text) };
+        let (scheme, rest) = text.split_once("://").ok_or_else(error)?;
+        let secure = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(error()),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority.is_empty() || authority.contains(['/', '@', '?', '#', ' ']) {
+            return Err(error());
+        }
+        let default = if secure { 443 } else { 80 };
+        let is_bare_v6 = authority.ends_with(']');
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !is_bare_v6 => (host, port.parse().map_err(|_| error())?),
+            _ => (authority, default),
+        };
+        Ok(Self { secure, host: host.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.secure { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+fn without_credentials(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => {
+            format!("{}{}", &text[..scheme + 3], &text[at + 1..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// The accounts of each persona of the trace.
+///
+/// # Errors
+/// When a persona needs an account and there is none.
+pub fn accounts(
+    plan: &Prepared,
+    manifest: Manifest,
+) -> Result<Vec<Vec<Arc<SharedAccount>>>, ConfigError> {
+    let mut by_persona: BTreeMap<String, Vec<Arc<SharedAccount>>> = BTreeMap::new();
+    for account in manifest.accounts {
+        let shared = Arc::new(SharedAccount::new(account));
+        by_persona.entry(shared.persona.clone()).or_default().push(shared);
+    }
+    plan.personas
+        .iter()
+        .map(|persona| match by_persona.get(&persona.name) {
+            Some(accounts) => Ok(accounts.clone()),
+            None if persona.needs_account => Err(ConfigError::NoAccount {
+                persona: persona.name.clone(),
+                known: by_persona.keys().cloned().collect::<Vec<_>>().join(", "),
+            }),
+            None => Ok(Vec::new()),
+        })
+        .collect()
+}
+
+/// The seconds that are judged: after ramp and warm-up, up to the end of the plan.
+///
+/// # Errors
+/// When none are left.
+pub fn plateau(
+    schedule: &Schedule,
+    warmup: Duration,
+    planned: &crate::schedule::Walk,
+) -> Result<Window, ConfigError> {
+    let begins = schedule.ramp_end + warmup;
+    let start_s = begins.nanos().div_ceil(1_000_000_000);
+    let end_s = match schedule.end {
+        Some(end) if !schedule.is_limited => end.second(),
+        _ => (planned.by_second.len() as u64).max(1),
+    };
+    if start_s >= end_s {
+        let what = format!("a ramp of {} and a warm-up of {warmup:?}", schedule.ramp_end);
+        return Err(ConfigError::NoPlateau { what, length: format!("{end_s} s") });
+    }
+    Ok(Window { start_s, end_s })
+}
+
+/// Connections that the users of a schedule may have at once, at most.
+pub fn connections(plan: &Prepared, schedule: &Schedule) -> u64 {
+    let width = |session: &usize| plan.sessions[*session].width as u64;
+    let of_persona = |persona: &TracePersona| persona.sessions.iter().map(width).max();
+    let widest: Vec<u64> =
+        plan.personas.iter().map(|persona| of_persona(persona).unwrap_or(1)).collect();
+    let of_user = |chain: Chain, persona: usize| match chain {
+        Chain::Once { session } => width(&session),
+        Chain::Cycle { .. } => widest[persona],
+    };
+    let all = schedule.users.iter().map(|user| of_user(user.chain, user.persona)).sum();
+    let is_cycle = |user: &PlannedUser| matches!(user.chain, Chain::Cycle { .. });
+    if schedule.users.iter().any(is_cycle) {
+        return all;
+    }
+    // Clones end as they began: no more are alive than overlap.
+    most_at_once(plan, schedule).min(all)
+}
+
+/// The most sessions that run at once by the plan, with a margin for a slow target.
+fn most_at_once(plan: &Prepared, schedule: &Schedule) -> u64 {
+    let mut changes: Vec<(At, i64)> = Vec::new();
+    for user in &schedule.users {
+        if let Chain::Once { session } = user.chain {
+            let session = &plan.sessions[session];
+            let length = session.prologue_length + session.body_length + Duration::from_secs(10);
+            let width = session.width as i64;
+            changes.push((user.start, width));
+            changes.push((user.start + length, -width));
+        }
+    }
+    changes.sort_unstable();
+    let mut now = 0;
+    let most = changes.iter().map(|(_, change)| {
+        now += change;
+        now
+    });
+    most.max().unwrap_or(0).unsigned_abs()
+}
+
+/// Descriptors kept for everything but the users' connections.
+const SPARE_DESCRIPTORS: u64 = 200;
+
+/// Makes sure that so many connections fit into what this process may have, with local ports
+/// counted for each pair of one of the `sources` and the target.
+///
+/// # Errors
+/// When they do not, with how many would.
+pub fn check_limits(connections: u64, sources: usize) -> Result<(), ConfigError> {
+    let needed = connections + SPARE_DESCRIPTORS;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let mut soft = current.unwrap_or(u64::MAX);
+    if soft < needed {
+        let raised = maximum.unwrap_or(u64::MAX);
+        if setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).is_ok() {
+            soft = raised;
+        }
+    }
+    if soft < needed {
+        let fit = soft.saturating_sub(SPARE_DESCRIPTORS);
+        return Err(ConfigError::Descriptors { connections, fit });
+    }
+    match local_ports().map(|ports| ports * sources as u64) {
+        Some(fit) if fit < connections => Err(ConfigError::Ports { connections, sources, fit }),
+        _ => Ok(()),
+    }
+}
+
+/// Local ports that connections to one target from one address may have.
+fn local_ports() -> Option<u64> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut ends = range.split_whitespace().map(str::parse::<u64>);
+    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    Some(last.saturating_sub(first) + 1)
+}
+
+/// Refuses a plan whose busiest second is over the bound.
+///
+/// # Errors
+/// When it is.
+pub fn check_rate(planned: &crate::schedule::Walk, bound: Rate) -> Result<(), ConfigError> {
+    let peak = planned.by_second.iter().copied().max().unwrap_or(0);
+    let bound = bound.per_second();
+    if peak as f64 > bound { Err(ConfigError::OverMaxRate { peak, bound }) } else { Ok(()) }
+}
+
+/// A walk of the schedule to its end; by closed pacing as if the target answered as recorded.
+pub fn planned(
+    plan: &Prepared,
+    schedule: &Schedule,
+    load: &crate::scenario::Load,
+) -> crate::schedule::Walk {
+    walk(plan, &schedule.users, load, schedule.until())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_scheme_host_and_port() {
+        let target = |text: &str| text.parse::<Target>().map(|target| target.to_string()).ok();
+        assert_eq!(target("http://127.0.0.1:8080/").as_deref(), Some("http://127.0.0.1:8080"));
+        assert_eq!(target("https://localhost").as_deref(), Some("https://localhost:443"));
+        assert_eq!(target("http://[::1]:81").as_deref(), Some("http://[::1]:81"));
+        assert_eq!(target("http://[::1]").as_deref(), Some("http://[::1]:80"));
+        for text in ["127.0.0.1:80", "ftp://x", "http://", "http://h/api", "http://h:port"] {
+            assert_eq!(target(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_target_is_not_repeated() {
+        let error = "http://user:hunter2@h".parse::<Target>().unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Writes a request with the values of its user and moment.
+
+use std::rc::Rc;
+
+use chrono::TimeDelta;
+
+use super::transport::Transport;
+use super::user::{Ticket, User};
+use super::worker::{Buffers, Worker};
+use crate::bind::{encode, write_clock, write_fresh};
+use crate::prepare::{Piece, Request, Slot};
+
+/// A value is missing: what should have given it failed, or was empty.
+pub(super) struct Unbound;
+
+/// Renders the request into `buffers.request`.
+///
+/// # Errors
+/// [`Unbound`], and nothing may be sent then.
+pub(super) fn render<T: Transport>(
+    worker: &Rc<Worker<T>>,
+    user: &User,
+    ticket: &Ticket,
+    request: &Request,
+    buffers: &mut Buffers,
+) -> Result<(), Unbound> {
+    let Buffers { request: out, request_body, .. } = buffers;
+    request.template.render(out, request_body, |piece, out| match piece {
+        Piece::Literal(_) => Ok(()),
+        Piece::Cookies => {
+            write_cookies(worker, user, out);
+            Ok(())
+        }
+        Piece::Value { slot, encode: encoding } => {
+            match slot {
+                Slot::Captured(source) => user.value(ticket, *source, |value| {
+                    value.map(|value| encode(value, *encoding, out)).ok_or(Unbound)
+                })?,
+                Slot::Account(field) => {
+                    let account = user.account.as_ref().ok_or(Unbound)?;
+                    encode(account.fields.get(field).ok_or(Unbound)?, *encoding, out);
+                }
+                Slot::Secret(name) => {
+                    encode(worker.settings.secrets.get(name).ok_or(Unbound)?, *encoding, out);
+                }
+                Slot::Clock(format) => write_clock(worker.wall_clock(), *format, out),
+                Slot::Fresh { key, like } => {
+                    // The same key gives the same id within a run, and another in the next.
+                    let run = (ticket.run.number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    write_fresh(user.seed ^ run ^ key, *like, out);
+                }
+            }
+            Ok(())
+        }
+    })
+}
+
+fn write_cookies<T: Transport>(worker: &Rc<Worker<T>>, user: &User, out: &mut Vec<u8>) {
+    let state = user.state.borrow();
+    if state.cookies.is_empty() {
+        return;
+    }
+    let path = path_of(out).to_owned();
+    let before = out.len();
+    out.extend_from_slice(b"Cookie: ");
+    if state.cookies.write(&path, worker.settings.secure, worker.wall_clock(), out) {
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.truncate(before);
+    }
+}
+
+/// The path in a request that begins with its request line.
+pub(super) fn path_of(request: &[u8]) -> &str {
+    request
+        .split(|byte| *byte == b' ')
+        .nth(1)
+        .and_then(|path| std::str::from_utf8(path).ok())
+        .unwrap_or("/")
+}
+
+impl<T> Worker<T> {
+    /// The time of day, from the monotonic clock.
+    pub fn wall_clock(&self) -> chrono::DateTime<chrono::Utc> {
+        let elapsed = i64::try_from(self.clock.now().nanos()).unwrap_or(i64::MAX);
+        self.settings.started + TimeDelta::nanoseconds(elapsed)
+    }
+}

@@ -1,0 +1,67 @@
+//! The way out: real connections, or a fake one on paused time.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::send::{
+    ConnectTimes, Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink,
+};
+
+/// What a lane needs of the network.
+#[expect(
+    async_fn_in_trait,
+    reason = "workers are single-threaded, so no bound on the futures is needed"
+)]
+pub trait Transport: 'static {
+    type Connection: 'static;
+
+    async fn connect(
+        &self,
+        deadline: Instant,
+    ) -> Result<(Self::Connection, ConnectTimes), SendError>;
+
+    /// Whether the next exchange needs a fresh connection.
+    fn is_stale(connection: &mut Self::Connection) -> bool;
+
+    async fn exchange(
+        connection: &mut Self::Connection,
+        request: &[u8],
+        method: Method,
+        sink: &mut impl Sink,
+    ) -> Result<Exchange, SendError>;
+
+    /// How far an exchange got that was dropped.
+    fn progress(connection: &Self::Connection) -> Progress;
+}
+
+/// HTTP/1.1 to a destination.
+#[derive(Clone, Debug)]
+pub struct Http {
+    pub destination: Arc<Destination>,
+}
+
+impl Transport for Http {
+    type Connection = Connection;
+
+    async fn connect(&self, deadline: Instant) -> Result<(Connection, ConnectTimes), SendError> {
+        Connection::open(&self.destination, deadline).await
+    }
+
+    fn is_stale(connection: &mut Connection) -> bool {
+        connection.is_stale()
+    }
+
+    async fn exchange(
+        connection: &mut Connection,
+        request: &[u8],
+        method: Method,
+        sink: &mut impl Sink,
+    ) -> Result<Exchange, SendError> {
+        connection.exchange(request, method, sink, &Limits::default()).await
+    }
+
+    fn progress(connection: &Connection) -> Progress {
+        connection.progress()
+    }
+}

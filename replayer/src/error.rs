@@ -1,0 +1,117 @@
+//! What can go wrong, and the exit code of each.
+
+use std::path::PathBuf;
+
+use seeder::exit::Exit;
+use seeder::manifest::ManifestError;
+use seeder::safety::SafetyError;
+
+use crate::config::ConfigError;
+use crate::engine::EngineError;
+use crate::merge::MergeError;
+use crate::observe::DatabaseError;
+use crate::prepare::PrepareError;
+use crate::probe::ProbeError;
+use crate::run_log::reader::ReadError;
+use crate::run_log::writer::WriteError;
+use crate::scenario::ScenarioError;
+use crate::schedule::ScheduleError;
+use crate::send::DestinationError;
+use crate::send::tls::TlsError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Trace(#[from] PrepareError),
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    #[error("cannot start the runtime")]
+    Runtime(#[source] std::io::Error),
+    #[error("cannot write to {}", path.display())]
+    Output { path: PathBuf, source: std::io::Error },
+}
+
+impl Error {
+    /// The exit code that tells a script what kind of failure it was.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(error) => error.exit(),
+            Self::Scenario(_) | Self::Schedule(_) => Exit::Usage,
+            Self::Manifest(error) => match error {
+                ManifestError::Read { source, .. } if !is_absent(source) => Exit::Internal,
+                _ => Exit::Usage,
+            },
+            Self::Trace(error) => error.exit(),
+            Self::Destination(error) => error.exit(),
+            Self::Database(DatabaseError::Url) => Exit::Usage,
+            Self::Database(DatabaseError::Safety(error)) => safety(error),
+            Self::Database(DatabaseError::Connect { .. }) | Self::Tls(_) | Self::Probe(_) => {
+                Exit::Environment
+            }
+            Self::Write(error) | Self::Merge(MergeError::Write(error)) => match error {
+                WriteError::NotEmpty { .. } | WriteError::NotARun { .. } => Exit::Usage,
+                WriteError::Io { .. } => Exit::Internal,
+            },
+            Self::Merge(MergeError::Read(ReadError::Io { .. })) => Exit::Internal,
+            Self::Merge(MergeError::Incomplete { .. }) => Exit::Incomplete,
+            Self::Merge(_) => Exit::Usage,
+            Self::Engine(_) | Self::Runtime(_) | Self::Output { .. } => Exit::Internal,
+        }
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
+impl PrepareError {
+    fn exit(&self) -> Exit {
+        use recorder::trace::reader::ReadError;
+        match self {
+            Self::Read(ReadError::Incomplete { .. }) => Exit::Incomplete,
+            Self::Read(ReadError::Io { source, .. }) if !is_absent(source) => Exit::Internal,
+            Self::Read(_)
+            | Self::Request { .. }
+            | Self::Empty { .. }
+            | Self::TooBig { .. }
+            | Self::TooWide { .. } => Exit::Usage,
+            Self::Changed { .. } => Exit::Internal,
+        }
+    }
+}
+
+impl DestinationError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Safety(error) => safety(error),
+            Self::Name { .. } => Exit::Usage,
+        }
+    }
+}
+
+fn safety(error: &SafetyError) -> Exit {
+    match error {
+        SafetyError::NotAllowed { .. } => Exit::Refused,
+        SafetyError::Resolve { .. } | SafetyError::NoAddress { .. } => Exit::Environment,
+    }
+}

@@ -1,0 +1,120 @@
+//! The live view: a line a second on stderr.
+
+use std::io::{IsTerminal, Write};
+
+use hdrhistogram::Histogram;
+use rustix::termios::tcgetwinsize;
+
+use crate::engine::Tick;
+use crate::run_log::stats::ms;
+
+/// Prints the run as it goes.
+pub struct Live {
+    /// On a terminal the last line is written over; elsewhere each stands.
+    overwrite: bool,
+    is_quiet: bool,
+}
+
+impl Live {
+    pub fn new(is_quiet: bool) -> Self {
+        Self { overwrite: std::io::stderr().is_terminal(), is_quiet }
+    }
+
+    pub fn show(&mut self, tick: &Tick<'_>) {
+        if self.is_quiet {
+            return;
+        }
+        let line = match self.overwrite {
+            true => fit(&line(tick), columns()),
+            false => line(tick),
+        };
+        let mut stderr = std::io::stderr().lock();
+        // A view that cannot be shown is no reason to stop the run.
+        drop(if self.overwrite {
+            write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush())
+        } else {
+            writeln!(stderr, "{line}")
+        });
+    }
+
+    /// Leaves the last line standing.
+    pub fn finish(&mut self) {
+        if self.overwrite && !self.is_quiet {
+            eprintln!();
+        }
+    }
+}
+
+fn line(tick: &Tick<'_>) -> String {
+    let row = tick.row;
+    let percentiles = |h: &Histogram<u64>| {
+        let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|q| short_ms(ms(h, q)));
+        format!("{p50}/{p95}/{p99}")
+    };
+    let mut line = format!(
+        "{:>4}s {} users {} open {}/s {} ms (run {})",
+        row.second,
+        row.users,
+        row.in_flight,
+        row.done(),
+        percentiles(&tick.second),
+        percentiles(&tick.run),
+    );
+    line.push_str(&format!(
+        " lag {} cpu {:.0}%",
+        short_ms(row.lag_p99_us as f64 / 1e3),
+        row.generator_cpu_percent
+    ));
+    for (name, count) in [
+        ("failed", row.failed_status),
+        ("timed out", row.timed_out),
+        ("no connection", row.connect_failed + row.tls_failed),
+        ("reset", row.reset),
+        ("unbound", row.unbound),
+        ("shed", row.shed),
+        ("cut off", row.cut_off),
+        ("local limit", row.local_limit),
+        ("queued", row.queued),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(" {count} {name}"));
+        }
+    }
+    line
+}
+
+/// Columns of the terminal; 80 where it does not say.
+fn columns() -> usize {
+    let size = tcgetwinsize(std::io::stderr());
+    size.map(|size| usize::from(size.ws_col)).ok().filter(|columns| *columns > 0).unwrap_or(80)
+}
+
+/// What fits into one line, since only one can be written over; the last column stays
+/// free, because some terminals wrap there.
+fn fit(line: &str, columns: usize) -> String {
+    let most = columns.saturating_sub(1);
+    if line.chars().count() <= most {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(most.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+/// Two significant digits or so: the exact figures are in the run directory.
+fn short_ms(ms: f64) -> String {
+    if ms < 10.0 { format!("{ms:.1}") } else { format!("{ms:.0}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fit;
+
+    #[test]
+    fn a_line_never_wraps() {
+        assert_eq!(fit("12s 1000 users", 80), "12s 1000 users");
+        let fitted = fit(&"x".repeat(200), 80);
+        assert_eq!(fitted.chars().count(), 79);
+        assert!(fitted.ends_with('…'));
+        assert_eq!(fit(&"x".repeat(79), 80).len(), 79);
+    }
+}

@@ -1,0 +1,88 @@
+//! What a worker hands to the collector.
+
+use crate::outcome::Outcome;
+use crate::run_log::format::{ErrorSample, Extra};
+
+/// One planned request that ended. Times are in microseconds, saturating at 71 minutes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    pub endpoint: u16,
+    pub persona: u16,
+    pub outcome: Outcome,
+    /// Whether the outcome counts as a failure.
+    pub is_failed: bool,
+    pub was_sent: bool,
+    /// The second in which it ended.
+    pub second: u32,
+    /// done − ready.
+    pub response_us: u32,
+    /// done − first byte sent; none where nothing was sent.
+    pub service_us: Option<u32>,
+    /// From being ready to having a connection.
+    pub queue_us: u32,
+    /// TCP and TLS, where a connection was opened for it.
+    pub connect_us: Option<u32>,
+    /// ready − due; none by closed pacing, where nothing is due.
+    pub session_delay_us: Option<u32>,
+    /// woken − ready; none where it was the user who was busy.
+    pub lag_us: Option<u32>,
+    pub bytes_sent: u32,
+    pub bytes_received: u32,
+    /// Bytes of the answer's body.
+    pub body_bytes: u32,
+    pub fidelity: Comparison,
+    pub is_rebound: bool,
+}
+
+/// An answer against the recorded one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comparison {
+    /// Nothing was recorded, or nothing came back.
+    #[default]
+    None,
+    Status {
+        same: bool,
+    },
+    StatusAndShape {
+        same_status: bool,
+        same_shape: bool,
+    },
+}
+
+/// A worker's figures at the end of a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gauges {
+    pub users: u64,
+    pub in_flight: u64,
+    pub queued: u64,
+}
+
+/// What one worker saw in one second.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub worker: usize,
+    pub second: u64,
+    pub samples: Vec<Sample>,
+    pub gauges: Gauges,
+    /// Planned requests that a user took up: sent, shed or found unbound.
+    pub taken: u64,
+    /// Planned requests whose first byte went out.
+    pub sent: u64,
+    pub extra: Extra,
+    pub connections_opened: u64,
+    pub errors: Vec<ErrorSample>,
+    /// The share of the second that the thread was on a processor, 0 to 1.
+    pub busy: f64,
+    /// The latest wake-up of the second, in microseconds after its time.
+    pub worst_wake_us: u64,
+    /// Requests of a planned login that failed, and had not when they were recorded.
+    pub logins_failed: u64,
+    /// Users whose login was refused.
+    pub logins_refused: u64,
+    /// The longest time that a request waited for the login rate, in microseconds.
+    pub login_wait_us: u64,
+    /// The system took the timer away; the worker ended.
+    pub timer_failed: bool,
+    /// Nothing comes after this batch.
+    pub is_last: bool,
+}

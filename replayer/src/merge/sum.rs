@@ -1,0 +1,290 @@
+//! The sums over the shards of a run.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+
+use super::{MergeError, Merged};
+use crate::measure::{Collector, Histograms, Names, is_endpoint};
+use crate::run_log::format::{
+    Config, EndedBy, Extra, Fidelity, LatencyKind, Outcomes, PersonaRun, Run, Scope, Second, State,
+    Totals, Validity, ValidityState, Window,
+};
+use crate::run_log::reader::{Intervals, ReadError, Rows, RunReader};
+use crate::run_log::stats::{History, split};
+use crate::run_log::writer::RunWriter;
+
+/// `run.json` of the whole, of at least one shard.
+pub(super) fn run(shards: &[RunReader]) -> Run {
+    let first = shards[0].run();
+    let runs = || shards.iter().map(RunReader::run);
+    let mut labels = first.labels.clone();
+    labels.retain(|key, value| runs().all(|run| run.labels.get(key) == Some(value)));
+    let mut limitations: Vec<String> = Vec::new();
+    for text in runs().flat_map(|run| &run.limitations) {
+        if !limitations.contains(text) {
+            limitations.push(text.clone());
+        }
+    }
+    let cut_short = runs().find(|run| !is_as_planned(run));
+    let ends = runs().map(|run| run.plateau.end_s);
+    let end_s = if cut_short.is_some() { ends.min() } else { ends.max() };
+    let personas = first.personas.iter().enumerate().map(|(index, persona)| {
+        let users: u64 = runs().map(|run| run.personas[index].users).sum();
+        let users_per_account =
+            if persona.accounts == 0 { 0 } else { users.div_ceil(persona.accounts) };
+        PersonaRun { users, users_per_account, ..persona.clone() }
+    });
+    Run {
+        state: State::Running,
+        elapsed_s: runs().map(|run| run.elapsed_s).fold(0.0, f64::max),
+        started: runs().map(|run| run.started).min().unwrap_or(first.started),
+        ended_by: cut_short.unwrap_or(first).ended_by.clone(),
+        config: Config {
+            users: runs().map(|run| run.config.users).sum(),
+            threads: runs().map(|run| run.config.threads).sum(),
+            ..first.config.clone()
+        },
+        labels,
+        shard: None,
+        plateau: Window { start_s: first.plateau.start_s, end_s: end_s.unwrap_or_default() },
+        personas: personas.collect(),
+        totals: runs().fold(Totals::default(), |sum, run| add_totals(&sum, &run.totals)),
+        validity: validity(shards),
+        limitations,
+        verdicts: first.verdicts.clone(),
+        ..first.clone()
+    }
+}
+
+/// Whether the plan was carried out to its end.
+fn is_as_planned(run: &Run) -> bool {
+    matches!(run.ended_by, Some(EndedBy::Duration | EndedBy::PlanDone | EndedBy::MaxRequests))
+}
+
+/// A whole is as good as its worst part; without one of them it is none.
+fn validity(shards: &[RunReader]) -> Validity {
+    let mut state = ValidityState::Valid;
+    let mut reasons = Vec::new();
+    let mut present = Vec::new();
+    let mut of = 0;
+    for run in shards.iter().map(RunReader::run) {
+        state = state.max(run.validity.state);
+        if let Some(shard) = run.shard {
+            reasons
+                .extend(run.validity.reasons.iter().map(|text| format!("shard {shard}: {text}")));
+            present.push(shard.index);
+            of = shard.of;
+        }
+    }
+    for index in (1..=of).filter(|index| !present.contains(index)) {
+        state = ValidityState::Invalid;
+        reasons.push(format!("shard {index}/{of} is missing"));
+    }
+    Validity { state, reasons }
+}
+
+fn add_totals(a: &Totals, b: &Totals) -> Totals {
+    Totals {
+        planned: a.planned + b.planned,
+        outcomes: Outcomes {
+            completed: a.outcomes.completed + b.outcomes.completed,
+            timed_out: a.outcomes.timed_out + b.outcomes.timed_out,
+            connect_failed: a.outcomes.connect_failed + b.outcomes.connect_failed,
+            reset: a.outcomes.reset + b.outcomes.reset,
+            tls_failed: a.outcomes.tls_failed + b.outcomes.tls_failed,
+            unbound: a.outcomes.unbound + b.outcomes.unbound,
+            shed: a.outcomes.shed + b.outcomes.shed,
+            cut_off: a.outcomes.cut_off + b.outcomes.cut_off,
+            local_limit: a.outcomes.local_limit + b.outcomes.local_limit,
+        },
+        extra: Extra {
+            renewals: a.extra.renewals + b.extra.renewals,
+            retries: a.extra.retries + b.extra.retries,
+            probes: a.extra.probes + b.extra.probes,
+        },
+        planned_sent: a.planned_sent + b.planned_sent,
+        failed_status: a.failed_status + b.failed_status,
+        rebound: a.rebound + b.rebound,
+        bytes_sent: a.bytes_sent + b.bytes_sent,
+        bytes_received: a.bytes_received + b.bytes_received,
+        connections_opened: a.connections_opened + b.connections_opened,
+    }
+}
+
+/// Adds what was measured, a second at a time, and writes it.
+pub(super) fn seconds(
+    shards: &[RunReader],
+    run: Run,
+    mut writer: RunWriter,
+) -> Result<Merged, MergeError> {
+    let names = Names {
+        endpoints: run.endpoints.clone(),
+        personas: run.personas.iter().map(|persona| persona.name.clone()).collect(),
+    };
+    let mut collector = Collector::new(names, 0);
+    let mut parts = Vec::with_capacity(shards.len());
+    for shard in shards {
+        parts.push(Part::open(shard)?);
+    }
+    let mut history = History::default();
+    for second in 0.. {
+        let mut row = Second { second, ..Second::default() };
+        let mut histograms = Histograms::default();
+        let mut is_over = true;
+        for part in &mut parts {
+            if let Some(of_part) = part.second(second, &mut histograms)? {
+                add_second(&mut row, &of_part);
+                is_over = false;
+            }
+        }
+        if is_over {
+            break;
+        }
+        let lag = histograms.sum(LatencyKind::Lag, is_endpoint);
+        if !lag.is_empty() {
+            row.lag_p50_us = lag.value_at_quantile(0.5);
+            row.lag_p99_us = lag.value_at_quantile(0.99);
+            row.lag_max_us = lag.max();
+        }
+        let of_second = history.row(run.started.timestamp(), &row, &histograms.completed());
+        writer.second(&row, histograms.iter(), &of_second)?;
+        collector.add_second(&row, histograms, run.plateau);
+    }
+    collector.totals = run.totals.clone();
+    for part in &parts {
+        add_tables(part, &mut collector)?;
+    }
+    // All watched the same target, so one of them tells of it.
+    let seen: Vec<_> = shards[0].target()?.collect::<Result<_, ReadError>>()?;
+    writer.target(&seen)?;
+    let mut errors = Vec::new();
+    for shard in shards {
+        for error in shard.errors()? {
+            errors.push(error?);
+        }
+    }
+    errors.sort_by_key(|error| error.second);
+    writer.errors(&errors)?;
+    Ok(Merged { collector, run, writer })
+}
+
+/// A shard being read.
+struct Part<'a> {
+    shard: &'a RunReader,
+    rows: Rows<Second>,
+    intervals: Peekable<Intervals>,
+    /// Requests that were completed, by endpoint.
+    completed: Vec<u64>,
+}
+
+impl<'a> Part<'a> {
+    fn open(shard: &'a RunReader) -> Result<Self, ReadError> {
+        Ok(Self {
+            shard,
+            rows: shard.seconds()?,
+            intervals: shard.intervals()?.peekable(),
+            completed: vec![0; shard.run().endpoints.len()],
+        })
+    }
+
+    /// Reads a second: its row, none past the end, and its histograms into `sum`.
+    fn second(&mut self, second: u64, sum: &mut Histograms) -> Result<Option<Second>, MergeError> {
+        let row = self.rows.next().transpose()?;
+        if row.is_some_and(|row| row.second != second) {
+            return Err(MergeError::Gap { dir: self.shard.dir().to_owned(), second });
+        }
+        let is_of_second = |next: &Result<_, _>| {
+            next.as_ref().map_or(true, |i: &crate::run_log::reader::Interval| i.second <= second)
+        };
+        while let Some(interval) = self.intervals.next_if(is_of_second).transpose()? {
+            if row.is_none() {
+                return Err(MergeError::Gap { dir: self.shard.dir().to_owned(), second });
+            }
+            let tag = interval.tag;
+            if let (Scope::Endpoint(index), LatencyKind::ResponseOk | LatencyKind::ResponseFailed) =
+                (tag.scope, tag.kind)
+                && let Some(count) = self.completed.get_mut(index)
+            {
+                *count += interval.histogram.len();
+            }
+            sum.add_all(tag, &interval.histogram);
+        }
+        Ok(row)
+    }
+}
+
+fn add_second(sum: &mut Second, row: &Second) {
+    sum.users += row.users;
+    sum.in_flight += row.in_flight;
+    sum.queued += row.queued;
+    sum.ready += row.ready;
+    sum.sent += row.sent;
+    sum.ok += row.ok;
+    sum.failed_status += row.failed_status;
+    sum.timed_out += row.timed_out;
+    sum.connect_failed += row.connect_failed;
+    sum.reset += row.reset;
+    sum.tls_failed += row.tls_failed;
+    sum.unbound += row.unbound;
+    sum.shed += row.shed;
+    sum.cut_off += row.cut_off;
+    sum.local_limit += row.local_limit;
+    sum.status_1xx += row.status_1xx;
+    sum.status_2xx += row.status_2xx;
+    sum.status_3xx += row.status_3xx;
+    sum.status_4xx += row.status_4xx;
+    sum.status_5xx += row.status_5xx;
+    sum.extra += row.extra;
+    sum.bytes_sent += row.bytes_sent;
+    sum.bytes_received += row.bytes_received;
+    sum.generator_cpu_percent += row.generator_cpu_percent;
+    sum.generator_rss_bytes += row.generator_rss_bytes;
+}
+
+/// The tables of the whole run.
+fn add_tables(part: &Part<'_>, collector: &mut Collector) -> Result<(), MergeError> {
+    let shard = part.shard;
+    let content = |message: String| MergeError::Content { dir: shard.dir().to_owned(), message };
+    let endpoints: BTreeMap<(String, String), usize> = shard
+        .run()
+        .endpoints
+        .iter()
+        .enumerate()
+        .map(|(index, name)| (split(name), index))
+        .collect();
+    let index = |method: &str, name: &str| {
+        endpoints
+            .get(&(method.to_owned(), name.to_owned()))
+            .copied()
+            .ok_or_else(|| content(format!("{method} {name} is not an endpoint of its run.json")))
+    };
+    for row in shard.stats()? {
+        let row = row?;
+        if row.name == "Aggregated" {
+            continue;
+        }
+        let endpoint = index(&row.method, &row.name)?;
+        let totals = &mut collector.by_endpoint[endpoint];
+        totals.requests += row.requests;
+        totals.failures += row.failures;
+        // Written as the mean over completed requests: their sum again, exactly below 2^53.
+        totals.body_bytes += (row.average_bytes * part.completed[endpoint] as f64).round() as u64;
+    }
+    for row in shard.failures()? {
+        let row = row?;
+        let endpoint = index(&row.method, &row.name)?;
+        *collector.failures.entry((endpoint, row.error)).or_default() += row.occurrences;
+    }
+    for row in shard.fidelity()? {
+        let row = row?;
+        let (method, name) = split(&row.endpoint);
+        let sum = &mut collector.by_endpoint[index(&method, &name)?].fidelity;
+        *sum = Fidelity {
+            compared: sum.compared + row.compared,
+            same_status: sum.same_status + row.same_status,
+            shapes_compared: sum.shapes_compared + row.shapes_compared,
+            same_status_and_shape: sum.same_status_and_shape + row.same_status_and_shape,
+        };
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Samples of the target on the run's clock.
+
+mod postgres;
+mod prometheus;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+pub use postgres::{Database, DatabaseError};
+
+use crate::run_log::format::TargetSample;
+use crate::send::{Answer, Connection, Destination, Limits, Method};
+
+/// Longer than this an answer to an observer is not waited for: the second is left out.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Asks the target for its metrics, where it gives any, and its database, where that is known.
+pub struct Observer {
+    destination: std::sync::Arc<Destination>,
+    connection: Option<Connection>,
+    request: Vec<u8>,
+    /// Whether the target answered when it was first asked.
+    gives_metrics: bool,
+    /// Processor seconds and when they were read, for the share between two samples.
+    cpu: Option<(f64, Instant)>,
+    database: Option<Database>,
+    samples: Vec<TargetSample>,
+}
+
+impl Observer {
+    /// An observer of the target at `destination`; whether there is anything to
+    /// observe shows at the first sample.
+    pub fn new(destination: std::sync::Arc<Destination>, database: Option<Database>) -> Self {
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {}\r\nAccept: text/plain\r\n\r\n",
+            destination.authority()
+        );
+        Self {
+            destination,
+            connection: None,
+            request: request.into_bytes(),
+            gives_metrics: true,
+            cpu: None,
+            database,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Takes a sample; what does not answer in time leaves none.
+    pub async fn sample_at(&mut self, second: u64) {
+        if self.gives_metrics {
+            self.sample_target(second).await;
+        }
+        if let Some(database) = &mut self.database
+            && let Ok(Some(found)) = timeout(PATIENCE, database.sample()).await
+        {
+            self.add(second, found);
+        }
+    }
+
+    /// Takes the last sample, and what can be told of the whole run only.
+    pub async fn finish_at(&mut self, second: u64) {
+        self.sample_at(second).await;
+        if let Some(database) = &mut self.database {
+            let slowest = timeout(PATIENCE, database.slowest()).await.unwrap_or_default();
+            self.add(second, slowest);
+        }
+    }
+
+    fn add(&mut self, second: u64, found: Vec<(String, f64)>) {
+        let sample = |(metric, value)| TargetSample { second, metric, value };
+        self.samples.extend(found.into_iter().map(sample));
+    }
+
+    async fn sample_target(&mut self, second: u64) {
+        match timeout(PATIENCE, self.scrape()).await {
+            Ok(Some(metrics)) => self.keep(second, &metrics),
+            // A target without metrics is asked once; one that is overloaded, again.
+            Ok(None) => self.gives_metrics = second > 0,
+            Err(_too_slow) => self.connection = None,
+        }
+    }
+
+    /// The samples since the last call.
+    pub fn take(&mut self) -> Vec<TargetSample> {
+        std::mem::take(&mut self.samples)
+    }
+
+    async fn scrape(&mut self) -> Option<BTreeMap<String, f64>> {
+        let mut connection =
+            match self.connection.take().and_then(|mut c| (!c.is_stale()).then_some(c)) {
+                Some(connection) => connection,
+                None => {
+                    Connection::open(&self.destination, Instant::now() + PATIENCE).await.ok()?.0
+                }
+            };
+        let mut answer = Answer::default();
+        let limits = Limits::default();
+        let exchange =
+            connection.exchange(&self.request, Method::Other, &mut answer, &limits).await.ok()?;
+        if exchange.reusable {
+            self.connection = Some(connection);
+        }
+        (exchange.status == 200).then(|| prometheus::parse(&String::from_utf8_lossy(&answer.body)))
+    }
+
+    fn keep(&mut self, second: u64, metrics: &BTreeMap<String, f64>) {
+        let mut add = |metric: &str, value| {
+            self.samples.push(TargetSample { second, metric: metric.to_owned(), value });
+        };
+        for (name, value) in metrics {
+            if let Some(name) = name.strip_prefix("target_") {
+                add(&format!("target.{name}"), *value);
+            }
+        }
+        if let Some(bytes) = metrics.get("process_resident_memory_bytes") {
+            add("target.rss_bytes", *bytes);
+        }
+        if let Some(spent) = metrics.get("process_cpu_seconds_total") {
+            let now = Instant::now();
+            if let Some((before, at)) = self.cpu.replace((*spent, now)) {
+                let passed = (now - at).as_secs_f64();
+                if passed > 0.0 {
+                    add("target.cpu_percent", (spent - before) / passed * 100.0);
+                }
+            }
+        }
+    }
+}

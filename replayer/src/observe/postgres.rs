@@ -1,0 +1,120 @@
+//! Samples of the database behind the target: connections by state, commits,
+//! and which statements the time went into.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use seeder::safety::{self, SafetyError};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection as _, Row as _};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    // The URL is not shown: it may hold a password.
+    #[error("--database-url is not a URL such as postgres://user@127.0.0.1:5432/name")]
+    Url,
+    #[error(transparent)]
+    Safety(#[from] SafetyError),
+    #[error("cannot observe the database at {host}:{port}")]
+    Connect { host: String, port: u16, source: sqlx::Error },
+}
+
+/// A connection of its own, beside those of the target.
+pub struct Database {
+    connection: PgConnection,
+    /// Calls and milliseconds by statement when the run began; none without `pg_stat_statements`.
+    statements: Option<BTreeMap<String, Spent>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    calls: i64,
+    ms: f64,
+}
+
+/// Statements that are told of.
+const SLOWEST: usize = 5;
+
+/// Longer statements are cut: the beginning says which it is.
+const STATEMENT_CHARS: usize = 100;
+
+impl Database {
+    /// Connects to the database at `url`.
+    ///
+    /// # Errors
+    /// When the URL is none, its host may not be used, or it cannot be connected to.
+    pub async fn connect(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
+        let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
+        let (host, port) = (options.get_host().to_owned(), options.get_port());
+        if options.get_socket().is_none() && !host.starts_with('/') {
+            safety::pin(&host, port, allowed)?;
+        }
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .map_err(|source| DatabaseError::Connect { host, port, source })?;
+        let statements = statements(&mut connection).await;
+        Ok(Self { connection, statements })
+    }
+
+    /// Figures by metric; none where the database did not answer.
+    pub(super) async fn sample(&mut self) -> Option<Vec<(String, f64)>> {
+        let mut found = Vec::new();
+        // Every state each time, so that a state that nobody is in counts as zero.
+        let states = "SELECT count(*) FILTER (WHERE state = 'active'), \
+                count(*) FILTER (WHERE state = 'idle'), \
+                count(*) FILTER (WHERE state LIKE 'idle in transaction%'), \
+                count(*) FILTER (WHERE wait_event_type = 'Lock') \
+             FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let row = sqlx::query(states).fetch_one(&mut self.connection).await.ok()?;
+        let names = ["active", "idle", "idle_in_transaction", "waiting_for_lock"];
+        for (index, state) in names.iter().enumerate() {
+            found.push((format!("postgres.connections.{state}"), row.get::<i64, _>(index) as f64));
+        }
+        let totals = "SELECT xact_commit, xact_rollback FROM pg_stat_database \
+             WHERE datname = current_database()";
+        let row = sqlx::query(totals).fetch_one(&mut self.connection).await.ok()?;
+        for (index, name) in ["commits_total", "rollbacks_total"].iter().enumerate() {
+            found.push((format!("postgres.{name}"), row.get::<i64, _>(index) as f64));
+        }
+        Some(found)
+    }
+
+    /// The statements that took the most time since the start, most first.
+    pub(super) async fn slowest(&mut self) -> Vec<(String, f64)> {
+        let Some(before) = self.statements.take() else { return Vec::new() };
+        let after = statements(&mut self.connection).await.unwrap_or_default();
+        let mut spent: Vec<(String, Spent)> = after
+            .into_iter()
+            .map(|(statement, now)| {
+                let then = before.get(&statement).copied().unwrap_or_default();
+                (statement, Spent { calls: now.calls - then.calls, ms: now.ms - then.ms })
+            })
+            .filter(|(_, spent)| spent.calls > 0)
+            .collect();
+        spent.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
+        spent
+            .into_iter()
+            .take(SLOWEST)
+            .flat_map(|(statement, spent)| {
+                [
+                    (format!("postgres.statement.calls: {statement}"), spent.calls as f64),
+                    (format!("postgres.statement.total_ms: {statement}"), spent.ms),
+                ]
+            })
+            .collect()
+    }
+}
+
+async fn statements(connection: &mut PgConnection) -> Option<BTreeMap<String, Spent>> {
+    let query = "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), $1), \
+             sum(calls)::bigint, sum(total_exec_time) \
+         FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+         GROUP BY 1";
+    let rows =
+        sqlx::query(query).bind(STATEMENT_CHARS as i32).fetch_all(&mut *connection).await.ok()?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        (row.get::<String, _>(0), Spent { calls: row.get(1), ms: row.get(2) })
+    };
+    Some(rows.iter().map(read).collect())
+}

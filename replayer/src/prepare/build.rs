@@ -1,0 +1,448 @@
+//! From the lines of a session to what the engine runs.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use recorder::trace::format as disk;
+
+use super::session::{
+    Body, Capture, CaptureFrom, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Source, Wait,
+};
+use super::template::{Piece, Slot, Template};
+use super::trace::{Bindings, NO_PERSONA, PrepareError, TracePersona};
+use crate::run_log::format::MAX_ENDPOINTS;
+
+/// Makes sessions of their lines.
+pub(super) struct Builder {
+    path: PathBuf,
+    host: String,
+    weights: HashMap<String, f64>,
+    shapes: HashMap<String, usize>,
+    endpoints: Endpoints,
+    personas: Vec<TracePersona>,
+    /// (persona, request of the prologue, capture) to login slot.
+    login_slots: HashMap<(usize, usize, String), usize>,
+    bindings: Bindings,
+}
+
+#[derive(Default)]
+struct Endpoints {
+    names: Vec<String>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Endpoints {
+    fn index(&mut self, name: &str) -> usize {
+        if let Some(&index) = self.by_name.get(name) {
+            return index;
+        }
+        if self.names.len() == MAX_ENDPOINTS {
+            return MAX_ENDPOINTS - 1;
+        }
+        let last = self.names.len() == MAX_ENDPOINTS - 1;
+        self.names.push(if last { "other".to_owned() } else { name.to_owned() });
+        self.by_name.insert(name.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+}
+
+impl Builder {
+    pub(super) fn new(path: &Path, host: &str, header: &disk::Header) -> Self {
+        Self {
+            path: path.to_owned(),
+            host: host.to_owned(),
+            weights: header.personas.iter().map(|p| (p.name.clone(), p.weight)).collect(),
+            shapes: header.shapes.keys().enumerate().map(|(i, key)| (key.clone(), i)).collect(),
+            endpoints: Endpoints::default(),
+            personas: Vec::new(),
+            login_slots: HashMap::new(),
+            bindings: Bindings::default(),
+        }
+    }
+
+    /// Notes what the requests of a session of this number need.
+    pub(super) fn add(&mut self, number: usize, session: &Session, requests: &[Request]) {
+        let persona = &mut self.personas[session.persona];
+        persona.sessions.push(number);
+        for slot in requests.iter().flat_map(|request| request.template.slots()) {
+            persona.needs_account |= matches!(slot, Slot::Account(_));
+            self.bindings.add(slot);
+        }
+    }
+
+    /// What was learned of all sessions, once all of them were added.
+    pub(super) fn summary(&mut self) -> (Vec<String>, Vec<TracePersona>, Bindings) {
+        for persona in &mut self.personas {
+            persona.sessions.sort_unstable();
+            if !self.weights.contains_key(persona.name.as_str()) {
+                persona.weight = persona.sessions.len() as f64;
+            }
+        }
+        let bindings = std::mem::take(&mut self.bindings);
+        (self.endpoints.names.clone(), self.personas.clone(), bindings)
+    }
+
+    fn persona(&mut self, name: &str) -> usize {
+        if let Some(index) = self.personas.iter().position(|persona| persona.name == name) {
+            return index;
+        }
+        self.personas.push(TracePersona {
+            name: name.to_owned(),
+            weight: self.weights.get(name).copied().unwrap_or_default(),
+            sessions: Vec::new(),
+            login_slots: 0,
+            needs_account: false,
+        });
+        self.personas.len() - 1
+    }
+
+    /// A session of all its lines. The same lines give the same session again.
+    pub(super) fn session(
+        &mut self,
+        lines: &[disk::Request],
+    ) -> Result<(Session, Arc<[Request]>), PrepareError> {
+        let persona = self.persona(lines[0].persona.as_deref().unwrap_or(NO_PERSONA));
+        let prologue = lines.iter().take_while(|line| line.prologue).count();
+        let first = lines[0].at;
+        let prologue_end = lines[..prologue].iter().map(recorded_end).max().unwrap_or(first);
+        let end = lines.iter().map(recorded_end).max().unwrap_or(first).max(prologue_end);
+
+        let mut values = Values::default();
+        let mut refresh = None;
+        for (index, line) in lines.iter().enumerate() {
+            let renews = index >= prologue && values.is_refresh(line);
+            if renews {
+                refresh.get_or_insert(index);
+            }
+            for capture in line_captures(line) {
+                let renewed = values.login.get(capture.name.as_str()).filter(|_| renews);
+                let source = if let Some(&slot) = renewed {
+                    Source::Login(slot)
+                } else if index < prologue {
+                    let slots = self.personas[persona].login_slots;
+                    let key = (persona, index, capture.name.clone());
+                    let slot = *self.login_slots.entry(key).or_insert(slots);
+                    self.personas[persona].login_slots = slots.max(slot + 1);
+                    if capture.secret {
+                        values.login.insert(capture.name.as_str(), slot);
+                    }
+                    Source::Login(slot)
+                } else {
+                    values.session += 1;
+                    Source::Session(values.session - 1)
+                };
+                values.by_name.insert((line.id.as_str(), capture.name.as_str()), source);
+            }
+            values.index.insert(line.id.as_str(), index);
+        }
+
+        let mut requests = Vec::with_capacity(lines.len());
+        for (index, line) in lines.iter().enumerate() {
+            let request = self.request(lines, index, first, &values).map_err(|message| {
+                PrepareError::Request { path: self.path.clone(), id: line.id.clone(), message }
+            })?;
+            requests.push(request);
+        }
+        let session = Session {
+            name: lines[0].session.clone(),
+            persona,
+            arrival: Duration::from_micros(first),
+            prologue,
+            prologue_length: Duration::from_micros(prologue_end - first),
+            body_length: Duration::from_micros(end - prologue_end),
+            offsets: lines.iter().map(|line| Offset::from_micros(line.at - first)).collect(),
+            body: Body::default(),
+            captures: values.session,
+            refresh,
+            width: width(lines),
+        };
+        Ok((session, requests.into()))
+    }
+
+    fn request(
+        &mut self,
+        lines: &[disk::Request],
+        index: usize,
+        first: u64,
+        values: &Values<'_>,
+    ) -> Result<Request, String> {
+        let line = &lines[index];
+        let template = template(line, &self.host, values)?;
+        let mut sources = Vec::new();
+        let named = line.bind.iter().filter_map(|binding| match &binding.from {
+            disk::Origin::Capture { of, .. } => Some(of),
+            _ => None,
+        });
+        for of in named.chain(&line.after) {
+            let source = *values
+                .index
+                .get(of.as_str())
+                .ok_or_else(|| format!("it needs request {of}, which is not in its session"))?;
+            if source >= index {
+                return Err(format!("it needs request {of}, which comes after it"));
+            }
+            let wait = wait_for(lines, source, line.at);
+            if !sources.contains(&wait) {
+                sources.push(wait);
+            }
+        }
+        let predecessor = (0..index)
+            .filter(|&earlier| recorded_end(&lines[earlier]) <= line.at)
+            .max_by_key(|&earlier| recorded_end(&lines[earlier]))
+            .map(|earlier| wait_for(lines, earlier, line.at));
+        let captures = line_captures(line)
+            .iter()
+            .map(|capture| {
+                let into = values.by_name[&(line.id.as_str(), capture.name.as_str())];
+                capture_from(&capture.from).map(|from| Capture { into, from })
+            })
+            .collect::<Result<_, String>>()?;
+        let has_token =
+            template.slots().any(|slot| matches!(slot, Slot::Captured(Source::Login(_))))
+                && !line.prologue;
+        Ok(Request {
+            endpoint: self.endpoints.index(&line.name),
+            offset: Duration::from_micros(line.at - first),
+            template,
+            path: line.path.clone(),
+            // RFC 9110, section 9.2.2.
+            idempotent: matches!(
+                line.method.as_str(),
+                "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE"
+            ),
+            is_head: line.method == "HEAD",
+            sources,
+            predecessor,
+            captures,
+            recorded: match &line.result {
+                disk::Result::Answer(answer) => Some(Recorded {
+                    status: answer.status,
+                    shape: answer.shape.as_deref().and_then(|key| self.shapes.get(key)).copied(),
+                }),
+                disk::Result::Error(_) => None,
+            },
+            has_token,
+        })
+    }
+}
+
+/// Where the values of a session's requests are kept.
+#[derive(Default)]
+struct Values<'a> {
+    by_name: HashMap<(&'a str, &'a str), Source>,
+    index: HashMap<&'a str, usize>,
+    /// Login slots of the prologue's secrets, by name.
+    login: HashMap<&'a str, usize>,
+    session: usize,
+}
+
+impl Values<'_> {
+    /// Whether a request after the prologue renews what that captured: it sends a value of
+    /// the login in its path or body, needs nothing else of the session, and is answered
+    /// with a secret of the same name as one of the login's.
+    fn is_refresh(&self, line: &disk::Request) -> bool {
+        let mut sends_login = false;
+        for binding in &line.bind {
+            if let disk::Origin::Capture { of, name } = &binding.from {
+                match self.by_name.get(&(of.as_str(), name.as_str())) {
+                    Some(Source::Login(_)) => {
+                        sends_login |= !matches!(binding.part, disk::Part::Header(_));
+                    }
+                    Some(Source::Session(_)) | None => return false,
+                }
+            }
+        }
+        let is_renewed =
+            |capture: &disk::Capture| capture.secret && self.login.contains_key(&*capture.name);
+        sends_login && line_captures(line).iter().any(is_renewed)
+    }
+}
+
+fn line_captures(line: &disk::Request) -> &[disk::Capture] {
+    match &line.result {
+        disk::Result::Answer(answer) => &answer.capture,
+        disk::Result::Error(_) => &[],
+    }
+}
+
+fn recorded_end(line: &disk::Request) -> u64 {
+    line.at
+        + match &line.result {
+            disk::Result::Answer(answer) => answer.total_us,
+            disk::Result::Error(error) => error.after_us,
+        }
+}
+
+fn wait_for(lines: &[disk::Request], earlier: usize, at: u64) -> Wait {
+    let gap = at.saturating_sub(recorded_end(&lines[earlier]));
+    Wait { request: earlier, gap: Duration::from_micros(gap) }
+}
+
+/// The most exchanges of a session that were under way at once.
+fn width(lines: &[disk::Request]) -> usize {
+    let most = lines
+        .iter()
+        .enumerate()
+        .map(|(i, line)| {
+            1 + lines[..i].iter().filter(|earlier| recorded_end(earlier) > line.at).count()
+        })
+        .max();
+    most.unwrap_or(1).min(MAX_CONNECTIONS)
+}
+
+fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
+    Ok(match from {
+        disk::CaptureFrom::Json { pointer, lists } => {
+            let tokens: Vec<String> = match pointer.strip_prefix('/') {
+                Some(rest) => {
+                    rest.split('/').map(|t| t.replace("~1", "/").replace("~0", "~")).collect()
+                }
+                None if pointer.is_empty() => Vec::new(),
+                None => return Err(format!("{pointer:?} is not a JSON pointer")),
+            };
+            if lists.iter().any(|list| list.token >= tokens.len()) {
+                return Err(format!("a list step lies outside of the JSON pointer {pointer:?}"));
+            }
+            CaptureFrom::Json { tokens, lists: lists.clone() }
+        }
+        disk::CaptureFrom::Header(name) => CaptureFrom::Header(name.clone()),
+        disk::CaptureFrom::Cookie(name) => CaptureFrom::Cookie(name.clone()),
+        disk::CaptureFrom::Form(name) => CaptureFrom::Form(name.clone()),
+    })
+}
+
+/// Headers that replay makes anew, or that are about the recorded connection alone.
+const RECOMPUTED: [&str; 8] = [
+    "host",
+    "content-length",
+    "connection",
+    "cookie",
+    "transfer-encoding",
+    "keep-alive",
+    "proxy-connection",
+    "upgrade",
+];
+
+fn template(line: &disk::Request, host: &str, values: &Values<'_>) -> Result<Template, String> {
+    let mut template = Template::default();
+    let spans = |part| Spans::of(line, part, values);
+    template.head_literal(line.method.as_bytes());
+    template.head_literal(b" ");
+    spans(disk::Part::Path)?.fill(line.path.as_bytes(), &mut template, Half::Head)?;
+    template.head_literal(b" HTTP/1.1\r\nHost: ");
+    template.head_literal(host.as_bytes());
+    template.head_literal(b"\r\n");
+    for (index, (name, value)) in line.headers.iter().enumerate() {
+        if RECOMPUTED.iter().any(|recomputed| name.eq_ignore_ascii_case(recomputed)) {
+            continue;
+        }
+        template.head_literal(name.as_bytes());
+        template.head_literal(b": ");
+        spans(disk::Part::Header(index))?.fill(value.as_bytes(), &mut template, Half::Head)?;
+        template.head_literal(b"\r\n");
+    }
+    template.head_piece(Piece::Cookies);
+    match &line.body {
+        Some(disk::Body::Text(text)) => {
+            spans(disk::Part::Body)?.fill(text.as_bytes(), &mut template, Half::Body)?;
+        }
+        Some(disk::Body::Base64(text)) => {
+            use base64::Engine as _;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(text)
+                .map_err(|error| format!("its body is not base64: {error}"))?;
+            spans(disk::Part::Body)?.fill(&bytes, &mut template, Half::Body)?;
+        }
+        Some(disk::Body::Truncated { size, .. }) => {
+            return Err(format!(
+                "its body of {size} bytes was not kept, so it cannot be replayed; leave such requests out with --skip-truncated"
+            ));
+        }
+        None if matches!(line.method.as_str(), "POST" | "PUT" | "PATCH") => {
+            template.body_literal(b"");
+        }
+        None => {}
+    }
+    Ok(template)
+}
+
+/// Which half of a request something belongs to.
+#[derive(Clone, Copy)]
+enum Half {
+    Head,
+    Body,
+}
+
+/// The bindings of one part, by position.
+struct Spans<'a> {
+    bindings: Vec<&'a disk::Binding>,
+    values: &'a Values<'a>,
+}
+
+impl<'a> Spans<'a> {
+    fn of(
+        line: &'a disk::Request,
+        part: disk::Part,
+        values: &'a Values<'a>,
+    ) -> Result<Self, String> {
+        let mut bindings: Vec<_> = line.bind.iter().filter(|b| b.part == part).collect();
+        bindings.sort_by_key(|binding| (binding.start, binding.end));
+        if bindings.windows(2).any(|pair| pair[0].end > pair[1].start) {
+            return Err("two of its bindings overlap".to_owned());
+        }
+        Ok(Self { bindings, values })
+    }
+
+    fn fill(self, text: &[u8], template: &mut Template, half: Half) -> Result<(), String> {
+        let literal = |template: &mut Template, bytes: &[u8]| match half {
+            Half::Head => template.head_literal(bytes),
+            Half::Body => template.body_literal(bytes),
+        };
+        let mut position = 0;
+        for binding in &self.bindings {
+            if binding.start > binding.end || binding.end > text.len() {
+                return Err(format!(
+                    "a binding at {}..{} lies outside of {} bytes",
+                    binding.start,
+                    binding.end,
+                    text.len()
+                ));
+            }
+            literal(template, &text[position..binding.start]);
+            position = binding.end;
+            let piece = Piece::Value { slot: self.slot(binding)?, encode: binding.encode };
+            match half {
+                Half::Head => template.head_piece(piece),
+                Half::Body => template.body_piece(piece),
+            }
+        }
+        literal(template, &text[position..]);
+        Ok(())
+    }
+
+    fn slot(&self, binding: &disk::Binding) -> Result<Slot, String> {
+        Ok(match &binding.from {
+            disk::Origin::Capture { of, name } => {
+                let source = self.values.by_name.get(&(of.as_str(), name.as_str()));
+                Slot::Captured(*source.ok_or_else(|| {
+                    format!("it needs {name} of request {of}, which does not capture that")
+                })?)
+            }
+            disk::Origin::Account(field) => Slot::Account(field.clone()),
+            disk::Origin::Clock(format) => Slot::Clock(*format),
+            disk::Origin::Fresh { key, like } => {
+                Slot::Fresh { key: stable_hash(key.as_bytes()), like: *like }
+            }
+            disk::Origin::Slot(name) => Slot::Secret(name.clone()),
+        })
+    }
+}
+
+/// FNV-1a: the same on every machine and in every version.
+pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,66 @@
+//! Which requests of a trace take part.
+
+use std::collections::HashSet;
+
+use recorder::trace::format::{Body, Origin, Request};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// All if it is empty.
+    pub personas: Vec<String>,
+    /// GET and HEAD alone.
+    pub read_only: bool,
+    /// Without requests whose body was not kept; else such a request is an error.
+    pub skip_truncated: bool,
+}
+
+/// Requests of the personas that take part which were not taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// By `read_only`.
+    pub unsafe_methods: u64,
+    pub truncated: u64,
+    /// They need a value from the answer of one that was left out.
+    pub dependent: u64,
+}
+
+/// Decides request by request, in the order of the trace.
+pub(super) struct Selector<'a> {
+    selection: &'a Selection,
+    left_out: HashSet<String>,
+    pub(super) counts: LeftOut,
+}
+
+impl<'a> Selector<'a> {
+    pub(super) fn new(selection: &'a Selection) -> Self {
+        Self { selection, left_out: HashSet::new(), counts: LeftOut::default() }
+    }
+
+    /// Gives the request back if it takes part, no longer waiting for one that does not.
+    pub(super) fn select(&mut self, mut request: Request, persona: &str) -> Option<Request> {
+        let Selection { personas, read_only, skip_truncated } = self.selection;
+        if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
+            return None;
+        }
+        let is_safe = matches!(request.method.as_str(), "GET" | "HEAD");
+        let is_truncated = matches!(request.body, Some(Body::Truncated { .. }));
+        let needs_left_out = request.bind.iter().any(|binding| match &binding.from {
+            Origin::Capture { of, .. } => self.left_out.contains(of),
+            _ => false,
+        });
+        let count = if *read_only && !is_safe {
+            &mut self.counts.unsafe_methods
+        } else if *skip_truncated && is_truncated {
+            &mut self.counts.truncated
+        } else if needs_left_out {
+            &mut self.counts.dependent
+        } else {
+            request.after.retain(|id| !self.left_out.contains(id));
+            return Some(request);
+        };
+        *count += 1;
+        self.left_out.insert(request.id);
+        None
+    }
+}

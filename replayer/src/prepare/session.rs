@@ -1,0 +1,147 @@
+//! A session as the engine runs it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use recorder::trace::format::ListStep;
+
+use super::template::Template;
+
+/// One recorded session.
+#[derive(Debug)]
+pub struct Session {
+    /// The recorded name, for messages and for the stable hash of shards.
+    pub name: String,
+    pub persona: usize,
+    /// When it began, from the start of the recording.
+    pub arrival: Duration,
+    /// How many of the first requests are its prologue (the login).
+    pub prologue: usize,
+    /// From its first request to the end of its prologue.
+    pub prologue_length: Duration,
+    /// From the end of its prologue to the end of its last exchange.
+    pub body_length: Duration,
+    /// When its requests were sent, from the first, in order: what the plan is made from.
+    pub offsets: Box<[Offset]>,
+    pub body: Body,
+    /// How many values its requests capture.
+    pub captures: usize,
+    /// A request past the prologue that renews what the prologue captured.
+    pub refresh: Option<usize>,
+    /// The most exchanges that were under way at once, at most [`MAX_CONNECTIONS`].
+    pub width: usize,
+}
+
+/// A time since the session's first request, in half the memory of a `Duration`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset {
+    micros: u64,
+}
+
+impl Offset {
+    pub const fn from_micros(micros: u64) -> Self {
+        Self { micros }
+    }
+
+    pub const fn duration(self) -> Duration {
+        Duration::from_micros(self.micros)
+    }
+}
+
+/// A session's requests.
+#[derive(Debug)]
+pub enum Body {
+    Held(Arc<[Request]>),
+    /// Given just before the session begins, and taken when it does.
+    Streamed(Mutex<Option<Arc<[Request]>>>),
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::Streamed(Mutex::new(None))
+    }
+}
+
+impl Body {
+    /// The requests for a run of the session; none where they were not given, or were taken.
+    pub fn begin(&self) -> Option<Arc<[Request]>> {
+        match self {
+            Self::Held(requests) => Some(Arc::clone(requests)),
+            Self::Streamed(given) => given.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
+
+    pub fn give(&self, requests: Arc<[Request]>) {
+        if let Self::Streamed(given) = self {
+            *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(requests);
+        }
+    }
+}
+
+/// Connections that one user may have.
+pub const MAX_CONNECTIONS: usize = 6;
+
+#[derive(Debug)]
+pub struct Request {
+    /// Index into the endpoints' names.
+    pub endpoint: usize,
+    /// From the session's first request.
+    pub offset: Duration,
+    pub template: Template,
+    /// As recorded: what cookies of the answer are for.
+    pub path: String,
+    /// Sent again on a fresh connection when a reused one was closed under it.
+    pub idempotent: bool,
+    pub is_head: bool,
+    /// What it may not be sent before, by open pacing.
+    pub sources: Vec<Wait>,
+    /// What it is released by, by closed pacing: the exchange of the session that had
+    /// finished last before it began. None for the first.
+    pub predecessor: Option<Wait>,
+    pub captures: Vec<Capture>,
+    /// What was recorded; none where no answer was.
+    pub recorded: Option<Recorded>,
+    /// Whether it carries a token from the prologue, which may have expired.
+    pub has_token: bool,
+}
+
+#[derive(Debug)]
+pub struct Recorded {
+    pub status: u16,
+    /// Index into the trace's shapes.
+    pub shape: Option<usize>,
+}
+
+/// An earlier request of the session, and how long after its end this one was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub request: usize,
+    pub gap: Duration,
+}
+
+#[derive(Debug)]
+pub struct Capture {
+    pub into: Source,
+    pub from: CaptureFrom,
+}
+
+/// Where a captured value is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Of this run of the session.
+    Session(usize),
+    /// From the prologue: the user's, for all his sessions.
+    Login(usize),
+}
+
+#[derive(Debug)]
+pub enum CaptureFrom {
+    /// Reference tokens of a JSON pointer, unescaped.
+    Json {
+        tokens: Vec<String>,
+        lists: Vec<ListStep>,
+    },
+    Header(String),
+    Cookie(String),
+    Form(String),
+}

@@ -1,0 +1,192 @@
+//! A request as bytes, with places left open for values.
+
+use std::ops::Range;
+
+use recorder::trace::format::{ClockFormat, Encoding, FreshId};
+
+use super::session::Source;
+
+/// Literal bytes and what stands between them, in the order of sending.
+///
+/// A head without cookies and a body without values is one literal, so that
+/// most requests are a single copy.
+#[derive(Debug, Default)]
+pub struct Template {
+    literals: Vec<u8>,
+    head: Vec<Piece>,
+    body: Vec<Piece>,
+    /// Whether a Content-Length belongs into the head.
+    has_body: bool,
+}
+
+#[derive(Debug)]
+pub enum Piece {
+    Literal(Range<usize>),
+    Value {
+        slot: Slot,
+        encode: Encoding,
+    },
+    /// The Cookie header, if the user's jar has any for `path`.
+    Cookies,
+}
+
+/// A value that is known only when the request is sent.
+#[derive(Debug)]
+pub enum Slot {
+    Captured(Source),
+    /// Index into the persona's account fields.
+    Account(String),
+    Clock(ClockFormat),
+    /// Index of the key within the session.
+    Fresh {
+        key: u64,
+        like: FreshId,
+    },
+    /// A secret given from outside.
+    Secret(String),
+}
+
+impl Template {
+    pub(super) fn head_literal(&mut self, bytes: &[u8]) {
+        push_literal(&mut self.literals, &mut self.head, bytes);
+    }
+
+    pub(super) fn head_piece(&mut self, piece: Piece) {
+        self.head.push(piece);
+    }
+
+    pub(super) fn body_literal(&mut self, bytes: &[u8]) {
+        self.has_body = true;
+        push_literal(&mut self.literals, &mut self.body, bytes);
+    }
+
+    pub(super) fn body_piece(&mut self, piece: Piece) {
+        self.has_body = true;
+        self.body.push(piece);
+    }
+
+    /// Writes the request to `out`, which is cleared first.
+    ///
+    /// `write` appends the value of a slot, encoded, and fails where there is none.
+    /// `body` is scratch space, kept by the caller so that nothing is allocated here.
+    ///
+    /// # Errors
+    /// What `write` fails with.
+    pub fn render<E>(
+        &self,
+        out: &mut Vec<u8>,
+        body: &mut Vec<u8>,
+        mut write: impl FnMut(&Piece, &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        out.clear();
+        self.render_pieces(&self.head, out, &mut write)?;
+        if self.has_body {
+            body.clear();
+            self.render_pieces(&self.body, body, &mut write)?;
+            out.extend_from_slice(b"Content-Length: ");
+            write_decimal(out, body.len() as u64);
+            out.extend_from_slice(b"\r\n\r\n");
+            out.extend_from_slice(body);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
+        Ok(())
+    }
+
+    fn render_pieces<E>(
+        &self,
+        pieces: &[Piece],
+        out: &mut Vec<u8>,
+        write: &mut impl FnMut(&Piece, &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for piece in pieces {
+            match piece {
+                Piece::Literal(range) => out.extend_from_slice(&self.literals[range.clone()]),
+                Piece::Value { .. } | Piece::Cookies => write(piece, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The values that it needs.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.head.iter().chain(&self.body).filter_map(|piece| match piece {
+            Piece::Value { slot, .. } => Some(slot),
+            Piece::Literal(_) | Piece::Cookies => None,
+        })
+    }
+
+    /// Bytes that it holds, about: what counts against the bound on trace memory.
+    pub fn memory(&self) -> usize {
+        self.literals.len() + (self.head.len() + self.body.len()) * size_of::<Piece>()
+    }
+}
+
+fn push_literal(literals: &mut Vec<u8>, pieces: &mut Vec<Piece>, bytes: &[u8]) {
+    let start = literals.len();
+    literals.extend_from_slice(bytes);
+    match pieces.last_mut() {
+        Some(Piece::Literal(range)) if range.end == start => range.end = literals.len(),
+        _ if bytes.is_empty() => {}
+        _ => pieces.push(Piece::Literal(start..literals.len())),
+    }
+}
+
+/// Appends a number in decimal digits.
+pub(super) fn write_decimal(out: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = number;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_is_that_of_the_body_as_sent() {
+        let mut template = Template::default();
+        template.head_literal(b"POST /a/");
+        template.head_piece(Piece::Value {
+            slot: Slot::Account("id".to_owned()),
+            encode: Encoding::Raw,
+        });
+        template.head_literal(b" HTTP/1.1\r\n");
+        template.head_literal(b"Host: h\r\n");
+        template.body_literal(b"{\"e\":\"");
+        template.body_piece(Piece::Value {
+            slot: Slot::Account("email".to_owned()),
+            encode: Encoding::Json,
+        });
+        template.body_literal(b"\"}");
+        let (mut out, mut body) = (vec![1, 2, 3], vec![]);
+        template
+            .render(&mut out, &mut body, |_, out| {
+                out.extend_from_slice(b"12345");
+                Ok::<_, ()>(())
+            })
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "POST /a/12345 HTTP/1.1\r\nHost: h\r\nContent-Length: 13\r\n\r\n{\"e\":\"12345\"}"
+        );
+    }
+
+    #[test]
+    fn decimals_are_those_of_the_standard_library() {
+        for number in [0, 7, 10, 999, 1000, u64::MAX] {
+            let mut out = Vec::new();
+            write_decimal(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The load of a scenario: how many, how fast, for how long.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Expectation, Rate, RateGoal, Speed, Stages};
+
+/// When a request is released.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pacing {
+    /// By the schedule, whatever the target does.
+    #[default]
+    Open,
+    /// After the previous answer and the recorded think time.
+    Closed,
+}
+
+/// What a user does at the end of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// The next session of his persona, on the same connection, account and token.
+    #[default]
+    SameUser,
+    /// A new user takes his place, and logs in.
+    NewUser,
+}
+
+/// How many.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Axis {
+    /// Every recorded session runs so many times.
+    Clones(u64),
+    /// So many users at once.
+    Users(u64),
+    /// As many users as make this rate.
+    Rate(RateGoal),
+    /// Users at once, growing in steps.
+    Stages(Stages),
+}
+
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clones(clones) => write!(f, "clones {clones}"),
+            Self::Users(users) => write!(f, "users {users}"),
+            Self::Rate(goal) => write!(f, "rate {goal}"),
+            Self::Stages(stages) => write!(f, "stages {stages}"),
+        }
+    }
+}
+
+/// A load, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Load {
+    pub axis: Axis,
+    pub pacing: Pacing,
+    pub speed: Speed,
+    /// Users started a second; none means all at once.
+    pub spawn_rate: Option<Rate>,
+    /// None means until the plan is done.
+    pub duration: Option<Duration>,
+    /// The plan ends with this request.
+    pub max_requests: Option<u64>,
+    /// After the ramp, before the plateau that is judged.
+    pub warmup: Duration,
+    pub restart: Restart,
+    /// Personas that take part; empty means all of the trace.
+    pub personas: Vec<String>,
+    /// Ends the run when it holds over the last ten seconds.
+    pub stop_on: Option<Expectation>,
+}
+
+impl Load {
+    /// Every session once, at its recorded arrival and pace.
+    pub fn as_recorded() -> Self {
+        Self {
+            axis: Axis::Clones(1),
+            pacing: Pacing::Open,
+            speed: Speed::default(),
+            spawn_rate: None,
+            duration: None,
+            max_requests: None,
+            warmup: Duration::ZERO,
+            restart: Restart::SameUser,
+            personas: Vec::new(),
+            stop_on: None,
+        }
+    }
+}
+
+/// The table as it is typed; every key may be left out.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Typed {
+    clones: Option<NonZeroU64>,
+    users: Option<NonZeroU64>,
+    rate: Option<RateGoal>,
+    stages: Option<Stages>,
+    pacing: Option<Pacing>,
+    speed: Option<Speed>,
+    spawn_rate: Option<Rate>,
+    #[serde(default, deserialize_with = "duration")]
+    duration: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    warmup: Option<Duration>,
+    restart: Option<Restart>,
+    personas: Option<Vec<String>>,
+    stop_on: Option<Expectation>,
+}
+
+impl Typed {
+    /// Each key of `self`, else of `other`; the four ways to say how many count as one key.
+    pub(super) fn or(self, other: Self) -> Self {
+        let says_how_many = self.axes() > 0;
+        let axis = if says_how_many { &self } else { &other };
+        Self {
+            clones: axis.clones,
+            users: axis.users,
+            rate: axis.rate.clone(),
+            stages: axis.stages,
+            pacing: self.pacing.or(other.pacing),
+            speed: self.speed.or(other.speed),
+            spawn_rate: self.spawn_rate.or(other.spawn_rate),
+            duration: self.duration.or(other.duration),
+            warmup: self.warmup.or(other.warmup),
+            restart: self.restart.or(other.restart),
+            personas: self.personas.or(other.personas),
+            stop_on: self.stop_on.or(other.stop_on),
+        }
+    }
+
+    fn axes(&self) -> usize {
+        [self.clones.is_some(), self.users.is_some(), self.rate.is_some(), self.stages.is_some()]
+            .into_iter()
+            .filter(|is_set| *is_set)
+            .count()
+    }
+
+    pub(super) fn resolve(self) -> Result<Load, &'static str> {
+        let pacing = self.pacing.unwrap_or_default();
+        if self.axes() > 1 {
+            return Err("more than one of clones, users, rate and stages");
+        }
+        let axis = match (self.clones, self.users, self.rate, self.stages) {
+            (Some(clones), ..) => Axis::Clones(clones.get()),
+            (_, Some(users), ..) => Axis::Users(users.get()),
+            (_, _, Some(_), _) if pacing == Pacing::Closed => {
+                return Err("a rate needs pacing = \"open\"");
+            }
+            (_, _, Some(goal), _) => Axis::Rate(goal),
+            (.., Some(stages)) => Axis::Stages(stages),
+            (None, None, None, None) => return Err("none of clones, users, rate and stages"),
+        };
+        let duration = match (&axis, self.duration) {
+            (_, Some(duration)) if duration.is_zero() => return Err("duration is zero"),
+            (_, Some(duration)) => Some(duration),
+            (Axis::Stages(stages), None) => Some(stages.duration()),
+            (Axis::Clones(_), None) => None,
+            (Axis::Users(_) | Axis::Rate(_), None) => return Err("duration is missing"),
+        };
+        Ok(Load {
+            axis,
+            pacing,
+            speed: self.speed.unwrap_or_default(),
+            spawn_rate: self.spawn_rate,
+            duration,
+            max_requests: None,
+            warmup: self.warmup.unwrap_or_default(),
+            restart: self.restart.unwrap_or_default(),
+            personas: self.personas.unwrap_or_default(),
+            stop_on: self.stop_on,
+        })
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map(Some).map_err(|error| {
+        serde::de::Error::custom(format!("{text:?} is not a duration such as 90s or 5m: {error}"))
+    })
+}

@@ -1,0 +1,21 @@
+//! Who sends what, and when it is due: one function of (trace, policy).
+//!
+//! A *session* was recorded; a *clone* is one more run of it; a *user* is one
+//! simulated person. A user runs a chain of sessions, and each run has a start
+//! that is computed from the plan, so that nothing here depends on the target.
+
+mod chain;
+mod limit;
+mod shard;
+mod shares;
+mod users;
+mod walk;
+
+pub use chain::{Chain, Run, scaled};
+pub use limit::Bound;
+pub use shares::largest_remainder;
+pub use users::{PlannedUser, Policy, Schedule, ScheduleError};
+pub use walk::{Walk, walk};
+
+#[cfg(test)]
+mod tests;

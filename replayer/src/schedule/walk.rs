@@ -1,0 +1,66 @@
+//! Counts what the plan holds, without running it.
+
+use super::{PlannedUser, Run, Schedule};
+use crate::prepare::Prepared;
+use crate::scenario::Load;
+use crate::time::At;
+
+/// What a walk of the schedule found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Walk {
+    pub requests: u64,
+    /// By second of their due times.
+    pub by_second: Vec<u64>,
+}
+
+/// Walks the users' chains and counts the requests that are due before `until`.
+///
+/// The engine keeps its own count of outcomes; the two must agree.
+pub fn walk<'a>(
+    plan: &Prepared,
+    users: impl IntoIterator<Item = &'a PlannedUser>,
+    load: &Load,
+    until: At,
+) -> Walk {
+    let mut found = Walk::default();
+    for user in users {
+        each_request(plan, user, load, until, |_, _, due| {
+            found.requests += 1;
+            let second = usize::try_from(due.second()).unwrap_or(usize::MAX);
+            if found.by_second.len() <= second {
+                found.by_second.resize(second + 1, 0);
+            }
+            found.by_second[second] += 1;
+        });
+    }
+    found
+}
+
+/// Calls `found` for every request of a user that is due before `until`, with its run, its
+/// number in that, and when it is due.
+pub(super) fn each_request(
+    plan: &Prepared,
+    user: &PlannedUser,
+    load: &Load,
+    until: At,
+    mut found: impl FnMut(&Run, usize, At),
+) {
+    let mut run = user.chain.first(&plan.personas[user.persona].sessions, user.start);
+    while let Some(current) = run.filter(|run| run.start < until) {
+        let session = &plan.sessions[current.session];
+        for request in current.first..session.offsets.len() {
+            let due = current.due(session, request, load.speed);
+            if due < until && user.bound.admits(due, current.number, request) {
+                found(&current, request, due);
+            }
+        }
+        run = user.chain.next(current, plan, load.speed, load.restart);
+    }
+}
+
+impl Schedule {
+    /// The plan's end, or never where it ends with its last request.
+    pub fn until(&self) -> At {
+        self.end.unwrap_or(At::NEVER)
+    }
+}

@@ -1,0 +1,304 @@
+//! One connection and the exchanges on it.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::destination::Tls;
+use super::framing::{Decoder, FramingError, Limits, Method};
+use super::stream::Stream;
+use super::{Destination, SendError, Sink};
+
+/// Bytes that one read may take. Large enough that a big body costs few calls,
+/// and there is one a thread.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// What all connections of this thread read into; borrowed only within a poll.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
+}
+
+/// What opening took. DNS is not in it: see [`Destination::dns`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectTimes {
+    /// Attempts at earlier addresses of the destination included.
+    pub tcp: Duration,
+    /// Nothing without TLS.
+    pub tls: Option<Duration>,
+}
+
+/// How far the exchange got that is running or ran last; also to be read after
+/// it failed or was dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub first_byte_sent: Option<Instant>,
+    pub first_byte_received: Option<Instant>,
+    /// HTTP bytes handed to the kernel; what TLS adds is not in it.
+    pub bytes_sent: u64,
+    /// HTTP bytes read, those after the answer included.
+    pub bytes_received: u64,
+}
+
+/// An answer that was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    pub status: u16,
+    /// Just before the write that took the request's first byte.
+    pub first_byte_sent: Instant,
+    /// Of anything, an interim answer (1xx) too.
+    pub first_byte_received: Instant,
+    /// When the read that held the answer's last byte returned.
+    pub done: Instant,
+    /// Without chunk framing, content coding still on.
+    pub body_bytes: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    /// Whether the connection may carry another exchange. If not, drop it.
+    pub reusable: bool,
+}
+
+/// A connection to a [`Destination`] that carries one exchange at a time.
+#[derive(Debug)]
+pub struct Connection {
+    stream: Stream,
+    /// No exchange is unfinished, and the last one left the connection usable.
+    idle: bool,
+    /// At least one exchange was done on it.
+    used: bool,
+    progress: Progress,
+}
+
+impl Connection {
+    /// Connects to the first address of the destination that answers, each
+    /// having an equal part of the time that is left, and shakes hands.
+    ///
+    /// # Errors
+    /// `ConnectFailed` (of the last address), `ConnectTimedOut`, `TlsFailed` or
+    /// `LocalLimit`.
+    pub async fn open(
+        destination: &Destination,
+        deadline: Instant,
+    ) -> Result<(Self, ConnectTimes), SendError> {
+        let begun = Instant::now();
+        let (socket, address) = connect(destination, deadline).await?;
+        let connected = Instant::now();
+        let (stream, tls) = match destination.tls() {
+            None => (Stream::Plain(socket), None),
+            Some(tls) => {
+                let stream = shake_hands(tls, socket, address, deadline).await?;
+                (stream, Some(connected.elapsed()))
+            }
+        };
+        let progress = Progress::default();
+        let connection = Self { stream, idle: true, used: false, progress };
+        Ok((connection, ConnectTimes { tcp: connected - begun, tls }))
+    }
+
+    /// Whether the next exchange needs a fresh connection: the server closed
+    /// this one or sent what nobody asked for, or an exchange on it did not end
+    /// well or was dropped. No system call unless the socket has news.
+    pub fn is_stale(&mut self) -> bool {
+        if self.idle {
+            let mut context = Context::from_waker(Waker::noop());
+            // TLS takes what it needs for itself; any other byte, an end or an
+            // error makes this ready.
+            self.idle = self.stream.poll_read(&mut context, &mut [0]).is_pending();
+        }
+        !self.idle
+    }
+
+    /// How far the running or last exchange got.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Sends a request that was serialised before and reads its answer to the end.
+    ///
+    /// It reads while it writes, so an early answer is not missed. There is no
+    /// deadline here: drop the future at it.
+    ///
+    /// # Errors
+    /// `StaleReset`, `Reset` or `Protocol`. The connection is stale then.
+    pub async fn exchange(
+        &mut self,
+        request: &[u8],
+        method: Method,
+        sink: &mut impl Sink,
+        limits: &Limits,
+    ) -> Result<Exchange, SendError> {
+        let reused = std::mem::replace(&mut self.used, true);
+        self.idle = false;
+        self.progress = Progress::default();
+        let mut sending = Sending::Bytes(request);
+        let mut decoder = Decoder::new(method, *limits);
+        let ended = poll_fn(|cx| {
+            self.poll_send(cx, &mut sending);
+            self.poll_answer(cx, &mut decoder, sink)
+        });
+        let ended = ended.await.map_err(|fault| self.fail(fault, reused))?;
+
+        let Progress { bytes_sent, bytes_received, .. } = self.progress;
+        let (Some(first_byte_sent), Some(first_byte_received)) =
+            (self.progress.first_byte_sent, self.progress.first_byte_received)
+        else {
+            // Whatever it answers, it is not this request: nothing of it was sent.
+            return Err(self.fail(Fault::Cut(closed_early()), reused));
+        };
+        let reusable =
+            decoder.is_persistent() && !ended.surplus && matches!(sending, Sending::Done);
+        self.idle = reusable;
+        Ok(Exchange {
+            status: decoder.status(),
+            first_byte_sent,
+            first_byte_received,
+            done: ended.at,
+            body_bytes: decoder.body_bytes(),
+            bytes_sent,
+            bytes_received,
+            reusable,
+        })
+    }
+
+    /// Writes as much as the socket takes. A failed write is not the end: the
+    /// server may have answered before it closed.
+    fn poll_send(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'_>) {
+        while let Sending::Bytes(rest) = sending {
+            let at = match self.progress.first_byte_sent {
+                None => Instant::now(),
+                Some(first) => first,
+            };
+            match self.stream.poll_write(cx, rest) {
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.progress.first_byte_sent = Some(at);
+                    self.progress.bytes_sent += count as u64;
+                    *rest = &rest[count..];
+                    if rest.is_empty() {
+                        *sending = Sending::Flush;
+                    }
+                }
+                Poll::Ready(_) => *sending = Sending::Failed,
+                Poll::Pending => return,
+            }
+        }
+        if let Sending::Flush = sending
+            && let Poll::Ready(flushed) = self.stream.poll_flush(cx)
+        {
+            *sending = if flushed.is_ok() { Sending::Done } else { Sending::Failed };
+        }
+    }
+
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        decoder: &mut Decoder,
+        sink: &mut impl Sink,
+    ) -> Poll<Result<Ended, Fault>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            loop {
+                let Poll::Ready(read) = self.stream.poll_read(cx, scratch) else {
+                    return Poll::Pending;
+                };
+                let at = Instant::now();
+                let bytes = match read {
+                    Ok(0) => {
+                        let end = decoder.end().map(|()| Ended { at, surplus: false });
+                        return Poll::Ready(end.map_err(|_| Fault::Cut(closed_early())));
+                    }
+                    Ok(count) => &scratch[..count],
+                    Err(error) => return Poll::Ready(Err(Fault::Cut(error))),
+                };
+                self.progress.first_byte_received.get_or_insert(at);
+                self.progress.bytes_received += bytes.len() as u64;
+                let used = match decoder.feed(bytes, sink) {
+                    Ok(used) => used,
+                    Err(source) => return Poll::Ready(Err(Fault::Framing(source))),
+                };
+                if decoder.is_done() {
+                    return Poll::Ready(Ok(Ended { at, surplus: used < bytes.len() }));
+                }
+            }
+        })
+    }
+
+    fn fail(&self, fault: Fault, reused: bool) -> SendError {
+        let received = self.progress.bytes_received > 0;
+        match fault {
+            Fault::Framing(source) => SendError::Protocol { source },
+            Fault::Cut(source) if reused && !received => SendError::StaleReset { source },
+            Fault::Cut(source) => {
+                SendError::Reset { sent: self.progress.bytes_sent > 0, received, source }
+            }
+        }
+    }
+}
+
+enum Sending<'a> {
+    Bytes(&'a [u8]),
+    Flush,
+    Done,
+    Failed,
+}
+
+struct Ended {
+    at: Instant,
+    /// Bytes came after the answer that belong to none.
+    surplus: bool,
+}
+
+enum Fault {
+    Cut(io::Error),
+    Framing(FramingError),
+}
+
+fn closed_early() -> io::Error {
+    io::Error::from(io::ErrorKind::UnexpectedEof)
+}
+
+async fn connect(
+    destination: &Destination,
+    deadline: Instant,
+) -> Result<(TcpStream, SocketAddr), SendError> {
+    let addresses = destination.addresses();
+    let mut failure = None;
+    for (&address, left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
+        let now = Instant::now();
+        let share = deadline.saturating_duration_since(now) / left;
+        let attempt = connect_to(address, destination.next_source(address));
+        failure = Some(match timeout_at(now + share, attempt).await {
+            Ok(Ok(socket)) => return Ok((socket, address)),
+            Ok(Err(source)) => SendError::connecting(address, source),
+            Err(_) => SendError::ConnectTimedOut { address },
+        });
+    }
+    Err(failure.unwrap_or_else(|| unreachable!("a destination has an address")))
+}
+
+async fn connect_to(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_nodelay(true)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    socket.connect(address).await
+}
+
+async fn shake_hands(
+    tls: &Tls,
+    socket: TcpStream,
+    address: SocketAddr,
+    deadline: Instant,
+) -> Result<Stream, SendError> {
+    let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
+    match timeout_at(deadline, connector.connect(tls.name.clone(), socket)).await {
+        Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
+        Ok(Err(source)) => Err(SendError::TlsFailed { address, source }),
+        Err(_) => Err(SendError::ConnectTimedOut { address }),
+    }
+}

@@ -1,0 +1,108 @@
+//! Content codings, for the few answers that something is captured from.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    #[error("content coding {coding:?} is not known; gzip, deflate, br and zstd are")]
+    Unknown { coding: String },
+    #[error("body is not {coding}")]
+    Damaged { coding: &'static str, source: io::Error },
+    #[error("body is over {cap} bytes when decoded")]
+    TooLarge { cap: usize },
+}
+
+/// Frames that need more memory than this are refused (RFC 8878 section 3.1.1.1.2
+/// asks for 8 MiB).
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Undoes the codings of a `Content-Encoding` value (several lines joined by
+/// commas), the last one first. No step may give more than `cap` bytes.
+///
+/// # Errors
+/// When a coding is not known, the body is not what it says, or grows over `cap`.
+pub fn decode<'a>(
+    content_encoding: &[u8],
+    body: &'a [u8],
+    cap: usize,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    let mut body = Cow::Borrowed(body);
+    for name in content_encoding.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+        if let Some(coding) = Coding::named(name)? {
+            body = Cow::Owned(coding.undo(&body, cap)?);
+        }
+    }
+    if body.len() > cap { Err(DecodeError::TooLarge { cap }) } else { Ok(body) }
+}
+
+#[derive(Clone, Copy)]
+enum Coding {
+    Gzip,
+    Deflate,
+    Brotli,
+    Zstd,
+}
+
+impl Coding {
+    /// None for `identity` and for an empty list element.
+    fn named(name: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+        Ok(match () {
+            () if name.is_empty() || is("identity") => None,
+            () if is("gzip") || is("x-gzip") => Some(Self::Gzip),
+            () if is("deflate") => Some(Self::Deflate),
+            () if is("br") => Some(Self::Brotli),
+            () if is("zstd") => Some(Self::Zstd),
+            () => {
+                let coding = String::from_utf8_lossy(name).into_owned();
+                return Err(DecodeError::Unknown { coding });
+            }
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+            Self::Brotli => "br",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    fn undo(self, body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
+        // An answer to HEAD, or with an empty body, names its coding all the same.
+        if body.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = match self {
+            Self::Gzip => read_capped(MultiGzDecoder::new(body), cap),
+            Self::Deflate if is_zlib(body) => read_capped(ZlibDecoder::new(body), cap),
+            Self::Deflate => read_capped(DeflateDecoder::new(body), cap),
+            Self::Brotli => read_capped(brotli_decompressor::Decompressor::new(body, 4096), cap),
+            Self::Zstd => zstd::Decoder::with_buffer(body).and_then(|mut decoder| {
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                read_capped(decoder, cap)
+            }),
+        };
+        let decoded =
+            read.map_err(|source| DecodeError::Damaged { coding: self.name(), source })?;
+        if decoded.len() > cap { Err(DecodeError::TooLarge { cap }) } else { Ok(decoded) }
+    }
+}
+
+/// At most one byte over the cap, which tells that there was more.
+fn read_capped(reader: impl Read, cap: usize) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    reader.take((cap as u64).saturating_add(1)).read_to_end(&mut decoded)?;
+    Ok(decoded)
+}
+
+/// "deflate" is zlib by the RFC, and bare deflate by what many servers send
+/// (RFC 9110 section 8.4.1.2): told apart by zlib's header.
+fn is_zlib(body: &[u8]) -> bool {
+    matches!(body, [method, flags, ..]
+        if method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0)
+}

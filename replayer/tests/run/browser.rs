@@ -1,0 +1,67 @@
+//! Cookies and redirects, through the whole tool.
+
+use crate::support::trace::{answer, request};
+use crate::support::{Answer, Server, TraceBuilder, Workplace};
+
+fn raw(head: &str) -> Answer {
+    Answer::RawThenClose(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes())
+}
+
+#[test]
+fn each_user_has_cookies_of_his_own_that_go_where_they_belong() {
+    let steps = [
+        (0, "GET", "/enter"),
+        (30, "GET", "/shop/cart"),
+        (60, "GET", "/about"),
+        (90, "GET", "/leave"),
+        (120, "GET", "/shop/cart"),
+    ];
+    let entered = std::sync::atomic::AtomicU64::new(0);
+    let server = Server::start(move |asked| match asked.path.as_str() {
+        "/enter" => {
+            let user = entered.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            raw(&format!(
+                "200 OK\r\nSet-Cookie: user={user}; Path=/\r\nSet-Cookie: cart=c{user}; Path=/shop"
+            ))
+        }
+        "/leave" => raw("200 OK\r\nSet-Cookie: user=; Path=/; Max-Age=0"),
+        _ => Answer::Json(200, "{}".into()),
+    });
+    let trace = TraceBuilder::default().session("s", &steps);
+    let place = Workplace::new(&trace, 0);
+    let run = place.run(&server.url(), &["--no-probe", "--clones", "3"]).checked();
+    assert_eq!(run.totals.outcomes.completed, 15);
+    let asked = server.asked();
+    let cookies = |path: &str| {
+        let of = asked.iter().filter(|asked| asked.path == path);
+        let mut cookies: Vec<String> =
+            of.map(|asked| asked.header("cookie").unwrap_or_default().to_owned()).collect();
+        cookies.sort();
+        cookies
+    };
+    assert_eq!(cookies("/enter"), ["", "", ""]);
+    assert_eq!(cookies("/about"), ["user=0", "user=1", "user=2"]);
+    // The longer path first (RFC 6265, section 5.4); after leaving the cart alone.
+    let cart =
+        ["cart=c0", "cart=c0; user=0", "cart=c1", "cart=c1; user=1", "cart=c2", "cart=c2; user=2"];
+    assert_eq!(cookies("/shop/cart"), cart);
+}
+
+#[test]
+fn a_redirect_is_not_followed_but_replayed_as_the_client_did() {
+    let mut first = request("r0", "s", 0, "GET", "/old");
+    answer(&mut first).status = 307;
+    let trace = TraceBuilder {
+        requests: vec![first, request("r1", "s", 20, "GET", "/new")],
+        ..TraceBuilder::default()
+    };
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/old" => raw("307 Temporary Redirect\r\nLocation: /elsewhere"),
+        _ => Answer::Json(200, "{}".into()),
+    });
+    let run = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]).checked();
+    let paths: Vec<String> = server.asked().into_iter().map(|asked| asked.path).collect();
+    assert_eq!(paths, ["/old", "/new"]);
+    assert_eq!((run.totals.planned, run.totals.failed_status), (2, 0));
+    assert_eq!(run.fidelity.same_status, 2);
+}

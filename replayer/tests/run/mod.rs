@@ -1,0 +1,16 @@
+//! `replayer run`, the whole binary against a scripted server.
+
+mod accounting;
+mod bad_input;
+mod browser;
+mod coordinated_omission;
+mod faults;
+mod large_trace;
+mod limits;
+mod overload;
+mod probe;
+mod renewal;
+mod shards;
+mod target;
+mod validity;
+mod values;

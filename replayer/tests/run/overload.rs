@@ -1,0 +1,84 @@
+//! Too much, and being told to stop: nothing vanishes.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use replayer::run_log::format::{EndedBy, State};
+
+use crate::support::{Answer, Server, TraceBuilder, Workplace};
+
+fn gets(count: u64, gap_ms: u64) -> TraceBuilder {
+    let steps: Vec<(u64, &str, &str)> = (0..count).map(|n| (n * gap_ms, "GET", "/")).collect();
+    TraceBuilder::default().session("s", &steps)
+}
+
+#[test]
+fn what_is_over_the_bound_is_shed_and_counted_and_charted() {
+    let server = Server::start(|_| Answer::Late(Duration::from_millis(500), 200, "{}".into()));
+    let place = Workplace::new(&gets(100, 20), 0);
+    let ran = place.run(&server.url(), &["--no-probe", "--max-queue", "5", "--grace", "20s"]);
+    let run = ran.checked();
+    let outcomes = run.totals.outcomes;
+    // 2 s of requests at 50/s, of which 2/s are served: 4, 5 more that wait, few more at the end.
+    assert!((80..=95).contains(&outcomes.shed), "{outcomes:?}");
+    assert_eq!(outcomes.completed + outcomes.shed, 100, "{outcomes:?}");
+    assert_eq!(server.asked().len() as u64, outcomes.completed, "what is shed is never sent");
+    let shed: u64 = ran.reader().seconds().unwrap().map(|second| second.unwrap().shed).sum();
+    assert_eq!(shed, outcomes.shed);
+    let queued = ran.reader().seconds().unwrap().map(|second| second.unwrap().queued).max();
+    assert!((3..=5).contains(&queued.unwrap()), "{queued:?}");
+}
+
+#[test]
+fn a_condition_stops_the_run_when_it_holds() {
+    let begun = Instant::now();
+    let server = Server::start(move |_| {
+        let status = if begun.elapsed() < Duration::from_secs(3) { 200 } else { 503 };
+        Answer::Json(status, "{}".into())
+    });
+    let place = Workplace::new(&gets(50, 20), 0);
+    let options = ["--no-probe", "--users", "1", "--duration", "60s"];
+    let ran = place.run(&server.url(), &[&options[..], &["--stop-on", "failures > 5%"]].concat());
+    let run = ran.checked();
+    assert!(matches!(&run.ended_by, Some(EndedBy::StopOn(told)) if told.contains("failures > 5%")));
+    assert!((10.0..40.0).contains(&run.elapsed_s), "{} s", run.elapsed_s);
+    assert!(run.totals.failed_status > 0);
+}
+
+#[test]
+fn a_second_interrupt_cuts_off_what_is_under_way_and_still_writes() {
+    let count = AtomicU64::new(0);
+    // The first ten are answered, the others never.
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        0..10 => Answer::Json(200, "{}".into()),
+        _ => Answer::Silence,
+    });
+    let place = Workplace::new(&gets(1000, 20), 0);
+    let mut child = place
+        .command(&server.url(), &["--no-probe", "--grace", "10m"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let pid = child.id().to_string();
+    let interrupt =
+        || assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    lines.next().unwrap().unwrap();
+    interrupt();
+    let told = lines.by_ref().map_while(Result::ok).find(|line| line.contains("a second signal"));
+    assert!(told.is_some());
+    let asked = Instant::now();
+    interrupt();
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let ran = place.ran(child.wait_with_output().unwrap());
+    assert!(asked.elapsed() < Duration::from_secs(60), "it does not wait for the grace");
+    assert_eq!(ran.code, Some(130), "{rest:?}");
+    let run = ran.checked();
+    assert_eq!((run.state, run.ended_by), (State::Finished, Some(EndedBy::Signal(2))));
+    assert_eq!(run.totals.outcomes.completed, 10);
+    assert!(run.totals.outcomes.cut_off > 0);
+    assert_eq!(run.totals.outcomes.completed + run.totals.outcomes.cut_off, run.totals.planned);
+}

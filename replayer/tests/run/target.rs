@@ -1,0 +1,87 @@
+//! Against the reference target on a real Postgres.
+
+use reference_target::{Settings, Target};
+use seeder::cluster::testing::{TestDatabase, TestServer};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use std::time::Duration;
+
+use crate::support::{PASSWORD, TraceBuilder, Workplace};
+
+/// The target with accounts of the persona `visitor`.
+struct World<'a> {
+    pool: PgPool,
+    target: Target,
+    /// Kept until the end of the test.
+    _database: TestDatabase<'a>,
+}
+
+impl<'a> World<'a> {
+    async fn new(server: &'a TestServer, accounts: i32, settings: Settings) -> Self {
+        let database = server.database().unwrap();
+        let pool = PgPoolOptions::new().max_connections(8).connect(database.url()).await.unwrap();
+        reference_target::migrate(&pool).await.unwrap();
+        sqlx::query(
+            "WITH agency AS (
+                INSERT INTO agencies (id, name, code, is_active)
+                VALUES (gen_random_uuid(), 'Load', 'LOAD', true) RETURNING id
+             )
+             INSERT INTO users (id, email, hashed_password, full_name, role, is_active,
+                is_verified, mfa_enabled, failed_login_attempts, agency_id)
+             SELECT gen_random_uuid(), 'visitor' || n || '@example.org', $1, 'A Person',
+                'responder', true, true, false, 0, agency.id
+             FROM agency, generate_series(1, $2) n",
+        )
+        .bind(bcrypt::hash(PASSWORD, 4).unwrap())
+        .bind(accounts)
+        .execute(&pool)
+        .await
+        .unwrap();
+        let target = Target::start(pool.clone(), settings).await.unwrap();
+        Self { pool, target, _database: database }
+    }
+
+    async fn logins(&self) -> u64 {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM audit_logs WHERE action = 'login'")
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+        count as u64
+    }
+}
+
+/// A login, then so many requests so far apart.
+fn visitors(requests: u64, gap_ms: u64) -> TraceBuilder {
+    let steps: Vec<(u64, &str, &str)> =
+        (0..requests).map(|n| (n * gap_ms, "GET", "/api/v1/auth/me")).collect();
+    TraceBuilder { login: Some("/api/v1/auth/login"), ..TraceBuilder::default() }
+        .session_with_login("a", &steps)
+}
+
+/// Runs the tool beside the target, whose tasks go on meanwhile.
+async fn run(place: &Workplace, target: &str, options: &[&str]) -> crate::support::Ran {
+    let mut command = place.command(target, options);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    place.ran(output)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_outlive_their_tokens_and_lose_nothing() {
+    let server = TestServer::start().unwrap();
+    let life = Duration::from_secs(3);
+    let world = World::new(&server, 25, Settings { token_life: life, ..Settings::default() }).await;
+    let place = Workplace::new(&visitors(4, 500), 25);
+    let options = ["--users", "100", "--spawn-rate", "50/s", "--duration", "12s"];
+    let more = ["--login-rate", "60/s", "--quiet"];
+    let ran = run(&place, &world.target.url(), &[&options[..], &more].concat()).await;
+    let run = ran.checked();
+    let totals = &run.totals;
+    assert_eq!(totals.outcomes.completed, totals.planned, "{}", ran.stderr);
+    assert_eq!(totals.failed_status, 0, "no request is lost to expiry");
+    assert!(totals.extra.renewals >= 200, "{:?}", totals.extra);
+    assert!(totals.extra.renewals as f64 <= run.elapsed_s * 60.0 + 2.0, "{:?}", totals.extra);
+    // The probe's login, one a user, and the renewals.
+    assert_eq!(world.logins().await, 1 + 100 + totals.extra.renewals);
+    assert_eq!((run.personas[0].accounts, run.personas[0].users_per_account), (25, 4));
+}

@@ -1,0 +1,69 @@
+//! A slow target is a failed run; a slow generator is a doubtful or invalid one.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use replayer::run_log::format::ValidityState;
+
+use crate::support::{Answer, Server, TraceBuilder, Workplace};
+
+fn scenario(place: &Workplace) -> String {
+    let path = place.path("s.toml");
+    let text = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
+        expect = [\"p95 < 200ms\", \"failures < 1%\"]\n[load]\nclones = 1\n";
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_target_that_collapses_fails_the_run_and_does_not_make_it_invalid() {
+    let count = AtomicU64::new(0);
+    // Slower with each request, then refusing.
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::Relaxed) {
+        n @ 0..60 => Answer::Late(Duration::from_millis(n * 10), 200, "{}".into()),
+        _ => Answer::Json(503, "{}".into()),
+    });
+    let mut trace = TraceBuilder::default();
+    for session in 0..10 {
+        let steps: Vec<(u64, &str, &str)> = (0..20).map(|n| (n * 100, "GET", "/")).collect();
+        trace = trace.session(&format!("s{session}"), &steps);
+    }
+    let place = Workplace::new(&trace, 0);
+    let scenario = scenario(&place);
+    let ran = place.run(&server.url(), &["--no-probe", "--scenario", &scenario, "--grace", "1s"]);
+    let run = ran.checked();
+    assert_ne!(run.validity.state, ValidityState::Invalid, "{:?}", run.validity);
+    assert!(run.totals.failed_status > 0);
+    // A machine that is busy with other things may make the run doubtful, and tells by 12.
+    match run.validity.state {
+        ValidityState::Valid => assert_eq!(ran.code, Some(10), "{}", ran.stdout),
+        _ => assert_eq!(ran.code, Some(12), "{}", ran.stdout),
+    }
+}
+
+#[test]
+fn a_generator_without_processor_time_says_so() {
+    let mut trace = TraceBuilder::default();
+    for session in 0..40 {
+        let steps: Vec<(u64, &str, &str)> =
+            (0..200).map(|n| (session + n * 20, "GET", "/")).collect();
+        trace = trace.session(&format!("s{session}"), &steps);
+    }
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    let place = Workplace::new(&trace, 0);
+    let tool = place.command(&server.url(), &["--no-probe", "--quiet", "--threads", "1"]);
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", "0"]).arg(tool.get_program()).args(tool.get_args());
+    let mut busy = Command::new("taskset")
+        .args(["-c", "0", "sh", "-c", "while :; do :; done"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let output = pinned.output();
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    let run = place.ran(output.unwrap()).checked();
+    assert_ne!(run.validity.state, ValidityState::Valid, "{:?} lag {:?}", run.validity, run.lag);
+    assert!(!run.validity.reasons.is_empty());
+}

@@ -1,0 +1,111 @@
+//! What the tests of the whole tool share: traces made by hand, a manifest, a
+//! scripted server, and the binary itself.
+
+pub(crate) mod server;
+pub(crate) mod trace;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::rc::Rc;
+
+use replayer::run_log::format::Run;
+use replayer::run_log::reader::RunReader;
+use tempfile::TempDir;
+
+pub(crate) use server::{Answer, Server};
+pub(crate) use trace::TraceBuilder;
+
+/// A folder with a trace and a manifest in it.
+pub(crate) struct Workplace {
+    dir: Rc<TempDir>,
+}
+
+pub(crate) const PASSWORD: &str = "Correct-Horse-7!";
+
+impl Workplace {
+    /// With `accounts` accounts of the persona `visitor`.
+    pub(crate) fn new(trace: &TraceBuilder, accounts: usize) -> Self {
+        let dir = Rc::new(tempfile::tempdir().unwrap());
+        trace.write(&dir.path().join("t.trace.jsonl.zst"));
+        let accounts: Vec<_> = (1..=accounts)
+            .map(|n| {
+                serde_json::json!({
+                    "persona": "visitor", "name": format!("visitor{n}"),
+                    "fields": {"email": format!("visitor{n}@example.org"), "password": PASSWORD},
+                })
+            })
+            .collect();
+        let manifest = serde_json::json!({
+            "format": "seeder-manifest", "version": 1, "tool": "test",
+            "plan": {"name": "p", "digest": "sha256:00"}, "seed": 1, "scale": 1,
+            "database": {"system_identifier": "1", "name": "d", "server_version": "15"},
+            "bcrypt_costs": [4], "tables": [], "digest": "sha256:11", "accounts": accounts,
+        });
+        std::fs::write(dir.path().join("manifest.json"), manifest.to_string()).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// `replayer run` against `target`, into the folder `out`.
+    pub(crate) fn command(&self, target: &str, options: &[&str]) -> Command {
+        self.command_into("out", target, options)
+    }
+
+    /// `replayer run` against `target`, into this folder of the workplace.
+    pub(crate) fn command_into(&self, out: &str, target: &str, options: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replayer"));
+        command
+            .arg("run")
+            .arg("--trace")
+            .arg(self.path("t.trace.jsonl.zst"))
+            .arg("--manifest")
+            .arg(self.path("manifest.json"))
+            .args(["--target", target, "--out"])
+            .arg(self.path(out))
+            .args(options);
+        command
+    }
+
+    pub(crate) fn ran(&self, output: Output) -> Ran {
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            dir: Rc::clone(&self.dir),
+        }
+    }
+
+    pub(crate) fn run(&self, target: &str, options: &[&str]) -> Ran {
+        self.ran(self.command(target, options).output().unwrap())
+    }
+}
+
+/// A run of the tool that is over.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// Kept until the test has looked at it.
+    dir: Rc<TempDir>,
+}
+
+impl Ran {
+    pub(crate) fn reader(&self) -> RunReader {
+        RunReader::open(&self.dir.path().join("out"))
+            .unwrap_or_else(|error| panic!("{error}: {}", self.stderr))
+    }
+
+    /// `run.json`, after checking what must hold for every run.
+    pub(crate) fn checked(&self) -> Run {
+        let reader = self.reader();
+        let run = reader.run().clone();
+        let totals = &run.totals;
+        assert_eq!(totals.planned, totals.outcomes.sum(), "planned = sum of outcomes: {totals:?}");
+        let done: u64 = reader.seconds().unwrap().map(|second| second.unwrap().done()).sum();
+        assert_eq!(done, totals.planned, "the timeline holds every request");
+        run
+    }
+}

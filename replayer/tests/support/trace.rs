@@ -1,0 +1,133 @@
+//! Traces made by hand.
+
+use std::path::Path;
+
+use chrono::DateTime;
+use recorder::trace::format::{
+    Answer, Binding, Body, Capture, CaptureFrom, Encoding, End, FORMAT, Header, Origin, Part,
+    PersonaWeight, Request, Result, Source, SourceKind, VERSION,
+};
+use recorder::trace::writer::TraceWriter;
+
+/// Requests in any order; written by the time they were sent.
+#[derive(Clone, Default)]
+pub(crate) struct TraceBuilder {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) weights: Vec<(&'static str, f64)>,
+    /// Where one logs in, `/login` if it is not said.
+    pub(crate) login: Option<&'static str>,
+}
+
+impl TraceBuilder {
+    /// One session: `(milliseconds, method, path)` each, answered 200 after 1 ms.
+    pub(crate) fn session(mut self, name: &str, steps: &[(u64, &str, &str)]) -> Self {
+        for (index, (at_ms, method, path)) in steps.iter().enumerate() {
+            self.requests.push(request(&format!("{name}.{index}"), name, *at_ms, method, path));
+        }
+        self
+    }
+
+    /// As [`TraceBuilder::session`], after a login that gives a token which each step needs.
+    pub(crate) fn session_with_login(mut self, name: &str, steps: &[(u64, &str, &str)]) -> Self {
+        let path = self.login.unwrap_or("/login");
+        let mut login = request(&format!("{name}.login"), name, steps[0].0, "POST", path);
+        let body = r#"{"email":"","password":""}"#;
+        login.headers.push(("Content-Type".into(), "application/json".into()));
+        login.body = Some(Body::Text(body.into()));
+        login.prologue = true;
+        for (field, at) in [("email", 10), ("password", 24)] {
+            login.bind.push(Binding {
+                part: Part::Body,
+                start: at,
+                end: at,
+                from: Origin::Account(field.into()),
+                encode: Encoding::Json,
+            });
+        }
+        answer(&mut login).capture.push(Capture {
+            name: "access_token".into(),
+            from: CaptureFrom::Json { pointer: "/access_token".into(), lists: vec![] },
+            secret: true,
+        });
+        let id = login.id.clone();
+        self.requests.push(login);
+        for (index, (at_ms, method, path)) in steps.iter().enumerate() {
+            let mut step = request(&format!("{name}.{index}"), name, *at_ms + 10, method, path);
+            step.headers.push(("Authorization".into(), "Bearer ".into()));
+            step.bind.push(Binding {
+                part: Part::Header(step.headers.len() - 1),
+                start: 7,
+                end: 7,
+                from: Origin::Capture { of: id.clone(), name: "access_token".into() },
+                encode: Encoding::Raw,
+            });
+            self.requests.push(step);
+        }
+        self
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> End {
+        let mut requests = self.requests.clone();
+        requests.sort_by_key(|request| request.at);
+        let weights =
+            if self.weights.is_empty() { vec![("visitor", 1.0)] } else { self.weights.clone() };
+        let header = Header {
+            format: FORMAT.into(),
+            version: VERSION.into(),
+            tool: "test".into(),
+            started: DateTime::UNIX_EPOCH,
+            sources: vec![Source {
+                kind: SourceKind::Personas,
+                seed: None,
+                manifest: Some("sha256:11".into()),
+                input: None,
+                target: None,
+            }],
+            personas: weights
+                .into_iter()
+                .map(|(name, weight)| PersonaWeight { name: name.into(), weight })
+                .collect(),
+            redaction: vec![],
+            shapes: Default::default(),
+        };
+        let mut writer = TraceWriter::create(path, &header).unwrap();
+        for request in &requests {
+            writer.write(request).unwrap();
+        }
+        writer.finish(0).unwrap()
+    }
+}
+
+pub(crate) fn request(id: &str, session: &str, at_ms: u64, method: &str, path: &str) -> Request {
+    Request {
+        id: id.into(),
+        at: at_ms * 1000,
+        session: session.into(),
+        persona: Some("visitor".into()),
+        account: None,
+        name: format!("{method} {path}"),
+        http: "1.1".into(),
+        method: method.into(),
+        path: path.into(),
+        headers: vec![("Accept".into(), "application/json".into())],
+        body: None,
+        bind: vec![],
+        after: vec![],
+        prologue: false,
+        result: Result::Answer(Answer {
+            status: 200,
+            header_us: 900,
+            total_us: 1000,
+            size: 2,
+            shape: None,
+            capture: vec![],
+        }),
+    }
+}
+
+pub(crate) fn answer(request: &mut Request) -> &mut Answer {
+    match &mut request.result {
+        Result::Answer(answer) => answer,
+        Result::Error(_) => panic!("an answer was recorded"),
+    }
+}
