@@ -1,0 +1,239 @@
+//! The frame that all charts share, and lines over time in it.
+
+use std::ops::Range;
+
+use plotters::backend::SVGBackend;
+use plotters::chart::ChartBuilder;
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{
+    Color, FontStyle, IntoFont, RGBAColor, RGBColor, ShapeStyle, TextStyle, WHITE,
+};
+
+use super::DrawError;
+use super::axis::{TimeUnit, tick, top};
+
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Colours that people with any kind of colour vision tell apart (Okabe and Ito).
+pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(super) const PURPLE: RGBColor = RGBColor(204, 121, 167);
+pub(super) const GREY: RGBColor = RGBColor(120, 126, 134);
+
+const INK: RGBColor = RGBColor(31, 35, 40);
+pub(super) const SOFT_INK: RGBColor = RGBColor(89, 99, 110);
+pub(super) const AXIS: RGBColor = RGBColor(160, 167, 175);
+pub(super) const GRID: RGBColor = RGBColor(229, 232, 236);
+const SHADE: RGBAColor = RGBAColor(0, 114, 178, 0.07);
+
+const WIDTH: u32 = 900;
+pub(super) const TITLE: u32 = 40;
+pub(super) const PANEL_HEAD: u32 = 27;
+pub(super) const X_LABELS: u32 = 28;
+pub(super) const Y_LABELS: u32 = 66;
+pub(super) const RIGHT: u32 = 24;
+const FONT: &str = "Helvetica, Arial, sans-serif";
+/// Of the mean glyph, as a share of the font size: SVG has no fonts to measure.
+const GLYPH: f64 = 0.54;
+
+/// A chart over the seconds of a run.
+pub(super) struct OverTime<'a> {
+    pub title: &'a str,
+    /// Seconds that the timeline covers.
+    pub length_s: f64,
+    pub plateau: Range<u64>,
+    pub panels: Vec<Panel>,
+}
+
+pub(super) struct Panel {
+    /// What the axis measures, with its unit.
+    pub label: String,
+    pub lines: Vec<Line>,
+}
+
+pub(super) struct Line {
+    pub name: String,
+    pub color: RGBColor,
+    pub look: Look,
+    /// (second, value); a second without a value is a gap.
+    pub points: Vec<(f64, f64)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Thin,
+    /// Wide and pale, to be seen below another line on the same values.
+    Wide,
+    /// With the area below it.
+    Filled,
+}
+
+impl Line {
+    pub(super) fn new(name: &str, color: RGBColor, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.to_owned(), color, look: Look::Thin, points }
+    }
+
+    pub(super) fn look(self, look: Look) -> Self {
+        Self { look, ..self }
+    }
+
+    pub(super) fn stroke(&self) -> ShapeStyle {
+        match self.look {
+            Look::Wide => self.color.mix(0.35).stroke_width(6),
+            Look::Thin | Look::Filled => self.color.stroke_width(2),
+        }
+    }
+
+    fn max(&self) -> f64 {
+        self.points.iter().map(|point| point.1).fold(0.0, f64::max)
+    }
+}
+
+impl OverTime<'_> {
+    pub(super) fn draw(&self) -> Result<String, DrawError> {
+        let panel_height = if self.panels.len() == 1 { 276 } else { 150 };
+        let height = TITLE + panel_height * self.panels.len() as u32 + X_LABELS;
+        svg(height, self.title, |area| {
+            let (_, mut rest) = area.split_vertically(TITLE);
+            let last = self.panels.len().saturating_sub(1);
+            for (index, panel) in self.panels.iter().enumerate() {
+                let x_labels = if index == last { X_LABELS } else { 0 };
+                let (this, below) = rest.split_vertically(panel_height + x_labels);
+                let legend = head(&this, panel)?;
+                if index == 0 && !self.plateau.is_empty() {
+                    shade_entry(&this, legend)?;
+                }
+                self.draw_panel(panel, &this, x_labels)?;
+                rest = below;
+            }
+            Ok(())
+        })
+    }
+
+    fn draw_panel(&self, panel: &Panel, area: &Area<'_>, x_labels: u32) -> Result<(), DrawError> {
+        let time = TimeUnit::for_length(self.length_s);
+        let (x, y) = (time.scale(self.length_s), top(panel.lines.iter().map(Line::max)));
+        let mut chart = ChartBuilder::on(area)
+            .margin_top(PANEL_HEAD)
+            .margin_right(RIGHT)
+            .margin_bottom(10)
+            .y_label_area_size(Y_LABELS)
+            .x_label_area_size(x_labels)
+            .build_cartesian_2d(0.0..x, 0.0..y)
+            .map_err(DrawError::of)?;
+        let plateau = [self.plateau.start, self.plateau.end].map(|at| time.scale(at as f64).min(x));
+        if plateau[0] < plateau[1] {
+            chart
+                .draw_series([Rectangle::new([(plateau[0], 0.0), (plateau[1], y)], SHADE.filled())])
+                .map_err(DrawError::of)?;
+        }
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE.mix(0.0))
+            .bold_line_style(GRID)
+            .axis_style(AXIS)
+            .x_labels(12)
+            .y_labels(if x_labels > 0 && self.panels.len() == 1 { 6 } else { 4 })
+            .label_style(text(12.0, SOFT_INK))
+            .x_label_formatter(&|at| time.label(*at))
+            .y_label_formatter(&|value| tick(*value))
+            .draw()
+            .map_err(DrawError::of)?;
+        for line in &panel.lines {
+            for stretch in stretches(&line.points) {
+                let points: Vec<_> =
+                    stretch.iter().map(|(at, value)| (time.scale(*at), *value)).collect();
+                if line.look == Look::Filled {
+                    let mut outline = points.clone();
+                    outline.extend(points.last().map(|last| (last.0, 0.0)));
+                    outline.extend(points.first().map(|first| (first.0, 0.0)));
+                    let fill = line.color.mix(0.2).filled();
+                    chart.draw_series([Polygon::new(outline, fill)]).map_err(DrawError::of)?;
+                }
+                match points[..] {
+                    [alone] => {
+                        chart.draw_series([Circle::new(alone, 2, line.color.filled())]).map(|_| ())
+                    }
+                    _ => chart.draw_series([PathElement::new(points, line.stroke())]).map(|_| ()),
+                }
+                .map_err(DrawError::of)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The axis's label on the left, the legend on the right; returns where the
+/// legend begins.
+pub(super) fn head(area: &Area<'_>, panel: &Panel) -> Result<i32, DrawError> {
+    let label = text(12.0, INK).pos(Pos::new(HPos::Left, VPos::Center));
+    let middle = 10;
+    area.draw_text(&panel.label, &label, (16, middle)).map_err(DrawError::of)?;
+    let mut right = (WIDTH - RIGHT) as i32;
+    let style = text(12.0, SOFT_INK).pos(Pos::new(HPos::Left, VPos::Center));
+    for line in panel.lines.iter().rev() {
+        let start = right - width(&line.name, 12.0);
+        area.draw_text(&line.name, &style, (start, middle)).map_err(DrawError::of)?;
+        let swatch = vec![(start - 24, middle), (start - 6, middle)];
+        let thick = line.stroke().stroke_width.max(3);
+        area.draw(&PathElement::new(swatch, line.stroke().stroke_width(thick)))
+            .map_err(DrawError::of)?;
+        right = start - 42;
+    }
+    Ok(right)
+}
+
+/// The shade's entry in the legend, to the left of `right`.
+fn shade_entry(area: &Area<'_>, right: i32) -> Result<(), DrawError> {
+    let name = "plateau";
+    let start = right - width(name, 12.0);
+    let style = text(12.0, SOFT_INK).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw_text(name, &style, (start, 10)).map_err(DrawError::of)?;
+    let swatch = [(start - 24, 4), (start - 6, 16)];
+    area.draw(&Rectangle::new(swatch, BLUE.mix(0.14).filled())).map_err(DrawError::of)
+}
+
+/// A picture with a title in it, as SVG.
+pub(super) fn svg(
+    height: u32,
+    title: &str,
+    draw: impl FnOnce(&Area<'_>) -> Result<(), DrawError>,
+) -> Result<String, DrawError> {
+    let mut picture = String::new();
+    {
+        let area = SVGBackend::with_string(&mut picture, (WIDTH, height)).into_drawing_area();
+        area.fill(&WHITE).map_err(DrawError::of)?;
+        let style = TextStyle::from((FONT, px(15.0), FontStyle::Bold).into_font())
+            .color(&INK)
+            .pos(Pos::new(HPos::Left, VPos::Center));
+        area.draw_text(title, &style, (16, 21)).map_err(DrawError::of)?;
+        draw(&area)?;
+        area.present().map_err(DrawError::of)?;
+    }
+    Ok(picture)
+}
+
+pub(super) fn text(size: f64, color: RGBColor) -> TextStyle<'static> {
+    let color = color.to_backend_color();
+    TextStyle { color, ..TextStyle::from((FONT, px(size)).into_font()) }
+}
+
+/// plotters writes sizes to SVG divided by this.
+fn px(size: f64) -> f64 {
+    size * 1.24
+}
+
+fn width(text: &str, size: f64) -> i32 {
+    (text.chars().count() as f64 * size * GLYPH).ceil() as i32
+}
+
+/// Points without a gap of more than a second between them.
+fn stretches(points: &[(f64, f64)]) -> impl Iterator<Item = &[(f64, f64)]> {
+    points.chunk_by(|a, b| b.0 - a.0 <= 1.5)
+}

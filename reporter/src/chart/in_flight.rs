@@ -1,0 +1,41 @@
+//! Users, and the requests that they wait for.
+
+use replayer::run_log::format::Second;
+
+use super::DrawError;
+use super::frame::{BLUE, Line, ORANGE, OverTime, PURPLE, Panel};
+use crate::summary::Summary;
+
+pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
+    if summary.timeline.is_empty() {
+        return Ok(None);
+    }
+    let line = |name, color, pick: fn(&Second) -> u64| {
+        let rows = summary.timeline.iter();
+        // States at the end of the second.
+        Line::new(
+            name,
+            color,
+            rows.map(|row| (row.second as f64 + 1.0, pick(row) as f64)).collect(),
+        )
+    };
+    let users = Panel {
+        label: "Users".to_owned(),
+        lines: vec![line("users at once", BLUE, |row| row.users)],
+    };
+    let requests = Panel {
+        label: "Requests".to_owned(),
+        lines: vec![
+            line("in flight", ORANGE, |row| row.in_flight),
+            line("waiting for a connection", PURPLE, |row| row.queued),
+        ],
+    };
+    OverTime {
+        title,
+        length_s: summary.timeline.len() as f64,
+        plateau: summary.plateau.clone(),
+        panels: vec![users, requests],
+    }
+    .draw()
+    .map(Some)
+}

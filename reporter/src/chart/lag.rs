@@ -1,0 +1,41 @@
+//! How far behind the plan requests went out: the target's part, then the generator's.
+
+use super::DrawError;
+use super::axis::LatencyUnit;
+use super::frame::{GREEN, Line, OverTime, Panel, VERMILION};
+use crate::summary::Summary;
+
+pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
+    if summary.timeline.is_empty() {
+        return Ok(None);
+    }
+    let delays: Vec<(f64, f64)> = summary
+        .points
+        .iter()
+        .filter_map(|point| Some((point.second as f64 + 0.5, point.session_delay_p95_us?)))
+        .collect();
+    let lags = summary.timeline.iter();
+    let lags = lags.map(|row| (row.second as f64 + 0.5, row.lag_p99_us as f64)).collect();
+    let panel = |what: &str, name, color, points: Vec<(f64, f64)>| {
+        let unit = LatencyUnit::for_most(points.iter().map(|point| point.1).fold(0.0, f64::max));
+        let points = points.into_iter().map(|(at, us)| (at, unit.scale(us))).collect();
+        Panel {
+            label: format!("{what}, {}", unit.name()),
+            lines: vec![Line::new(name, color, points)],
+        }
+    };
+    let mut panels = Vec::new();
+    // Where each request waits for the answer before it, none is ever due and late.
+    if !delays.is_empty() {
+        panels.push(panel("Session delay: earlier answers came late", "p95", GREEN, delays));
+    }
+    panels.push(panel("Generator lag: its own fault", "p99", VERMILION, lags));
+    OverTime {
+        title,
+        length_s: summary.timeline.len() as f64,
+        plateau: summary.plateau.clone(),
+        panels,
+    }
+    .draw()
+    .map(Some)
+}

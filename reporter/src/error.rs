@@ -1,0 +1,35 @@
+//! Whatever can go wrong, and the exit code that it has.
+
+use seeder::exit::Exit;
+use seeder::manifest::ManifestError;
+
+use crate::chart::DrawError;
+use crate::load::LoadError;
+use crate::render::TemplateError;
+use crate::write::WriteError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("cannot write to stdout")]
+    Stdout(#[source] std::io::Error),
+}
+
+impl Error {
+    /// Damaged input is the user's to mend; what cannot be written is not.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Load(_) | Self::Manifest(_) | Self::Template(_) => Exit::Usage,
+            Self::Draw(_) | Self::Write(_) | Self::Stdout(_) => Exit::Internal,
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What the report rests on: digests from the plan to the run.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// What a run directory is made of.
+pub struct Evidence {
+    /// `sha256:…` by file name.
+    pub files: BTreeMap<String, String>,
+    /// `sha256:…` of the lines that `LC_ALL=C sha256sum *` prints in the directory.
+    pub digest: String,
+}
+
+/// Digests of all files of a run directory.
+///
+/// # Errors
+/// With the path that cannot be read.
+pub fn of_run(dir: &Path) -> Result<Evidence, (PathBuf, io::Error)> {
+    let in_dir = |error| (dir.to_owned(), error);
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(dir).map_err(in_dir)? {
+        let path = entry.map_err(in_dir)?.path();
+        if path.is_file()
+            && let Some(name) = path.file_name()
+        {
+            let digest = digest(&path).map_err(|error| (path.clone(), error))?;
+            files.insert(name.to_string_lossy().into_owned(), digest);
+        }
+    }
+    let mut all = Sha256::new();
+    for (name, digest) in &files {
+        let hex = digest.trim_start_matches("sha256:");
+        all.update(format!("{hex}  {name}\n").as_bytes());
+    }
+    Ok(Evidence { files, digest: text(all) })
+}
+
+/// `sha256:…` of a file's bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = io::BufReader::with_capacity(1 << 16, File::open(path)?);
+    loop {
+        let block = io::BufRead::fill_buf(&mut file)?;
+        if block.is_empty() {
+            return Ok(text(hasher));
+        }
+        hasher.update(block);
+        let read = block.len();
+        io::BufRead::consume(&mut file, read);
+    }
+}
+
+fn text(hasher: Sha256) -> String {
+    use std::fmt::Write as _;
+
+    hasher.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The first digits: enough to compare by eye.
+pub fn short(digest: &str) -> String {
+    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+    hex.chars().take(12).collect()
+}

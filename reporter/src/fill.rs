@@ -1,0 +1,142 @@
+//! Fills a report: everything is checked before the first run is read, and
+//! nothing is written before all of it is ready.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use seeder::exit::Exit;
+use seeder::manifest::Manifest;
+use serde::Serialize;
+
+use crate::chart;
+use crate::error::Error;
+use crate::load;
+use crate::render::Template;
+use crate::report::{ChartRef, Inputs, Report};
+use crate::write::{self, Document};
+
+/// What to fill, from what.
+pub struct Config {
+    /// None for the template that is built in.
+    pub template: Option<PathBuf>,
+    pub scenarios: PathBuf,
+    pub runs: PathBuf,
+    pub manifest: Option<PathBuf>,
+    pub out: PathBuf,
+    pub json: PathBuf,
+    pub charts: PathBuf,
+    /// None for the date of the newest run.
+    pub date: Option<NaiveDate>,
+}
+
+/// What was written.
+#[derive(Serialize)]
+pub struct Filled {
+    pub status: String,
+    pub report: PathBuf,
+    pub figures: PathBuf,
+    pub charts: Vec<PathBuf>,
+    pub scenarios: Vec<Result>,
+    pub next_steps: Vec<String>,
+    pub unused_runs: Vec<String>,
+    #[serde(skip)]
+    pub exit: Exit,
+}
+
+/// What a scenario came to.
+#[derive(Serialize)]
+pub struct Result {
+    pub scenario: String,
+    pub outcome: &'static str,
+    pub reason: Option<String>,
+}
+
+/// Reads, judges, draws and writes.
+///
+/// # Errors
+/// When input is damaged or output cannot be written; then nothing is replaced.
+pub fn fill(config: &Config) -> std::result::Result<Filled, Error> {
+    let template = Template::load(config.template.as_deref())?;
+    let manifest = config.manifest.as_deref().map(Manifest::read).transpose()?;
+    let out = Document::create(&config.out)?;
+    let json = Document::create(&config.json)?;
+    let loaded = load::load(&config.scenarios, &config.runs)?;
+
+    let inputs = Inputs {
+        runs: &config.runs.display().to_string(),
+        manifest: manifest.as_ref().map(|manifest| &manifest.header),
+        date: config.date,
+    };
+    let mut report = Report::new(&loaded, &inputs);
+    let mut charts = Vec::new();
+    for (entry, scenario) in loaded.entries.iter().zip(&mut report.scenarios) {
+        let Some(run) = &mut scenario.run else { continue };
+        for chart in chart::draw(entry)? {
+            let path = config.charts.join(&chart.file);
+            run.charts.push(ChartRef { title: chart.title, file: link(&config.out, &path) });
+            charts.push((path, chart.svg));
+        }
+    }
+    let text = template.render(&report)?;
+
+    if !charts.is_empty() {
+        write::folder(&config.charts)?;
+    }
+    for (path, svg) in &charts {
+        Document::create(path)?.finish(svg)?;
+    }
+    json.finish(&report.to_json())?;
+    out.finish(&text)?;
+    Ok(Filled {
+        status: report.status,
+        report: config.out.clone(),
+        figures: config.json.clone(),
+        charts: charts.into_iter().map(|(path, _)| path).collect(),
+        scenarios: report
+            .scenarios
+            .into_iter()
+            .map(|of| Result { scenario: of.title, outcome: of.outcome, reason: of.reason })
+            .collect(),
+        next_steps: report.findings.next_steps,
+        unused_runs: report.unused_runs,
+        exit: report.exit,
+    })
+}
+
+/// A chart's path as seen from the report.
+fn link(report: &Path, chart: &Path) -> String {
+    let folder = report.parent().unwrap_or(Path::new(""));
+    let near = chart.strip_prefix(folder).unwrap_or(chart);
+    near.display().to_string().replace(' ', "%20")
+}
+
+impl Filled {
+    /// One JSON document.
+    pub fn to_json(&self) -> String {
+        // Strings, lists and paths that were typed as text: nothing that JSON lacks.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "status  {}", self.status)?;
+        for result in &self.scenarios {
+            write!(f, "        {}: {}", result.scenario, result.outcome)?;
+            match &result.reason {
+                Some(reason) => writeln!(f, " ({reason})")?,
+                None => writeln!(f)?,
+            }
+        }
+        writeln!(f, "report  {}", self.report.display())?;
+        write!(f, "figures {}", self.figures.display())?;
+        if let Some(folder) = self.charts.first().and_then(|chart| chart.parent()) {
+            write!(f, "\ncharts  {} ({} files)", folder.display(), self.charts.len())?;
+        }
+        for step in &self.next_steps {
+            write!(f, "\nnext    {step}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! Finds the runs that the report is about: for each scenario its newest one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use replayer::run_log::format::{Fidelity, FidelityRow, Profile, RUN_JSON, State};
+use replayer::run_log::reader::{ReadError, RunReader};
+use replayer::scenario::{Scenario, ScenarioError};
+
+use crate::evidence::{self, Evidence};
+use crate::judge::{self, Outcome, Verdict};
+use crate::summary::{Summary, SummaryError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Run(#[from] ReadError),
+    #[error(transparent)]
+    Summary(#[from] SummaryError),
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+}
+
+/// A scenario with what became of it.
+pub struct Entry {
+    pub scenario: Scenario,
+    pub path: PathBuf,
+    pub run: Option<Measured>,
+    pub outcome: Outcome,
+}
+
+/// A run, summed up and judged.
+pub struct Measured {
+    /// Name of the run directory.
+    pub name: String,
+    pub profile: Profile,
+    pub summary: Summary,
+    pub verdicts: Vec<Verdict>,
+    pub evidence: Evidence,
+}
+
+/// Answers compared with the recorded ones.
+pub struct Comparison {
+    /// Name of the run directory.
+    pub run: String,
+    pub all: Fidelity,
+    pub endpoints: Vec<FidelityRow>,
+}
+
+/// All scenarios, by number, and what was found beside their runs.
+pub struct Loaded {
+    pub entries: Vec<Entry>,
+    /// The newest run without a scenario that compared answers with the recording.
+    pub fidelity: Option<Comparison>,
+    /// Run directories that the report is not about, and why, a line each.
+    pub unused: Vec<String>,
+}
+
+/// Reads scenarios and runs. A folder without runs, or none, leaves all pending.
+///
+/// # Errors
+/// When a scenario or a run that is used is damaged.
+pub fn load(scenarios: &Path, runs: &Path) -> Result<Loaded, LoadError> {
+    let mut found = open_all(runs)?;
+    let mut unused = Vec::new();
+    let mut entries = Vec::new();
+    for scenario in Scenario::read_all(scenarios)? {
+        let of_it = |reader: &RunReader| name_of(reader) == Some(&scenario.name);
+        let (mine, others): (Vec<_>, Vec<_>) = found.into_iter().partition(of_it);
+        found = others;
+        let newest = newest(&scenario, mine, &mut unused);
+        let path = path_of(scenarios, &scenario)?;
+        entries.push(entry(scenario, path, newest)?);
+    }
+    let compares = |reader: &RunReader| {
+        let run = reader.run();
+        run.scenario.is_none() && run.state == State::Finished && run.fidelity.shapes_compared > 0
+    };
+    let (comparing, others): (Vec<_>, Vec<_>) = found.into_iter().partition(compares);
+    let fidelity = newest_of(comparing, &mut unused);
+    for reader in others {
+        let reason = match name_of(&reader) {
+            Some(name) => format!("its scenario {name:?} is not in {}", scenarios.display()),
+            None => "it was run without a scenario".to_owned(),
+        };
+        unused.push(format!("{}: {reason}", dir_name(&reader)));
+    }
+    unused.sort();
+    Ok(Loaded { entries, fidelity: fidelity.as_ref().map(comparison).transpose()?, unused })
+}
+
+fn open_all(runs: &Path) -> Result<Vec<RunReader>, LoadError> {
+    let read = |source| LoadError::Read { path: runs.to_owned(), source };
+    let entries = match std::fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(read(error)),
+    };
+    let mut dirs = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read)?.path();
+        if path.join(RUN_JSON).is_file() {
+            dirs.push(path);
+        }
+    }
+    dirs.sort();
+    dirs.iter().map(|dir| RunReader::open(dir).map_err(LoadError::from)).collect()
+}
+
+/// The newest run of this very version of the scenario; why the others are not used.
+fn newest(
+    scenario: &Scenario,
+    readers: Vec<RunReader>,
+    unused: &mut Vec<String>,
+) -> Option<RunReader> {
+    let (same, others): (Vec<_>, Vec<_>) = readers.into_iter().partition(|reader| {
+        reader.run().scenario.as_ref().is_some_and(|of| of.digest == scenario.digest)
+    });
+    for reader in others {
+        let (dir, name) = (dir_name(&reader), &scenario.name);
+        unused
+            .push(format!("{dir}: it ran another version of the scenario {name}; run that again"));
+    }
+    newest_of(same, unused)
+}
+
+fn newest_of(mut readers: Vec<RunReader>, unused: &mut Vec<String>) -> Option<RunReader> {
+    readers.sort_by_key(|reader| reader.run().started);
+    let newest = readers.pop();
+    for reader in readers {
+        unused.push(format!("{}: there is a newer run of it", dir_name(&reader)));
+    }
+    newest
+}
+
+fn comparison(reader: &RunReader) -> Result<Comparison, LoadError> {
+    let endpoints = reader.fidelity()?.collect::<Result<_, _>>()?;
+    Ok(Comparison { run: dir_name(reader), all: reader.run().fidelity, endpoints })
+}
+
+fn entry(scenario: Scenario, path: PathBuf, reader: Option<RunReader>) -> Result<Entry, LoadError> {
+    let Some(reader) = reader else {
+        return Ok(Entry { scenario, path, run: None, outcome: Outcome::Pending });
+    };
+    let profile = reader.run().scenario.as_ref().map_or(Profile::Full, |of| of.profile);
+    let summary = Summary::read(&reader, Some(scenario.load(profile)))?;
+    let evidence = evidence::of_run(reader.dir())
+        .map_err(|(path, source)| LoadError::Read { path, source })?;
+    let (outcome, verdicts) = judge::judge(&scenario, &summary);
+    let name = dir_name(&reader);
+    let run = Some(Measured { name, profile, summary, verdicts, evidence });
+    Ok(Entry { scenario, path, run, outcome })
+}
+
+/// The file that this scenario was read from.
+fn path_of(folder: &Path, scenario: &Scenario) -> Result<PathBuf, LoadError> {
+    let read = |source| LoadError::Read { path: folder.to_owned(), source };
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        if is_toml && evidence::digest(&path).is_ok_and(|digest| digest == scenario.digest) {
+            return Ok(path);
+        }
+    }
+    // Changed between two reads: the name that it has by convention.
+    Ok(folder.join(format!("{:02}-{}.toml", scenario.number, scenario.name)))
+}
+
+fn name_of(reader: &RunReader) -> Option<&String> {
+    reader.run().scenario.as_ref().map(|scenario| &scenario.name)
+}
+
+fn dir_name(reader: &RunReader) -> String {
+    let dir = reader.dir();
+    dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into())
+}

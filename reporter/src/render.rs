@@ -1,0 +1,155 @@
+//! Templates: minijinja with what the report says as ready strings.
+//!
+//! A template next to which there is a folder `partials` takes its partials
+//! from there, and from those that are built in where one is missing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+
+use crate::report::Report;
+
+const MAIN: &str = "load-test-report.md.j2";
+
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../templates/", $name)))),*]
+    };
+}
+
+/// Name and text of the templates that are built in.
+const BUILT_IN: [(&str, &str); 2] = built_in!["load-test-report.md.j2", "partials/results.md.j2",];
+
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    #[error("cannot read template {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("template {name} line {line}: {message}")]
+    At { name: String, line: usize, message: String },
+}
+
+/// A compiled template with its partials.
+pub struct Template {
+    environment: Environment<'static>,
+    name: String,
+}
+
+impl Template {
+    /// Reads and compiles a template; none for the one that is built in.
+    ///
+    /// # Errors
+    /// With file and line, when it cannot be read or is not a template.
+    pub fn load(path: Option<&Path>) -> Result<Self, TemplateError> {
+        let mut sources: BTreeMap<String, String> =
+            BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let mut main = MAIN.to_owned();
+        if let Some(path) = path {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            for name in sources.keys().cloned().collect::<Vec<_>>() {
+                let partial = folder.join(&name);
+                if name != MAIN && partial.is_file() {
+                    sources.insert(name, read(&partial)?);
+                }
+            }
+            main = path.display().to_string();
+            sources.remove(MAIN);
+            sources.insert(main.clone(), read(path)?);
+        }
+        let mut environment = Environment::new();
+        environment.set_debug(true);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // Markdown and HTML are both written by hand here: nothing is escaped twice.
+        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+        // Only delimiters can be refused, and they are the usual ones.
+        environment.set_syntax(syntax.build().expect("the usual delimiters"));
+        environment.add_filter("code", code);
+        environment.add_filter("cell", cell);
+        for (name, text) in sources {
+            environment.add_template_owned(name, text).map_err(|error| located(&error))?;
+        }
+        Ok(Self { environment, name: main })
+    }
+
+    /// Fills the template.
+    ///
+    /// # Errors
+    /// With file, line and name, when it uses a variable that there is not.
+    pub fn render(&self, report: &Report) -> Result<String, TemplateError> {
+        let context = ready(report.to_value());
+        self.environment
+            .get_template(&self.name)
+            .and_then(|template| template.render(context))
+            .map_err(|error| located(&error))
+    }
+}
+
+fn read(path: &Path) -> Result<String, TemplateError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| TemplateError::Read { path: path.to_owned(), source })
+}
+
+/// The innermost cause that has a place, on one line.
+fn located(error: &Error) -> TemplateError {
+    let mut innermost = error;
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<Error>().filter(|cause| cause.line().is_some()) {
+            innermost = cause;
+        }
+        source = cause.source();
+    }
+    let expression = innermost
+        .range()
+        .zip(innermost.template_source())
+        .and_then(|(range, source)| source.get(range))
+        .map(str::trim);
+    let message = match (innermost.kind(), expression) {
+        (ErrorKind::UndefinedError, Some(variable)) => {
+            format!("unknown variable `{variable}`")
+        }
+        (kind, _) => innermost.detail().map_or_else(|| kind.to_string(), str::to_owned),
+    };
+    TemplateError::At {
+        name: innermost.name().unwrap_or("?").to_owned(),
+        line: innermost.line().unwrap_or(0),
+        message,
+    }
+}
+
+/// JSON to template values, each figure as the string that it is shown as.
+fn ready(value: serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+
+    match value {
+        Json::Null => Value::from(()),
+        Json::Bool(value) => Value::from(value),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => Value::from(whole),
+            None => Value::from(number.as_f64()),
+        },
+        Json::String(text) => Value::from(text),
+        Json::Array(items) => items.into_iter().map(ready).collect(),
+        Json::Object(mut fields) => match fields.remove("shown") {
+            Some(shown) => ready(shown),
+            None => {
+                let fields = fields.into_iter().map(|(name, value)| (name, ready(value)));
+                Value::from(fields.collect::<BTreeMap<String, Value>>())
+            }
+        },
+    }
+}
+
+/// Text in a table's cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+/// Text as code, in a table or outside.
+fn code(text: &str) -> String {
+    format!("`{}`", cell(text).replace('`', "'"))
+}

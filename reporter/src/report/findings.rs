@@ -1,0 +1,196 @@
+//! What follows from the figures, by rules: each sentence states a measured
+//! fact, and there is none where nothing was measured.
+
+use replayer::run_log::format::{Judgement, Profile};
+use replayer::scenario::Metric;
+use serde::Serialize;
+
+use super::limitations::limitations;
+use super::scalability::Scalability;
+use crate::judge::Outcome;
+use crate::load::{Entry, Measured};
+use crate::summary::{Endpoint, Summary, times};
+use crate::units::{Figure, Unit};
+
+/// An endpoint is named when it takes at least this share of the service time.
+const WORTH_NAMING: f64 = 0.1;
+/// How many of them a run names at most.
+const MOST_NAMED: usize = 3;
+/// Queueing is named when it is at least this share of the response time at p95.
+const QUEUEING: f64 = 0.5;
+/// Below this a queue or a delay is not worth a sentence.
+const NOTICED_US: f64 = 10_000.0;
+/// A user who is held up longer than this is no longer on his recorded schedule.
+const HELD_UP_US: f64 = 1_000_000.0;
+/// Answers with the recorded status, below which the load is not the recorded one.
+const FAITHFUL: f64 = 0.995;
+const TARGET_CPU: &str = "target.cpu_percent";
+
+#[derive(Serialize)]
+pub struct Findings {
+    pub bottlenecks: Vec<Finding>,
+    pub scalability: Scalability,
+    pub recommendations: Vec<String>,
+    pub limitations: Vec<String>,
+    pub next_steps: Vec<String>,
+}
+
+/// A fact about a run.
+#[derive(Serialize)]
+pub struct Finding {
+    pub scenario: String,
+    pub fact: String,
+}
+
+impl Findings {
+    pub(super) fn new(entries: &[Entry]) -> Self {
+        let runs = || entries.iter().filter_map(|entry| Some((entry, entry.run.as_ref()?)));
+        Self {
+            bottlenecks: runs().flat_map(|(entry, run)| bottlenecks(entry, run)).collect(),
+            scalability: Scalability::new(entries),
+            recommendations: recommendations(entries),
+            limitations: limitations(entries),
+            next_steps: next_steps(entries),
+        }
+    }
+}
+
+fn bottlenecks(entry: &Entry, measured: &Measured) -> Vec<Finding> {
+    let summary = &measured.summary;
+    let mut facts: Vec<String> = heaviest(summary).into_iter().take(MOST_NAMED).collect();
+    facts.extend(queueing(summary));
+    if let Some((cause, count)) = summary.counts.main_cause() {
+        let failed = Figure::count(summary.counts.failed());
+        facts.push(format!("{failed} requests failed, {} of them {cause}", Figure::count(count)));
+    }
+    let delay = times::percentile(&summary.all.session_delay, 95.0);
+    if delay.value.is_some_and(|delay| delay > HELD_UP_US) {
+        facts.push(format!("earlier answers held users up: session delay p95 {delay}"));
+    }
+    if let Some(cpu) = target_cpu(summary) {
+        let cores = summary.run.host.cores;
+        facts.push(format!(
+            "the target's process used {cpu} of one core on average, of {cores} cores"
+        ));
+    }
+    let scenario = entry.scenario.title.clone();
+    facts.into_iter().map(|fact| Finding { scenario: scenario.clone(), fact }).collect()
+}
+
+/// Endpoints by their share of the time that the target spent, largest first.
+fn heaviest(summary: &Summary) -> Vec<String> {
+    let all = summary.all.service_total_us();
+    let mut endpoints: Vec<(f64, &Endpoint)> = summary
+        .endpoints
+        .iter()
+        .map(|endpoint| (endpoint.service_total_us() / all, endpoint))
+        .filter(|(share, _)| *share >= WORTH_NAMING)
+        .collect();
+    endpoints.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
+    endpoints
+        .into_iter()
+        .map(|(share, endpoint)| {
+            format!(
+                "`{}` takes {} of the service time (mean {}, p95 {})",
+                endpoint.name,
+                Figure::new(share, Unit::Share),
+                times::mean(&endpoint.service),
+                times::percentile(&endpoint.service, 95.0)
+            )
+        })
+        .collect()
+}
+
+fn queueing(summary: &Summary) -> Option<String> {
+    let queue = times::percentile(&summary.all.queue, 95.0);
+    let response = summary.all.responses.percentile(95.0);
+    let (waited, took) = (queue.value?, response.value?);
+    (waited >= NOTICED_US && waited >= QUEUEING * took).then(|| {
+        format!(
+            "requests wait for a connection: queue p95 {queue} beside a response p95 of {response}"
+        )
+    })
+}
+
+fn target_cpu(summary: &Summary) -> Option<Figure> {
+    let samples = summary.samples.get(TARGET_CPU)?;
+    let within: Vec<f64> = samples
+        .iter()
+        .filter(|(second, _)| summary.plateau.contains(second))
+        .map(|(_, value)| *value)
+        .collect();
+    (!within.is_empty())
+        .then(|| Figure::new(within.iter().sum::<f64>() / within.len() as f64, Unit::Percent))
+}
+
+fn recommendations(entries: &[Entry]) -> Vec<String> {
+    let mut out = Vec::new();
+    for entry in entries {
+        let Some(measured) = &entry.run else { continue };
+        let (title, summary) = (&entry.scenario.title, &measured.summary);
+        if !summary.run.validity.reasons.is_empty() {
+            out.push(format!(
+                "{title}: give the generator more room, then run it again; {}.",
+                summary.run.validity.reasons.join("; ")
+            ));
+        }
+        for verdict in measured.verdicts.iter().filter(|v| v.result == Judgement::Missed) {
+            let what = &verdict.expectation;
+            let because = match what.metric {
+                Metric::Failures => summary
+                    .counts
+                    .main_cause()
+                    .map(|(cause, _)| format!("most failures are {cause}")),
+                _ => heaviest(summary).into_iter().next(),
+            };
+            let because = because.map_or_else(String::new, |fact| format!("; start where {fact}"));
+            out.push(format!("{title}: `{what}` was missed at {}{because}.", verdict.measured));
+        }
+        let fidelity = &summary.run.fidelity;
+        let same = Figure::share(fidelity.same_status, fidelity.compared);
+        if same.value.is_some_and(|same| same < FAITHFUL) {
+            out.push(format!(
+                "{title}: only {same} of the answers have the recorded status; put the data back before the run, or record anew."
+            ));
+        }
+    }
+    out
+}
+
+fn next_steps(entries: &[Entry]) -> Vec<String> {
+    let titles = |wanted: fn(&Entry) -> bool| {
+        let titles: Vec<&str> = entries
+            .iter()
+            .filter(|entry| wanted(entry))
+            .map(|entry| entry.scenario.title.as_str())
+            .collect();
+        (!titles.is_empty()).then(|| titles.join(", "))
+    };
+    let mut out = Vec::new();
+    if let Some(titles) = titles(|entry| !entry.outcome.is_complete()) {
+        out.push(format!("Run what is missing ({titles}): `make load-test`."));
+    }
+    let quick = |entry: &Entry| entry.run.as_ref().is_some_and(|run| run.profile == Profile::Quick);
+    if let Some(titles) = titles(quick) {
+        out.push(format!(
+            "Run at full length what was scaled down ({titles}), so that it can be judged: `make load-test`."
+        ));
+    }
+    if let Some(titles) = titles(|entry| matches!(entry.outcome, Outcome::Invalid(_))) {
+        out.push(format!("Run again with a generator that keeps up: {titles}."));
+    }
+    if let Some(titles) = titles(|entry| entry.outcome == Outcome::Failed) {
+        out.push(format!("Follow the recommendations for {titles}, then run again."));
+    }
+    if entries.iter().any(local) {
+        out.push("Run generator and target on machines of their own.".to_owned());
+    }
+    if out.is_empty() {
+        out.push("None: every scenario ran and met what was expected of it.".to_owned());
+    }
+    out
+}
+
+fn local(entry: &Entry) -> bool {
+    entry.run.as_ref().is_some_and(|run| run.summary.run.config.target_is_local)
+}

@@ -1,0 +1,209 @@
+//! Everything that the report says, in one structure with two projections.
+//!
+//! Written as it is, with raw figures, it is `load-test-report.json`; with each
+//! figure as its ready string it is what templates see. So a number in the
+//! report and the number that a program checks can never differ.
+
+mod account;
+mod chain;
+mod fidelity;
+mod findings;
+mod limitations;
+mod machines;
+mod rows;
+mod run;
+mod scalability;
+mod scenario;
+mod stress;
+
+use chrono::NaiveDate;
+use replayer::run_log::format::Run;
+use seeder::exit::Exit;
+use seeder::manifest::Header;
+use serde::Serialize;
+
+pub use chain::Chain;
+pub use fidelity::FidelityReport;
+pub use findings::Findings;
+pub use run::{ChartRef, RunReport};
+pub use scenario::{ScenarioReport, TargetRow};
+pub use stress::Stress;
+
+use crate::judge::{Outcome, Status};
+use crate::load::{Entry, Loaded};
+use crate::units::{Figure, Unit};
+
+pub const FORMAT: &str = "load-test-report";
+/// Major version of the JSON beside the report.
+pub const VERSION: u32 = 1;
+
+/// What the report is made from, beside scenarios and runs.
+pub struct Inputs<'a> {
+    /// The folder that run directories are looked for in, as it was given.
+    pub runs: &'a str,
+    pub manifest: Option<&'a Header>,
+    pub date: Option<NaiveDate>,
+}
+
+#[derive(Serialize)]
+pub struct Report {
+    pub format: &'static str,
+    pub version: u32,
+    pub tool: String,
+    /// Of the newest run; none before the first.
+    pub date: Option<String>,
+    /// Such as `PARTIAL (2 of 4)`.
+    pub status: String,
+    pub complete: bool,
+    pub quick: bool,
+    pub scenarios_ran: usize,
+    pub scenarios_total: usize,
+    pub environment: Option<Environment>,
+    pub seeding: Option<Seeding>,
+    pub scenarios: Vec<ScenarioReport>,
+    /// Every expectation of every scenario.
+    pub targets: Vec<TargetRow>,
+    /// Of a run that was made to compare answers.
+    pub fidelity: Option<FidelityReport>,
+    pub findings: Findings,
+    pub chain: Chain,
+    /// Run directories that the report is not about, and why.
+    pub unused_runs: Vec<String>,
+    #[serde(skip)]
+    pub exit: Exit,
+}
+
+/// Where it ran.
+#[derive(Serialize)]
+pub struct Environment {
+    pub target: String,
+    pub target_is_local: bool,
+    pub os: String,
+    pub kernel: String,
+    pub cpu: String,
+    pub cores: u32,
+    pub memory: Figure,
+    pub replayer: String,
+    pub threads: u32,
+    pub insecure_tls: bool,
+}
+
+/// What was in the database.
+#[derive(Serialize)]
+pub struct Seeding {
+    pub plan: String,
+    pub database: String,
+    pub seed: u64,
+    pub scale: u32,
+    pub bcrypt_costs: Vec<u32>,
+    pub rows: Vec<TableRows>,
+    pub rows_total: Figure,
+}
+
+#[derive(Serialize)]
+pub struct TableRows {
+    pub table: String,
+    pub rows: Figure,
+}
+
+impl Report {
+    /// Puts together what the report says. Charts are added to it later.
+    pub fn new(loaded: &Loaded, inputs: &Inputs<'_>) -> Self {
+        let entries = &loaded.entries;
+        let outcomes: Vec<&Outcome> = entries.iter().map(|entry| &entry.outcome).collect();
+        let status = Status::of(&outcomes);
+        let newest = newest(entries);
+        let date = inputs.date.or_else(|| newest.map(|run| run.started.date_naive()));
+        Self {
+            format: FORMAT,
+            version: VERSION,
+            tool: concat!("reporter ", env!("CARGO_PKG_VERSION")).to_owned(),
+            date: date.map(|date| date.to_string()),
+            status: status.to_string(),
+            complete: status.is_complete(),
+            quick: outcomes.contains(&&Outcome::Quick),
+            scenarios_ran: outcomes.iter().filter(|outcome| outcome.is_complete()).count(),
+            scenarios_total: entries.len(),
+            environment: newest.map(environment),
+            seeding: newest.map(seeding).or_else(|| inputs.manifest.map(seeding_of_manifest)),
+            scenarios: entries
+                .iter()
+                .map(|entry| ScenarioReport::new(entry, inputs.runs))
+                .collect(),
+            targets: entries.iter().flat_map(TargetRow::of).collect(),
+            fidelity: loaded
+                .fidelity
+                .as_ref()
+                .map(|of| FidelityReport::new(Some(&of.run), &of.all, &of.endpoints)),
+            findings: Findings::new(entries),
+            chain: Chain::new(entries, inputs.manifest),
+            unused_runs: loaded.unused.clone(),
+            exit: outcomes.iter().map(|outcome| outcome.exit()).fold(Exit::Good, Exit::or),
+        }
+    }
+}
+
+impl Report {
+    /// The figures for programs, keyed by the names that templates know.
+    pub fn to_json(&self) -> String {
+        // Numbers, strings and lists: nothing that JSON lacks.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// As [`Report::to_json`], for templates.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+fn newest(entries: &[Entry]) -> Option<&Run> {
+    let runs = entries.iter().filter_map(|entry| entry.run.as_ref());
+    runs.map(|measured| &measured.summary.run).max_by_key(|run| run.started)
+}
+
+fn environment(run: &Run) -> Environment {
+    Environment {
+        target: run.config.target.clone(),
+        target_is_local: run.config.target_is_local,
+        os: run.host.os.clone(),
+        kernel: run.host.kernel.clone(),
+        cpu: run.host.cpu.clone(),
+        cores: run.host.cores,
+        memory: Figure::new(run.host.memory_bytes as f64, Unit::Bytes),
+        replayer: run.tool.clone(),
+        threads: run.config.threads,
+        insecure_tls: run.config.insecure_tls,
+    }
+}
+
+fn seeding(run: &Run) -> Seeding {
+    let manifest = &run.manifest;
+    Seeding {
+        plan: manifest.plan.clone(),
+        database: manifest.database.clone(),
+        seed: manifest.seed,
+        scale: manifest.scale,
+        bcrypt_costs: manifest.bcrypt_costs.clone(),
+        rows: manifest.rows.iter().map(|(table, rows)| table_rows(table, *rows)).collect(),
+        rows_total: Figure::count(manifest.rows.values().sum()),
+    }
+}
+
+fn seeding_of_manifest(manifest: &Header) -> Seeding {
+    let tables = &manifest.tables;
+    Seeding {
+        plan: manifest.plan.name.clone(),
+        database: manifest.database.name.clone(),
+        seed: manifest.seed,
+        scale: manifest.scale,
+        bcrypt_costs: manifest.bcrypt_costs.clone(),
+        rows: tables.iter().map(|of| table_rows(&of.table, of.rows)).collect(),
+        rows_total: Figure::count(tables.iter().map(|of| of.rows).sum()),
+    }
+}
+
+fn table_rows(table: &str, rows: u64) -> TableRows {
+    TableRows { table: table.to_owned(), rows: Figure::count(rows) }
+}

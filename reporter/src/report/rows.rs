@@ -1,0 +1,137 @@
+//! A run's tables: by persona, by endpoint, by cause of failure.
+
+use serde::Serialize;
+
+use crate::summary::{Endpoint, Summary, times};
+use crate::units::{Figure, Unit};
+
+/// Samples of failing answers that the report shows; the run directory has more.
+const MAX_ERRORS_SHOWN: usize = 8;
+
+#[derive(Serialize)]
+pub struct PersonaRow {
+    pub name: String,
+    pub users: Figure,
+    pub accounts: Figure,
+    pub users_per_account: Figure,
+    pub requests: Figure,
+    pub failures: Figure,
+    pub p95: Figure,
+}
+
+#[derive(Serialize)]
+pub struct EndpointRow {
+    pub name: String,
+    pub requests: Figure,
+    pub failed: Figure,
+    pub failures: Figure,
+    pub mean: Figure,
+    pub p50: Figure,
+    pub p95: Figure,
+    pub p99: Figure,
+    pub max: Figure,
+    pub throughput: Figure,
+    pub service_mean: Figure,
+    pub service_p95: Figure,
+    /// Of the service time of all requests together.
+    pub service_share: Figure,
+    pub queue_p95: Figure,
+    pub connect_p95: Figure,
+    pub session_delay_p95: Figure,
+}
+
+/// Of the whole run.
+#[derive(Serialize)]
+pub struct FailureRow {
+    pub endpoint: String,
+    pub error: String,
+    pub occurrences: Figure,
+}
+
+#[derive(Serialize)]
+pub struct ErrorRow {
+    pub second: u64,
+    pub endpoint: String,
+    pub what: String,
+    pub body: String,
+}
+
+pub(super) fn personas(summary: &Summary) -> Vec<PersonaRow> {
+    let groups = summary.personas.iter().zip(&summary.run.personas);
+    groups
+        .map(|(group, persona)| PersonaRow {
+            name: persona.name.clone(),
+            users: Figure::count(persona.users),
+            accounts: Figure::count(persona.accounts),
+            users_per_account: Figure::count(persona.users_per_account),
+            requests: Figure::count(group.requests()),
+            failures: group.failures(),
+            p95: group.responses.percentile(95.0),
+        })
+        .collect()
+}
+
+/// Busiest first; endpoints that nothing ended on are left out.
+pub(super) fn endpoints(summary: &Summary) -> Vec<EndpointRow> {
+    let mut busy: Vec<&Endpoint> =
+        summary.endpoints.iter().filter(|endpoint| endpoint.requests() > 0).collect();
+    busy.sort_by(|a, b| b.requests().cmp(&a.requests()).then_with(|| a.name.cmp(&b.name)));
+    busy.into_iter().map(|endpoint| endpoint_row(endpoint, summary)).collect()
+}
+
+fn endpoint_row(endpoint: &Endpoint, summary: &Summary) -> EndpointRow {
+    let responses = &endpoint.responses;
+    let service_share = endpoint.service_total_us() / summary.all.service_total_us();
+    EndpointRow {
+        name: endpoint.name.clone(),
+        requests: Figure::count(endpoint.requests()),
+        failed: Figure::count(endpoint.failed()),
+        failures: endpoint.failures(),
+        mean: responses.mean(),
+        p50: responses.percentile(50.0),
+        p95: responses.percentile(95.0),
+        p99: responses.percentile(99.0),
+        max: responses.max(),
+        throughput: endpoint.rate(summary.plateau_s()),
+        service_mean: times::mean(&endpoint.service),
+        service_p95: times::percentile(&endpoint.service, 95.0),
+        service_share: Figure::new(service_share, Unit::Share),
+        queue_p95: times::percentile(&endpoint.queue, 95.0),
+        connect_p95: times::percentile(&endpoint.connect, 95.0),
+        session_delay_p95: times::percentile(&endpoint.session_delay, 95.0),
+    }
+}
+
+pub(super) fn failures(summary: &Summary) -> Vec<FailureRow> {
+    let mut rows: Vec<_> = summary.failures.iter().filter(|row| row.occurrences > 0).collect();
+    rows.sort_by(|a, b| {
+        b.occurrences
+            .cmp(&a.occurrences)
+            .then_with(|| (&a.name, &a.error).cmp(&(&b.name, &b.error)))
+    });
+    rows.into_iter()
+        .map(|row| FailureRow {
+            endpoint: if row.name.starts_with(&row.method) {
+                row.name.clone()
+            } else {
+                format!("{} {}", row.method, row.name)
+            },
+            error: row.error.clone(),
+            occurrences: Figure::count(row.occurrences),
+        })
+        .collect()
+}
+
+pub(super) fn errors(summary: &Summary) -> Vec<ErrorRow> {
+    summary
+        .errors
+        .iter()
+        .take(MAX_ERRORS_SHOWN)
+        .map(|error| ErrorRow {
+            second: error.second,
+            endpoint: error.endpoint.clone(),
+            what: error.status.map_or_else(|| error.outcome.clone(), |status| status.to_string()),
+            body: error.body.clone().unwrap_or_default(),
+        })
+        .collect()
+}

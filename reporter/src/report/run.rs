@@ -1,0 +1,184 @@
+//! The figures of a run as they stand in the report's tables.
+
+use replayer::run_log::format::{EndedBy, Run, ValidityState};
+use serde::Serialize;
+
+use super::account::Account;
+use super::fidelity::FidelityReport;
+use super::machines::{self, CounterRow, Generator, LevelRow};
+use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
+use super::scenario::scaled;
+use super::stress::Stress;
+use crate::load::{Entry, Measured};
+use crate::summary::{Summary, times};
+use crate::units::{Figure, Unit};
+
+#[derive(Serialize)]
+pub struct RunReport {
+    /// Name of the run directory.
+    pub name: String,
+    pub started: String,
+    /// How it was scaled down, where it was.
+    pub scaled: Option<String>,
+    pub ended_by: String,
+    pub validity: &'static str,
+    pub valid: bool,
+    pub validity_reasons: Vec<String>,
+    /// How many, in the replayer's words.
+    pub axis: String,
+    pub speed: f64,
+    pub plateau_start_s: u64,
+    pub plateau_end_s: u64,
+    pub results: Results,
+    pub account: Account,
+    pub personas: Vec<PersonaRow>,
+    pub endpoints: Vec<EndpointRow>,
+    pub session_delay: Spread,
+    pub lag: LagRow,
+    pub generator: Generator,
+    pub fidelity: FidelityReport,
+    pub failures: Vec<FailureRow>,
+    pub errors: Vec<ErrorRow>,
+    pub levels: Vec<LevelRow>,
+    pub counters: Vec<CounterRow>,
+    /// Of a scenario with stages.
+    pub stress: Option<Stress>,
+    pub charts: Vec<ChartRef>,
+    pub limitations: Vec<String>,
+}
+
+/// From the plateau's start on; rates within the plateau.
+#[derive(Serialize)]
+pub struct Results {
+    pub plateau: Figure,
+    pub elapsed: Figure,
+    pub requests: Figure,
+    pub failed: Figure,
+    pub failures: Figure,
+    pub offered: Figure,
+    pub throughput: Figure,
+    pub failures_per_s: Figure,
+    pub mean: Figure,
+    pub p50: Figure,
+    pub p95: Figure,
+    pub p99: Figure,
+    pub max: Figure,
+    pub service_p95: Figure,
+    pub peak_users: Figure,
+    pub sustained_users: Figure,
+}
+
+#[derive(Serialize)]
+pub struct Spread {
+    pub p50: Figure,
+    pub p95: Figure,
+    pub p99: Figure,
+    pub max: Figure,
+}
+
+/// Of the whole run, as its validity is judged by it.
+#[derive(Serialize)]
+pub struct LagRow {
+    pub p50: Figure,
+    pub p99: Figure,
+    pub max: Figure,
+}
+
+#[derive(Serialize)]
+pub struct ChartRef {
+    pub title: String,
+    /// Relative to the report where they are near each other.
+    pub file: String,
+}
+
+impl RunReport {
+    pub(super) fn new(entry: &Entry, measured: &Measured) -> Self {
+        let summary = &measured.summary;
+        let run = &summary.run;
+        Self {
+            name: measured.name.clone(),
+            started: run.started.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            scaled: scaled(entry, measured.profile),
+            ended_by: ended_by(run),
+            validity: match run.validity.state {
+                ValidityState::Valid => "VALID",
+                ValidityState::Suspect => "SUSPECT",
+                ValidityState::Invalid => "INVALID",
+            },
+            valid: run.validity.state == ValidityState::Valid,
+            validity_reasons: run.validity.reasons.clone(),
+            axis: run.config.axis.clone(),
+            speed: run.config.speed,
+            plateau_start_s: summary.plateau.start,
+            plateau_end_s: summary.plateau.end,
+            results: results(summary),
+            account: Account::new(summary),
+            personas: rows::personas(summary),
+            endpoints: rows::endpoints(summary),
+            session_delay: spread(&summary.all.session_delay),
+            lag: LagRow {
+                p50: us(run.lag.p50_us),
+                p99: us(run.lag.p99_us),
+                max: us(run.lag.max_us),
+            },
+            generator: machines::generator(summary),
+            fidelity: FidelityReport::new(None, &run.fidelity, &summary.fidelity),
+            failures: rows::failures(summary),
+            errors: rows::errors(summary),
+            levels: machines::levels(summary),
+            counters: machines::counters(summary),
+            stress: Stress::new(summary),
+            charts: Vec::new(),
+            limitations: run.limitations.clone(),
+        }
+    }
+}
+
+fn ended_by(run: &Run) -> String {
+    match &run.ended_by {
+        None => "it did not end by itself".to_owned(),
+        Some(EndedBy::Duration) => "its duration was over".to_owned(),
+        Some(EndedBy::PlanDone) => "the plan had no further request".to_owned(),
+        Some(EndedBy::MaxRequests) => "it had sent as many requests as it was allowed".to_owned(),
+        Some(EndedBy::StopOn(condition)) => format!("`{condition}` held"),
+        Some(EndedBy::LoginsRefused) => "the target refused too many logins".to_owned(),
+        Some(EndedBy::Signal(signal)) => format!("signal {signal}"),
+    }
+}
+
+fn results(summary: &Summary) -> Results {
+    let (counts, plateau) = (&summary.counts, &summary.plateau_counts);
+    let responses = &summary.all.responses;
+    let length = summary.plateau_s();
+    Results {
+        plateau: Figure::new(length as f64, Unit::Seconds),
+        elapsed: Figure::new(summary.run.elapsed_s, Unit::Seconds),
+        requests: Figure::count(counts.ended()),
+        failed: Figure::count(counts.failed()),
+        failures: counts.failures(),
+        offered: Figure::rate(plateau.ready, length),
+        throughput: summary.throughput(),
+        failures_per_s: Figure::rate(plateau.failed(), length),
+        mean: responses.mean(),
+        p50: responses.percentile(50.0),
+        p95: responses.percentile(95.0),
+        p99: responses.percentile(99.0),
+        max: responses.max(),
+        service_p95: times::percentile(&summary.all.service, 95.0),
+        peak_users: Figure::count(summary.peak_users),
+        sustained_users: Figure::count(summary.sustained_users),
+    }
+}
+
+fn spread(histogram: &hdrhistogram::Histogram<u64>) -> Spread {
+    Spread {
+        p50: times::percentile(histogram, 50.0),
+        p95: times::percentile(histogram, 95.0),
+        p99: times::percentile(histogram, 99.0),
+        max: times::percentile(histogram, 100.0),
+    }
+}
+
+fn us(us: u64) -> Figure {
+    Figure::new(us as f64, Unit::Microseconds)
+}

@@ -1,0 +1,240 @@
+//! A scenario: what it asks for, what is expected, and its run if there is one.
+
+use replayer::run_log::format::{Judgement, Profile};
+use replayer::scenario::{Axis, Load, Pacing, Rate, Scope};
+use serde::Serialize;
+
+use super::RunReport;
+use crate::judge::{Outcome, Verdict};
+use crate::load::Entry;
+use crate::units::{Figure, Unit, grouped, seconds};
+
+#[derive(Serialize)]
+pub struct ScenarioReport {
+    pub number: u32,
+    pub name: String,
+    pub title: String,
+    pub objective: String,
+    pub file: String,
+    pub full: LoadText,
+    pub quick: LoadText,
+    /// As the scenario file writes them.
+    pub expect: Vec<String>,
+    /// What runs it.
+    pub command: String,
+    /// Such as `PASSED`.
+    pub outcome: &'static str,
+    pub mark: &'static str,
+    /// Why the outcome is what it is, where that needs saying.
+    pub reason: Option<String>,
+    pub pending: bool,
+    pub run: Option<RunReport>,
+}
+
+/// A load in words.
+#[derive(Serialize)]
+pub struct LoadText {
+    /// Such as `1,000 users for 5 min`.
+    pub how_many: String,
+    pub pacing: &'static str,
+    pub spawn_rate: Option<String>,
+    pub duration: Option<String>,
+    pub personas: Vec<String>,
+    pub stop_on: Option<String>,
+}
+
+/// An expectation beside what was measured.
+#[derive(Serialize)]
+pub struct TargetRow {
+    pub number: u32,
+    pub scenario: String,
+    /// An endpoint or a persona; none for all.
+    pub of: Option<String>,
+    pub expectation: String,
+    pub measured: Figure,
+    /// `met`, `missed`, `not-judged` or `pending`.
+    pub result: &'static str,
+    pub mark: &'static str,
+    pub note: String,
+    /// How the run was scaled down, where it was.
+    pub scaled: Option<String>,
+}
+
+impl ScenarioReport {
+    pub(super) fn new(entry: &Entry, runs: &str) -> Self {
+        let scenario = &entry.scenario;
+        let stem = entry
+            .path
+            .file_stem()
+            .map_or_else(|| scenario.name.clone(), |stem| stem.to_string_lossy().into_owned());
+        let file = entry.path.display().to_string();
+        Self {
+            number: scenario.number,
+            name: scenario.name.clone(),
+            title: scenario.title.clone(),
+            objective: scenario.objective.clone(),
+            full: LoadText::of(&scenario.full),
+            quick: LoadText::of(&scenario.quick),
+            expect: scenario.expect.iter().map(ToString::to_string).collect(),
+            command: format!(
+                "replayer run --scenario {file} --trace TRACE --manifest MANIFEST --target URL --out {}/{stem}",
+                runs.trim_end_matches('/')
+            ),
+            file,
+            outcome: entry.outcome.name(),
+            mark: mark(&entry.outcome),
+            reason: reason(entry),
+            pending: entry.outcome == Outcome::Pending,
+            run: entry.run.as_ref().map(|run| RunReport::new(entry, run)),
+        }
+    }
+}
+
+fn mark(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Passed => "✅",
+        Outcome::Failed => "❌",
+        Outcome::Invalid(_) | Outcome::Incomplete(_) => "⚠️",
+        Outcome::Pending => "⏳",
+        Outcome::Quick | Outcome::Measured => "☑️",
+    }
+}
+
+fn reason(entry: &Entry) -> Option<String> {
+    match &entry.outcome {
+        Outcome::Incomplete(reason) => Some(reason.clone()),
+        Outcome::Invalid(_) => {
+            let reasons = &entry.run.as_ref()?.summary.run.validity.reasons;
+            Some(reasons.join("; "))
+        }
+        Outcome::Quick => entry.run.as_ref().and_then(|run| scaled(entry, run.profile)),
+        Outcome::Failed => {
+            let verdicts = &entry.run.as_ref()?.verdicts;
+            let unmet = verdicts.iter().filter(|verdict| verdict.result != Judgement::Met);
+            let unmet = unmet.map(|verdict| format!("`{}`", verdict.expectation));
+            Some(format!("not met: {}", unmet.collect::<Vec<_>>().join(", ")))
+        }
+        Outcome::Measured => Some("nothing is expected of it; it measures".to_owned()),
+        Outcome::Pending | Outcome::Passed => None,
+    }
+}
+
+/// `quick profile: 100 users for 15 s instead of 1,000 users for 5 min`.
+pub(super) fn scaled(entry: &Entry, profile: Profile) -> Option<String> {
+    let scenario = &entry.scenario;
+    (profile == Profile::Quick).then(|| {
+        format!(
+            "quick profile: {} instead of {}",
+            how_many(&scenario.quick),
+            how_many(&scenario.full)
+        )
+    })
+}
+
+impl LoadText {
+    fn of(load: &Load) -> Self {
+        Self {
+            how_many: how_many(load),
+            pacing: match load.pacing {
+                Pacing::Open => "open",
+                Pacing::Closed => "closed",
+            },
+            spawn_rate: load.spawn_rate.map(rate),
+            duration: load.duration.map(|duration| seconds(duration.as_secs_f64())),
+            personas: load.personas.clone(),
+            stop_on: load.stop_on.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn how_many(load: &Load) -> String {
+    let duration = load.duration.map(|duration| seconds(duration.as_secs_f64()));
+    let length = duration.map_or_else(String::new, |duration| format!(" for {duration}"));
+    let count = |count: u64| grouped(count as f64, 0);
+    match &load.axis {
+        Axis::Clones(clones) => format!("{} clones{length}", count(*clones)),
+        Axis::Users(users) => format!("{} users{length}", count(*users)),
+        Axis::Rate(goal) => {
+            let rate = rate(goal.rate);
+            let of = goal.of.as_ref().map_or_else(String::new, |of| format!("`{of}` at "));
+            format!("{of}{rate}{length}")
+        }
+        Axis::Stages(stages) => format!(
+            "{} to {} users, {} more every {}",
+            count(stages.start),
+            count(stages.to),
+            count(stages.step),
+            seconds(stages.every.as_secs_f64())
+        ),
+    }
+}
+
+/// As it was typed, thousands apart.
+fn rate(rate: Rate) -> String {
+    let decimals = if rate.per_second().fract() == 0.0 { 0 } else { 2 };
+    format!("{}/s", grouped(rate.per_second(), decimals))
+}
+
+impl TargetRow {
+    pub(super) fn of(entry: &Entry) -> Vec<Self> {
+        match &entry.run {
+            Some(run) => run.verdicts.iter().map(|verdict| Self::judged(entry, verdict)).collect(),
+            None => entry
+                .scenario
+                .expect
+                .iter()
+                .map(|expectation| {
+                    let (of, expectation) = parts(&expectation.scope, &expectation.to_string());
+                    Self::new(entry, of, expectation)
+                })
+                .collect(),
+        }
+    }
+
+    fn new(entry: &Entry, of: Option<String>, expectation: String) -> Self {
+        Self {
+            number: entry.scenario.number,
+            scenario: entry.scenario.title.clone(),
+            of,
+            expectation,
+            measured: Figure::none(Unit::Plain),
+            result: "pending",
+            mark: "⏳",
+            note: String::new(),
+            scaled: None,
+        }
+    }
+
+    fn judged(entry: &Entry, verdict: &Verdict) -> Self {
+        let (of, expectation) = parts(&verdict.expectation.scope, &verdict.expectation.to_string());
+        let (result, mark) = match verdict.result {
+            Judgement::Met => ("met", "✅"),
+            Judgement::Missed => ("missed", "❌"),
+            Judgement::NotJudged => ("not-judged", "not judged"),
+        };
+        let scaled = entry.run.as_ref().and_then(|run| scaled(entry, run.profile));
+        let note = match (&entry.outcome, &scaled) {
+            (Outcome::Quick, Some(scaled)) => scaled.clone(),
+            _ => verdict.note.clone(),
+        };
+        Self {
+            measured: verdict.measured,
+            result,
+            mark,
+            note,
+            scaled,
+            ..Self::new(entry, of, expectation)
+        }
+    }
+}
+
+/// What an expectation is of, and the rest of it.
+fn parts(scope: &Scope, text: &str) -> (Option<String>, String) {
+    match scope {
+        Scope::All => (None, text.to_owned()),
+        Scope::Named(name) => {
+            let rest = text.strip_prefix(name.as_str()).unwrap_or(text);
+            (Some(name.clone()), rest.trim_start_matches(':').trim().to_owned())
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Numbers with their units, as people read them.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+/// What a figure counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    Count,
+    /// Events a second.
+    PerSecond,
+    /// From 0 to 1, shown in percent.
+    Share,
+    /// Percent of one processor core; 200 is two cores busy.
+    Percent,
+    Microseconds,
+    Seconds,
+    Bytes,
+    /// As it was sampled, of no unit that is known here.
+    Plain,
+}
+
+/// A number of the report: raw for programs, written out for people.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Figure {
+    /// None where nothing was measured.
+    pub value: Option<f64>,
+    pub unit: Unit,
+    /// The true value is this or more.
+    pub at_least: bool,
+}
+
+impl Figure {
+    pub fn new(value: f64, unit: Unit) -> Self {
+        Self { value: value.is_finite().then_some(value), unit, at_least: false }
+    }
+
+    pub fn count(count: u64) -> Self {
+        // Exact below 2^53, which no run reaches.
+        Self::new(count as f64, Unit::Count)
+    }
+
+    /// `part` of `whole`; nothing where there is no whole.
+    pub fn share(part: u64, whole: u64) -> Self {
+        if whole == 0 {
+            return Self::none(Unit::Share);
+        }
+        Self::new(part as f64 / whole as f64, Unit::Share)
+    }
+
+    /// `count` over `seconds`; nothing where no time passed.
+    pub fn rate(count: u64, seconds: u64) -> Self {
+        if seconds == 0 {
+            return Self::none(Unit::PerSecond);
+        }
+        Self::new(count as f64 / seconds as f64, Unit::PerSecond)
+    }
+
+    pub const fn none(unit: Unit) -> Self {
+        Self { value: None, unit, at_least: false }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(value) = self.value else {
+            return f.write_str("–");
+        };
+        if self.at_least {
+            f.write_str("≥ ")?;
+        }
+        f.write_str(&match self.unit {
+            Unit::Count => grouped(value, 0),
+            Unit::PerSecond => format!("{}/s", three_digits(value)),
+            Unit::Share => share(value),
+            Unit::Percent => format!("{} %", three_digits(value)),
+            Unit::Microseconds => microseconds(value),
+            Unit::Seconds => seconds(value),
+            Unit::Bytes => bytes(value),
+            Unit::Plain => three_digits(value),
+        })
+    }
+}
+
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut figure = serializer.serialize_struct("Figure", 4)?;
+        figure.serialize_field("value", &self.value)?;
+        figure.serialize_field("unit", &self.unit)?;
+        figure.serialize_field("at_least", &self.at_least)?;
+        figure.serialize_field("shown", &self.to_string())?;
+        figure.end()
+    }
+}
+
+/// `1,234,567.8`: thousands apart by commas.
+pub fn grouped(value: f64, decimals: usize) -> String {
+    let text = format!("{:.decimals$}", value.abs());
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(w, f)| (w, f));
+    let mut out = String::with_capacity(text.len() + text.len() / 3);
+    // A minus before a rounded zero would say nothing.
+    if value < 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
+        out.push('-');
+    }
+    for (at, digit) in whole.char_indices() {
+        if at > 0 && (whole.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    out
+}
+
+/// About three digits: `0`, `4.21`, `42.1`, `421`, `4,210`.
+fn three_digits(value: f64) -> String {
+    let decimals = match value.abs() {
+        size if size == 0.0 || size >= 99.95 => 0,
+        size if size >= 9.995 => 1,
+        _ => 2,
+    };
+    grouped(value, decimals)
+}
+
+fn share(value: f64) -> String {
+    let percent = value * 100.0;
+    if percent == 0.0 || percent == 100.0 {
+        format!("{percent:.0} %")
+    } else if percent < 0.01 {
+        "< 0.01 %".to_owned()
+    } else if percent < 100.0 && percent > 99.99 {
+        // Rounded up it would claim that nothing is missing.
+        "> 99.99 %".to_owned()
+    } else {
+        format!("{percent:.2} %")
+    }
+}
+
+fn microseconds(value: f64) -> String {
+    if value >= 999_500.0 {
+        format!("{} s", grouped(value / 1e6, 2))
+    } else {
+        format!("{} ms", three_digits(value / 1e3))
+    }
+}
+
+/// `45 s`, `5 min`, `1 h 30 min`; tenths only below ten seconds.
+pub fn seconds(value: f64) -> String {
+    if value < 9.95 && value.fract() != 0.0 {
+        return format!("{value:.1} s");
+    }
+    let whole = value.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    let parts = [(hours, "h"), (minutes, "min"), (seconds, "s")];
+    let shown: Vec<String> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    if shown.is_empty() { "0 s".to_owned() } else { shown.join(" ") }
+}
+
+fn bytes(value: f64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if value < 1024.0 {
+        return format!("{} B", grouped(value, 0));
+    }
+    let mut scaled = value / 1024.0;
+    let mut unit = 0;
+    while scaled >= 1023.5 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    format!("{} {}", three_digits(scaled), UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: f64, unit: Unit) -> String {
+        Figure::new(value, unit).to_string()
+    }
+
+    #[test]
+    fn numbers_have_about_three_digits_and_the_unit_that_fits() {
+        for (value, expected) in [
+            (850.0, "0.85 ms"),
+            (12_340.0, "12.3 ms"),
+            (99_960.0, "100 ms"),
+            (999_400.0, "999 ms"),
+            (999_600.0, "1.00 s"),
+            (61_000_000.0, "61.00 s"),
+        ] {
+            assert_eq!(shown(value, Unit::Microseconds), expected);
+        }
+        assert_eq!(shown(1_049.93, Unit::PerSecond), "1,050/s");
+        assert_eq!(shown(9.5, Unit::PerSecond), "9.50/s");
+        assert_eq!(shown(1_633_000.0, Unit::Count), "1,633,000");
+        assert_eq!(shown(25_100.0, Unit::Bytes), "24.5 KiB");
+        assert_eq!(shown(1_023.9 * 1024.0, Unit::Bytes), "1.00 MiB");
+        assert_eq!(shown(5_400.0, Unit::Seconds), "1 h 30 min");
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_to_none_or_to_all() {
+        assert_eq!(shown(0.0, Unit::Share), "0 %");
+        assert_eq!(shown(0.000_01, Unit::Share), "< 0.01 %");
+        assert_eq!(shown(0.999_999, Unit::Share), "> 99.99 %");
+        assert_eq!(shown(1.0, Unit::Share), "100 %");
+    }
+
+    #[test]
+    fn what_was_not_measured_is_a_dash_and_never_nan() {
+        assert_eq!(Figure::share(0, 0).to_string(), "–");
+        assert_eq!(shown(f64::NAN, Unit::Bytes), "–");
+    }
+}

@@ -1,0 +1,131 @@
+//! Bad input: one line that names file and line, and nothing replaced.
+
+use std::path::PathBuf;
+
+use seeder::exit::Exit;
+
+use crate::report::{Folder, root};
+use crate::synthetic::Synthetic;
+
+fn with_run() -> (Folder, PathBuf) {
+    let folder = Folder::new();
+    let dir = Synthetic::of("01-baseline").write(folder.runs());
+    (folder, dir)
+}
+
+fn replace_in(path: &std::path::Path, from: &str, to: &str) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from:?} is not in {}", path.display());
+    std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+}
+
+#[test]
+fn damage_in_a_run_directory_names_file_and_line() {
+    for (file, from, to, expected) in [
+        ("run.json", "\"state\"", "\"stat\"", "run.json line "),
+        ("run.json", "\"version\": 1", "\"version\": 2", "use the newer tool that wrote it"),
+        ("run.json", "\"version\": 1", "\"version\": 0", "run the scenario again"),
+        ("run.json", "replay-run", "other", "run.json has format \"other\""),
+        ("timeline.csv", "\n3,", "\nthree,", "timeline.csv line 5: "),
+        ("timeline.csv", "\n3,", "\n3,3,", "timeline.csv line 5: "),
+        ("target.csv", "target.cpu_percent,", "target.cpu_percent,x", "target.csv line 3: "),
+        ("latency.hlog", "Tag=e0.response,", "Tag=e0.respons,", "latency.hlog line 4: "),
+        ("latency.hlog", "Tag=e0.response,", "Tag=e9.response,", "e9.response"),
+        ("latency.hlog", "Tag=e0.response,0.000,1.000,", "no,", "latency.hlog line 4: "),
+        (
+            "latency.hlog",
+            "Tag=e0.response,0.000",
+            "Tag=e0.response,7.000",
+            "latency.hlog line 5: second 0 after",
+        ),
+    ] {
+        let (folder, dir) = with_run();
+        replace_in(&dir.join(file), from, to);
+        let (line, error) = folder.fail();
+        assert!(line.contains(expected), "{file}, {to}: {line}");
+        assert!(!line.contains('\n'), "{line}");
+        assert_eq!(error.exit(), Exit::Usage, "{line}");
+        assert!(!folder.config.out.exists(), "{to}");
+    }
+}
+
+#[test]
+fn a_last_line_that_is_cut_is_dropped_in_a_killed_run_and_an_error_in_a_finished_one() {
+    use replayer::run_log::format::State;
+
+    for (state, is_error) in [(State::Running, false), (State::Finished, true)] {
+        for file in ["timeline.csv", "latency.hlog", "target.csv"] {
+            let folder = Folder::new();
+            let dir = Synthetic { state, ..Synthetic::of("01-baseline") }.write(folder.runs());
+            let path = dir.join(file);
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
+            if is_error {
+                let (line, _) = folder.fail();
+                let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+                let expected = format!("{file} line {lines}: the line is cut off");
+                assert!(line.contains(&expected), "{line}");
+            } else {
+                folder.fill();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_template_with_an_unknown_variable_names_template_line_and_variable() {
+    let mut folder = Folder::new();
+    let template = folder.dir.path().join("mine.md.j2");
+    std::fs::write(&template, "# {{ status }}\n\n{{ scenarios[0].colour }}\n").unwrap();
+    folder.config.template = Some(template.clone());
+    let (line, error) = folder.fail();
+    let expected =
+        format!("template {} line 3: unknown variable `scenarios[0].colour`", template.display());
+    assert!(line.contains(&expected), "{line}");
+    assert_eq!(error.exit(), Exit::Usage);
+
+    std::fs::write(&template, "{% if status %}\n").unwrap();
+    let (line, _) = folder.fail();
+    assert!(line.contains("mine.md.j2 line "), "{line}");
+}
+
+#[test]
+fn an_unknown_variable_in_a_partial_names_the_partial() {
+    let (mut folder, _) = with_run();
+    let partials = folder.dir.path().join("partials");
+    std::fs::create_dir(&partials).unwrap();
+    std::fs::write(partials.join("results.md.j2"), "\n{{ run.colour }}\n").unwrap();
+    let template = folder.dir.path().join("load-test-report.md.j2");
+    std::fs::copy(root().join("templates/load-test-report.md.j2"), &template).unwrap();
+    folder.config.template = Some(template);
+    let (line, _) = folder.fail();
+    assert!(
+        line.contains("partials/results.md.j2 line 2: unknown variable `run.colour`"),
+        "{line}"
+    );
+}
+
+#[test]
+fn what_cannot_be_written_is_said_before_the_runs_are_read() {
+    let (mut folder, dir) = with_run();
+    std::fs::write(dir.join("timeline.csv"), "damaged").unwrap();
+    let file = folder.dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    folder.config.out = file.join("report.md");
+    let (line, error) = folder.fail();
+    assert!(line.contains("cannot write") && line.contains("file/report.md"), "{line}");
+    assert_eq!(error.exit(), Exit::Internal);
+}
+
+#[test]
+fn a_scenario_with_an_unknown_field_names_file_and_line() {
+    let mut folder = Folder::new();
+    let scenarios = folder.dir.path().join("scenarios");
+    std::fs::create_dir(&scenarios).unwrap();
+    let text = std::fs::read_to_string(root().join("fixtures/scenarios/01-baseline.toml")).unwrap();
+    std::fs::write(scenarios.join("01.toml"), format!("colour = 1\n{text}")).unwrap();
+    folder.config.scenarios = scenarios;
+    let (line, error) = folder.fail();
+    assert!(line.contains("01.toml: line 1: unknown field `colour`"), "{line}");
+    assert_eq!(error.exit(), Exit::Usage);
+}

@@ -1,0 +1,159 @@
+//! Figures recomputed from the files by other means than the reporter's.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+use base64::Engine as _;
+use hdrhistogram::serialization::Deserializer;
+use serde_json::Value;
+
+use crate::report::Folder;
+use crate::synthetic::Synthetic;
+
+/// Values with their counts, by tag, from a second on.
+fn recorded(dir: &Path, from: u64) -> BTreeMap<String, BTreeMap<u64, u64>> {
+    let log = std::fs::read_to_string(dir.join("latency.hlog")).unwrap();
+    let mut by_tag: BTreeMap<String, BTreeMap<u64, u64>> = BTreeMap::new();
+    for line in log.lines().filter(|line| line.starts_with("Tag=")) {
+        let fields: Vec<&str> = line.split(',').collect();
+        let second = fields[1].split('.').next().unwrap().parse::<u64>().unwrap();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(fields[4]).unwrap();
+        let histogram = Deserializer::new().deserialize::<u64, _>(&mut Cursor::new(bytes)).unwrap();
+        if second >= from {
+            let values = by_tag.entry(fields[0]["Tag=".len()..].to_owned()).or_default();
+            for step in histogram.iter_recorded() {
+                *values.entry(step.value_iterated_to()).or_default() += step.count_at_value();
+            }
+        }
+    }
+    by_tag
+}
+
+/// Of all endpoints, those of these kinds.
+fn sum(by_tag: &BTreeMap<String, BTreeMap<u64, u64>>, kinds: &[&str]) -> BTreeMap<u64, u64> {
+    let mut all = BTreeMap::new();
+    for (tag, values) in by_tag {
+        let (scope, kind) = tag.split_once('.').unwrap();
+        if scope.starts_with('e') && kinds.contains(&kind) {
+            for (value, count) in values {
+                *all.entry(*value).or_default() += count;
+            }
+        }
+    }
+    all
+}
+
+/// The value of the request that stands at this percentile of the sorted ones.
+fn at(values: &BTreeMap<u64, u64>, percent: u64) -> u64 {
+    let rank = (values.values().sum::<u64>() * percent).div_ceil(100).max(1);
+    let mut passed = 0;
+    *values
+        .iter()
+        .find(|(_, count)| {
+            passed += **count;
+            passed >= rank
+        })
+        .unwrap()
+        .0
+}
+
+/// A column of the timeline over some seconds.
+fn column(dir: &Path, name: &str, seconds: impl Fn(u64) -> bool) -> u64 {
+    let mut rows = csv::Reader::from_path(dir.join("timeline.csv")).unwrap();
+    let rows = rows.deserialize::<BTreeMap<String, f64>>();
+    let rows = rows.map(Result::unwrap).filter(|row| seconds(row["second"] as u64));
+    rows.map(|row| row[name] as u64).sum()
+}
+
+fn figure(results: &Value, name: &str) -> f64 {
+    results[name]["value"].as_f64().unwrap_or_else(|| panic!("{name} of {results}"))
+}
+
+#[test]
+fn results_are_what_the_files_of_the_run_say() {
+    let folder = Folder::new();
+    let made = Synthetic {
+        seconds: 12,
+        alerts_per_s: 90,
+        one_fails_of: Some(53),
+        one_times_out_of: Some(41),
+        ..Synthetic::of("01-baseline")
+    };
+    let dir = made.write(folder.runs());
+    folder.fill();
+    let figures = folder.figures();
+    let run = &figures["scenarios"][0]["run"];
+    let results = &run["results"];
+    let by_tag = recorded(&dir, 2);
+
+    let judged = sum(&by_tag, &["response", "censored"]);
+    for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99), ("max", 100)] {
+        assert_eq!(figure(results, name), at(&judged, percent) as f64, "{name}");
+    }
+    assert_eq!(results["p50"]["at_least"], false);
+    assert_eq!(results["p99"]["at_least"], true, "one of 41 requests timed out");
+    assert!(results["p99"]["shown"].as_str().unwrap().starts_with("≥ "));
+
+    let from_plateau = |second| second >= 2;
+    let in_plateau = |second| (2..12).contains(&second);
+    let failed = |seconds: &dyn Fn(u64) -> bool| {
+        column(&dir, "failed_status", seconds) + column(&dir, "timed_out", seconds)
+    };
+    let ok = column(&dir, "ok", from_plateau);
+    assert_eq!(figure(results, "failed"), failed(&from_plateau) as f64);
+    assert_eq!(figure(results, "requests"), (ok + failed(&from_plateau)) as f64);
+    assert_eq!(figure(results, "throughput"), column(&dir, "ok", in_plateau) as f64 / 10.0);
+    assert_eq!(figure(results, "offered"), column(&dir, "ready", in_plateau) as f64 / 10.0);
+    assert_eq!(figure(results, "failures_per_s"), failed(&in_plateau) as f64 / 10.0);
+
+    let ends = ["response", "response_failed", "censored", "lost"];
+    let in_log: u64 = sum(&by_tag, &ends).values().sum();
+    assert_eq!(in_log as f64, figure(results, "requests"), "log and timeline agree");
+    let endpoints = run["endpoints"].as_array().unwrap();
+    let by_endpoint: f64 = endpoints.iter().map(|endpoint| figure(endpoint, "requests")).sum();
+    assert_eq!(by_endpoint, figure(results, "requests"));
+    let shares: f64 = endpoints.iter().map(|endpoint| figure(endpoint, "service_share")).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+}
+
+#[test]
+fn planned_is_the_sum_of_outcomes_and_sent_is_what_the_target_counted() {
+    let folder = Folder::new();
+    let dir = Synthetic { one_times_out_of: Some(19), ..Synthetic::of("01-baseline") }
+        .write(folder.runs());
+    folder.fill();
+    let account = &folder.figures()["scenarios"][0]["run"]["account"];
+    assert_eq!(figure(account, "planned"), figure(account, "outcomes_sum"));
+    assert_eq!(figure(account, "planned"), column(&dir, "ready", |_| true) as f64);
+    assert_eq!(figure(account, "sent"), figure(account, "target_counted"));
+    assert_eq!(account["counts_agree"], true);
+
+    // A target that counted one request more.
+    let path = dir.join("target.csv");
+    let samples = std::fs::read_to_string(&path).unwrap();
+    let (before, last) = samples.rsplit_once("target.requests_total,").unwrap();
+    let (count, rest) = last.split_once('\n').unwrap();
+    let count = count.parse::<f64>().unwrap() + 1.0;
+    std::fs::write(&path, format!("{before}target.requests_total,{count:.1}\n{rest}")).unwrap();
+    folder.fill();
+    assert_eq!(folder.lines(&["| Counted by the target ❌ differs by 1 |"]).len(), 1);
+}
+
+#[test]
+fn stress_finds_the_last_step_that_was_held_and_how_the_next_one_failed() {
+    let folder = Folder::new();
+    // Response times grow with the square of the users: 40 ms, 160 ms, 360 ms, 640 ms,
+    // by endpoint up to four times that.
+    let steps = Synthetic { users: 100, step: 100, seconds: 20, ..Synthetic::of("04-stress") };
+    let profile = replayer::run_log::format::Profile::Quick;
+    Synthetic { profile, response_us: 40_000, ..steps }.write(folder.runs());
+    folder.fill();
+    let figures = folder.figures();
+    let stress = &figures["scenarios"][3]["run"]["stress"];
+    assert_eq!(figure(stress, "held_users"), 200.0);
+    assert_eq!(figure(stress, "breaking_users"), 300.0);
+    assert!(stress["failure_mode"].as_str().unwrap().starts_with("p95 of "));
+    assert_eq!(stress["steps"].as_array().unwrap().len(), 4);
+    assert_eq!(figures["findings"]["scalability"]["hard_limit"], "300 users");
+}

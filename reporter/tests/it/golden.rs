@@ -1,0 +1,75 @@
+//! The golden run directories of `fixtures/runs`, and the report of them.
+//!
+//! `UPDATE_GOLDENS=1 cargo nextest run -p reporter as_it_was` writes both anew.
+
+use std::path::Path;
+
+use replayer::run_log::format::Profile;
+
+use crate::report::{Folder, root};
+use crate::synthetic::Synthetic;
+
+fn update() -> bool {
+    std::env::var_os("UPDATE_GOLDENS").is_some()
+}
+
+/// The four scenarios in the quick profile; the last one breaks at its third step.
+fn write_runs(runs: &Path) {
+    let quick = |name| Synthetic {
+        profile: Profile::Quick,
+        users: 100,
+        seconds: 15,
+        ..Synthetic::of(name)
+    };
+    Synthetic { one_fails_of: Some(97), ..quick("01-baseline") }.write(runs);
+    let alerts = Synthetic { users: 30, alerts_per_s: 100, ..quick("02-alert-throughput") };
+    Synthetic { hour: 10, ..alerts }.write(runs);
+    let many = Synthetic { users: 300, seconds: 20, ..quick("03-concurrent") };
+    Synthetic { alerts_per_s: 60, hour: 11, ..many }.write(runs);
+    let steps = Synthetic { step: 100, seconds: 20, hour: 12, ..quick("04-stress") };
+    Synthetic { response_us: 40_000, one_times_out_of: Some(211), ..steps }.write(runs);
+}
+
+/// What differs from one checkout or version to the next.
+fn redacted(text: &str) -> String {
+    let version = concat!("reporter ", env!("CARGO_PKG_VERSION"));
+    text.replace(&root().display().to_string(), "ROOT").replace(version, "reporter VERSION")
+}
+
+#[test]
+fn the_report_of_the_golden_runs_is_as_it_was() {
+    let mut folder = Folder::new();
+    folder.config.runs = root().join("fixtures/runs");
+    if update() {
+        write_runs(&folder.config.runs);
+    }
+    folder.fill();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for (name, found) in [
+        ("load-test-report.md", redacted(&folder.text())),
+        ("load-test-report.json", redacted(&std::fs::read_to_string(&folder.config.json).unwrap())),
+    ] {
+        let path = golden.join(name);
+        if update() {
+            std::fs::create_dir_all(&golden).unwrap();
+            std::fs::write(&path, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap();
+        for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(found, expected, "{name} line {}", number + 1);
+        }
+        assert_eq!(found.len(), expected.len(), "{name}");
+    }
+}
+
+#[test]
+fn two_fills_of_the_same_runs_are_the_same_to_the_byte() {
+    let files = || {
+        let mut folder = Folder::new();
+        folder.config.runs = root().join("fixtures/runs");
+        let filled = folder.fill();
+        let charts = filled.charts.iter().map(|path| std::fs::read_to_string(path).unwrap());
+        (folder.text(), charts.collect::<Vec<_>>())
+    };
+    assert!(files() == files());
+}

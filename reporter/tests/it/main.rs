@@ -1,0 +1,9 @@
+//! The reporter on run directories, from end to end.
+
+mod charts;
+mod damaged;
+mod figures;
+mod golden;
+mod report;
+mod states;
+mod synthetic;

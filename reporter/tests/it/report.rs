@@ -1,0 +1,65 @@
+//! A report filled in a folder of its own.
+
+use std::path::{Path, PathBuf};
+
+use reporter::error::Error;
+use reporter::fill::{Config, Filled, fill};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The repository's folder.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A folder for runs and a report.
+pub(crate) struct Folder {
+    pub(crate) dir: TempDir,
+    pub(crate) config: Config,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            template: None,
+            scenarios: root().join("fixtures/scenarios"),
+            runs: dir.path().join("runs"),
+            manifest: None,
+            out: dir.path().join("report.md"),
+            json: dir.path().join("report.json"),
+            charts: dir.path().join("report-charts"),
+            date: None,
+        };
+        Self { dir, config }
+    }
+
+    pub(crate) fn runs(&self) -> &Path {
+        &self.config.runs
+    }
+
+    pub(crate) fn fill(&self) -> Filled {
+        fill(&self.config).unwrap()
+    }
+
+    /// The error, as it is shown.
+    pub(crate) fn fail(&self) -> (String, Error) {
+        let Err(error) = fill(&self.config) else { panic!("it was filled") };
+        (seeder::exit::one_line("reporter", &error), error)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        std::fs::read_to_string(&self.config.out).unwrap()
+    }
+
+    pub(crate) fn figures(&self) -> Value {
+        serde_json::from_slice(&std::fs::read(&self.config.json).unwrap()).unwrap()
+    }
+
+    /// The lines of the report that contain all of these.
+    pub(crate) fn lines(&self, parts: &[&str]) -> Vec<String> {
+        let text = self.text();
+        let lines = text.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
+        lines.map(str::to_owned).collect()
+    }
+}

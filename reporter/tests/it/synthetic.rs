@@ -1,0 +1,429 @@
+//! Run directories made from a few numbers, by the replayer's own writer.
+//!
+//! What they hold adds up as a real run's does: every planned request has one
+//! outcome, the log and the timeline count the same requests, and the target
+//! counted what was sent.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeZone, Utc};
+use hdrhistogram::Histogram;
+use replayer::run_log::format::*;
+use replayer::run_log::stats::{Figures, StatsHistoryRow, StatsRow};
+use replayer::run_log::writer::RunWriter;
+use replayer::scenario::{Pacing, Scenario};
+
+const ENDPOINTS: [&str; 4] =
+    ["POST /auth/login", "GET /incidents/active", "GET /alerts/pending", "POST /alerts/ingest"];
+const PERSONAS: [&str; 2] = ["ERIOPDispatcher", "AlertIngestion"];
+const RAMP_S: u64 = 2;
+
+/// What a run is like; the defaults are a quiet one that is valid.
+#[derive(Clone)]
+pub(crate) struct Synthetic {
+    pub(crate) scenario: PathBuf,
+    pub(crate) profile: Profile,
+    pub(crate) users: u64,
+    pub(crate) seconds: u64,
+    /// Alerts a second with all users there; half as many of each of the others.
+    pub(crate) alerts_per_s: u64,
+    /// Response time around which all vary by half, with all users there.
+    pub(crate) response_us: u64,
+    /// One request of so many is answered 503.
+    pub(crate) one_fails_of: Option<u64>,
+    /// One request of so many times out.
+    pub(crate) one_times_out_of: Option<u64>,
+    /// Users that are added every five seconds.
+    pub(crate) step: u64,
+    pub(crate) validity: ValidityState,
+    pub(crate) state: State,
+    pub(crate) ended_by: Option<EndedBy>,
+    pub(crate) hour: u32,
+}
+
+impl Synthetic {
+    pub(crate) fn of(scenario: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/scenarios");
+        Self {
+            scenario: root.join(format!("{scenario}.toml")),
+            profile: Profile::Full,
+            users: 20,
+            seconds: 7,
+            alerts_per_s: 20,
+            response_us: 8_000,
+            one_fails_of: None,
+            one_times_out_of: None,
+            step: 0,
+            validity: ValidityState::Valid,
+            state: State::Finished,
+            ended_by: Some(EndedBy::Duration),
+            hour: 9,
+        }
+    }
+
+    /// Writes the run into a folder of its own below `runs`; says where.
+    pub(crate) fn write(&self, runs: &Path) -> PathBuf {
+        let name = self.scenario.file_stem().unwrap().to_string_lossy().into_owned();
+        let dir = runs.join(name);
+        let mut made = Making::new(self);
+        let mut writer = RunWriter::create(&dir, true, &made.run).unwrap();
+        for second in 0..self.seconds + 1 {
+            let (row, histograms) = made.second(second);
+            let history = history(&made, &row);
+            let tagged = histograms.iter().map(|(tag, histogram)| (*tag, histogram));
+            writer.second(&row, tagged, &history).unwrap();
+        }
+        writer.errors(&made.errors).unwrap();
+        writer.target(&made.samples).unwrap();
+        made.finish();
+        if self.state == State::Running {
+            // Killed: whatever is written at the end is missing.
+            writer.run(&made.run).unwrap();
+        } else {
+            let (stats, failures, fidelity) = made.tables();
+            writer.finish(&made.run, &stats, &failures, &fidelity).unwrap();
+        }
+        dir
+    }
+}
+
+/// A run while it is made.
+struct Making<'a> {
+    of: &'a Synthetic,
+    run: Run,
+    whole: BTreeMap<Tag, Histogram<u64>>,
+    samples: Vec<TargetSample>,
+    errors: Vec<ErrorSample>,
+    sent: u64,
+    number: u64,
+}
+
+impl<'a> Making<'a> {
+    fn new(of: &'a Synthetic) -> Self {
+        let scenario = Scenario::read(&of.scenario).unwrap();
+        let mut run = Self {
+            run: run(of, &scenario),
+            of,
+            whole: BTreeMap::new(),
+            samples: Vec::new(),
+            errors: Vec::new(),
+            sent: 0,
+            number: 0,
+        };
+        run.sample(0, 0);
+        run
+    }
+
+    fn users_at(&self, second: u64) -> u64 {
+        let all = self.of.users + self.of.step * (second / 5);
+        let ramp = if self.of.step == 0 { RAMP_S } else { 1 };
+        (all * (second + 1).min(ramp) / ramp).min(all)
+    }
+
+    fn second(&mut self, second: u64) -> (Second, Vec<(Tag, Histogram<u64>)>) {
+        let mut histograms: BTreeMap<Tag, Histogram<u64>> = BTreeMap::new();
+        let is_drain = second == self.of.seconds;
+        let users = self.users_at(second);
+        let mut row = Second {
+            second,
+            users: if is_drain { 0 } else { users },
+            in_flight: users / 4,
+            queued: users / 20,
+            lag_p50_us: 40,
+            lag_p99_us: 210,
+            lag_max_us: 900,
+            generator_cpu_percent: 12.5 + second as f64,
+            generator_rss_bytes: (30 << 20) + second * 100_000,
+            ..Second::default()
+        };
+        for endpoint in 0..ENDPOINTS.len() {
+            for _ in 0..self.requests(endpoint, second, users) {
+                self.request(endpoint, users, &mut row, &mut histograms);
+            }
+        }
+        row.sent = row.ready;
+        self.sent += row.sent;
+        self.sample(second + 1, users);
+        (row, histograms.into_iter().collect())
+    }
+
+    fn requests(&self, endpoint: usize, second: u64, users: u64) -> u64 {
+        let alerts = self.of.alerts_per_s * users / self.of.users;
+        match (endpoint, second == self.of.seconds) {
+            (0, _) if second < RAMP_S => users / 2,
+            (0, _) => 0,
+            // The drain: what was in flight comes home.
+            (_, true) => 1,
+            (3, _) => alerts,
+            _ => alerts / 2,
+        }
+    }
+
+    fn request(
+        &mut self,
+        endpoint: usize,
+        users: u64,
+        row: &mut Second,
+        histograms: &mut BTreeMap<Tag, Histogram<u64>>,
+    ) {
+        self.number += 1;
+        let crowd = (users * users / self.of.users / self.of.users).max(1);
+        // From half to one and a half times, in an order without pattern.
+        let factor = 50 + self.number * 37 % 101;
+        let response = self.of.response_us * crowd * (endpoint as u64 + 1) * factor / 100;
+        let due = |of: Option<u64>| of.is_some_and(|of| self.number.is_multiple_of(of));
+        let kind = match (due(self.of.one_times_out_of), due(self.of.one_fails_of)) {
+            (true, _) => LatencyKind::Censored,
+            (_, true) => LatencyKind::ResponseFailed,
+            _ => LatencyKind::ResponseOk,
+        };
+        let elapsed = if kind == LatencyKind::Censored { 60_000_000 } else { response };
+        row.ready += 1;
+        row.bytes_sent += 300;
+        match kind {
+            LatencyKind::Censored => row.timed_out += 1,
+            LatencyKind::ResponseFailed => {
+                row.failed_status += 1;
+                row.status_5xx += 1;
+                row.bytes_received += 120;
+            }
+            _ => {
+                row.ok += 1;
+                row.status_2xx += 1;
+                row.bytes_received += 900;
+            }
+        }
+        if kind == LatencyKind::ResponseFailed && self.errors.len() < 3 {
+            self.errors.push(ErrorSample {
+                second: row.second,
+                endpoint: ENDPOINTS[endpoint].to_owned(),
+                persona: PERSONAS[persona_of(endpoint)].to_owned(),
+                outcome: "completed".to_owned(),
+                status: Some(503),
+                body: Some("{\"detail\":\"busy | later\"}".to_owned()),
+            });
+        }
+        let mut record = |kind, value: u64| {
+            for scope in [Scope::Endpoint(endpoint), Scope::Persona(persona_of(endpoint))] {
+                for histograms in [&mut *histograms, &mut self.whole] {
+                    let tag = Tag { scope, kind };
+                    let histogram = histograms.entry(tag).or_insert_with(empty);
+                    histogram.record(value).unwrap();
+                }
+            }
+        };
+        record(kind, elapsed);
+        if kind != LatencyKind::Censored {
+            record(LatencyKind::Service, response * 9 / 10);
+        }
+        record(LatencyKind::Queue, response / 20);
+        record(LatencyKind::SessionDelay, response / 10);
+        record(LatencyKind::Lag, 30 + self.number % 20);
+    }
+
+    fn sample(&mut self, second: u64, users: u64) {
+        let samples = [
+            ("target.requests_total", (1_000 + self.sent) as f64),
+            ("target.cpu_percent", 20.0 + users as f64 / 2.0),
+            ("target.rss_bytes", 41_943_040.0 + users as f64 * 4096.0),
+            ("postgres.connections.active", (users / 10) as f64),
+            ("postgres.connections.idle", 8.0),
+        ];
+        self.samples.extend(samples.map(|(metric, value)| TargetSample {
+            second,
+            metric: metric.to_owned(),
+            value,
+        }));
+    }
+
+    fn of_kind(&self, kind: LatencyKind) -> u64 {
+        let of_endpoints = |tag: &Tag| matches!(tag.scope, Scope::Endpoint(_));
+        let tags = self.whole.iter().filter(|(tag, _)| of_endpoints(tag) && tag.kind == kind);
+        tags.map(|(_, histogram)| histogram.len()).sum()
+    }
+
+    fn finish(&mut self) {
+        let (ok, failed) =
+            (self.of_kind(LatencyKind::ResponseOk), self.of_kind(LatencyKind::ResponseFailed));
+        let timed_out = self.of_kind(LatencyKind::Censored);
+        let run = &mut self.run;
+        run.state = self.of.state;
+        run.ended_by =
+            (self.of.state == State::Finished).then(|| self.of.ended_by.clone()).flatten();
+        run.elapsed_s = self.of.seconds as f64 + 0.4;
+        run.totals = Totals {
+            planned: self.sent,
+            outcomes: Outcomes { completed: ok + failed, timed_out, ..Outcomes::default() },
+            planned_sent: self.sent,
+            failed_status: failed,
+            bytes_sent: self.sent * 300,
+            bytes_received: ok * 900 + failed * 120,
+            connections_opened: self.of.users,
+            ..Totals::default()
+        };
+        run.fidelity = Fidelity { compared: ok + failed, same_status: ok, ..Fidelity::default() };
+    }
+
+    fn tables(&self) -> (Vec<StatsRow>, Vec<FailureRow>, Vec<FidelityRow>) {
+        let (mut stats, mut failures, mut fidelity) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, name) in ENDPOINTS.iter().enumerate() {
+            let of = |kind| {
+                let tag = Tag { scope: Scope::Endpoint(index), kind };
+                self.whole.get(&tag).cloned().unwrap_or_else(empty)
+            };
+            let [ok, failed, censored] =
+                [LatencyKind::ResponseOk, LatencyKind::ResponseFailed, LatencyKind::Censored]
+                    .map(|kind| of(kind).len());
+            let (method, path) = name.split_once(' ').unwrap();
+            for (error, occurrences) in [("HTTP 503", failed), ("timed-out", censored)] {
+                if occurrences > 0 {
+                    failures.push(FailureRow {
+                        method: method.to_owned(),
+                        name: path.to_owned(),
+                        error: error.to_owned(),
+                        occurrences,
+                    });
+                }
+            }
+            let mut completed = of(LatencyKind::ResponseOk);
+            completed.add(of(LatencyKind::ResponseFailed)).unwrap();
+            stats.push(StatsRow::new(&Figures {
+                name,
+                requests: ok + failed + censored,
+                failures: failed + censored,
+                body_bytes: ok * 900 + failed * 120,
+                elapsed_s: self.run.elapsed_s,
+                latency: &completed,
+            }));
+            fidelity.push(FidelityRow {
+                endpoint: (*name).to_owned(),
+                compared: ok + failed,
+                same_status: ok,
+                shapes_compared: 0,
+                same_status_and_shape: 0,
+            });
+        }
+        (stats, failures, fidelity)
+    }
+}
+
+fn persona_of(endpoint: usize) -> usize {
+    usize::from(endpoint == 3)
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(LOWEST_US, HIGHEST_US, SIGNIFICANT_DIGITS).unwrap()
+}
+
+fn history(made: &Making<'_>, row: &Second) -> StatsHistoryRow {
+    StatsHistoryRow {
+        timestamp: made.run.started.timestamp() + row.second as i64,
+        users: row.users,
+        method: String::new(),
+        name: "Aggregated".to_owned(),
+        requests_per_s: row.done() as f64,
+        failures_per_s: row.failed() as f64,
+        p50_ms: 0.0,
+        p95_ms: 0.0,
+        p99_ms: 0.0,
+        p100_ms: 0.0,
+        total_requests: made.sent,
+        total_failures: 0,
+    }
+}
+
+fn started(hour: u32) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 3, 14, hour, 26, 53).unwrap()
+}
+
+fn digest(letter: char) -> String {
+    format!("sha256:{}", letter.to_string().repeat(64))
+}
+
+fn run(of: &Synthetic, scenario: &Scenario) -> Run {
+    let load = scenario.load(of.profile);
+    let most = of.users + of.step * ((of.seconds - 1) / 5);
+    Run {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        tool: "replayer 0.1.0".to_owned(),
+        state: State::Running,
+        started: started(of.hour),
+        elapsed_s: 0.0,
+        ended_by: None,
+        scenario: Some(ScenarioRef {
+            name: scenario.name.clone(),
+            digest: scenario.digest.clone(),
+            profile: of.profile,
+        }),
+        config: Config {
+            target: "http://127.0.0.1:8080".to_owned(),
+            target_is_local: true,
+            pacing: Pacing::Closed,
+            speed: 1.0,
+            axis: load.axis.to_string(),
+            users: most,
+            spawn_rate_per_s: 10.0,
+            duration_s: Some(of.seconds as f64),
+            warmup_s: 0.0,
+            max_requests: None,
+            threads: 2,
+            seed: 7,
+            connect_timeout_s: 5.0,
+            request_timeout_s: 60.0,
+            grace_s: 10.0,
+            insecure_tls: false,
+        },
+        trace: TraceRef {
+            file: "vigilia.trace.jsonl.zst".to_owned(),
+            digest: digest('7'),
+            requests: 4_321,
+            sessions: 60,
+        },
+        manifest: ManifestRef {
+            digest: digest('a'),
+            plan: "vigilia".to_owned(),
+            plan_digest: digest('9'),
+            seed: 42,
+            scale: 1,
+            bcrypt_costs: vec![4],
+            rows: [("agencies", 1), ("users", 350), ("alerts", 100)]
+                .map(|(table, rows)| (table.to_owned(), rows))
+                .into(),
+            database: "vigilia".to_owned(),
+        },
+        labels: BTreeMap::new(),
+        shard: None,
+        host: Host {
+            os: "Debian GNU/Linux 12".to_owned(),
+            kernel: "6.1.0".to_owned(),
+            cpu: "A processor".to_owned(),
+            cores: 2,
+            memory_bytes: 8 << 30,
+        },
+        plateau: Window { start_s: RAMP_S, end_s: of.seconds },
+        endpoints: ENDPOINTS.map(str::to_owned).to_vec(),
+        personas: PERSONAS
+            .iter()
+            .map(|name| PersonaRun {
+                name: (*name).to_owned(),
+                users: most / 2,
+                accounts: 5,
+                users_per_account: (most / 2).div_ceil(5),
+            })
+            .collect(),
+        totals: Totals::default(),
+        lag: Lag { p50_us: 40, p99_us: 48, max_us: 900 },
+        validity: Validity {
+            state: of.validity,
+            reasons: match of.validity {
+                ValidityState::Valid => Vec::new(),
+                _ => vec!["generator lag p99 61.0 ms, over 50 ms".to_owned()],
+            },
+        },
+        fidelity: Fidelity::default(),
+        limitations: vec!["generator and target share the same processors".to_owned()],
+        verdicts: Vec::new(),
+    }
+}
