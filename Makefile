@@ -1,0 +1,91 @@
+# Record-and-replay load tests, from an empty machine to a filled report.
+# The steps are in fixtures/steps/run.sh; this file says what needs what.
+
+# Yours instead of the embedded Postgres and the reference target:
+#   make seed DATABASE_URL=postgres://… TARGET=http://…
+# One scenario, or the full load:
+#   make replay SCENARIO=stress PROFILE=full
+
+SHELL := bash
+RUN := fixtures/steps/run.sh
+
+# The order of the lines below is the order that `make` lists them in.
+.PHONY: help
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@$(MAKE) --no-print-directory rust
+
+.PHONY: setup
+setup: rust ## install what is missing: Postgres, Python packages for the checks, rustfmt, clippy
+	@fixtures/steps/setup.sh
+
+.PHONY: db
+db: build ## start the embedded Postgres (nothing to do where DATABASE_URL is set)
+	@$(RUN) db
+
+.PHONY: target
+target: build ## start the reference target and print its URL (TARGET if that is set)
+	@$(RUN) target
+
+.PHONY: seed
+seed: build ## put the data back to how the plan has it, write .local/manifest.json
+	@$(RUN) seed
+
+.PHONY: record
+record: build ## record simulated personas into .local/traces
+	@$(RUN) record
+
+.PHONY: replay
+replay: build ## replay the recording by SCENARIO (default all) and PROFILE (quick, full)
+	@$(RUN) replay
+
+.PHONY: report
+report: build ## fill load-test-report.md from .local/runs
+	@$(RUN) report
+
+.PHONY: demo
+demo: build ## all of the above, scaled down, in under 3 minutes
+	@PROFILE=quick $(RUN) suite
+
+.PHONY: load-test
+load-test: build ## the same at full users and length, in about 50 minutes
+	@PROFILE=full $(RUN) suite
+
+.PHONY: test
+test: setup ## all tests, then a small load test from end to end with its figures recomputed
+	@fixtures/steps/test.sh
+
+.PHONY: lint
+lint: setup ## formatting and lints, warnings denied
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/checks/*.sh; fi
+
+.PHONY: bench
+bench: bench-seed ## all benchmarks there are
+
+.PHONY: bench-seed
+bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
+	@fixtures/bench/seed.py
+
+.PHONY: clean
+clean: rust ## stop what was started and remove what was made, the build aside
+	@$(RUN) clean
+	@WORK=.local/test REPORT=.local/test/load-test-report.md $(RUN) clean
+
+# Not listed: what the targets above are made of.
+
+.PHONY: build
+build: setup
+	@cargo build --release --locked --workspace
+
+.PHONY: stop
+stop:
+	@$(RUN) stop
+
+.PHONY: rust
+rust:
+	@command -v cargo >/dev/null || { \
+	  echo "Rust is missing. This installs it (see https://rustup.rs); then open a new shell:" >&2; \
+	  echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" >&2; \
+	  exit 4; }
