@@ -159,7 +159,8 @@ pub fn validity(collector: &Collector) -> Validity {
     }
     if collector.busiest_stretch_s >= 5 {
         let stretch = collector.busiest_stretch_s;
-        find(ValidityState::Suspect, format!("a worker thread over 85 % busy for {stretch} s"));
+        let told = "a worker thread over 85 % busy or kept waiting for a processor";
+        find(ValidityState::Suspect, format!("{told} for {stretch} s"));
     }
     if collector.worst_wake_us > 1_000_000 {
         let late = collector.worst_wake_us as f64 / 1e6;

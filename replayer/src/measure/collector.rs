@@ -40,7 +40,7 @@ pub struct Collector {
     /// (endpoint, what went wrong) to how often.
     pub failures: BTreeMap<(usize, String), u64>,
     pub errors: Vec<ErrorSample>,
-    /// Longest time that a thread was over 85 % busy at a stretch, in seconds.
+    /// Longest time that a thread was over 85 % busy, or kept from it, at a stretch, in seconds.
     pub busiest_stretch_s: u64,
     busy_for: HashMap<usize, u64>,
     pub worst_wake_us: u64,

@@ -71,7 +71,7 @@ pub struct Batch {
     pub extra: Extra,
     pub connections_opened: u64,
     pub errors: Vec<ErrorSample>,
-    /// The share of the second that the thread was on a processor, 0 to 1.
+    /// The share of the second that the thread was on a processor or waited for one, 0 to 1.
     pub busy: f64,
     /// The latest wake-up of the second, in microseconds after its time.
     pub worst_wake_us: u64,
