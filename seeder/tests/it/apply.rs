@@ -446,9 +446,15 @@ fn an_environment_that_does_not_fit_is_told_in_one_line_with_its_exit_code() {
     let missing_database = format!("{}_gone", vigilia.url());
     let closed = "postgres://u:TestSecret1!@127.0.0.1:1/x";
     let elsewhere = "postgres://u:TestSecret1!@203.0.113.7/x";
+    let private = "postgres://u:TestSecret1!@10.1.2.3/x";
+    // Trust is not asked for a password, so the role is what the server refuses.
+    let (_, server_part) = vigilia.url().split_once('@').unwrap();
+    let refused = format!("postgres://nobody_here:TestSecret1!@{server_part}");
     for (url, plan, manifest, code, expected) in [
         (closed, &*plan, vigilia.manifest(), 4, "cannot connect to the database at 127.0.0.1:1"),
         (elsewhere, &plan, vigilia.manifest(), 3, "--allow-host 203.0.113.7"),
+        (private, &plan, vigilia.manifest(), 3, "--allow-host 10.1.2.3"),
+        (&refused, &plan, vigilia.manifest(), 4, "nobody_here"),
         ("TestSecret1!", &plan, vigilia.manifest(), 2, "postgres://user:password@host"),
         (&missing_database, &plan, vigilia.manifest(), 4, "does not exist"),
         (&read_only, &plan, vigilia.manifest(), 4, "read-only"),
