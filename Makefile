@@ -68,6 +68,10 @@ bench: bench-seed ## all benchmarks there are
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
 	@fixtures/bench/seed.py
 
+.PHONY: fuzz
+fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
+	@fixtures/checks/fuzz.sh
+
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside
 	@$(RUN) clean
