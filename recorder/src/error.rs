@@ -7,6 +7,7 @@ use seeder::exit::Exit;
 use seeder::manifest::ManifestError;
 
 use crate::persona::{PersonasError, RecordError};
+use crate::proxy::ProxyError;
 use crate::trace::journal::JournalError;
 use crate::trace::reader::ReadError;
 
@@ -22,6 +23,8 @@ pub enum Error {
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -41,6 +44,7 @@ impl Error {
                 Exit::Usage
             }
             Self::Record(error) => record(error),
+            Self::Proxy(error) => proxy(error),
             Self::Journal(error) => journal(error),
             Self::Read(error) => read(error),
         }
@@ -59,6 +63,23 @@ fn record(error: &RecordError) -> Exit {
         | RecordError::Failures { .. } => Exit::Environment,
         RecordError::Journal(error) => journal(error),
         RecordError::Client(_) | RecordError::Write(_) | RecordError::Task(_) => Exit::Internal,
+    }
+}
+
+fn proxy(error: &ProxyError) -> Exit {
+    match error {
+        ProxyError::Tls(_) | ProxyError::ServerName { .. } | ProxyError::Descriptors { .. } => {
+            Exit::Usage
+        }
+        ProxyError::Refused(seeder::safety::SafetyError::NotAllowed { .. }) => Exit::Refused,
+        ProxyError::Refused(_) | ProxyError::Unreachable { .. } | ProxyError::Listen { .. } => {
+            Exit::Environment
+        }
+        ProxyError::Journal(error) => journal(error),
+        ProxyError::Runtime(_)
+        | ProxyError::Lost { .. }
+        | ProxyError::Finish { .. }
+        | ProxyError::Task(_) => Exit::Internal,
     }
 }
 

@@ -41,7 +41,10 @@ pub(crate) struct SeenAnswer {
 pub(crate) enum SeenBody {
     Whole(Bytes),
     /// Over the cap: its size in bytes and its digest, `sha256:…`.
-    TooLarge { size: u64, sha256: String },
+    TooLarge {
+        size: u64,
+        sha256: String,
+    },
 }
 
 /// Without anything that could be secret.
