@@ -245,7 +245,12 @@ impl Body for AnswerBody {
                 if let (Some(data), Some(under_way)) = (frame.data_ref(), &passing.under_way) {
                     under_way.open.answer_data(data);
                 }
-                passing.end_if_whole();
+                // hyper does not ask for more than trailers either.
+                if frame.is_trailers() {
+                    passing.end();
+                } else {
+                    passing.end_if_whole();
+                }
                 Some(Ok(frame))
             }
             Some(Err(error)) => {
