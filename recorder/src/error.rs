@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use seeder::exit::Exit;
 use seeder::manifest::ManifestError;
 
+use crate::correlate::RulesError;
 use crate::persona::{PersonasError, RecordError};
 use crate::proxy::ProxyError;
 use crate::trace::journal::JournalError;
@@ -19,6 +20,8 @@ pub enum Error {
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Personas(#[from] PersonasError),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -40,9 +43,11 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File { .. } | Self::Stdout(_) => Exit::Internal,
-            Self::Exists { .. } | Self::Personas(_) | Self::Manifest(_) | Self::Faulty { .. } => {
-                Exit::Usage
-            }
+            Self::Exists { .. }
+            | Self::Personas(_)
+            | Self::Rules(_)
+            | Self::Manifest(_)
+            | Self::Faulty { .. } => Exit::Usage,
             Self::Record(error) => record(error),
             Self::Proxy(error) => proxy(error),
             Self::Journal(error) => journal(error),

@@ -8,37 +8,37 @@ use bytes::Bytes;
 use crate::trace::format::RecordedError;
 
 /// One request and what came back.
-pub(crate) struct Exchange {
+pub struct Exchange {
     /// Unique in the recording.
-    pub(crate) id: String,
+    pub id: String,
     /// The client's connection that it came on, numbered from 1.
-    pub(crate) connection: u64,
+    pub connection: u64,
     /// Microseconds from the start of the recording to the request's first byte.
-    pub(crate) at: u64,
+    pub at: u64,
     /// `1.1` or `2`.
-    pub(crate) http: &'static str,
-    pub(crate) method: String,
+    pub http: &'static str,
+    pub method: String,
     /// Path and query, as sent.
-    pub(crate) path: String,
+    pub path: String,
     /// In order, hop-by-hop ones aside.
-    pub(crate) headers: Vec<(String, Bytes)>,
-    pub(crate) body: SeenBody,
-    pub(crate) result: Result<SeenAnswer, RecordedError>,
+    pub headers: Vec<(String, Bytes)>,
+    pub body: SeenBody,
+    pub result: Result<SeenAnswer, RecordedError>,
 }
 
-pub(crate) struct SeenAnswer {
-    pub(crate) status: u16,
-    pub(crate) headers: Vec<(String, Bytes)>,
+pub struct SeenAnswer {
+    pub status: u16,
+    pub headers: Vec<(String, Bytes)>,
     /// From the request's first byte to the end of the answer's head, in microseconds.
-    pub(crate) header_us: u64,
+    pub header_us: u64,
     /// From the request's first byte to the end of the answer's body, in microseconds.
-    pub(crate) total_us: u64,
+    pub total_us: u64,
     /// As on the wire, transfer coding undone, content coding not.
-    pub(crate) body: SeenBody,
+    pub body: SeenBody,
 }
 
 /// A body, kept where it was not over the cap.
-pub(crate) enum SeenBody {
+pub enum SeenBody {
     Whole(Bytes),
     /// Over the cap: its size in bytes and its digest, `sha256:…`.
     TooLarge {

@@ -12,11 +12,11 @@ pub mod check;
 #[cfg(feature = "tool")]
 pub mod cli;
 #[cfg(feature = "tool")]
-mod correlate;
+pub mod correlate;
 #[cfg(feature = "tool")]
 mod error;
 #[cfg(feature = "tool")]
-mod exchange;
+pub mod exchange;
 #[cfg(feature = "tool")]
 pub mod inspect;
 #[cfg(feature = "tool")]

@@ -8,11 +8,13 @@ use std::time::Duration;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use seeder::exit::Exit;
+use seeder::manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{print, print_json, remove};
 use crate::Error;
+use crate::correlate::{Rules, SessionBy};
 use crate::proxy::{
     Config, Identity, Limits, Observer, OnFull, Recording, Totals, Trust, UpstreamUrl, record,
 };
@@ -100,6 +102,18 @@ pub(super) struct Args {
     #[arg(long, value_name = "WHAT", default_value = "drop")]
     on_full: WhenFull,
 
+    /// Whose logins are known, as `seeder apply` wrote it: sessions then have an account and a persona
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+
+    /// What tells sessions apart
+    #[arg(long, value_name = "WHAT", default_value = "auto")]
+    session_by: TellApart,
+
+    /// What is secret beside the defaults, what to bind and what not, in TOML
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+
     /// Replace the trace, and the journal of a recording that was not finished
     #[arg(long)]
     force: bool,
@@ -115,6 +129,15 @@ enum WhenFull {
     Block,
     /// Exchanges are counted, and not recorded
     Drop,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TellApart {
+    /// The bearer token, else a cookie, else the connection
+    Auto,
+    Cookie,
+    Bearer,
+    Connection,
 }
 
 /// What is told at the end.
@@ -158,6 +181,8 @@ impl Args {
 
     /// Checks all that can be checked before anything is opened.
     fn resolve(self) -> Result<Config, Error> {
+        let manifest = self.manifest.as_deref().map(Manifest::read).transpose()?;
+        let rules = self.rules.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
         if self.force {
             remove(&Journal::path_for(&self.out))?;
         } else if self.out.exists() {
@@ -183,6 +208,14 @@ impl Args {
                 WhenFull::Block => OnFull::Block,
                 WhenFull::Drop => OnFull::Drop,
             },
+            manifest,
+            session_by: match self.session_by {
+                TellApart::Auto => SessionBy::Auto,
+                TellApart::Cookie => SessionBy::Cookie,
+                TellApart::Bearer => SessionBy::Bearer,
+                TellApart::Connection => SessionBy::Connection,
+            },
+            rules,
             limits: Limits {
                 connections: self.max_connections.get() as usize,
                 upstream: self.max_upstream.get() as usize,

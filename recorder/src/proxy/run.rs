@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
+use seeder::manifest::format::Manifest;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio::runtime;
@@ -26,8 +27,7 @@ use super::sink::{OnFull, Sink};
 use super::tap::Room;
 use super::tls::{self, Identity, Trust};
 use super::upstream::{Upstream, UpstreamUrl};
-use crate::correlate::Correlator;
-use crate::redact;
+use crate::correlate::{self, Correlator, Rules, SessionBy};
 use crate::trace::finish::Finished;
 use crate::trace::format::{self, Header, Source, SourceKind};
 use crate::trace::journal::Journal;
@@ -51,6 +51,10 @@ pub struct Config {
     pub head_timeout: Duration,
     pub on_full: OnFull,
     pub limits: Limits,
+    /// Whose logins are known.
+    pub manifest: Option<Manifest>,
+    pub session_by: SessionBy,
+    pub rules: Rules,
 }
 
 /// What was recorded.
@@ -86,7 +90,7 @@ pub async fn record(
     listener.set_nonblocking(true).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
 
-    let (started, wall) = (Instant::now(), Utc::now());
+    let (started, wall, prefix) = (Instant::now(), Utc::now(), prefix());
     let journal = Journal::create(&config.out, &header(&config, wall))?;
     let (sink, exchanges) = Sink::new(config.on_full, limits.upstream);
     let recording = Arc::new(open::Recording {
@@ -94,7 +98,7 @@ pub async fn record(
         sink,
         room: Room::new(limits.bodies),
         max_body: limits.body,
-        prefix: prefix(),
+        prefix: prefix.clone(),
         next: AtomicU64::new(1),
         over: AtomicBool::new(false),
     });
@@ -102,7 +106,13 @@ pub async fn record(
     let collector = Collector {
         journal,
         path: Journal::path_for(&config.out),
-        correlator: Correlator::new(),
+        correlator: Correlator::new(correlate::Config {
+            manifest: config.manifest,
+            session_by: config.session_by,
+            rules: config.rules,
+            started: wall,
+            prefix,
+        }),
         recording: Arc::clone(&recording),
         counts: Arc::clone(&counts),
         observer,
@@ -177,12 +187,12 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
         sources: vec![Source {
             kind: SourceKind::Proxy,
             seed: None,
-            manifest: None,
+            manifest: config.manifest.as_ref().map(|manifest| manifest.header.digest.clone()),
             input: None,
             target: Some(config.upstream.to_string()),
         }],
         personas: Vec::new(),
-        redaction: redact::RULES.map(str::to_owned).to_vec(),
+        redaction: config.rules.secret_names(),
         shapes: BTreeMap::new(),
     }
 }
