@@ -75,7 +75,7 @@ fn echo() -> Upstream {
     })
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn http_2_is_passed_on_as_http_1() {
     let upstream = echo();
     let mut proxy = Proxy::start(&upstream.url(), &[]);
@@ -90,7 +90,7 @@ async fn http_2_is_passed_on_as_http_1() {
     assert_eq!(recorded.requests[0].http, "2");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_come_by_tls_with_either_version() {
     let (folder, own) = (TempDir::new().unwrap(), key());
     let certificate = write(folder.path(), "cert.pem", "CERTIFICATE", own.cert.der());
