@@ -3,7 +3,7 @@
 mod bad_input;
 mod faults;
 mod passing;
-mod peer;
+pub(crate) mod peer;
 mod recording;
 mod refusing;
 mod rewriting;
