@@ -12,7 +12,7 @@ RUN := fixtures/steps/run.sh
 # The order of the lines below is the order that `make` lists them in.
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@$(MAKE) --no-print-directory rust
 
 .PHONY: setup
@@ -62,7 +62,7 @@ lint: setup ## formatting and lints, warnings denied
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/checks/*.sh; fi
 
 .PHONY: bench
-bench: bench-seed ## all benchmarks there are
+bench: bench-seed bench-proxy ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -71,6 +71,10 @@ bench-seed: build ## the seeder against psql's copy of the same rows, and its me
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
 	@fixtures/checks/fuzz.sh
+
+.PHONY: bench-proxy
+bench-proxy: build ## the recording proxy against nginx and mitmdump, in latency and CPU
+	@fixtures/bench/proxy.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside

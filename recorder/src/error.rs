@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use seeder::exit::Exit;
 use seeder::manifest::ManifestError;
 
+use crate::correlate::RulesError;
 use crate::persona::{PersonasError, RecordError};
+use crate::proxy::ProxyError;
 use crate::trace::journal::JournalError;
 use crate::trace::reader::ReadError;
 
@@ -19,9 +21,13 @@ pub enum Error {
     #[error(transparent)]
     Personas(#[from] PersonasError),
     #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -37,10 +43,13 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File { .. } | Self::Stdout(_) => Exit::Internal,
-            Self::Exists { .. } | Self::Personas(_) | Self::Manifest(_) | Self::Faulty { .. } => {
-                Exit::Usage
-            }
+            Self::Exists { .. }
+            | Self::Personas(_)
+            | Self::Rules(_)
+            | Self::Manifest(_)
+            | Self::Faulty { .. } => Exit::Usage,
             Self::Record(error) => record(error),
+            Self::Proxy(error) => proxy(error),
             Self::Journal(error) => journal(error),
             Self::Read(error) => read(error),
         }
@@ -59,6 +68,23 @@ fn record(error: &RecordError) -> Exit {
         | RecordError::Failures { .. } => Exit::Environment,
         RecordError::Journal(error) => journal(error),
         RecordError::Client(_) | RecordError::Write(_) | RecordError::Task(_) => Exit::Internal,
+    }
+}
+
+fn proxy(error: &ProxyError) -> Exit {
+    match error {
+        ProxyError::Tls(_) | ProxyError::ServerName { .. } | ProxyError::Descriptors { .. } => {
+            Exit::Usage
+        }
+        ProxyError::Refused(seeder::safety::SafetyError::NotAllowed { .. }) => Exit::Refused,
+        ProxyError::Refused(_) | ProxyError::Unreachable { .. } | ProxyError::Listen { .. } => {
+            Exit::Environment
+        }
+        ProxyError::Journal(error) => journal(error),
+        ProxyError::Runtime(_)
+        | ProxyError::Lost { .. }
+        | ProxyError::Finish { .. }
+        | ProxyError::Task(_) => Exit::Internal,
     }
 }
 

@@ -12,11 +12,17 @@ pub mod check;
 #[cfg(feature = "tool")]
 pub mod cli;
 #[cfg(feature = "tool")]
+pub mod correlate;
+#[cfg(feature = "tool")]
 mod error;
+#[cfg(feature = "tool")]
+pub mod exchange;
 #[cfg(feature = "tool")]
 pub mod inspect;
 #[cfg(feature = "tool")]
 pub mod persona;
+#[cfg(feature = "tool")]
+pub mod proxy;
 #[cfg(feature = "tool")]
 mod redact;
 pub mod trace;

@@ -23,12 +23,14 @@ const SHOWN: usize = 300;
 const HARMLESS: [&str; 2] = ["tokentype", "tokenexpiry"];
 
 pub(crate) fn is_secret_name(name: &str) -> bool {
-    let plain: String = name
-        .chars()
-        .filter(|c| !matches!(c, '-' | '_' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect();
+    let plain = plain(name);
     RULES.iter().any(|rule| plain.contains(rule)) && !HARMLESS.contains(&plain.as_str())
+}
+
+/// A name without what rules look away from.
+pub(crate) fn plain(name: &str) -> String {
+    let letters = name.chars().filter(|c| !matches!(c, '-' | '_' | ' '));
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// A server's answer for a message: on one line, shortened, without the

@@ -5,9 +5,11 @@ mod finish;
 mod inspect;
 mod personas;
 mod progress;
+mod proxy;
 mod table;
 
 use std::io::Write as _;
+use std::path::Path;
 
 use clap::{Parser, Subcommand};
 use seeder::exit::Exit;
@@ -35,6 +37,8 @@ pub struct Cli {
 enum Command {
     /// Record simulated personas
     Personas(personas::Args),
+    /// Record what clients send through a reverse proxy
+    Proxy(proxy::Args),
     /// Make a trace of the journal that a killed recording left
     Finish(finish::Args),
     /// Say what is in a trace
@@ -52,10 +56,22 @@ impl Cli {
     pub async fn run(self, listen: impl FnOnce() -> CancellationToken) -> Result<Exit, Error> {
         match self.command {
             Command::Personas(args) => args.run(listen).await,
+            Command::Proxy(args) => args.run(listen).await,
             Command::Finish(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Check(args) => args.run(),
         }
+    }
+}
+
+/// Removes a file that may not be there.
+fn remove(path: &Path) -> Result<(), Error> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
+            Err(Error::File { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
     }
 }
 

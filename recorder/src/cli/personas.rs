@@ -1,7 +1,7 @@
 //! `recorder personas`.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
 use super::table::{row, table};
-use super::{print, print_json};
+use super::{print, print_json, remove};
 use crate::Error;
 use crate::persona::{Config, PersonaTotals, Personas, Recording, Target, record};
 use crate::trace::journal::Journal;
@@ -145,17 +145,6 @@ impl Args {
             out: self.out,
             allow_failures: self.allow_failures,
         })
-    }
-}
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) -> Result<(), Error> {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    match std::fs::remove_file(path) {
-        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
-            Err(Error::File { path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
         _ => return Err(JournalError::Name { path: journal.to_owned() }),
     };
     let io = |source| WriteError::Io { path: trace.clone(), source };
-    let Scanned { header, sorter, cut_line } = scan(journal, folder(&trace), run_bytes)?;
+    let Scanned { header, sorter, cut_line, dropped } = scan(journal, folder(&trace), run_bytes)?;
     let mut writer = TraceWriter::create(&trace, &header)?;
     let mut sorted = sorter.sorted().map_err(io)?;
     let mut waiting: Option<Request> = None;
@@ -64,7 +64,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     if let Some(request) = waiting {
         writer.write(&request)?;
     }
-    let end = writer.finish(0)?;
+    let end = writer.finish(dropped)?;
     std::fs::remove_file(journal)
         .map_err(|source| WriteError::Io { path: journal.to_owned(), source })?;
     Ok(Finished { path: trace, end, cut_line })
@@ -84,6 +84,7 @@ struct Scanned {
     header: Header,
     sorter: Sorter,
     cut_line: Option<u64>,
+    dropped: u64,
 }
 
 /// Reads and checks every line of a journal.
@@ -94,6 +95,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let first = lines.next();
     let mut header = read_header(path, first, &lines)?;
     let mut shapes = BTreeMap::new();
+    let mut dropped = 0;
     let mut sorter = Sorter::new(temporary, run_bytes);
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
@@ -103,10 +105,15 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
             Line::TooLong => return Err(damaged(path, &lines, "the line is longer than 16 MiB")),
         }
         let bytes = lines.bytes();
-        let key = if bytes.starts_with(b"{\"shape\":") || bytes.starts_with(b"{\"capture\":") {
+        let aside: [&[u8]; 3] = [b"{\"shape\":", b"{\"capture\":", b"{\"dropped\":"];
+        let key = if aside.iter().any(|start| bytes.starts_with(start)) {
             match serde_json::from_slice(bytes) {
                 Ok(Aside::Shape(shape)) => {
                     shapes.insert(shape.digest(), shape);
+                    continue;
+                }
+                Ok(Aside::Dropped(so_far)) => {
+                    dropped = so_far;
                     continue;
                 }
                 Ok(Aside::Capture(late)) => {
@@ -125,7 +132,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
             .map_err(|source| WriteError::Io { path: temporary.to_owned(), source })?;
     };
     header.shapes = shapes;
-    Ok(Scanned { header, sorter, cut_line })
+    Ok(Scanned { header, sorter, cut_line, dropped })
 }
 
 fn damaged<R>(path: &Path, lines: &Lines<R>, message: impl Into<String>) -> JournalError

@@ -245,6 +245,12 @@ pub enum CaptureFrom {
         lists: Vec<ListStep>,
     },
     Header(String),
+    /// A path segment of a header that holds a URL, such as Location; counted from its end.
+    #[serde(rename_all = "kebab-case")]
+    HeaderSegment {
+        name: String,
+        from_end: usize,
+    },
     Cookie(String),
     /// A form field of an HTML page, by name.
     Form(String),

@@ -4,7 +4,8 @@
 //! which exchanges finished a line a request, and between them
 //! `{"shape":{…}}` for each body shape before its first use and
 //! `{"capture":{"of":id,"at":µs,…}}` for captures that turned out to be needed
-//! after the line of their request was written.
+//! after the line of their request was written, and `{"dropped":n}` whenever
+//! exchanges were dropped: how many there were so far.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -58,6 +59,8 @@ pub struct LateCapture {
 pub(super) enum Aside {
     Shape(Shape),
     Capture(LateCapture),
+    /// Exchanges that were seen and not kept, so far.
+    Dropped(u64),
 }
 
 /// A recording under way.
@@ -151,6 +154,15 @@ impl Journal {
         self.shape_bytes += bytes;
         self.shapes.insert(digest.clone());
         Ok(Some(digest))
+    }
+
+    /// Notes how many exchanges were seen and not kept, so far.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn dropped(&mut self, dropped: u64) -> Result<(), WriteError> {
+        self.line(&Aside::Dropped(dropped))?;
+        self.flush_if_due()
     }
 
     /// When [`Journal::flush`] must be called at the latest, if nothing is added until then.

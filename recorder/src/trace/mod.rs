@@ -5,6 +5,7 @@
 //! order; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
 
 pub mod finish;
+pub mod form;
 pub mod format;
 pub mod journal;
 mod lines;

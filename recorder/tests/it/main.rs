@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod checking;
+mod proxy;
 mod recording;
 mod secrets;
 mod traces;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use recorder::trace::form;
 use recorder::trace::format::ListStep;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -167,36 +168,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 /// The value of the form field `name` in an HTML page: of the first `<input>` or
 /// similar tag with that name and a value.
 pub fn extract_form<'a>(page: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
-    page.split('<').skip(1).find_map(|tag| {
-        let tag = tag.split_once('>').map_or(tag, |(tag, _)| tag);
-        (attribute(tag, "name")? == name).then(|| attribute(tag, "value")).flatten()
-    })
-}
-
-fn attribute<'a>(tag: &'a str, wanted: &str) -> Option<std::borrow::Cow<'a, str>> {
-    let mut rest = tag;
-    while let Some(position) = rest.find('=') {
-        let name = rest[..position].trim_end().rsplit([' ', '\t', '\n', '\r', '"', '\'']).next()?;
-        let value = rest[position + 1..].trim_start();
-        let (value, after) = match value.chars().next()? {
-            quote @ ('"' | '\'') => value[1..].split_once(quote)?,
-            _ => value.split_once([' ', '\t', '\n', '\r', '/']).unwrap_or((value, "")),
-        };
-        if name.eq_ignore_ascii_case(wanted) {
-            return Some(unescape(value));
-        }
-        rest = after;
-    }
-    None
-}
-
-/// The five entities that a value must use, and nothing else.
-fn unescape(text: &str) -> std::borrow::Cow<'_, str> {
-    if !text.contains('&') {
-        return text.into();
-    }
-    let plain = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
-    plain.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain)).into()
+    form::fields(page).find(|(field, _)| field == name).map(|(_, value)| value)
 }
 
 #[cfg(test)]

@@ -97,7 +97,12 @@ impl<'a> Answer<'a> {
         for capture in &self.request.captures {
             let value = match (&capture.from, &decoded) {
                 // Taken when the head was read.
-                (CaptureFrom::Header(_) | CaptureFrom::Cookie(_), _) => continue,
+                (
+                    CaptureFrom::Header(_)
+                    | CaptureFrom::HeaderSegment { .. }
+                    | CaptureFrom::Cookie(_),
+                    _,
+                ) => continue,
                 (CaptureFrom::Json { tokens, lists }, Some(body)) => {
                     match extract_json(body, tokens, lists) {
                         Extracted::Found(value) => Some(value),
@@ -159,10 +164,9 @@ impl Sink for Answer<'_> {
         let mut life = None;
         for capture in &self.request.captures {
             let value = match &capture.from {
-                CaptureFrom::Header(name) => headers
-                    .iter()
-                    .find(|header| header.name.eq_ignore_ascii_case(name))
-                    .and_then(|header| std::str::from_utf8(header.value).ok()),
+                CaptureFrom::Header(name) => text_of(headers, name),
+                CaptureFrom::HeaderSegment { name, from_end } => text_of(headers, name)
+                    .and_then(|url| url.split(['?', '#']).next()?.rsplit('/').nth(*from_end)),
                 CaptureFrom::Cookie(name) => headers
                     .iter()
                     .filter(|header| header.name.eq_ignore_ascii_case("set-cookie"))
@@ -187,6 +191,11 @@ impl Sink for Answer<'_> {
         self.is_cut |= bytes.len() > room;
         self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
+}
+
+fn text_of<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
+    let header = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(header.value).ok()
 }
 
 /// Of two lives that may be known, the one that ends first: a refresh token outlives the

@@ -308,6 +308,9 @@ fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
             CaptureFrom::Json { tokens, lists: lists.clone() }
         }
         disk::CaptureFrom::Header(name) => CaptureFrom::Header(name.clone()),
+        disk::CaptureFrom::HeaderSegment { name, from_end } => {
+            CaptureFrom::HeaderSegment { name: name.clone(), from_end: *from_end }
+        }
         disk::CaptureFrom::Cookie(name) => CaptureFrom::Cookie(name.clone()),
         disk::CaptureFrom::Form(name) => CaptureFrom::Form(name.clone()),
     })

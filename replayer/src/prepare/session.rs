@@ -142,6 +142,11 @@ pub enum CaptureFrom {
         lists: Vec<ListStep>,
     },
     Header(String),
+    /// A path segment of a URL, counted from its end.
+    HeaderSegment {
+        name: String,
+        from_end: usize,
+    },
     Cookie(String),
     Form(String),
 }

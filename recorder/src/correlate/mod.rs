@@ -1,0 +1,381 @@
+//! Exchanges as seen become lines of the trace: sessions told apart, values
+//! that came from earlier answers bound to where they came from, secrets left out.
+//!
+//! [`identity`] says whose exchange it is, [`answer`] what its answer gives to that
+//! session's [`values`], and [`bind`] what each of the [`places`] of a request is bound to.
+//!
+//! Memory a session: at most 512 KiB of values that answers gave, 8192 that the client
+//! sent, 8192 ids that it made. Of sessions at most [`MAX_SESSIONS`], those longest without
+//! a request forgotten first.
+
+mod answer;
+mod bind;
+mod coding;
+mod edit;
+mod identity;
+mod json;
+mod made;
+mod places;
+mod route;
+mod rules;
+mod secrets;
+mod values;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use seeder::manifest::format::{Account, Manifest, SECRET_FIELDS};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use self::answer::Giver;
+use self::bind::Binder;
+use self::identity::Identity;
+pub use self::identity::SessionBy;
+use self::places::Place;
+pub use self::rules::{Rules, RulesError};
+use self::values::{Answered, Values};
+use crate::exchange::{Exchange, SeenAnswer, SeenBody};
+use crate::trace::format::{Answer, Body, Part, Request, Result as Outcome};
+use crate::trace::journal::LateCapture;
+use crate::trace::shape::Shape;
+
+const MAX_SESSIONS: usize = 50_000;
+
+/// Headers that replay computes, or that belong to the connection.
+const LEFT_OUT: [&str; 6] =
+    ["host", "content-length", "cookie", "expect", "content-encoding", "transfer-encoding"];
+
+/// What is known before the first exchange.
+#[derive(Debug)]
+pub struct Config {
+    /// Whose logins are known.
+    pub manifest: Option<Manifest>,
+    pub session_by: SessionBy,
+    pub rules: Rules,
+    /// Wall clock at the recording's start.
+    pub started: DateTime<Utc>,
+    /// Begins the name of each session.
+    pub prefix: String,
+}
+
+/// What goes into the journal for one exchange.
+pub struct Correlated {
+    pub request: Request,
+    /// Of the answer's body, if it was JSON; the journal gives it its digest.
+    pub shape: Option<Shape>,
+    /// Captures that earlier requests turn out to need, to be journaled before the request.
+    pub captures: Vec<LateCapture>,
+}
+
+/// Knows the sessions; memory for each is bounded.
+pub struct Correlator {
+    rules: Rules,
+    accounts: Vec<Arc<Account>>,
+    /// Accounts by the values that they log in with.
+    logins: HashMap<String, usize>,
+    started: DateTime<Utc>,
+    prefix: String,
+    identity: Identity,
+    sessions: HashMap<usize, Session>,
+    next_session: usize,
+}
+
+#[derive(Default)]
+struct Session {
+    name: String,
+    account: Option<Arc<Account>>,
+    values: Values,
+    is_logged_in: bool,
+    requests: u64,
+    /// When its latest request was sent.
+    last: u64,
+}
+
+/// A request's body as it will be stored, before anything is bound.
+enum Text {
+    None,
+    Text(String),
+    Binary(Vec<u8>),
+    Unknown { size: u64, sha256: String },
+}
+
+impl Correlator {
+    pub fn new(config: Config) -> Self {
+        let Config { manifest, session_by, rules, started, prefix } = config;
+        let accounts: Vec<Arc<Account>> =
+            manifest.map_or_else(Vec::new, |m| m.accounts.into_iter().map(Arc::new).collect());
+        let mut logins = HashMap::new();
+        for (index, account) in accounts.iter().enumerate() {
+            for (field, value) in &account.fields {
+                if !SECRET_FIELDS.contains(&field.as_str()) {
+                    logins.insert(value.to_lowercase(), index);
+                }
+            }
+            logins.insert(account.name.to_lowercase(), index);
+        }
+        Self {
+            rules,
+            accounts,
+            logins,
+            started,
+            prefix,
+            identity: Identity::new(session_by),
+            sessions: HashMap::new(),
+            next_session: 1,
+        }
+    }
+
+    /// Takes an exchange in order of completion.
+    pub fn take(&mut self, exchange: Exchange) -> Correlated {
+        let Exchange { id, connection, at, http, method, path, headers, body, result } = exchange;
+        let header = |name: &str| text_of(&headers, name);
+        let body = text_body(body, header("content-encoding"));
+        let content_type = header("content-type").to_ascii_lowercase();
+        let places = match &body {
+            Text::Text(text) => body_places(text, &content_type, header("content-type")),
+            _ => Vec::new(),
+        };
+        let login = self.login(&places);
+        let shown = self.identity.shown(&headers);
+        let number = self.session(&shown, connection, login.is_some());
+        let Some(session) = self.sessions.get_mut(&number) else {
+            unreachable!("the session was found or made just now");
+        };
+        if let Some(Some(account)) = login {
+            session.account = Some(Arc::clone(&self.accounts[account]));
+            session.values.set_account(&self.accounts[account]);
+        }
+        let account = session.account.clone();
+
+        let mut binder = Binder {
+            values: &mut session.values,
+            rules: &self.rules,
+            account: account.as_deref(),
+            at,
+            now: self.started + chrono::Duration::microseconds(at.min(1 << 52) as i64),
+            creates: method == "PUT",
+            captures: Vec::new(),
+            segments: Vec::new(),
+        };
+        let mut bind = Vec::new();
+        let edits = binder.edits(&path, places::of_path(&path));
+        let (stored_path, bindings) = edit::apply(&path, edits, Part::Path);
+        bind.extend(bindings);
+        let mut stored_headers = Vec::with_capacity(headers.len());
+        for (name, value) in &headers {
+            if LEFT_OUT.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)) {
+                continue;
+            }
+            // What is not text cannot be stored, and hardly matters to any server.
+            let Ok(value) = std::str::from_utf8(value) else { continue };
+            let edits = binder.edits(value, vec![places::of_header(name, value)]);
+            let (value, bindings) = edit::apply(value, edits, Part::Header(stored_headers.len()));
+            bind.extend(bindings);
+            stored_headers.push((canonical(name), value));
+        }
+        let stored_body = match &body {
+            Text::None => None,
+            Text::Text(text) => {
+                let edits = binder.edits(text, places);
+                let (text, bindings) = edit::apply(text, edits, Part::Body);
+                bind.extend(bindings);
+                Some(Body::Text(text))
+            }
+            Text::Binary(bytes) if binder.values.secrets().are_in(bytes) => Some(truncated(bytes)),
+            Text::Binary(bytes) => Some(Body::Base64(BASE64_STANDARD.encode(bytes))),
+            Text::Unknown { size, sha256 } => {
+                Some(Body::Truncated { size: *size, sha256: sha256.clone() })
+            }
+        };
+        let Binder { mut captures, segments, .. } = binder;
+        let name = route::name(&method, &path, &segments, &self.rules);
+
+        let is_first = session.requests == 0;
+        session.requests += 1;
+        session.last = session.last.max(at);
+        let mut shape = None;
+        let mut prologue = false;
+        let result = match result {
+            Err(error) => Outcome::Error(error),
+            Ok(answer) => {
+                let ended = at + answer.total_us;
+                let path = path.split('?').next().unwrap_or_default().to_owned();
+                let answered = Arc::new(Answered { id: id.clone(), at, ended, path });
+                let mut giver = Giver {
+                    values: &mut session.values,
+                    rules: &self.rules,
+                    answered,
+                    credentials: Vec::new(),
+                };
+                let size;
+                (size, shape) = giver.answer(&answer);
+                let credentials = giver.credentials;
+                if login.is_some() && answer.status < 400 {
+                    prologue = is_first;
+                    session.is_logged_in = true;
+                }
+                for credential in &credentials {
+                    self.identity.give(number, credential);
+                }
+                let SeenAnswer { status, header_us, total_us, .. } = answer;
+                let capture = Vec::new();
+                Outcome::Answer(Answer { status, header_us, total_us, size, shape: None, capture })
+            }
+        };
+        // What a login gives is the user's, whatever this session needs of it.
+        if prologue {
+            captures.extend(bind::secrets_of(&mut session.values, &id));
+        }
+        self.identity.bind(number, &shown, connection);
+        let request = Request {
+            id,
+            at,
+            session: session.name.clone(),
+            persona: account.as_ref().map(|account| account.persona.clone()),
+            account: account.as_ref().map(|account| account.name.clone()),
+            name,
+            http: http.to_owned(),
+            method,
+            path: stored_path,
+            headers: stored_headers,
+            body: stored_body,
+            bind,
+            after: Vec::new(),
+            prologue,
+            result,
+        };
+        Correlated { request, shape, captures }
+    }
+
+    /// Whether the body logs someone in, and whom of the manifest.
+    fn login(&self, places: &[Place<'_>]) -> Option<Option<usize>> {
+        let is_password = |place: &&Place<'_>| crate::redact::plain(place.name()).contains("passw");
+        let password = places.iter().find(is_password)?;
+        let accounts =
+            places.iter().filter_map(|place| self.logins.get(&place.value.to_lowercase()).copied());
+        // A wrong password is not the account's.
+        let mut right = accounts.filter(|&account| {
+            self.accounts[account].fields.values().any(|value| *value == password.value)
+        });
+        Some(right.next())
+    }
+
+    fn session(&mut self, shown: &identity::Shown, connection: u64, begins: bool) -> usize {
+        let sessions = &self.sessions;
+        let is_logged_in =
+            |session| sessions.get(&session).is_some_and(|s: &Session| s.is_logged_in);
+        if let Some(session) = self.identity.of(shown, connection, begins, is_logged_in) {
+            return session;
+        }
+        if self.sessions.len() >= MAX_SESSIONS {
+            self.forget_a_tenth();
+        }
+        let number = self.next_session;
+        self.next_session += 1;
+        let name = format!("{}-s{number}", self.prefix);
+        self.sessions.insert(number, Session { name, ..Session::default() });
+        number
+    }
+
+    fn forget_a_tenth(&mut self) {
+        let mut times: Vec<u64> = self.sessions.values().map(|session| session.last).collect();
+        times.sort_unstable();
+        let oldest = times[times.len() / 10];
+        self.sessions.retain(|_, session| session.last > oldest);
+        let sessions = &self.sessions;
+        self.identity.forget(|session| !sessions.contains_key(&session));
+    }
+}
+
+impl Giver<'_> {
+    /// The answer's size without content coding, and its shape if it is JSON.
+    fn answer(&mut self, answer: &SeenAnswer) -> (u64, Option<Shape>) {
+        self.headers(&answer.headers);
+        let bytes = match &answer.body {
+            SeenBody::TooLarge { size, .. } => return (*size, None),
+            SeenBody::Whole(bytes) => bytes,
+        };
+        let coding = text_of(&answer.headers, "content-encoding");
+        let Some(body) = coding::decoded(bytes, coding) else {
+            return (bytes.len() as u64, None);
+        };
+        let size = body.len() as u64;
+        let content_type = text_of(&answer.headers, "content-type").to_ascii_lowercase();
+        if content_type.contains("html") {
+            if let Ok(page) = std::str::from_utf8(&body) {
+                self.page(page);
+            }
+            return (size, None);
+        }
+        let begins_like_json = matches!(body.first(), Some(b'{' | b'[' | b'"'));
+        if !content_type.contains("json") && !begins_like_json {
+            return (size, None);
+        }
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(json) => {
+                self.json(&json);
+                (size, Some(Shape::of(&json)))
+            }
+            Err(_) => (size, None),
+        }
+    }
+}
+
+fn text_of<'a>(headers: &'a [(String, Bytes)], name: &str) -> &'a str {
+    let found = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+    found.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
+}
+
+/// Content coding is undone, because what is bound stands in the plain text.
+fn text_body(body: SeenBody, coding: &str) -> Text {
+    let bytes = match body {
+        SeenBody::TooLarge { size, sha256 } => return Text::Unknown { size, sha256 },
+        SeenBody::Whole(bytes) if bytes.is_empty() => return Text::None,
+        SeenBody::Whole(bytes) => bytes,
+    };
+    let Some(plain) = coding::decoded(&bytes, coding) else {
+        let Body::Truncated { size, sha256 } = truncated(&bytes) else { return Text::None };
+        return Text::Unknown { size, sha256 };
+    };
+    match String::from_utf8(plain.into_owned()) {
+        Ok(text) => Text::Text(text),
+        Err(error) => Text::Binary(error.into_bytes()),
+    }
+}
+
+fn truncated(bytes: &[u8]) -> Body {
+    let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+    Body::Truncated { size: bytes.len() as u64, sha256: format!("sha256:{digest}") }
+}
+
+fn body_places<'a>(text: &'a str, content_type: &str, original: &str) -> Vec<Place<'a>> {
+    if content_type.starts_with("application/x-www-form-urlencoded") {
+        return places::of_form(text);
+    }
+    if content_type.starts_with("multipart/") {
+        let boundary =
+            original.split(';').find_map(|parameter| parameter.trim().strip_prefix("boundary="));
+        return boundary.map_or_else(Vec::new, |b| places::of_multipart(text, b.trim_matches('"')));
+    }
+    places::of_json(text).unwrap_or_default()
+}
+
+/// `content-type` as `Content-Type`.
+fn canonical(name: &str) -> String {
+    let mut starts = true;
+    name.chars()
+        .map(|c| {
+            let c = if starts { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            starts = c == '-';
+            c
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The rules file: what is secret beside the defaults, what to bind and what not.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::redact;
+
+/// In TOML; every list may be left out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Further names of fields, headers and parameters whose values are secret:
+    /// each name that has one of these in it, letter case, `-` and `_` aside.
+    #[serde(default)]
+    secret: Vec<String>,
+    /// Names that the rules match although their values are no secrets.
+    #[serde(default)]
+    harmless: Vec<String>,
+    /// Names of fields and parameters that keep their values as recorded.
+    #[serde(default)]
+    keep: Vec<String>,
+    /// Pairs of names that mean the same, so that also a short value of the one in
+    /// an answer is bound where the other is sent.
+    #[serde(default)]
+    same: Vec<(String, String)>,
+    /// Route names, such as `/files/{path}/raw`; a `{…}` stands for any one segment.
+    #[serde(default)]
+    routes: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    #[error("cannot read the rules {}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{} line {line}: {message}", path.display())]
+    Content { path: PathBuf, line: usize, message: String },
+}
+
+impl Rules {
+    /// # Errors
+    /// When the file cannot be read, or has what is not known.
+    pub fn read(path: &Path) -> Result<Self, RulesError> {
+        let io = |source| RulesError::Io { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(io)?;
+        toml::from_str(&text).map_err(|error| RulesError::Content {
+            path: path.to_owned(),
+            line: error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1),
+            message: error.message().lines().collect::<Vec<_>>().join(" "),
+        })
+    }
+
+    /// The names in force, for the trace's header.
+    pub fn secret_names(&self) -> Vec<String> {
+        redact::RULES.iter().map(|&name| name.to_owned()).chain(self.secret.clone()).collect()
+    }
+
+    pub(super) fn is_secret(&self, name: &str) -> bool {
+        if self.secret.is_empty() && self.harmless.is_empty() {
+            return redact::is_secret_name(name);
+        }
+        let name = redact::plain(name);
+        let is_harmless = self.harmless.iter().any(|harmless| redact::plain(harmless) == name);
+        let is_secret = self.secret.iter().any(|secret| name.contains(&redact::plain(secret)));
+        !is_harmless && (is_secret || redact::is_secret_name(&name))
+    }
+
+    pub(super) fn is_kept(&self, name: &str) -> bool {
+        self.keep.iter().any(|kept| kept.eq_ignore_ascii_case(name))
+    }
+
+    pub(super) fn are_same(&self, one: &str, other: &str) -> bool {
+        let are = |a: &str, b: &str| one.eq_ignore_ascii_case(a) && other.eq_ignore_ascii_case(b);
+        self.same.iter().any(|(a, b)| are(a, b) || are(b, a))
+    }
+
+    pub(super) fn route(&self, path: &str) -> Option<&str> {
+        let fits = |template: &&String| {
+            let mut segments = path.split('/');
+            template.split('/').all(|wanted| {
+                let is_any = wanted.starts_with('{') && wanted.ends_with('}');
+                segments.next().is_some_and(|segment| is_any || segment == wanted)
+            }) && segments.next().is_none()
+        };
+        self.routes.iter().find(fits).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rules_file_extends_the_defaults() {
+        let rules: Rules = toml::from_str(
+            "secret = [\"x-internal\"]\nharmless = [\"token_count\"]\nkeep = [\"page\"]\n\
+             same = [[\"order\", \"order_number\"]]\nroutes = [\"/files/{path}/raw\"]",
+        )
+        .unwrap();
+        for name in ["X-Internal-Key", "password", "access_token"] {
+            assert!(rules.is_secret(name), "{name}");
+        }
+        assert!(!rules.is_secret("token_count") && !rules.is_secret("title"));
+        assert!(rules.is_kept("Page") && rules.are_same("order_number", "order"));
+        assert_eq!(rules.route("/files/a.txt/raw"), Some("/files/{path}/raw"));
+        assert_eq!(rules.route("/files/a.txt"), None);
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_with_its_line() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "secret = []\nsecrets = []\n").unwrap();
+        let error = Rules::read(file.path()).unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("secrets"), "{error}");
+    }
+}

@@ -1,0 +1,55 @@
+//! A finished exchange as it was seen on the wire. It lives in memory alone:
+//! what of it may reach the disk, [`crate::correlate`] decides.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::trace::format::RecordedError;
+
+/// One request and what came back.
+pub struct Exchange {
+    /// Unique in the recording.
+    pub id: String,
+    /// The client's connection that it came on, numbered from 1.
+    pub connection: u64,
+    /// Microseconds from the start of the recording to the request's first byte.
+    pub at: u64,
+    /// `1.1` or `2`.
+    pub http: &'static str,
+    pub method: String,
+    /// Path and query, as sent.
+    pub path: String,
+    /// In order, hop-by-hop ones aside.
+    pub headers: Vec<(String, Bytes)>,
+    pub body: SeenBody,
+    pub result: Result<SeenAnswer, RecordedError>,
+}
+
+pub struct SeenAnswer {
+    pub status: u16,
+    pub headers: Vec<(String, Bytes)>,
+    /// From the request's first byte to the end of the answer's head, in microseconds.
+    pub header_us: u64,
+    /// From the request's first byte to the end of the answer's body, in microseconds.
+    pub total_us: u64,
+    /// As on the wire, transfer coding undone, content coding not.
+    pub body: SeenBody,
+}
+
+/// A body, kept where it was not over the cap.
+pub enum SeenBody {
+    Whole(Bytes),
+    /// Over the cap: its size in bytes and its digest, `sha256:…`.
+    TooLarge {
+        size: u64,
+        sha256: String,
+    },
+}
+
+/// Without anything that could be secret.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()
+    }
+}

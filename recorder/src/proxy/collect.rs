@@ -1,0 +1,200 @@
+//! The thread that owns the journal and the correlator: it takes exchanges as they finish.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::error::ProxyError;
+use super::forward::Counts;
+use super::open::Recording;
+use super::sink::Queued;
+use crate::correlate::{Correlated, Correlator};
+use crate::exchange::Exchange;
+use crate::trace::finish::Finished;
+use crate::trace::format::Result as Outcome;
+use crate::trace::journal::{FLUSH_AFTER, Journal};
+use crate::trace::writer::WriteError;
+
+/// How often it looks for exchanges. To be woken for each would cost the proxy more than to pass
+/// it on. With [`FLUSH_AFTER`] it is what a killed recording loses at most.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Exchanges that are taken before anything else is looked after.
+const AT_ONCE: usize = 1024;
+
+/// What is told while recording; called from the thread that writes the journal.
+pub trait Observer: Send + 'static {
+    /// About once a second.
+    fn second(&mut self, elapsed: Duration, totals: &Totals);
+    /// The journal cannot be written any more; exchanges are dropped from now on.
+    fn lost(&mut self, error: &WriteError);
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Client connections that are open.
+    pub open: u64,
+    /// Client connections so far.
+    pub connections: u64,
+    /// Exchanges recorded.
+    pub requests: u64,
+    /// Of those, a status of 400 or above, or no answer.
+    pub failures: u64,
+    /// Exchanges that were seen and not recorded.
+    pub dropped: u64,
+    /// Connections that became something else than HTTP, such as WebSockets.
+    pub upgrades: u64,
+    /// Malformed requests, which were not passed on.
+    pub refused: u64,
+}
+
+pub(super) struct Collector {
+    pub(super) journal: Journal,
+    pub(super) path: PathBuf,
+    pub(super) correlator: Correlator,
+    pub(super) recording: Arc<Recording>,
+    pub(super) counts: Arc<Counts>,
+    pub(super) observer: Box<dyn Observer>,
+    /// The first error of the journal: nothing is written to it any more, because what stands
+    /// there may end within a line.
+    pub(super) failed: Option<WriteError>,
+    /// Exchanges that reached this thread and not the journal.
+    pub(super) unwritten: u64,
+    pub(super) totals: Totals,
+}
+
+impl Collector {
+    /// Takes exchanges until the last sender but its own is gone, which is when `done` says so,
+    /// and makes the trace.
+    pub(super) fn run(
+        mut self,
+        mut exchanges: Receiver<Queued>,
+        done: &std::sync::atomic::AtomicBool,
+    ) -> Result<(Finished, Totals), ProxyError> {
+        const { assert!(LOOK.as_millis() + FLUSH_AFTER.as_millis() < 200) };
+        let mut told = Instant::now();
+        loop {
+            // Read before the queue: what was sent before it was set is in the queue.
+            let last = done.load(Ordering::Acquire);
+            let drained = self.drain(&mut exchanges);
+            let flushed = self.flush();
+            self.note(flushed);
+            if told.elapsed() >= Duration::from_secs(1) {
+                told = Instant::now();
+                let totals = self.totals();
+                self.observer.second(self.recording.started.elapsed(), &totals);
+            }
+            if drained && last {
+                break;
+            }
+            if drained {
+                std::thread::sleep(LOOK);
+            }
+        }
+        self.finish()
+    }
+
+    /// Whether there is none left.
+    fn drain(&mut self, exchanges: &mut Receiver<Queued>) -> bool {
+        for _ in 0..AT_ONCE {
+            match exchanges.try_recv() {
+                Ok(queued) => self.take(queued.exchange),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return true,
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, exchange: Exchange) {
+        // Also what is not written: later exchanges may need values of it.
+        let Correlated { request, shape, captures } = self.correlator.take(exchange);
+        let failure = match &request.result {
+            Outcome::Answer(answer) => answer.status >= 400,
+            Outcome::Error(_) => true,
+        };
+        if self.failed.is_none() {
+            let written = self.write(request, shape, captures);
+            if written.is_ok() {
+                self.totals.requests += 1;
+                self.totals.failures += u64::from(failure);
+                return;
+            }
+            self.note(written);
+        }
+        self.unwritten += 1;
+    }
+
+    fn write(
+        &mut self,
+        mut request: crate::trace::format::Request,
+        shape: Option<crate::trace::shape::Shape>,
+        captures: Vec<crate::trace::journal::LateCapture>,
+    ) -> Result<(), WriteError> {
+        for capture in captures {
+            self.journal.capture(capture)?;
+        }
+        if let (Some(shape), Outcome::Answer(answer)) = (shape, &mut request.result) {
+            answer.shape = self.journal.shape(shape)?;
+        }
+        self.journal.append(&request)
+    }
+
+    fn flush(&mut self) -> Result<(), WriteError> {
+        if self.failed.is_some() {
+            return Ok(());
+        }
+        let dropped = self.dropped();
+        if dropped != self.totals.dropped {
+            self.totals.dropped = dropped;
+            self.journal.dropped(dropped)?;
+        }
+        match self.journal.flush_due() {
+            Some(due) if due <= Instant::now() + LOOK => self.journal.flush(),
+            _ => Ok(()),
+        }
+    }
+
+    /// A line that is too long concerns that line alone, anything else the journal.
+    fn note(&mut self, result: Result<(), WriteError>) {
+        match result {
+            Ok(()) | Err(WriteError::TooLong { .. }) => {}
+            Err(error) => {
+                self.observer.lost(&error);
+                self.failed = Some(error);
+            }
+        }
+    }
+
+    fn dropped(&self) -> u64 {
+        self.recording.sink.dropped() + self.unwritten
+    }
+
+    fn totals(&self) -> Totals {
+        // Relaxed: they are shown, and nothing else is read by them.
+        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.counts;
+        Totals {
+            open: read(&counts.open),
+            connections: read(&counts.connections),
+            upgrades: read(&counts.upgrades),
+            refused: read(&counts.refused),
+            dropped: self.dropped(),
+            ..self.totals
+        }
+    }
+
+    fn finish(self) -> Result<(Finished, Totals), ProxyError> {
+        let totals = self.totals();
+        let Self { journal, path, failed, .. } = self;
+        if let Some(source) = failed {
+            return Err(ProxyError::Lost { dropped: totals.dropped, journal: path, source });
+        }
+        let finished =
+            journal.finish().map_err(|source| ProxyError::Finish { journal: path, source })?;
+        Ok((finished, totals))
+    }
+}

@@ -1,0 +1,284 @@
+//! One request: to the upstream, and its answer back.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TE, UPGRADE};
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::body::{AnswerBody, Gate, Line, RequestBody};
+use super::guard::SharedHeads;
+use super::headers;
+use super::open::{Fault, Open, Recording};
+use super::pool::Pool;
+use super::rewrite::{self, Site};
+use super::upgrade::tunnel;
+use super::upstream::{ConnectError, Upstream};
+use crate::trace::format::RecordedErrorKind;
+
+/// How long an upstream is given to say whether it wants a body, as clients do it.
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+
+/// What all requests share.
+pub(super) struct Proxy {
+    pub(super) recording: Arc<Recording>,
+    pub(super) upstream: Upstream,
+    pub(super) pool: Arc<Pool>,
+    /// Requests that may be at work upstream.
+    pub(super) at_work: Arc<Semaphore>,
+    pub(super) preserve_host: bool,
+    pub(super) counts: Arc<Counts>,
+    /// Ends what would go on for ever.
+    pub(super) abandon: CancellationToken,
+}
+
+/// What is counted beside exchanges.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Client connections that are open.
+    pub(super) open: AtomicU64,
+    /// Client connections so far.
+    pub(super) connections: AtomicU64,
+    /// Connections that became something else than HTTP.
+    pub(super) upgrades: AtomicU64,
+    /// Requests that were malformed, and not passed on.
+    pub(super) refused: AtomicU64,
+}
+
+/// A client's connection.
+pub(super) struct Client {
+    /// From 1.
+    pub(super) number: u64,
+    pub(super) tls: bool,
+    pub(super) heads: SharedHeads,
+}
+
+/// Answers a client, in one way or another.
+pub(super) async fn answer(
+    proxy: Arc<Proxy>,
+    client: Arc<Client>,
+    mut request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Infallible> {
+    let Some(began) = client.began(&request) else {
+        return Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the length of the request is ambiguous"));
+    };
+    if request.method() == Method::CONNECT {
+        return Ok(proxy.refuse(StatusCode::NOT_IMPLEMENTED, "CONNECT is not possible here"));
+    }
+    let place = proxy.recording.sink.place().await;
+    let open = Open::begin(&proxy.recording, place, client.number, began, &request);
+    let upgrade = headers::upgrade(request.headers()).filter(|_| is_http_1(&request));
+    let upgraded = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
+
+    let (parts, incoming) = request.into_parts();
+    let host = parts.headers.get(HOST).cloned().or_else(|| {
+        let authority = parts.uri.authority()?;
+        HeaderValue::try_from(authority.as_str()).ok()
+    });
+    let mut body = RequestBody::new(incoming, Arc::clone(&open));
+    let chunked = !body.is_end_stream() && !parts.headers.contains_key(CONTENT_LENGTH);
+    let expects = parts.headers.contains_key(EXPECT) && !body.is_end_stream();
+    if chunked && !expects && !body.begins_well().await {
+        open.discard();
+        return Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the body is malformed"));
+    }
+    let gate = expects.then(|| body.wait());
+    let front = host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let front = Site { https: client.tls, authority: front };
+    let mut request = proxy.request(parts, body, host.as_ref(), front, upgrade);
+    if let Some(gate) = &gate {
+        let gate = gate.clone();
+        hyper::ext::on_informational(&mut request, move |informed| {
+            if informed.status() == StatusCode::CONTINUE {
+                gate.open();
+            }
+        });
+    }
+
+    match proxy.send(request, gate.as_ref()).await {
+        Ok(Sent { mut response, sender, permit }) => {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                && let Some(upgraded) = upgraded
+            {
+                open.discard();
+                client.heads.lock().off();
+                return Ok(proxy.switch(upgraded, response, permit));
+            }
+            open.answered(response.status().as_u16(), response.headers());
+            headers::remove_hop_by_hop(response.headers_mut());
+            rewrite::answer(response.headers_mut(), &proxy.upstream.origin, front);
+            *response.version_mut() = Version::HTTP_11;
+            let line = Line { sender, pool: Arc::clone(&proxy.pool), gate, permit };
+            Ok(response.map(|incoming| AnswerBody::passing(incoming, open, line)))
+        }
+        Err(_) if open.fault() == Some(Fault::Malformed) => {
+            Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the body is malformed"))
+        }
+        Err(error) => {
+            let (status, kind) = match error {
+                SendError::Connect(ConnectError::Timeout) => {
+                    (StatusCode::GATEWAY_TIMEOUT, RecordedErrorKind::Timeout)
+                }
+                _ => (StatusCode::BAD_GATEWAY, RecordedErrorKind::Reset),
+            };
+            open.failed(kind);
+            Ok(own(status, &error.to_string()))
+        }
+    }
+}
+
+struct Sent {
+    response: Response<Incoming>,
+    sender: SendRequest<RequestBody>,
+    permit: OwnedSemaphorePermit,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("cannot reach the upstream: {0}")]
+    Connect(#[from] ConnectError),
+    #[error("the upstream did not answer: {0}")]
+    Http(hyper::Error),
+    #[error("the proxy is ending")]
+    Ending(#[from] tokio::sync::AcquireError),
+}
+
+impl Proxy {
+    /// What the upstream gets.
+    fn request(
+        &self,
+        mut parts: Parts,
+        body: RequestBody,
+        host: Option<&HeaderValue>,
+        front: Site<'_>,
+        upgrade: Option<HeaderValue>,
+    ) -> Request<RequestBody> {
+        let trailers = headers::takes_trailers(&parts.headers);
+        headers::remove_hop_by_hop(&mut parts.headers);
+        if parts.version == Version::HTTP_2 {
+            rewrite::join_cookies(&mut parts.headers);
+        }
+        if self.preserve_host {
+            if let Some(host) = host {
+                parts.headers.insert(HOST, host.clone());
+            }
+        } else {
+            rewrite::request(&mut parts.headers, &self.upstream.origin, front);
+        }
+        if let Some(to) = upgrade {
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            parts.headers.insert(UPGRADE, to);
+        } else if trailers {
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("te"));
+            parts.headers.insert(TE, HeaderValue::from_static("trailers"));
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method;
+        *request.uri_mut() =
+            parts.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+        *request.headers_mut() = parts.headers;
+        request
+    }
+
+    /// Sends a request on a connection that is there or on a new one, when its turn has come.
+    async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+        gate: Option<&Gate>,
+    ) -> Result<Sent, SendError> {
+        let permit = Arc::clone(&self.at_work).acquire_owned().await?;
+        while let Some(mut sender) = self.pool.take() {
+            // The upstream may close it at this moment. What was not sent can go another way; what
+            // may have been sent, only if it does no harm twice, and if there is nothing to it
+            // but its head.
+            let again =
+                (request.method().is_idempotent() && request.body().is_end_stream()).then(|| {
+                    (request.method().clone(), request.uri().clone(), request.headers().clone())
+                });
+            let open = request.body().open();
+            match in_time(sender.try_send_request(request), gate).await {
+                Ok(response) => return Ok(Sent { response, sender, permit }),
+                Err(mut error) => match (error.take_message(), again) {
+                    (Some(unsent), _) => request = unsent,
+                    (None, Some((method, uri, headers))) => {
+                        request = Request::new(RequestBody::empty(open));
+                        *request.method_mut() = method;
+                        *request.uri_mut() = uri;
+                        *request.headers_mut() = headers;
+                        break;
+                    }
+                    (None, None) => return Err(SendError::Http(error.into_error())),
+                },
+            }
+        }
+        let mut sender = self.upstream.connect().await?;
+        let response =
+            in_time(sender.send_request(request), gate).await.map_err(SendError::Http)?;
+        Ok(Sent { response, sender, permit })
+    }
+
+    /// Joins the two connections, once hyper has let go of both.
+    fn switch(
+        &self,
+        client: OnUpgrade,
+        mut response: Response<Incoming>,
+        permit: OwnedSemaphorePermit,
+    ) -> Response<AnswerBody> {
+        self.counts.upgrades.fetch_add(1, Ordering::Relaxed);
+        let upstream = hyper::upgrade::on(&mut response);
+        tokio::spawn(tunnel(client, upstream, permit, self.abandon.clone()));
+        response.map(|_| AnswerBody::Own(None))
+    }
+
+    /// For what is not passed on. The connection ends with it: where the next request begins is
+    /// not known.
+    fn refuse(&self, status: StatusCode, why: &str) -> Response<AnswerBody> {
+        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        let mut response = own(status, why);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+impl Client {
+    /// When the request began; none if it could be read in two ways.
+    fn began<B>(&self, request: &Request<B>) -> Option<Instant> {
+        if !is_http_1(request) {
+            return Some(Instant::now());
+        }
+        self.heads.lock().take().filter(|head| !head.ambiguous).map(|head| head.began)
+    }
+}
+
+/// Opens the gate where the upstream says nothing about the body.
+async fn in_time<T>(sending: impl Future<Output = T>, gate: Option<&Gate>) -> T {
+    let Some(gate) = gate else { return sending.await };
+    let mut sending = std::pin::pin!(sending);
+    tokio::select! {
+        sent = &mut sending => sent,
+        () = tokio::time::sleep(CONTINUE_AFTER) => {
+            gate.open();
+            sending.await
+        }
+    }
+}
+
+fn is_http_1<B>(request: &Request<B>) -> bool {
+    request.version() != Version::HTTP_2
+}
+
+/// An answer of the proxy's own.
+fn own(status: StatusCode, why: &str) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Own(Some(Bytes::from(format!("{why}\n")))));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,101 @@
+//! A client's connection with a look at its heads, and a limit on how long one may take.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use super::heads::Heads;
+
+/// The heads of one connection, between the reading and the service.
+#[derive(Clone, Debug)]
+pub(super) struct SharedHeads(Arc<Mutex<Heads>>);
+
+pub(super) struct Guarded<S> {
+    stream: S,
+    heads: SharedHeads,
+    /// How long a head may take from its first byte.
+    limit: Duration,
+    /// Made when a head comes in parts for the first time; nearly none does.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl SharedHeads {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Heads::new())))
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Heads> {
+        // Nothing that could panic happens between two states of it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Guarded<S> {
+    pub(super) fn new(stream: S, heads: SharedHeads, limit: Duration) -> Self {
+        Self { stream, heads, limit, timer: None }
+    }
+
+    /// Ready when the head that is being read has taken too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(since) = self.heads.lock().partial_since() else { return Poll::Pending };
+        let due = tokio::time::Instant::from_std(since + self.limit);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if timer.deadline() != due {
+            timer.as_mut().reset(due);
+        }
+        timer.as_mut().poll(cx)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) => {
+                self.heads.lock().read(&buffer.filled()[before..], Instant::now());
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending => self.poll_late(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            failed => failed,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

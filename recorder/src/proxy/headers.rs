@@ -1,0 +1,106 @@
+//! Which headers an intermediary passes on (RFC 9110 7.6.1).
+
+use bytes::Bytes;
+use hyper::header::{
+    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+/// Those that are about one connection alone, whether or not `Connection` names them.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Removes what is about this connection alone.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    // Names that are no header names remove nothing.
+    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Whether the sender takes trailers (`TE: trailers`).
+pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
+    tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"))
+}
+
+/// What the client wants to change the connection to. `h2c` is not passed on: the requests that
+/// came after it could not be seen.
+pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    let to = headers.get(UPGRADE).filter(|_| asked)?;
+    (!to.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| to.clone())
+}
+
+/// For the record: in order, without what is about the connection alone.
+pub(super) fn seen(headers: &HeaderMap) -> Vec<(String, Bytes)> {
+    let named: Vec<&str> = tokens(headers, &CONNECTION).collect();
+    let passed_on = |name: &HeaderName| {
+        !HOP_BY_HOP.contains(name)
+            && !named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| passed_on(name))
+        .map(|(name, value)| (name.as_str().to_owned(), Bytes::copy_from_slice(value.as_bytes())))
+        .collect()
+}
+
+/// The elements of a header that is a list of tokens.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        lines.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn what_connection_names_is_neither_passed_on_nor_recorded() {
+        let mut headers = map(&[
+            ("host", "a"),
+            ("connection", "keep-alive, X-Mine ,te"),
+            ("keep-alive", "timeout=5"),
+            ("x-mine", "1"),
+            ("te", "trailers"),
+            ("accept", "b"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let names = |seen: Vec<(String, Bytes)>| seen.into_iter().map(|(name, _)| name).collect();
+        let recorded: Vec<String> = names(seen(&headers));
+        assert_eq!(recorded, ["host", "accept"]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers, map(&[("host", "a"), ("accept", "b")]));
+    }
+
+    #[test]
+    fn an_upgrade_needs_both_headers_and_is_not_to_http_2() {
+        let asked = |connection, to| upgrade(&map(&[("connection", connection), ("upgrade", to)]));
+        assert_eq!(asked("keep-alive, Upgrade", "websocket").unwrap(), "websocket");
+        assert_eq!(asked("keep-alive", "websocket"), None);
+        assert_eq!(asked("Upgrade, HTTP2-Settings", "h2c"), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! A reverse proxy between clients and the system under test, which records what passes.
+//!
+//! One thread serves all clients on a runtime of its own ([`serve`], [`forward`]): bodies stream
+//! through in both directions ([`body`]), with a tap that keeps a bounded copy ([`tap`]). What
+//! is known of an exchange gathers in [`open`], and goes through a bounded queue ([`sink`]) to a
+//! second thread ([`collect`]), which correlates it and writes the journal.
+//!
+//! Memory: 256 KiB or less a connection for buffers and heads, [`Limits::bodies`] for all bodies
+//! that are kept, and the queue's heads.
+
+mod body;
+mod collect;
+mod error;
+mod forward;
+mod guard;
+mod headers;
+mod heads;
+mod limits;
+mod open;
+mod pool;
+mod rewrite;
+mod run;
+mod serve;
+mod sink;
+mod tap;
+mod tls;
+mod upgrade;
+mod upstream;
+
+pub use collect::{Observer, Totals};
+pub use error::ProxyError;
+pub use limits::Limits;
+pub use run::{Config, Recording, record};
+pub use sink::OnFull;
+pub use tls::{Identity, Trust};
+pub use upstream::UpstreamUrl;

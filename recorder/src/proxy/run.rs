@@ -1,0 +1,207 @@
+//! A recording from start to end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use chrono::Utc;
+use seeder::manifest::format::Manifest;
+use sha2::{Digest, Sha256};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::collect::{Collector, Observer, Totals};
+use super::error::ProxyError;
+use super::forward::{Counts, Proxy};
+use super::limits::Limits;
+use super::open;
+use super::pool::Pool;
+use super::serve::Server;
+use super::sink::{OnFull, Sink};
+use super::tap::Room;
+use super::tls::{self, Identity, Trust};
+use super::upstream::{Upstream, UpstreamUrl};
+use crate::correlate::{self, Correlator, Rules, SessionBy};
+use crate::trace::finish::Finished;
+use crate::trace::format::{self, Header, Source, SourceKind};
+use crate::trace::journal::Journal;
+
+/// What to record, and how.
+#[derive(Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub upstream: UpstreamUrl,
+    pub trust: Trust,
+    /// What clients are shown; none for plain text.
+    pub identity: Option<Identity>,
+    /// Hosts beside loopback that may be the upstream.
+    pub allowed_hosts: Vec<String>,
+    /// Whether the upstream gets the client's `Host` instead of its own.
+    pub preserve_host: bool,
+    pub out: PathBuf,
+    /// From the first moment on; none for until told to stop.
+    pub duration: Option<Duration>,
+    /// How long a head may take from its first byte.
+    pub head_timeout: Duration,
+    pub on_full: OnFull,
+    pub limits: Limits,
+    /// Whose logins are known.
+    pub manifest: Option<Manifest>,
+    pub session_by: SessionBy,
+    pub rules: Rules,
+}
+
+/// What was recorded.
+#[derive(Debug)]
+pub struct Recording {
+    pub finished: Finished,
+    pub totals: Totals,
+    pub length: Duration,
+}
+
+/// Records until `shutdown` is cancelled or the duration has passed; then requests in flight get
+/// 10 s to finish, and the trace is written. `listening` is told the address once there is one.
+///
+/// # Errors
+/// When the upstream is refused or unreachable, the address is taken, or a file or limit does not
+/// allow it: nothing is recorded then. When the disk refuses, which leaves the journal.
+pub async fn record(
+    config: Config,
+    shutdown: CancellationToken,
+    observer: Box<dyn Observer>,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<Recording, ProxyError> {
+    let limits = config.limits;
+    limits.check()?;
+    let upstream = Upstream::resolve(&config.upstream, &config.allowed_hosts, &config.trust)?;
+    let tls = config.identity.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
+    upstream.connect().await.map_err(|source| ProxyError::Unreachable {
+        upstream: config.upstream.to_string(),
+        source,
+    })?;
+    let listen = |source| ProxyError::Listen { address: config.listen, source };
+    let listener = std::net::TcpListener::bind(config.listen).map_err(listen)?;
+    listener.set_nonblocking(true).map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+
+    let (started, wall, prefix) = (Instant::now(), Utc::now(), prefix());
+    let journal = Journal::create(&config.out, &header(&config, wall))?;
+    let (sink, exchanges) = Sink::new(config.on_full, limits.upstream);
+    let recording = Arc::new(open::Recording {
+        started,
+        sink,
+        room: Room::new(limits.bodies),
+        max_body: limits.body,
+        prefix: prefix.clone(),
+        next: AtomicU64::new(1),
+        over: AtomicBool::new(false),
+    });
+    let counts = Arc::new(Counts::default());
+    let collector = Collector {
+        journal,
+        path: Journal::path_for(&config.out),
+        correlator: Correlator::new(correlate::Config {
+            manifest: config.manifest,
+            session_by: config.session_by,
+            rules: config.rules,
+            started: wall,
+            prefix,
+        }),
+        recording: Arc::clone(&recording),
+        counts: Arc::clone(&counts),
+        observer,
+        failed: None,
+        unwritten: 0,
+        totals: Totals::default(),
+    };
+    let stop = shutdown.child_token();
+    let server = Server {
+        proxy: Arc::new(Proxy {
+            recording,
+            upstream,
+            pool: Arc::new(Pool::default()),
+            at_work: Arc::new(Semaphore::new(limits.upstream)),
+            preserve_host: config.preserve_host,
+            counts,
+            abandon: CancellationToken::new(),
+        }),
+        tls,
+        head_timeout: config.head_timeout,
+        max_connections: limits.connections,
+        stop: stop.clone(),
+    };
+
+    // Two threads of their own: one for all connections, one for the disk.
+    let done = Arc::new(AtomicBool::new(false));
+    let served = Arc::clone(&done);
+    let serving = tokio::task::spawn_blocking(move || {
+        let _done = Done(served);
+        serve(server, listener)
+    });
+    let collecting = tokio::task::spawn_blocking(move || collector.run(exchanges, &done));
+    listening(address);
+    if let Some(duration) = config.duration {
+        tokio::spawn(async move {
+            tokio::time::sleep(duration).await;
+            stop.cancel();
+        });
+    }
+    let serving = serving.await?;
+    let length = started.elapsed();
+    let (finished, totals) = collecting.await??;
+    serving.map(|()| Recording { finished, totals, length })
+}
+
+/// Says that no exchange will come any more, whatever ended the serving.
+struct Done(Arc<AtomicBool>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+fn serve(server: Server, listener: std::net::TcpListener) -> Result<(), ProxyError> {
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Runtime)?;
+    runtime.block_on(async move {
+        let listener = TcpListener::from_std(listener).map_err(ProxyError::Runtime)?;
+        server.run(listener).await;
+        Ok(())
+    })
+    // Dropping the runtime ends all tasks, and with them what is still open.
+}
+
+fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
+    Header {
+        format: format::FORMAT.to_owned(),
+        version: format::VERSION.to_owned(),
+        tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started,
+        sources: vec![Source {
+            kind: SourceKind::Proxy,
+            seed: None,
+            manifest: config.manifest.as_ref().map(|manifest| manifest.header.digest.clone()),
+            input: None,
+            target: Some(config.upstream.to_string()),
+        }],
+        personas: Vec::new(),
+        redaction: config.rules.secret_names(),
+        shapes: BTreeMap::new(),
+    }
+}
+
+/// Another one for each recording, so that the ids of two can stand in one file.
+fn prefix() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut hash = Sha256::new();
+    hash.update(now.as_nanos().to_le_bytes());
+    hash.update(std::process::id().to_le_bytes());
+    hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,139 @@
+//! Takes connections of clients, until told to stop.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::forward::{Client, Proxy, answer};
+use super::guard::{Guarded, SharedHeads};
+
+/// A larger head is refused with 431.
+const MAX_HEAD: usize = 64 << 10;
+
+/// How long requests in flight may take once the recording is over.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Pause where no connection can be taken, for want of descriptors or memory.
+const RETRY: Duration = Duration::from_millis(50);
+
+pub(super) struct Server {
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) tls: Option<TlsAcceptor>,
+    /// How long a TLS handshake, and how long a head may take from its first byte.
+    pub(super) head_timeout: Duration,
+    pub(super) max_connections: usize,
+    /// No new connections and requests from then on.
+    pub(super) stop: CancellationToken,
+}
+
+/// What all connections share.
+struct Shared {
+    proxy: Arc<Proxy>,
+    tls: Option<TlsAcceptor>,
+    head_timeout: Duration,
+    http: Builder<TokioExecutor>,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Serves until stopped; then what is in flight gets 10 s to finish. Connections that are
+    /// still there afterwards end with the runtime.
+    pub(super) async fn run(self, listener: TcpListener) {
+        let Self { proxy, tls, head_timeout, max_connections, stop } = self;
+        let mut http = Builder::new(TokioExecutor::new());
+        http.http1().max_buf_size(MAX_HEAD).auto_date_header(false);
+        http.http2().max_header_list_size(MAX_HEAD as u32).auto_date_header(false);
+        let shared = Arc::new(Shared { proxy, tls, head_timeout, http, stop });
+        let places = Arc::new(Semaphore::new(max_connections));
+        let connections = TaskTracker::new();
+        let taking = async {
+            // The semaphore is never closed.
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                match listener.accept().await {
+                    Ok((stream, peer)) => {
+                        drop(
+                            connections.spawn(Arc::clone(&shared).connection(stream, peer, place)),
+                        );
+                    }
+                    Err(_) => tokio::time::sleep(RETRY).await,
+                }
+            }
+        };
+        tokio::select! {
+            () = taking => {}
+            () = shared.stop.cancelled() => {}
+        }
+        drop(listener);
+        connections.close();
+        let ended = tokio::time::timeout(GRACE, connections.wait()).await;
+        // Tunnels have no end of their own, and what is not done by now never will be.
+        shared.proxy.recording.over.store(true, Ordering::Relaxed);
+        shared.proxy.abandon.cancel();
+        // An error means that some are still there; dropping the runtime ends them.
+        let _ = ended;
+    }
+}
+
+impl Shared {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        _peer: SocketAddr,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let counts = Arc::clone(&self.proxy.counts);
+        // Relaxed: these are counts, nothing else is read by them.
+        let number = counts.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        counts.open.fetch_add(1, Ordering::Relaxed);
+        // Without it answers would wait for acknowledgements; one that fails is gone already.
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => self.serve(stream, number, false).await,
+            Some(acceptor) => {
+                // A handshake that fails or takes too long is the client's loss.
+                let handshake = tokio::time::timeout(self.head_timeout, acceptor.accept(stream));
+                if let Ok(Ok(stream)) = handshake.await {
+                    self.serve(stream, number, true).await;
+                }
+            }
+        }
+        counts.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    async fn serve<S>(&self, stream: S, number: u64, tls: bool)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let heads = SharedHeads::new();
+        let guarded = Guarded::new(stream, heads.clone(), self.head_timeout);
+        let client = Arc::new(Client { number, tls, heads });
+        let service =
+            service_fn(|request| answer(Arc::clone(&self.proxy), Arc::clone(&client), request));
+        let io = TokioIo::new(guarded);
+        let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        let unreadable = served.is_err_and(|error| {
+            let error = error.downcast_ref::<hyper::Error>();
+            error.is_some_and(hyper::Error::is_parse)
+        });
+        self.proxy.counts.refused.fetch_add(u64::from(unreadable), Ordering::Relaxed);
+    }
+}

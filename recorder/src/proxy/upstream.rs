@@ -1,0 +1,156 @@
+//! The upstream: where it is, and connections to it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use seeder::safety;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::body::RequestBody;
+use super::error::ProxyError;
+use super::rewrite::Origin;
+use super::tls::{self, Trust};
+
+/// For TCP and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Scheme, host and port of the system that is recorded.
+#[derive(Clone, Debug)]
+pub struct UpstreamUrl(Url);
+
+impl FromStr for UpstreamUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |why: &str| format!("{why}; expected a URL such as http://127.0.0.1:8080");
+        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(wrong("not an http or https URL"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("credentials do not belong there, clients send theirs"));
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(wrong("a path does not belong there, clients send theirs"));
+        }
+        Ok(Self(url))
+    }
+}
+
+impl std::fmt::Display for UpstreamUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.origin().ascii_serialization())
+    }
+}
+
+/// An upstream, resolved once: every connection goes to these addresses.
+pub(super) struct Upstream {
+    pub(super) origin: Origin,
+    /// Tried in this order.
+    addresses: Vec<SocketAddr>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    http: http1::Builder,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no answer within {} s", CONNECT_TIMEOUT.as_secs())]
+    Timeout,
+    #[error(transparent)]
+    Tcp(io::Error),
+    #[error("TLS failed: {0}")]
+    Tls(io::Error),
+    #[error(transparent)]
+    Http(hyper::Error),
+}
+
+impl Upstream {
+    /// Resolves, checks that load may go there, and prepares TLS. Sends nothing.
+    pub(super) fn resolve(
+        url: &UpstreamUrl,
+        allowed: &[String],
+        trust: &Trust,
+    ) -> Result<Self, ProxyError> {
+        let host = url.0.host_str().unwrap_or_default();
+        let https = url.0.scheme() == "https";
+        let port = url.0.port_or_known_default().unwrap_or(80);
+        let addresses = safety::pin(host, port, allowed)?;
+        let tls = if https {
+            let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+                .map_err(|_| ProxyError::ServerName { host: host.to_owned() })?;
+            let config: Arc<ClientConfig> = tls::client(trust)?;
+            Some((TlsConnector::from(config), name))
+        } else {
+            None
+        };
+        let authority = match url.0.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        let http = http1::Builder::new();
+        Ok(Self { origin: Origin { https, authority }, addresses, tls, http })
+    }
+
+    /// A new connection, which a task of its own drives.
+    pub(super) async fn connect(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.open())
+            .await
+            .unwrap_or(Err(ConnectError::Timeout))
+    }
+
+    async fn open(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
+        let tcp = TcpStream::connect(&*self.addresses).await.map_err(ConnectError::Tcp)?;
+        tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
+        match &self.tls {
+            None => self.handshake(tcp).await,
+            Some((connector, name)) => {
+                let stream =
+                    connector.connect(name.clone(), tcp).await.map_err(ConnectError::Tls)?;
+                self.handshake(stream).await
+            }
+        }
+    }
+
+    async fn handshake<S>(&self, stream: S) -> Result<SendRequest<RequestBody>, ConnectError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) =
+            self.http.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Http)?;
+        // What goes wrong is told to whoever waits for an answer. It ends with its connection.
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_is_scheme_host_and_port() {
+        for text in ["localhost:80", "ftp://a", "http://a/b", "http://a?b", "http://u:hunter2@a"] {
+            let error = text.parse::<UpstreamUrl>().unwrap_err();
+            assert!(error.contains("such as http://") && !error.contains("hunter2"), "{error}");
+        }
+        for (text, authority) in [
+            ("http://127.0.0.1:8080/", "127.0.0.1:8080"),
+            ("http://[::1]:81", "[::1]:81"),
+            ("https://localhost:443", "localhost"),
+        ] {
+            let url: UpstreamUrl = text.parse().unwrap();
+            let upstream = Upstream::resolve(&url, &[], &Trust::Insecure).unwrap();
+            assert_eq!(upstream.origin.authority, authority);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! How a recording ends, in good order or not.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::peer::{OK, Proxy, Upstream};
+use crate::world::{good, read, recorder, run, text};
+
+#[test]
+fn a_signal_ends_the_recording_with_its_trace() {
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::start(&upstream.url(), &[]);
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&proxy.journal()), 0o600);
+    let mut client = proxy.client();
+    client.send("GET /a HTTP/1.1\r\nhost: a\r\nauthorization: Bearer s3cret-t0ken\r\ncookie: a=s3cret\r\n\r\n");
+    client.expect(OK);
+    // Still connected, and idle: that keeps nothing up.
+    let recorded = proxy.stop();
+    assert_eq!(recorded.code, Some(143));
+    assert_eq!(recorded.results(), [Ok(200)]);
+    assert_eq!(recorded.summary["requests"], 1);
+    let trace = recorded.folder.path().join("t.jsonl");
+    assert_eq!(mode(&trace), 0o600);
+    assert!(!std::fs::read_to_string(&trace).unwrap().contains("s3cret"));
+    assert!(!recorded.folder.path().join("t.jsonl.part").exists());
+    let mut check = recorder(&["check"]);
+    good(&run({
+        check.arg(&trace);
+        check
+    }));
+}
+
+#[test]
+fn a_killed_recording_has_all_that_was_answered_200_ms_before() {
+    let upstream = Upstream::answering(OK);
+    let mut proxy = Proxy::start(&upstream.url(), &[]);
+    let (address, over) = (proxy.address, AtomicBool::new(false));
+    let answered: Vec<(String, Instant)> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let over = &over;
+                scope.spawn(move || {
+                    let mut peer = super::peer::Peer::connect(address);
+                    let mut answered = Vec::new();
+                    for number in 0.. {
+                        let path = format!("/{client}/{number}");
+                        peer.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
+                        if peer.bytes(OK.len()) != OK.as_bytes() || over.load(Ordering::SeqCst) {
+                            break;
+                        }
+                        answered.push((path, Instant::now()));
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    answered
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_secs(2));
+        over.store(true, Ordering::SeqCst);
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    // The clients have stopped; what counts is what was answered so long before the kill.
+    let killed = Instant::now();
+    proxy.child.kill().unwrap();
+    proxy.child.wait().unwrap();
+    let mut finish = recorder(&["finish"]);
+    finish.arg(proxy.journal());
+    good(&run(finish));
+    let kept: std::collections::HashSet<String> =
+        read(&proxy.folder.path().join("t.jsonl")).into_iter().map(|r| r.path).collect();
+    let due = answered.iter().filter(|(_, at)| killed - *at > Duration::from_millis(200));
+    let lost: Vec<_> = due.clone().filter(|(path, _)| !kept.contains(path)).collect();
+    assert!(due.count() > 200, "too few to tell");
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn a_full_disk_stops_the_recording_and_not_the_proxy() {
+    let upstream = Upstream::answering(OK);
+    let mut limited = Command::new("sh");
+    // A limit on the size of files stands for the disk: writes fail just so.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$@\"", "sh"]);
+    limited.arg(env!("CARGO_BIN_EXE_recorder")).arg("proxy");
+    limited.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let proxy = Proxy::spawn(limited, &upstream.url(), &[]);
+    let mut client = proxy.client();
+    for number in 0..300 {
+        client.send(format!("GET /{number}/{} HTTP/1.1\r\nhost: a\r\n\r\n", "x".repeat(100)));
+        client.expect(OK);
+    }
+    drop(client);
+    let recorded = proxy.stop();
+    assert_eq!(recorded.code, Some(1), "{}", recorded.stderr);
+    assert!(recorded.stderr.contains("exchanges are dropped from now on"), "{}", recorded.stderr);
+    let last = recorded.stderr.lines().last().unwrap();
+    assert!(last.contains("recorder finish"), "{last}");
+    let dropped = last.split(" exchanges were lost").next().unwrap().rsplit(' ').next().unwrap();
+    let mut finish = recorder(&["finish"]);
+    let journal = recorded.folder.path().join("t.jsonl.part");
+    finish.arg(&journal);
+    let output = run(finish);
+    good(&output);
+    let kept = read(&recorded.folder.path().join("t.jsonl")).len();
+    let dropped: usize = dropped.parse().unwrap_or_else(|_| panic!("{last}"));
+    // What was handed over in one piece with what failed is in neither.
+    assert!(kept > 0 && dropped > 0 && kept + dropped <= 300, "{kept} {dropped}");
+    assert!(text(&output.stdout).contains("requests of"), "{output:?}");
+}
+
+#[test]
+fn exchanges_wait_for_the_disk_where_that_is_asked_for() {
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::start(&upstream.url(), &["--on-full", "block"]);
+    let mut client = proxy.client();
+    for _ in 0..100 {
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.expect(OK);
+    }
+    drop(client);
+    let recorded = proxy.stop();
+    assert_eq!(recorded.results().len(), 100);
+    assert_eq!(recorded.summary["dropped"], 0);
+}
