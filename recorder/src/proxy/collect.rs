@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
@@ -15,8 +15,9 @@ use super::sink::Queued;
 use crate::correlate::{Correlated, Correlator};
 use crate::exchange::Exchange;
 use crate::trace::finish::Finished;
-use crate::trace::format::Result as Outcome;
-use crate::trace::journal::{FLUSH_AFTER, Journal};
+use crate::trace::format::{Request, Result as Outcome};
+use crate::trace::journal::{FLUSH_AFTER, Journal, LateCapture};
+use crate::trace::shape::Shape;
 use crate::trace::writer::WriteError;
 
 /// How often it looks for exchanges. To be woken for each would cost the proxy more than to pass
@@ -73,7 +74,7 @@ impl Collector {
     pub(super) fn run(
         mut self,
         mut exchanges: Receiver<Queued>,
-        done: &std::sync::atomic::AtomicBool,
+        done: &AtomicBool,
     ) -> Result<(Finished, Totals), ProxyError> {
         const { assert!(LOOK.as_millis() + FLUSH_AFTER.as_millis() < 200) };
         let mut told = Instant::now();
@@ -89,6 +90,10 @@ impl Collector {
                 self.observer.second(self.recording.started.elapsed(), &totals);
             }
             if drained && last {
+                if self.failed.is_none() {
+                    let flushed = self.journal.flush();
+                    self.note(flushed);
+                }
                 break;
             }
             if drained {
@@ -116,23 +121,26 @@ impl Collector {
             Outcome::Answer(answer) => answer.status >= 400,
             Outcome::Error(_) => true,
         };
-        if self.failed.is_none() {
-            let written = self.write(request, shape, captures);
-            if written.is_ok() {
-                self.totals.requests += 1;
-                self.totals.failures += u64::from(failure);
-                return;
-            }
-            self.note(written);
+        if self.failed.is_some() {
+            self.unwritten += 1;
+            return;
         }
-        self.unwritten += 1;
+        let before = self.totals.requests;
+        let written = self.write(request, shape, captures);
+        if self.totals.requests > before {
+            self.totals.failures += u64::from(failure);
+        } else {
+            self.unwritten += 1;
+        }
+        self.note(written);
     }
 
+    /// Counts the request if the journal has it, be it only in memory.
     fn write(
         &mut self,
-        mut request: crate::trace::format::Request,
-        shape: Option<crate::trace::shape::Shape>,
-        captures: Vec<crate::trace::journal::LateCapture>,
+        mut request: Request,
+        shape: Option<Shape>,
+        captures: Vec<LateCapture>,
     ) -> Result<(), WriteError> {
         for capture in captures {
             self.journal.capture(capture)?;
@@ -140,7 +148,9 @@ impl Collector {
         if let (Some(shape), Outcome::Answer(answer)) = (shape, &mut request.result) {
             answer.shape = self.journal.shape(shape)?;
         }
-        self.journal.append(&request)
+        let appended = self.journal.append(&request);
+        self.totals.requests += u64::from(!matches!(appended, Err(WriteError::TooLong { .. })));
+        appended
     }
 
     fn flush(&mut self) -> Result<(), WriteError> {
@@ -164,6 +174,9 @@ impl Collector {
             Ok(()) | Err(WriteError::TooLong { .. }) => {}
             Err(error) => {
                 self.observer.lost(&error);
+                let lost = self.journal.waiting();
+                self.unwritten += lost;
+                self.totals.requests -= lost;
                 self.failed = Some(error);
             }
         }
@@ -175,7 +188,7 @@ impl Collector {
 
     fn totals(&self) -> Totals {
         // Relaxed: they are shown, and nothing else is read by them.
-        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.counts;
         Totals {
             open: read(&counts.open),

@@ -1,6 +1,5 @@
 //! Takes connections of clients, until told to stop.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,10 +61,8 @@ impl Server {
             // The semaphore is never closed.
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
                 match listener.accept().await {
-                    Ok((stream, peer)) => {
-                        drop(
-                            connections.spawn(Arc::clone(&shared).connection(stream, peer, place)),
-                        );
+                    Ok((stream, _)) => {
+                        drop(connections.spawn(Arc::clone(&shared).connection(stream, place)));
                     }
                     Err(_) => tokio::time::sleep(RETRY).await,
                 }
@@ -87,12 +84,7 @@ impl Server {
 }
 
 impl Shared {
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        _peer: SocketAddr,
-        _place: OwnedSemaphorePermit,
-    ) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
         let counts = Arc::clone(&self.proxy.counts);
         // Relaxed: these are counts, nothing else is read by them.
         let number = counts.connections.fetch_add(1, Ordering::Relaxed) + 1;

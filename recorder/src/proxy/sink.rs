@@ -67,3 +67,53 @@ impl Sink {
         self.dropped.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tap::Room;
+    use super::*;
+    use crate::exchange::SeenBody;
+    use crate::trace::format::{RecordedError, RecordedErrorKind};
+
+    fn queued() -> Queued {
+        let exchange = Exchange {
+            id: String::new(),
+            connection: 1,
+            at: 0,
+            http: "1.1",
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            headers: Vec::new(),
+            body: SeenBody::Whole(bytes::Bytes::new()),
+            result: Err(RecordedError { kind: RecordedErrorKind::Reset, after_us: 1 }),
+        };
+        let room = Room::new(0);
+        Queued { exchange, _held: [room.hold(), room.hold()] }
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_counted() {
+        let (sink, mut exchanges) = Sink::new(OnFull::Drop, 0);
+        for _ in 0..QUEUED + 3 {
+            sink.send(sink.place().await, queued());
+        }
+        assert_eq!((exchanges.len(), sink.dropped()), (QUEUED, 3));
+        exchanges.recv().await.unwrap();
+        sink.send(sink.place().await, queued());
+        assert_eq!(sink.dropped(), 3);
+    }
+
+    #[tokio::test]
+    async fn where_nothing_may_be_dropped_requests_wait() {
+        let (sink, mut exchanges) = Sink::new(OnFull::Block, 0);
+        for _ in 0..QUEUED {
+            sink.send(sink.place().await, queued());
+        }
+        let mut waiting = std::pin::pin!(sink.place());
+        let now = std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx)));
+        assert!(now.await.is_pending());
+        exchanges.recv().await.unwrap();
+        sink.send(waiting.await, queued());
+        assert_eq!((exchanges.len(), sink.dropped()), (QUEUED, 0));
+    }
+}

@@ -72,6 +72,10 @@ pub struct Journal {
     buffer: Vec<u8>,
     /// When the oldest of them came.
     oldest: Option<Instant>,
+    /// Requests among them.
+    waiting: u64,
+    /// Bytes that the kernel has.
+    written: u64,
     shapes: HashSet<String>,
     shape_bytes: usize,
 }
@@ -102,6 +106,8 @@ impl Journal {
             file,
             buffer: Vec::with_capacity(2 * FLUSH_BYTES),
             oldest: None,
+            waiting: 0,
+            written: 0,
             shapes: HashSet::new(),
             shape_bytes: 0,
         };
@@ -122,6 +128,7 @@ impl Journal {
             self.buffer.truncate(start);
             return Err(WriteError::TooLong { id: request.id.clone(), bytes });
         }
+        self.waiting += 1;
         self.flush_if_due()
     }
 
@@ -170,15 +177,24 @@ impl Journal {
         self.oldest.map(|oldest| oldest + FLUSH_AFTER)
     }
 
+    /// Requests that were added since the last flush: what is lost where one fails.
+    pub fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
     /// Hands all to the kernel: from then on a killed process loses none of it.
     ///
     /// # Errors
-    /// When the disk refuses it.
+    /// When the disk refuses it. The file is then what it was before.
     pub fn flush(&mut self) -> Result<(), WriteError> {
-        self.file
-            .write_all(&self.buffer)
-            .map_err(|source| WriteError::Io { path: self.path.clone(), source })?;
+        if let Err(source) = self.file.write_all(&self.buffer) {
+            // Where even this fails, `finish` still leaves out a line that was cut.
+            let _ = self.file.set_len(self.written);
+            return Err(WriteError::Io { path: self.path.clone(), source });
+        }
+        self.written += self.buffer.len() as u64;
         self.buffer.clear();
+        self.waiting = 0;
         self.oldest = None;
         Ok(())
     }

@@ -270,6 +270,20 @@ fn late_captures_and_shapes_find_their_place() {
 }
 
 #[test]
+fn what_was_dropped_is_told_at_the_end_also_after_a_crash() {
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("t.jsonl");
+    let mut journal = Journal::create(&trace, &header()).unwrap();
+    journal.dropped(2).unwrap();
+    journal.append(&request("a", 1)).unwrap();
+    journal.dropped(7).unwrap();
+    journal.flush().unwrap();
+    drop(journal);
+    assert_eq!(finish(&Journal::path_for(&trace), RUN_BYTES).unwrap().end.dropped, 7);
+    assert_eq!(read_all(&trace).unwrap().2.dropped, 7);
+}
+
+#[test]
 fn damage_inside_a_journal_is_told_with_file_and_line() {
     let folder = TempDir::new().unwrap();
     let trace = folder.path().join("t.jsonl");

@@ -8,6 +8,9 @@ use tempfile::TempDir;
 use super::peer::{OK, Upstream};
 use crate::world::{recorder, run, text};
 
+/// What, the upstream, the trace, more options, the exit code, and what is told.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a [&'a str], i32, &'a str);
+
 #[test]
 fn mistakes_are_told_in_one_line_with_the_exit_code_that_stands_for_them() {
     let upstream = Upstream::answering(OK);
@@ -26,7 +29,7 @@ fn mistakes_are_told_in_one_line_with_the_exit_code_that_stands_for_them() {
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let busy_address = busy.local_addr().unwrap().to_string();
 
-    let cases: [(&str, &str, &str, &[&str], i32, &str); 14] = [
+    let cases: [Case<'_>; 14] = [
         ("upstream down", &closed, &out, &[], 4, "cannot reach http://127.0.0.1:"),
         ("no TLS there", &plain, &out, &["--insecure"], 4, "TLS failed"),
         ("not loopback", "http://192.0.2.1", &out, &[], 3, "--allow-host 192.0.2.1"),

@@ -1,5 +1,7 @@
 //! What passes through unchanged.
 
+use std::net::SocketAddr;
+
 use super::peer::{OK, Proxy, Upstream};
 
 struct Case {
@@ -52,7 +54,7 @@ const CASES: [Case; 8] = [
     },
 ];
 
-fn with_host(request: &[u8], host: impl ToString) -> Vec<u8> {
+fn with_host(request: &[u8], host: SocketAddr) -> Vec<u8> {
     // Bodies of requests are text here.
     std::str::from_utf8(request).unwrap().replace("HOST", &host.to_string()).into_bytes()
 }
