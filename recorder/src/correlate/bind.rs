@@ -32,9 +32,9 @@ pub(super) struct Binder<'a> {
 
 impl Binder<'_> {
     /// What to change in `text`, of which these are the places.
-    pub(super) fn edits(&mut self, text: &str, places: Vec<Place<'_>>) -> Vec<Edit> {
+    pub(super) fn edits(&mut self, text: &str, places: &[Place<'_>]) -> Vec<Edit> {
         let mut edits = Vec::new();
-        for place in &places {
+        for place in places {
             self.place(place, text, &mut edits);
         }
         self.known_secrets(text, &mut edits);

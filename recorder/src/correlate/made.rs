@@ -41,13 +41,13 @@ pub(super) fn id(text: &str) -> Option<FreshId> {
         && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         && text.bytes().any(|b| b.is_ascii_digit())
         && text.bytes().any(|b| b.is_ascii_lowercase());
-    is_hex.then(|| FreshId::Hex(text.len() as u32))
+    is_hex.then_some(FreshId::Hex(text.len() as u32))
 }
 
 /// Digits that are too many for a count.
 pub(super) fn number(text: &str) -> Option<FreshId> {
     let is_long = matches!(text.len(), 9..=30) && text.bytes().all(|b| b.is_ascii_digit());
-    (is_long && !text.starts_with('0')).then(|| FreshId::Digits(text.len() as u32))
+    (is_long && !text.starts_with('0')).then_some(FreshId::Digits(text.len() as u32))
 }
 
 /// RFC 9562, section 4, of any version.

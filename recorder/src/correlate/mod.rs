@@ -97,7 +97,7 @@ struct Session {
 }
 
 /// A request's body as it will be stored, before anything is bound.
-enum Text {
+enum Sent {
     None,
     Text(String),
     Binary(Vec<u8>),
@@ -137,7 +137,7 @@ impl Correlator {
         let body = text_body(body, header("content-encoding"));
         let content_type = header("content-type").to_ascii_lowercase();
         let places = match &body {
-            Text::Text(text) => body_places(text, &content_type, header("content-type")),
+            Sent::Text(text) => body_places(text, &content_type, header("content-type")),
             _ => Vec::new(),
         };
         let login = self.login(&places);
@@ -163,7 +163,7 @@ impl Correlator {
             segments: Vec::new(),
         };
         let mut bind = Vec::new();
-        let edits = binder.edits(&path, places::of_path(&path));
+        let edits = binder.edits(&path, &places::of_path(&path));
         let (stored_path, bindings) = edit::apply(&path, edits, Part::Path);
         bind.extend(bindings);
         let mut stored_headers = Vec::with_capacity(headers.len());
@@ -173,22 +173,22 @@ impl Correlator {
             }
             // What is not text cannot be stored, and hardly matters to any server.
             let Ok(value) = std::str::from_utf8(value) else { continue };
-            let edits = binder.edits(value, vec![places::of_header(name, value)]);
+            let edits = binder.edits(value, &[places::of_header(name, value)]);
             let (value, bindings) = edit::apply(value, edits, Part::Header(stored_headers.len()));
             bind.extend(bindings);
             stored_headers.push((canonical(name), value));
         }
         let stored_body = match &body {
-            Text::None => None,
-            Text::Text(text) => {
-                let edits = binder.edits(text, places);
+            Sent::None => None,
+            Sent::Text(text) => {
+                let edits = binder.edits(text, &places);
                 let (text, bindings) = edit::apply(text, edits, Part::Body);
                 bind.extend(bindings);
                 Some(Body::Text(text))
             }
-            Text::Binary(bytes) if binder.values.secrets().are_in(bytes) => Some(truncated(bytes)),
-            Text::Binary(bytes) => Some(Body::Base64(BASE64_STANDARD.encode(bytes))),
-            Text::Unknown { size, sha256 } => {
+            Sent::Binary(bytes) if binder.values.secrets().are_in(bytes) => Some(truncated(bytes)),
+            Sent::Binary(bytes) => Some(Body::Base64(BASE64_STANDARD.encode(bytes))),
+            Sent::Unknown { size, sha256 } => {
                 Some(Body::Truncated { size: *size, sha256: sha256.clone() })
             }
         };
@@ -332,19 +332,19 @@ fn text_of<'a>(headers: &'a [(String, Bytes)], name: &str) -> &'a str {
 }
 
 /// Content coding is undone, because what is bound stands in the plain text.
-fn text_body(body: SeenBody, coding: &str) -> Text {
+fn text_body(body: SeenBody, coding: &str) -> Sent {
     let bytes = match body {
-        SeenBody::TooLarge { size, sha256 } => return Text::Unknown { size, sha256 },
-        SeenBody::Whole(bytes) if bytes.is_empty() => return Text::None,
+        SeenBody::TooLarge { size, sha256 } => return Sent::Unknown { size, sha256 },
+        SeenBody::Whole(bytes) if bytes.is_empty() => return Sent::None,
         SeenBody::Whole(bytes) => bytes,
     };
     let Some(plain) = coding::decoded(&bytes, coding) else {
-        let Body::Truncated { size, sha256 } = truncated(&bytes) else { return Text::None };
-        return Text::Unknown { size, sha256 };
+        let Body::Truncated { size, sha256 } = truncated(&bytes) else { return Sent::None };
+        return Sent::Unknown { size, sha256 };
     };
     match String::from_utf8(plain.into_owned()) {
-        Ok(text) => Text::Text(text),
-        Err(error) => Text::Binary(error.into_bytes()),
+        Ok(text) => Sent::Text(text),
+        Err(error) => Sent::Binary(error.into_bytes()),
     }
 }
 

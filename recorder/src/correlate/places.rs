@@ -131,7 +131,8 @@ pub(super) fn of_multipart<'a>(body: &'a str, boundary: &str) -> Vec<Place<'a>> 
 
 /// What is no escape, and what would not be UTF-8, stays as it is.
 pub(super) fn percent_decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    if !text.contains('%') && !(plus_is_space && text.contains('+')) {
+    let is_escaped = text.contains('%') || (plus_is_space && text.contains('+'));
+    if !is_escaped {
         return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();
