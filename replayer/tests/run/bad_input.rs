@@ -1,5 +1,7 @@
 //! Each mistake is told in one line that says what, where and what would be right.
 
+use std::process::Command;
+
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
 fn place() -> Workplace {
@@ -107,6 +109,21 @@ fn more_users_than_descriptors() {
         place.run("http://127.0.0.1:9", &[&options[..], &["--max-rate", "1000000000"]].concat());
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("fit: run fewer users"), "{}", ran.stderr);
+}
+
+/// In a network of its own, which has a hundred local ports and leads nowhere.
+#[test]
+fn more_users_than_ports() {
+    let place = place();
+    let tool = place.command("http://127.0.0.1:9", &["--users", "150", "--duration", "5s"]);
+    let narrow = "echo 40000 40099 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$0\" \"$@\"";
+    let mut apart = Command::new("unshare");
+    apart.args(["--map-root-user", "--net", "sh", "-c", narrow]);
+    let ran = place.ran(apart.arg(tool.get_program()).args(tool.get_args()).output().unwrap());
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    for word in ["150 connections", "100", "--source-ip"] {
+        assert!(ran.stderr.contains(word), "{word:?} is not in {}", ran.stderr);
+    }
 }
 
 #[test]
