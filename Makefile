@@ -73,8 +73,9 @@ fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten m
 	@fixtures/checks/fuzz.sh
 
 .PHONY: bench-proxy
-bench-proxy: build ## the recording proxy against nginx and mitmdump, in latency and CPU
+bench-proxy: build ## the recording proxy against nginx and mitmdump, and its memory
 	@fixtures/bench/proxy.py
+	@fixtures/bench/proxy_memory.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside
