@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -119,10 +120,35 @@ impl Upstream {
 
 /// `recorder proxy`, listening.
 pub(crate) struct Proxy {
-    pub(crate) child: Child,
+    pub(crate) child: Process,
     stderr: BufReader<ChildStderr>,
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
+}
+
+/// A process that a failing test does not leave behind.
+pub(crate) struct Process(Child);
+
+impl Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended long since.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What a recording left.
@@ -149,7 +175,7 @@ impl Proxy {
         stderr.read_line(&mut line).unwrap();
         let address = line.split("://").nth(1).and_then(|rest| rest.split(',').next());
         let address = address.unwrap_or_else(|| panic!("{line}")).parse().unwrap();
-        Self { child, stderr, address, folder }
+        Self { child: Process(child), stderr, address, folder }
     }
 
     pub(crate) fn client(&self) -> Peer {
