@@ -62,7 +62,7 @@ lint: setup ## formatting and lints, warnings denied
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/checks/*.sh; fi
 
 .PHONY: bench
-bench: bench-seed bench-proxy ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -76,6 +76,10 @@ fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten m
 bench-proxy: build ## the recording proxy against nginx and mitmdump, and its memory
 	@fixtures/bench/proxy.py
 	@fixtures/bench/proxy_memory.py
+
+.PHONY: bench-replay
+bench-replay: build ## the replayer's processor time a request beside wrk's
+	@fixtures/bench/replay.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside

@@ -387,8 +387,8 @@ impl State {
         let Some(requests) = session.body.begin() else { return false };
         if run.first == 0 {
             self.prologue_end = (session.prologue == 0).then_some((run.start, Duration::ZERO));
-            if run.number > 0 {
-                // A new user: nothing of the one before is left.
+            if run.number > 0 && load.restart == Restart::NewUser {
+                // Nothing of the one before is left.
                 self.login.reset(plan.personas[session.persona].login_slots);
                 self.cookies = Jar::default();
                 self.login_generation += 1;

@@ -48,6 +48,27 @@ fn each_user_has_cookies_of_his_own_that_go_where_they_belong() {
 }
 
 #[test]
+fn who_never_logs_in_stays_who_he_is_from_session_to_session() {
+    let trace = TraceBuilder::default().session("s", &[(0, "GET", "/a"), (20, "GET", "/b")]);
+    let run_with = |answer: fn() -> Answer, options: &[&str]| {
+        let server = Server::start(move |_| answer());
+        let load = ["--no-probe", "--users", "1", "--duration", "1s", "--pacing", "closed"];
+        let place = Workplace::new(&trace, 0);
+        let run = place.run(&server.url(), &[&load[..], options].concat()).checked();
+        let asked = server.asked();
+        assert!(asked.len() > 6, "several sessions, not {}", asked.len());
+        let strangers = asked.iter().filter(|asked| asked.header("cookie").is_none()).count();
+        (run.totals.connections_opened, strangers, asked.len())
+    };
+    let greeting = || raw("200 OK\r\nSet-Cookie: user=1; Path=/");
+    let plain = || Answer::Json(200, "{}".into());
+    assert_eq!(run_with(greeting, &[]).1, 1, "his first request");
+    assert_eq!(run_with(plain, &[]).0, 1, "one connection");
+    let (_, strangers, asked) = run_with(greeting, &["--restart", "new-user"]);
+    assert!(strangers >= asked / 2, "{strangers} of {asked}: each session's first");
+}
+
+#[test]
 fn a_redirect_is_not_followed_but_replayed_as_the_client_did() {
     let mut first = request("r0", "s", 0, "GET", "/old");
     answer(&mut first).status = 307;
