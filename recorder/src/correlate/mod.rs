@@ -91,7 +91,6 @@ struct Session {
     account: Option<Arc<Account>>,
     values: Values,
     is_logged_in: bool,
-    requests: u64,
     /// When its latest request was sent.
     last: u64,
 }
@@ -195,8 +194,6 @@ impl Correlator {
         let Binder { mut captures, segments, .. } = binder;
         let name = route::name(&method, &path, &segments, &self.rules);
 
-        let is_first = session.requests == 0;
-        session.requests += 1;
         session.last = session.last.max(at);
         let mut shape = None;
         let mut prologue = false;
@@ -216,7 +213,7 @@ impl Correlator {
                 (size, shape) = giver.answer(&answer);
                 let credentials = giver.credentials;
                 if login.is_some() && answer.status < 400 {
-                    prologue = is_first;
+                    prologue = !session.is_logged_in;
                     session.is_logged_in = true;
                 }
                 for credential in &credentials {

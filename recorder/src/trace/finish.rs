@@ -1,6 +1,6 @@
 //! Makes the trace of a journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -24,8 +24,38 @@ pub struct Finished {
     pub cut_line: Option<u64>,
 }
 
+/// What only a session's later lines say of its earlier ones.
+#[derive(Default)]
+struct Known {
+    persona: Option<String>,
+    account: Option<String>,
+    /// When the last request of its login was sent.
+    prologue: Option<u64>,
+}
+
+impl Known {
+    fn learn(&mut self, request: &Request) {
+        if self.account.is_none() && request.account.is_some() {
+            self.persona.clone_from(&request.persona);
+            self.account.clone_from(&request.account);
+        }
+        if request.prologue {
+            self.prologue = self.prologue.max(Some(request.at));
+        }
+    }
+
+    /// Who logs in later was the same before, and what he did before is part of the login.
+    fn tell(&self, request: &mut Request) {
+        if request.account.is_none() && self.account.is_some() {
+            request.persona.clone_from(&self.persona);
+            request.account.clone_from(&self.account);
+        }
+        request.prologue |= self.prologue.is_some_and(|last| request.at <= last);
+    }
+}
+
 /// Makes the trace `FILE` of the journal `FILE.part` and removes the journal.
-/// Memory: `run_bytes`, the shapes, and the name of each session.
+/// Memory: `run_bytes`, the shapes, and for each session its name, account and persona.
 ///
 /// # Errors
 /// When the journal is damaged elsewhere than at its end, or the trace cannot
@@ -36,7 +66,8 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
         _ => return Err(JournalError::Name { path: journal.to_owned() }),
     };
     let io = |source| WriteError::Io { path: trace.clone(), source };
-    let Scanned { header, sorter, cut_line, dropped } = scan(journal, folder(&trace), run_bytes)?;
+    let scanned = scan(journal, folder(&trace), run_bytes)?;
+    let Scanned { header, sorter, sessions, cut_line, dropped } = scanned;
     let mut writer = TraceWriter::create(&trace, &header)?;
     let mut sorted = sorter.sorted().map_err(io)?;
     let mut waiting: Option<Request> = None;
@@ -45,9 +76,11 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
         let parse = |error: serde_json::Error| io(error.into());
         match key.kind {
             LineKind::Request => {
-                if let Some(request) =
-                    waiting.replace(serde_json::from_slice(&line).map_err(parse)?)
-                {
+                let mut request: Request = serde_json::from_slice(&line).map_err(parse)?;
+                if let Some(known) = sessions.get(&request.session) {
+                    known.tell(&mut request);
+                }
+                if let Some(request) = waiting.replace(request) {
                     writer.write(&request)?;
                 }
             }
@@ -83,6 +116,7 @@ fn add_capture(request: &mut Request, late: LateCapture) {
 struct Scanned {
     header: Header,
     sorter: Sorter,
+    sessions: HashMap<String, Known>,
     cut_line: Option<u64>,
     dropped: u64,
 }
@@ -96,6 +130,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut header = read_header(path, first, &lines)?;
     let mut shapes = BTreeMap::new();
     let mut dropped = 0;
+    let mut sessions: HashMap<String, Known> = HashMap::new();
     let mut sorter = Sorter::new(temporary, run_bytes);
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
@@ -123,7 +158,10 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
             }
         } else {
             match serde_json::from_slice::<Request>(bytes) {
-                Ok(request) => Key { at: request.at, id: request.id, kind: LineKind::Request },
+                Ok(request) => {
+                    sessions.entry(request.session.clone()).or_default().learn(&request);
+                    Key { at: request.at, id: request.id, kind: LineKind::Request }
+                }
                 Err(error) => return Err(damaged(path, &lines, json_message(&error))),
             }
         };
@@ -132,7 +170,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
             .map_err(|source| WriteError::Io { path: temporary.to_owned(), source })?;
     };
     header.shapes = shapes;
-    Ok(Scanned { header, sorter, cut_line, dropped })
+    Ok(Scanned { header, sorter, sessions, cut_line, dropped })
 }
 
 fn damaged<R>(path: &Path, lines: &Lines<R>, message: impl Into<String>) -> JournalError

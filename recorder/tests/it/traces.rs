@@ -376,3 +376,29 @@ fn a_writer_refuses_what_no_reader_would_take() {
     assert!(matches!(writer.write(&long), Err(WriteError::TooLong { .. })));
     assert!(!path.exists(), "no trace has this name until it is finished");
 }
+
+#[test]
+fn who_logs_in_later_was_the_same_before() {
+    let folder = TempDir::new().unwrap();
+    let trace = folder.path().join("t.jsonl");
+    let mut journal = Journal::create(&trace, &header()).unwrap();
+    let unknown = |id: &str, at: u64| Request { account: None, persona: None, ..request(id, at) };
+    let other = Request { session: "s2".to_owned(), ..unknown("r0", 5) };
+    let login = Request { prologue: true, ..request("r3", 30) };
+    for line in [&unknown("r1", 10), &login, &unknown("r2", 20), &unknown("r4", 40), &other] {
+        journal.append(line).unwrap();
+    }
+    journal.finish().unwrap();
+    let read: Vec<_> = crate::world::read(&trace)
+        .into_iter()
+        .map(|r| (r.id, r.account.as_deref() == Some("a1"), r.prologue))
+        .collect();
+    let expected = [
+        ("r0", false, false),
+        ("r1", true, true),
+        ("r2", true, true),
+        ("r3", true, true),
+        ("r4", true, false),
+    ];
+    assert_eq!(read, expected.map(|(id, known, prologue)| (id.to_owned(), known, prologue)));
+}
