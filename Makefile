@@ -12,7 +12,7 @@ RUN := fixtures/steps/run.sh
 # The order of the lines below is the order that `make` lists them in.
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@$(MAKE) --no-print-directory rust
 
 .PHONY: setup
@@ -59,7 +59,7 @@ test: setup ## all tests, then a small load test from end to end with its figure
 lint: setup ## formatting and lints, warnings denied
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/checks/*.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
 
 .PHONY: bench
 bench: bench-seed bench-proxy bench-replay ## all benchmarks there are
@@ -67,6 +67,10 @@ bench: bench-seed bench-proxy bench-replay ## all benchmarks there are
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
 	@fixtures/bench/seed.py
+
+.PHONY: test-clients
+test-clients: build ## personas, curl, Locust and a browser through the proxy, replayed and compared
+	@fixtures/clients/run.sh
 
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
