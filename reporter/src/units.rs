@@ -96,9 +96,10 @@ impl Serialize for Figure {
     }
 }
 
-/// `1,234,567.8`: thousands apart by commas.
+/// `1,234,567.8`: thousands apart by commas. Ties go away from zero, also where
+/// the order of adding left the last bit of a mean below one.
 pub fn grouped(value: f64, decimals: usize) -> String {
-    let text = format!("{:.decimals$}", value.abs());
+    let text = format!("{:.decimals$}", value.abs() * (1.0 + 1e-12));
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(w, f)| (w, f));
     let mut out = String::with_capacity(text.len() + text.len() / 3);
     // A minus before a rounded zero would say nothing.
@@ -206,6 +207,13 @@ mod tests {
         assert_eq!(shown(25_100.0, Unit::Bytes), "24.5 KiB");
         assert_eq!(shown(1_023.9 * 1024.0, Unit::Bytes), "1.00 MiB");
         assert_eq!(shown(5_400.0, Unit::Seconds), "1 h 30 min");
+    }
+
+    #[test]
+    fn a_tie_is_rounded_up_whatever_the_last_bit_of_its_sum() {
+        assert_eq!(shown(4095.0, Unit::Microseconds), "4.10 ms");
+        assert_eq!(shown(4_095.000_000_000_000_5, Unit::Microseconds), "4.10 ms");
+        assert_eq!(shown(4_094.999_999_999_999_5, Unit::Microseconds), "4.10 ms");
     }
 
     #[test]
