@@ -37,11 +37,12 @@ impl Args {
 }
 
 fn text(path: &Path, found: &Inspection) -> String {
-    let mut personas = vec![row(["persona", "weight", "requests", "failed"])];
+    let mut personas = vec![row(["persona", "weight", "sessions", "requests", "failed"])];
     personas.extend(found.personas.iter().map(|(name, persona)| {
         vec![
             name.clone(),
-            persona.weight.to_string(),
+            persona.weight.map_or("-".to_owned(), |weight| weight.to_string()),
+            persona.sessions.to_string(),
             persona.requests.to_string(),
             persona.failures.to_string(),
         ]
@@ -50,7 +51,8 @@ fn text(path: &Path, found: &Inspection) -> String {
         "endpoint",
         "requests",
         "failed",
-        "mean ms",
+        "p50 ms",
+        "p95 ms",
         "max ms",
         "mean bytes",
         "statuses",
@@ -61,7 +63,8 @@ fn text(path: &Path, found: &Inspection) -> String {
             name.clone(),
             endpoint.requests.to_string(),
             endpoint.failures.to_string(),
-            format!("{:.1}", endpoint.mean_us as f64 / 1e3),
+            format!("{:.1}", endpoint.p50_us as f64 / 1e3),
+            format!("{:.1}", endpoint.p95_us as f64 / 1e3),
             format!("{:.1}", endpoint.max_us as f64 / 1e3),
             endpoint.mean_bytes.to_string(),
             statuses.collect::<Vec<_>>().join(" "),

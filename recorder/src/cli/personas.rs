@@ -1,6 +1,6 @@
 //! `recorder personas`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -41,8 +41,12 @@ pub(super) struct Args {
     users: NonZeroU32,
 
     /// How long, from the start of the first user
-    #[arg(long, value_name = "TIME")]
-    duration: humantime::Duration,
+    #[arg(long, value_name = "TIME", required_unless_present = "max_requests")]
+    duration: Option<humantime::Duration>,
+
+    /// End when so many requests were sent, if the duration has not ended it before
+    #[arg(long, value_name = "N")]
+    max_requests: Option<NonZeroU64>,
 
     /// The trace; compressed if it ends in .zst
     #[arg(long, value_name = "FILE")]
@@ -116,9 +120,8 @@ impl Args {
         listen: impl FnOnce() -> CancellationToken,
     ) -> Result<Exit, Error> {
         let json = self.json;
-        let duration = *self.duration;
         let config = self.resolve()?;
-        let progress = Box::new(Progress::new(duration));
+        let progress = Box::new(Progress::new(config.duration, config.max_requests));
         let summary = Summary::from(record(config, listen(), progress).await?);
         if json { print_json(&summary) } else { print(&summary.text()) }?;
         Ok(Exit::Good)
@@ -140,7 +143,8 @@ impl Args {
             allowed_hosts: self.allow_host,
             users: self.users.get(),
             spawn_rate: self.spawn_rate.0,
-            duration: *self.duration,
+            duration: self.duration.map(Into::into),
+            max_requests: self.max_requests,
             seed: self.seed,
             out: self.out,
             allow_failures: self.allow_failures,

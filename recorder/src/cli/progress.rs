@@ -1,6 +1,7 @@
 //! What one sees while recording: a bar on a terminal, else a line a second.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,18 +14,24 @@ const SHOWN: u64 = 3;
 pub(super) struct Progress {
     /// Hidden where stderr is no terminal.
     bar: ProgressBar,
+    /// Whether the bar shows requests, for want of a duration.
+    by_count: bool,
     last: u64,
     failures: HashMap<(String, Option<u16>), u64>,
 }
 
 impl Progress {
-    pub(super) fn new(duration: Duration) -> Self {
-        let bar = ProgressBar::new(duration.as_secs());
-        // The template is a literal; the style without it would do as well.
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} s  {msg}") {
+    pub(super) fn new(duration: Option<Duration>, max_requests: Option<NonZeroU64>) -> Self {
+        let by_count = duration.is_none();
+        let length = duration.map(|duration| duration.as_secs());
+        let bar = ProgressBar::new(length.or(max_requests.map(NonZeroU64::get)).unwrap_or(0));
+        let unit = if by_count { "requests" } else { "s" };
+        let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit}  {{msg}}");
+        // The template is a literal but for the unit; the style without it would do as well.
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
-        Self { bar, last: 0, failures: HashMap::new() }
+        Self { bar, by_count, last: 0, failures: HashMap::new() }
     }
 
     fn line(&self, text: &str) {
@@ -43,7 +50,7 @@ impl Observer for Progress {
         if self.bar.is_hidden() {
             eprintln!("{} s: {counts}", elapsed.as_secs());
         } else {
-            self.bar.set_position(elapsed.as_secs());
+            self.bar.set_position(if self.by_count { totals.requests } else { elapsed.as_secs() });
             self.bar.set_message(counts);
         }
     }

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
@@ -45,8 +47,10 @@ pub struct Config {
     pub users: u32,
     /// Users a second.
     pub spawn_rate: f64,
-    /// From the start of the first user.
-    pub duration: Duration,
+    /// From the start of the first user; none: until `max_requests` were sent, or a shutdown.
+    pub duration: Option<Duration>,
+    /// No more requests than these are sent.
+    pub max_requests: Option<NonZeroU64>,
     pub seed: u64,
     pub out: PathBuf,
     /// Whether to go on where more than a fifth of a persona's requests fail.
@@ -91,7 +95,8 @@ pub struct Recording {
     pub length: Duration,
 }
 
-/// Records until the duration has passed or `shutdown` is cancelled; then
+/// Records until the duration has passed, so many requests were sent or `shutdown` is
+/// cancelled; then
 /// requests in flight get 10 s to finish, and the trace is written.
 ///
 /// # Errors
@@ -143,6 +148,7 @@ pub async fn record(
         exchanges,
         stop: stop.clone(),
         abandon: abandon.clone(),
+        left: config.max_requests.map(|most| AtomicU64::new(most.get())),
     });
     let mut users = JoinSet::new();
     for (index, role) in cast.roles.into_iter().enumerate() {
@@ -158,7 +164,8 @@ pub async fn record(
     }
     drop(stage);
 
-    let played = play(&mut users, started + config.duration, &shutdown, &stop, &abandon).await;
+    let end = config.duration.map(|duration| started + duration);
+    let played = play(&mut users, end, &shutdown, &stop, &abandon).await;
     let length = started.elapsed();
     let collected = collecting.await??;
     let failing = collected.totals.failing().filter(|_| !config.allow_failures);
@@ -180,7 +187,7 @@ pub async fn record(
 /// Waits for the end of all users; the first error of one ends the others.
 async fn play(
     users: &mut JoinSet<Result<(), RecordError>>,
-    end: Instant,
+    end: Option<Instant>,
     shutdown: &CancellationToken,
     stop: &CancellationToken,
     abandon: &CancellationToken,
@@ -188,7 +195,7 @@ async fn play(
     let mut result = Ok(());
     let mut over = std::pin::pin!(async {
         tokio::select! {
-            () = tokio::time::sleep_until(end.into()) => {}
+            () = until(end) => {}
             () = shutdown.cancelled() => {}
             () = stop.cancelled() => {}
         }
@@ -211,6 +218,13 @@ async fn play(
                 }
             },
         }
+    }
+}
+
+async fn until(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One simulated user: logs in once, then does tasks and waits in between.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -37,6 +38,25 @@ pub(super) struct Stage {
     pub(super) stop: CancellationToken,
     /// No answer is waited for any longer.
     pub(super) abandon: CancellationToken,
+    /// Requests that may still be sent; none: any number.
+    pub(super) left: Option<AtomicU64>,
+}
+
+impl Stage {
+    /// Whether one more request may be sent. Whoever sends the last one ends the recording.
+    fn may_send(&self) -> bool {
+        if self.stop.is_cancelled() {
+            return false;
+        }
+        let Some(left) = &self.left else { return true };
+        // Relaxed: nothing else is read by it.
+        let taken =
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if taken == Ok(1) {
+            self.stop.cancel();
+        }
+        taken.is_ok()
+    }
 }
 
 pub(super) struct User {
@@ -196,7 +216,7 @@ impl Session<'_> {
     async fn exchange(&mut self, step: &Step, place: Place) -> Result<(Received, Variables), End> {
         let user = self.user;
         let stage = &*user.stage;
-        if stage.stop.is_cancelled() {
+        if !stage.may_send() {
             return Err(End::Stopped);
         }
         self.sent += 1;

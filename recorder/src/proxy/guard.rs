@@ -15,6 +15,10 @@ use super::heads::Heads;
 #[derive(Clone, Debug)]
 pub(super) struct SharedHeads(Arc<Mutex<Heads>>);
 
+/// The answer to a head that took too long.
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
 pub(super) struct Guarded<S> {
     stream: S,
     heads: SharedHeads,
@@ -35,6 +39,15 @@ impl SharedHeads {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Guarded<S> {
+    /// Says why the connection ends. A client that does not take even this is owed nothing.
+    fn refuse(&mut self, cx: &mut Context<'_>) {
+        if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, REQUEST_TIMEOUT) {
+            let _ = Pin::new(&mut self.stream).poll_flush(cx);
+        }
+    }
+}
+
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S, heads: SharedHeads, limit: Duration) -> Self {
         Self { stream, heads, limit, timer: None }
@@ -52,7 +65,7 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -64,7 +77,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 self.heads.lock().read(&buffer.filled()[before..], Instant::now());
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending => self.poll_late(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => {
+                std::task::ready!(self.poll_late(cx));
+                self.refuse(cx);
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             failed => failed,
         }
     }

@@ -90,7 +90,12 @@ impl TraceReader {
         Self::from_input(path, input)
     }
 
-    fn from_input(path: &Path, input: Box<dyn BufRead + Send>) -> Result<Self, ReadError> {
+    /// As [`TraceReader::open`], of lines that do not come from a file; `path` is what errors
+    /// call it.
+    ///
+    /// # Errors
+    /// As [`TraceReader::open`].
+    pub fn from_input(path: &Path, input: Box<dyn BufRead + Send>) -> Result<Self, ReadError> {
         let mut lines = Lines::new(input);
         let line = lines.next();
         let header = read_header(path, line, &lines)?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::world::{Folder, PERSONAS, Server, recorder, run, text};
+use crate::world::{Folder, PERSONAS, Server, good, read, recorder, run, text};
 
 struct Case<'a> {
     what: &'a str,
@@ -159,6 +159,22 @@ async fn mistakes_are_told_in_one_line_with_the_exit_code_that_stands_for_them()
             told: "such as 10/s",
         },
         Case {
+            what: "no requests",
+            personas: same,
+            url: &server.url,
+            more: &["--max-requests", "0"],
+            code: 2,
+            told: "number would be zero",
+        },
+        Case {
+            what: "output folder missing",
+            personas: same,
+            url: &server.url,
+            more: &["--out", "/nowhere/t.jsonl"],
+            code: 1,
+            told: "cannot write /nowhere/t.jsonl.part",
+        },
+        Case {
             what: "output below a file",
             personas: same,
             url: &server.url,
@@ -201,6 +217,29 @@ async fn mistakes_are_told_in_one_line_with_the_exit_code_that_stands_for_them()
         assert!(by_clap || stderr.lines().count() == 1, "{}: {stderr}", case.what);
         assert!(!folder.trace().exists() && !folder.journal().exists(), "{}", case.what);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_ends_a_recording_of_personas() {
+    let server = Server::start().await;
+    let folder = Folder::new(PERSONAS);
+    let whole = folder.personas(&server.url, &[]);
+    let mut limited = std::process::Command::new("sh");
+    // A limit on the size of files stands for the disk: writes fail just so.
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "sh"]);
+    limited.arg(whole.get_program()).args(whole.get_args());
+    limited.stdin(std::process::Stdio::null());
+    let output = limited.output().unwrap();
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let last = stderr.lines().last().unwrap();
+    let journal = folder.journal();
+    assert!(last.contains(&format!("cannot write {}", journal.display())), "{last}");
+    assert!(!folder.trace().exists());
+    let mut finish = recorder(&["finish"]);
+    finish.arg(&journal);
+    good(&run(finish));
+    assert!(!read(&folder.trace()).is_empty(), "what was written is not lost");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod checking;
+mod goldens;
 mod proxy;
 mod recording;
 mod secrets;

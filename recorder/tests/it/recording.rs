@@ -241,6 +241,23 @@ async fn a_signal_ends_the_recording_and_what_was_in_flight_is_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_recording_ends_at_its_count_of_requests() {
+    let server = Server::start().await;
+    let folder = Folder::new(PERSONAS);
+    let output = run(folder.personas(&server.url, &["--max-requests", "25"]));
+    good(&output);
+    let requests = read(&folder.trace());
+    assert_eq!(requests.len(), 25);
+    assert_eq!(problems(&folder), [""; 0]);
+    let seen = requests.iter().filter(|request| request.name != "GET /empty").count();
+    assert_eq!(
+        server.seen.requests().len(),
+        seen,
+        "what was sent is recorded, and no more is sent"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inspect_counts_what_was_recorded() {
     let server = Server::start().await;
     let folder = Folder::new(PERSONAS);
@@ -260,6 +277,24 @@ async fn inspect_counts_what_was_recorded() {
         found["bindings"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     assert_eq!(counted, bindings as u64);
     assert_eq!(found["personas"]["Taker"]["weight"], 2.0);
+    assert_eq!(found["personas"]["Taker"]["sessions"], 2);
+    for (name, endpoint) in found["endpoints"].as_object().unwrap() {
+        let mut times: Vec<u64> = requests
+            .iter()
+            .filter(|request| request.name == *name)
+            .filter_map(|request| match &request.result {
+                Outcome::Answer(answer) => Some(answer.total_us),
+                Outcome::Error(_) => None,
+            })
+            .collect();
+        times.sort_unstable();
+        assert_eq!(endpoint["max_us"], *times.last().unwrap(), "{name}");
+        for (key, quantile) in [("p50_us", 0.5), ("p95_us", 0.95)] {
+            let rank = (times.len() as f64 * quantile).ceil() as usize;
+            let (exact, shown) = (times[rank.max(1) - 1], endpoint[key].as_u64().unwrap());
+            assert!(shown.abs_diff(exact) * 100 <= exact, "{name} {key}: {shown}, not {exact}");
+        }
+    }
 
     let mut inspect = recorder(&["inspect"]);
     inspect.arg(folder.trace());

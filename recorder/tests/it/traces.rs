@@ -304,6 +304,65 @@ fn damage_inside_a_journal_is_told_with_file_and_line() {
     assert_eq!(fs::read_to_string(&part).unwrap(), text, "the journal stays");
 }
 
+proptest! {
+    #[test]
+    fn a_damaged_journal_becomes_a_whole_trace_or_an_error(
+        requests in requests(),
+        place in any::<prop::sample::Index>(),
+        damage in damages(),
+    ) {
+        let folder = TempDir::new().unwrap();
+        let trace = folder.path().join("t.jsonl");
+        let part = Journal::path_for(&trace);
+        let mut journal = Journal::create(&trace, &header()).unwrap();
+        for request in &requests {
+            journal.append(request).unwrap();
+        }
+        journal.flush().unwrap();
+        drop(journal);
+        damage.apply(&part, place);
+        match finish(&part, 1 << 10) {
+            Ok(finished) => {
+                let read = read_all(&trace).unwrap();
+                prop_assert_eq!(read.2, finished.end);
+                prop_assert!(read.1.len() <= requests.len());
+            }
+            Err(_) => prop_assert!(part.exists() && !trace.exists(), "nothing is lost"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Cut,
+    Byte(u8),
+    Insert(u8),
+    Remove,
+}
+
+fn damages() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        Just(Damage::Cut),
+        any::<u8>().prop_map(Damage::Byte),
+        any::<u8>().prop_map(Damage::Insert),
+        Just(Damage::Remove),
+    ]
+}
+
+impl Damage {
+    fn apply(self, path: &Path, place: prop::sample::Index) {
+        let mut bytes = fs::read(path).unwrap();
+        let place = place.index(bytes.len());
+        match self {
+            Self::Cut => bytes.truncate(place),
+            Self::Byte(byte) => bytes[place] = byte,
+            Self::Insert(byte) => bytes.insert(place, byte),
+            Self::Remove => drop(bytes.remove(place)),
+        }
+        fs::write(path, bytes).unwrap();
+    }
+}
+
 #[test]
 fn readers_tell_what_is_wrong_and_where() {
     let folder = TempDir::new().unwrap();

@@ -91,6 +91,36 @@ fn ids_come_from_live_answers_and_a_shorter_list_is_rebound() {
 }
 
 #[test]
+fn an_id_at_the_end_of_location_is_taken_from_there() {
+    let mut create = request("create", "s", 0, "POST", "/things");
+    answer(&mut create).capture.push(Capture {
+        name: "id".into(),
+        from: CaptureFrom::HeaderSegment { name: "Location".into(), from_end: 1 },
+        secret: false,
+    });
+    let mut detail = request("detail", "s", 5, "GET", "/things/recorded");
+    detail.bind.push(Binding {
+        part: Part::Path,
+        start: 8,
+        end: 16,
+        from: Origin::Capture { of: "create".into(), name: "id".into() },
+        encode: Encoding::Percent,
+    });
+    let trace = TraceBuilder { requests: vec![create, detail], ..TraceBuilder::default() };
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/things" => Answer::RawThenClose(
+            "HTTP/1.1 201 Created\r\nLocation: https://a.example/things/new-7/parts?x=/1\r\n\
+             Content-Length: 0\r\n\r\n"
+                .into(),
+        ),
+        _ => Answer::Json(200, "{}".into()),
+    });
+    let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);
+    assert_eq!(ran.checked().totals.outcomes.completed, 2);
+    assert_eq!(server.asked()[1].path, "/things/new-7");
+}
+
+#[test]
 fn what_needs_a_value_that_is_not_there_is_unbound_and_not_sent() {
     let mut list = request("list", "s", 0, "GET", "/things");
     answer(&mut list).capture.push(Capture {
