@@ -114,6 +114,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
 
+    /// Keep the bodies of answers in the trace, without secrets
+    #[arg(long)]
+    keep_bodies: bool,
+
     /// Replace the trace, and the journal of a recording that was not finished
     #[arg(long)]
     force: bool,
@@ -216,6 +220,7 @@ impl Args {
                 TellApart::Connection => SessionBy::Connection,
             },
             rules,
+            keep_bodies: self.keep_bodies,
             limits: Limits {
                 connections: self.max_connections.get() as usize,
                 upstream: self.max_upstream.get() as usize,

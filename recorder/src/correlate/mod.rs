@@ -14,6 +14,7 @@ mod coding;
 mod edit;
 mod identity;
 mod json;
+mod kept;
 mod made;
 mod places;
 mod route;
@@ -21,6 +22,7 @@ mod rules;
 mod secrets;
 mod values;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub manifest: Option<Manifest>,
     pub session_by: SessionBy,
     pub rules: Rules,
+    /// Whether the trace is to have the bodies of answers, without secrets.
+    pub keep_bodies: bool,
     /// Wall clock at the recording's start.
     pub started: DateTime<Utc>,
     /// Begins the name of each session.
@@ -75,6 +79,7 @@ pub struct Correlated {
 /// Knows the sessions; memory for each is bounded.
 pub struct Correlator {
     rules: Rules,
+    keep_bodies: bool,
     accounts: Vec<Arc<Account>>,
     /// Accounts by the values that they log in with.
     logins: HashMap<String, usize>,
@@ -105,7 +110,7 @@ enum Sent {
 
 impl Correlator {
     pub fn new(config: Config) -> Self {
-        let Config { manifest, session_by, rules, started, prefix } = config;
+        let Config { manifest, session_by, rules, keep_bodies, started, prefix } = config;
         let accounts: Vec<Arc<Account>> =
             manifest.map_or_else(Vec::new, |m| m.accounts.into_iter().map(Arc::new).collect());
         let mut logins = HashMap::new();
@@ -119,6 +124,7 @@ impl Correlator {
         }
         Self {
             rules,
+            keep_bodies,
             accounts,
             logins,
             started,
@@ -209,8 +215,7 @@ impl Correlator {
                     answered,
                     credentials: Vec::new(),
                 };
-                let size;
-                (size, shape) = giver.answer(&answer);
+                let (size, content) = giver.answer(&answer);
                 let credentials = giver.credentials;
                 if login.is_some() && answer.status < 400 {
                     prologue = !session.is_logged_in;
@@ -219,9 +224,23 @@ impl Correlator {
                 for credential in &credentials {
                     self.identity.give(number, credential);
                 }
+                // Once what this answer gave is known to be secret or not.
+                let body = content
+                    .as_ref()
+                    .filter(|_| self.keep_bodies)
+                    .and_then(|content| kept::body(content, &self.rules, session.values.secrets()));
+                shape = content.as_ref().and_then(Content::shape);
                 let SeenAnswer { status, header_us, total_us, .. } = answer;
                 let capture = Vec::new();
-                Outcome::Answer(Answer { status, header_us, total_us, size, shape: None, capture })
+                Outcome::Answer(Answer {
+                    status,
+                    header_us,
+                    total_us,
+                    size,
+                    shape: None,
+                    capture,
+                    body,
+                })
             }
         };
         // What a login gives is the user's, whatever this session needs of it.
@@ -289,9 +308,24 @@ impl Correlator {
     }
 }
 
+/// A body that could be looked into.
+enum Content<'a> {
+    Json(Value),
+    Text(Cow<'a, str>),
+}
+
+impl Content<'_> {
+    fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Json(json) => Some(Shape::of(json)),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 impl Giver<'_> {
-    /// The answer's size without content coding, and its shape if it is JSON.
-    fn answer(&mut self, answer: &SeenAnswer) -> (u64, Option<Shape>) {
+    /// The answer's size without content coding, and what is in it.
+    fn answer<'a>(&mut self, answer: &'a SeenAnswer) -> (u64, Option<Content<'a>>) {
         self.headers(&answer.headers);
         let bytes = match &answer.body {
             SeenBody::TooLarge { size, .. } => return (*size, None),
@@ -304,22 +338,29 @@ impl Giver<'_> {
         let size = body.len() as u64;
         let content_type = text_of(&answer.headers, "content-type").to_ascii_lowercase();
         if content_type.contains("html") {
-            if let Ok(page) = std::str::from_utf8(&body) {
-                self.page(page);
-            }
-            return (size, None);
+            let page = text(body);
+            page.iter().for_each(|page| self.page(page));
+            return (size, page.map(Content::Text));
         }
         let begins_like_json = matches!(body.first(), Some(b'{' | b'[' | b'"'));
         if !content_type.contains("json") && !begins_like_json {
-            return (size, None);
+            return (size, text(body).map(Content::Text));
         }
         match serde_json::from_slice::<Value>(&body) {
             Ok(json) => {
                 self.json(&json);
-                (size, Some(Shape::of(&json)))
+                (size, Some(Content::Json(json)))
             }
             Err(_) => (size, None),
         }
+    }
+}
+
+/// None of what is not UTF-8.
+fn text(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
+    match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
     }
 }
 

@@ -34,6 +34,7 @@ fn correlator() -> Correlator {
             session_by: SessionBy::Auto,
             rules: Rules::default(),
             started: started(),
+            keep_bodies: false,
             prefix: "p".into(),
         })
     }

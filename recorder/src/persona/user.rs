@@ -294,6 +294,7 @@ fn result(received: &Received, capture: Vec<Capture>) -> Outcome {
             // The journal gives its digest.
             shape: None,
             capture,
+            body: None,
         }),
         Received::Failed { kind, after, .. } => {
             Outcome::Error(RecordedError { kind: *kind, after_us: micros(*after) })

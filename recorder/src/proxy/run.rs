@@ -55,6 +55,8 @@ pub struct Config {
     pub manifest: Option<Manifest>,
     pub session_by: SessionBy,
     pub rules: Rules,
+    /// Whether the trace is to have the bodies of answers, without secrets.
+    pub keep_bodies: bool,
 }
 
 /// What was recorded.
@@ -110,6 +112,7 @@ pub async fn record(
             manifest: config.manifest,
             session_by: config.session_by,
             rules: config.rules,
+            keep_bodies: config.keep_bodies,
             started: wall,
             prefix,
         }),

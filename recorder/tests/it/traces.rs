@@ -59,6 +59,7 @@ pub(crate) fn request(id: &str, at: u64) -> Request {
             size: 2,
             shape: None,
             capture: Vec::new(),
+            body: None,
         }),
     }
 }
@@ -94,6 +95,7 @@ fn results() -> impl Strategy<Value = format::Result> {
                 size: size.into(),
                 shape: None,
                 capture,
+                body: None,
             })
         ),
         1 => Just(format::Result::Error(RecordedError {

@@ -121,6 +121,7 @@ pub(crate) fn request(id: &str, session: &str, at_ms: u64, method: &str, path: &
             size: 2,
             shape: None,
             capture: vec![],
+            body: None,
         }),
     }
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use recorder::trace::format::Result as Outcome;
+
 use super::peer::{OK, Proxy, Upstream};
 use crate::world::{good, read, recorder, run, text};
 
@@ -73,6 +75,26 @@ fn a_killed_recording_has_all_that_was_answered_200_ms_before() {
     let lost: Vec<_> = due.clone().filter(|(path, _)| !kept.contains(path)).collect();
     assert!(due.count() > 200, "too few to tell");
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[test]
+fn bodies_are_kept_without_secrets_where_that_is_asked_for() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+        content-length: 48\r\n\r\n{\"access_token\":\"tok-5cd1f2a9e8b7\",\"name\":\"ann\"}";
+    for (more, expected) in [
+        (&["--keep-bodies"][..], Some(r#"{"access_token":"[redacted]","name":"ann"}"#)),
+        (&[], None),
+    ] {
+        let upstream = Upstream::answering(ANSWER);
+        let proxy = Proxy::start(&upstream.url(), more);
+        let mut client = proxy.client();
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        client.expect(ANSWER);
+        drop(client);
+        let recorded = proxy.stop();
+        let Outcome::Answer(answer) = &recorded.requests[0].result else { panic!("no answer") };
+        assert_eq!(answer.body.as_deref(), expected);
+    }
 }
 
 #[test]

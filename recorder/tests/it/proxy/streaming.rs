@@ -89,13 +89,17 @@ fn a_client_that_is_gone_is_recorded_as_such() {
 
 #[test]
 fn a_client_that_closes_its_half_is_taken_as_gone() {
-    let upstream = Upstream::start(|mut peer, _| {
+    let (passed_on, is_passed_on) = std::sync::mpsc::channel();
+    let upstream = Upstream::start(move |mut peer, _| {
         peer.head();
+        passed_on.send(()).unwrap();
         peer.rest();
     });
     let mut proxy = Proxy::start(&upstream.url(), &[]);
     let mut client = proxy.client();
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    // Before that there would be nothing to record.
+    is_passed_on.recv().unwrap();
     client.0.get_ref().shutdown(std::net::Shutdown::Write).unwrap();
     assert!(client.rest().is_empty());
     proxy.wait_for(1);
