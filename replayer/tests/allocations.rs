@@ -1,0 +1,146 @@
+//! What a request costs in allocations: nothing, once its session runs. A binary of its own,
+//! because the allocator counts for all of it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use clap::Parser as _;
+use recorder::trace::format::{
+    Answer, FORMAT, Header, PersonaWeight, Request, Result as Outcome, Source, SourceKind, VERSION,
+};
+use recorder::trace::writer::TraceWriter;
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+const ANSWER: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+
+/// A server that allocates nothing for a request.
+fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                // Closed pacing: no request comes before the answer to the one before it.
+                while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+                    if stream.write_all(ANSWER).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn write_trace(path: &Path) {
+    let header = Header {
+        format: FORMAT.into(),
+        version: VERSION.into(),
+        tool: "test".into(),
+        started: chrono::DateTime::UNIX_EPOCH,
+        sources: vec![Source {
+            kind: SourceKind::Personas,
+            seed: None,
+            manifest: None,
+            input: None,
+            target: None,
+        }],
+        personas: vec![PersonaWeight { name: "visitor".into(), weight: 1.0 }],
+        redaction: vec![],
+        shapes: Default::default(),
+    };
+    let mut writer = TraceWriter::create(path, &header).unwrap();
+    for number in 0..2000 {
+        let request = Request {
+            id: format!("r{number}"),
+            at: number * 1000,
+            session: "s".into(),
+            persona: Some("visitor".into()),
+            account: None,
+            name: format!("GET /{}", number % 20),
+            http: "1.1".into(),
+            method: "GET".into(),
+            path: format!("/{}", number % 20),
+            headers: vec![("Accept".into(), "application/json".into())],
+            body: None,
+            bind: vec![],
+            after: vec![],
+            prologue: false,
+            result: Outcome::Answer(Answer {
+                status: 200,
+                header_us: 100,
+                total_us: 200,
+                size: 2,
+                shape: None,
+                capture: vec![],
+                body: None,
+            }),
+        };
+        writer.write(&request).unwrap();
+    }
+    writer.finish(0).unwrap();
+}
+
+const MANIFEST: &str = r#"{"format":"seeder-manifest","version":1,"tool":"t","plan":{"name":"n",
+"digest":"sha256:00"},"seed":1,"scale":1,"database":{"system_identifier":"1","name":"n",
+"server_version":"15"},"bcrypt_costs":[],"tables":[],"digest":"sha256:00","accounts":[]}"#;
+
+/// Blocks that were allocated while so many requests were replayed.
+fn allocated(folder: &Path, address: SocketAddr, requests: u64) -> u64 {
+    let [trace, manifest, out] =
+        ["t.jsonl", "manifest.json", "run"].map(|name| folder.join(name).display().to_string());
+    let (target, requests) = (format!("http://{address}"), requests.to_string());
+    let before = dhat::HeapStats::get().total_blocks;
+    let cli = replayer::cli::Cli::parse_from([
+        "replayer",
+        "run",
+        "--trace",
+        &trace,
+        "--manifest",
+        &manifest,
+        "--target",
+        &target,
+        "--out",
+        &out,
+        "--force",
+        "--users",
+        "4",
+        "--pacing",
+        "closed",
+        "--duration",
+        "10m",
+        "--max-requests",
+        &requests,
+        "--max-rate",
+        "1000000000",
+        "--threads",
+        "1",
+        "--no-probe",
+        "--quiet",
+    ]);
+    cli.run().unwrap();
+    dhat::HeapStats::get().total_blocks - before
+}
+
+/// What a run costs besides, by the second and by the session, is the same for both but for
+/// how long they take: a hundredth a request is room for that, and for nothing of a request's.
+#[test]
+fn a_request_in_steady_state_allocates_nothing() {
+    let _profiler = dhat::Profiler::builder().testing().build();
+    let folder = tempfile::TempDir::new().unwrap();
+    write_trace(&folder.path().join("t.jsonl"));
+    std::fs::write(folder.path().join("manifest.json"), MANIFEST).unwrap();
+    let address = serve();
+    // The first pays for what is made once.
+    allocated(folder.path(), address, 1000);
+    let few = allocated(folder.path(), address, 20_000);
+    let many = allocated(folder.path(), address, 120_000);
+    let each = (many as f64 - few as f64) / 100_000.0;
+    assert!(each < 0.51, "{each} allocations a request ({few} in 20,000, {many} in 120,000)");
+}
