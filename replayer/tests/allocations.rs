@@ -63,10 +63,10 @@ fn write_trace(path: &Path) {
             session: "s".into(),
             persona: Some("visitor".into()),
             account: None,
-            name: format!("GET /{}", number % 20),
+            name: "GET /".into(),
             http: "1.1".into(),
             method: "GET".into(),
-            path: format!("/{}", number % 20),
+            path: "/".into(),
             headers: vec![("Accept".into(), "application/json".into())],
             body: None,
             bind: vec![],
@@ -128,8 +128,8 @@ fn allocated(folder: &Path, address: SocketAddr, requests: u64) -> u64 {
     dhat::HeapStats::get().total_blocks - before
 }
 
-/// What a run costs besides, by the second and by the session, is the same for both but for
-/// how long they take: a hundredth a request is room for that, and for nothing of a request's.
+/// What is written once a second allocates, whatever the rate: half of one a request is room for
+/// that on a slow machine, and for nothing of a request's.
 #[test]
 fn a_request_in_steady_state_allocates_nothing() {
     let _profiler = dhat::Profiler::builder().testing().build();
@@ -139,8 +139,8 @@ fn a_request_in_steady_state_allocates_nothing() {
     let address = serve();
     // The first pays for what is made once.
     allocated(folder.path(), address, 1000);
-    let few = allocated(folder.path(), address, 20_000);
-    let many = allocated(folder.path(), address, 120_000);
-    let each = (many as f64 - few as f64) / 100_000.0;
-    assert!(each < 0.51, "{each} allocations a request ({few} in 20,000, {many} in 120,000)");
+    let few = allocated(folder.path(), address, 5_000);
+    let many = allocated(folder.path(), address, 25_000);
+    let each = (many as f64 - few as f64) / 20_000.0;
+    assert!(each < 0.5, "{each} allocations a request ({few} in 5,000, {many} in 25,000)");
 }
