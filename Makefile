@@ -62,7 +62,7 @@ lint: setup ## formatting and lints, warnings denied
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-large ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -88,6 +88,10 @@ bench-replay: build ## the replayer's processor time a request beside its peers'
 .PHONY: bench-open
 bench-open: build ## the replayer by an open schedule: in time, and at what cost
 	@fixtures/bench/open.py
+
+.PHONY: bench-large
+bench-large: build ## a trace of a million requests: read, and begun
+	@fixtures/bench/large.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside
