@@ -1,20 +1,24 @@
 //! Whether every request of a trace can be made again.
 //!
 //! Format, order, counts and digest are the reader's to check; here are the
-//! bindings. Memory: id and captures of every request.
+//! bindings. What is said of a request by its id is sorted by that, on the disk where
+//! it is much: memory is bounded but for the sessions' names.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use seeder::manifest::format::SECRET_FIELDS;
+use serde::{Deserialize, Serialize};
 
 use crate::redact;
 use crate::trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, End, Origin, Part, Request, Result as Outcome,
 };
 use crate::trace::reader::{ReadError, TraceReader};
+use crate::trace::sort::{Key, LineKind, Sorter};
 
 /// Something that keeps a request from being replayed.
 #[derive(Debug)]
@@ -24,53 +28,110 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Reads a trace to its end and hands over every problem of its requests.
+/// Memory for what is sorted.
+const RUN_BYTES: usize = 24 << 20;
+
+/// Reads a trace to its end and hands over every problem of its requests, not in their order.
 ///
 /// # Errors
-/// When the file is not a whole, undamaged trace.
+/// When the file is not a whole, undamaged trace, or there is no room for temporary files.
 pub fn check(path: &Path, mut report: impl FnMut(Problem)) -> Result<End, ReadError> {
+    let io = |source: io::Error| ReadError::Io { path: path.to_owned(), source };
     let mut reader = TraceReader::open(path)?;
     let shapes: HashSet<String> = reader.header().shapes.keys().cloned().collect();
-    let mut checker = Checker { shapes, seen: HashMap::new(), past_prologue: HashSet::new() };
+    let mut checker = Checker {
+        shapes,
+        said: Sorter::new(&std::env::temp_dir(), RUN_BYTES),
+        past_prologue: HashSet::new(),
+    };
     while let Some(request) = reader.next_request()? {
         let line = reader.line();
         for message in checker.problems(&request) {
             report(Problem { line, request: request.id.clone(), message });
         }
-        checker.add(request);
+        checker.add(line, request).map_err(io)?;
+    }
+    let mut sorted = checker.said.sorted().map_err(io)?;
+    let mut known: Option<(String, Definition)> = None;
+    while let Some((key, said)) = sorted.next().map_err(io)? {
+        let parse = |error: serde_json::Error| io(error.into());
+        if key.kind == LineKind::Request {
+            let definition: Definition = serde_json::from_slice(&said).map_err(parse)?;
+            if known.as_ref().is_some_and(|(id, _)| *id == key.id) {
+                let message = "its id is that of an earlier request".to_owned();
+                report(Problem { line: definition.line, request: key.id, message });
+            } else {
+                known = Some((key.id, definition));
+            }
+        } else {
+            let used: Use = serde_json::from_slice(&said).map_err(parse)?;
+            let earlier = known.as_ref().filter(|(id, _)| *id == key.id).map(|(_, known)| known);
+            if let Err(message) = used.check(&key.id, earlier) {
+                report(Problem { line: used.line, request: used.by, message });
+            }
+        }
     }
     reader.finish()
 }
 
 struct Checker {
     shapes: HashSet<String>,
-    seen: HashMap<String, Earlier>,
+    /// Definitions and uses, by the id that they are about.
+    said: Sorter,
     /// Sessions that sent something after their prologue.
     past_prologue: HashSet<String>,
 }
 
-/// What is known of an earlier request.
-struct Earlier {
+/// What is known of a request that others may need.
+#[derive(Serialize, Deserialize)]
+struct Definition {
+    line: u64,
     session: String,
     done_at: u64,
     /// Name, and whether it is secret.
     captures: Vec<(String, bool)>,
 }
 
+/// That a request needs another.
+#[derive(Serialize, Deserialize)]
+struct Use {
+    line: u64,
+    by: String,
+    session: String,
+    at: u64,
+    /// The capture; none where it only has to come before.
+    name: Option<String>,
+    /// Where the value stands, if the place is not empty: a secret must not.
+    place: Option<String>,
+}
+
+impl Use {
+    fn check(&self, of: &str, earlier: Option<&Definition>) -> Result<(), String> {
+        let earlier = earlier
+            .filter(|earlier| earlier.session == self.session && earlier.line < self.line)
+            .ok_or_else(|| format!("request {of} does not come before it in its session"))?;
+        if earlier.done_at > self.at {
+            return Err(format!("it was sent before the answer of request {of} was there"));
+        }
+        let Some(name) = &self.name else { return Ok(()) };
+        let capture = earlier.captures.iter().find(|(captured, _)| captured == name);
+        let (_, secret) = capture.ok_or_else(|| format!("request {of} does not capture {name}"))?;
+        match &self.place {
+            Some(place) if *secret => Err(format!("a secret stands in {place}")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Checker {
+    /// What is wrong with a request, whatever the others are.
     fn problems(&self, request: &Request) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.seen.contains_key(&request.id) {
-            problems.push("its id is that of an earlier request".to_owned());
-        }
         if request.prologue && self.past_prologue.contains(&request.session) {
             problems.push("it is part of the prologue, which is over".to_owned());
         }
-        for of in &request.after {
-            problems.extend(self.earlier(request, of).err());
-        }
         for binding in &request.bind {
-            problems.extend(self.binding(request, binding).err());
+            problems.extend(binding_problem(request, binding));
         }
         problems.extend(overlap(&request.bind));
         problems.extend(unbound_secret(request));
@@ -87,46 +148,6 @@ impl Checker {
             problems.extend(self.answer(answer));
         }
         problems
-    }
-
-    fn earlier(&self, request: &Request, of: &str) -> Result<&Earlier, String> {
-        let earlier = self.seen.get(of).filter(|earlier| earlier.session == request.session);
-        let earlier = earlier
-            .ok_or_else(|| format!("request {of} does not come before it in its session"))?;
-        if earlier.done_at > request.at {
-            return Err(format!("it was sent before the answer of request {of} was there"));
-        }
-        Ok(earlier)
-    }
-
-    fn binding(&self, request: &Request, binding: &Binding) -> Result<(), String> {
-        let Binding { part, start, end, .. } = binding;
-        let length = part_length(request, *part)
-            .ok_or_else(|| format!("a binding is in {part:?}, which it does not have"))?;
-        if start > end || *end > length {
-            return Err(format!(
-                "a binding at {start}..{end} is outside of {part:?}, {length} bytes"
-            ));
-        }
-        let secret = match &binding.from {
-            Origin::Capture { of, name } => {
-                let captures = &self.earlier(request, of)?.captures;
-                let capture = captures.iter().find(|(captured, _)| captured == name);
-                capture.ok_or_else(|| format!("request {of} does not capture {name}"))?.1
-            }
-            Origin::Account(field) => {
-                if request.account.is_none() {
-                    return Err(format!("it needs {field} of an account and has none"));
-                }
-                SECRET_FIELDS.contains(&field.as_str())
-            }
-            Origin::Slot(_) => true,
-            Origin::Clock(_) | Origin::Fresh { .. } => false,
-        };
-        if secret && start != end {
-            return Err(format!("a secret stands in {part:?} at {start}..{end}"));
-        }
-        Ok(())
     }
 
     fn answer(&self, answer: &Answer) -> Vec<String> {
@@ -146,21 +167,62 @@ impl Checker {
         problems
     }
 
-    fn add(&mut self, request: Request) {
-        if !request.prologue && !self.past_prologue.contains(&request.session) {
-            self.past_prologue.insert(request.session.clone());
+    /// Notes what the request gives and needs.
+    fn add(&mut self, line: u64, request: Request) -> io::Result<()> {
+        let Request { id, at, session, bind, after, prologue, result, .. } = request;
+        if !prologue && !self.past_prologue.contains(&session) {
+            self.past_prologue.insert(session.clone());
         }
-        let (took, captures) = match request.result {
+        let bound = bind.into_iter().filter_map(|binding| {
+            let place = (binding.start != binding.end).then(|| place(&binding));
+            match binding.from {
+                Origin::Capture { of, name } => Some((of, Some(name), place)),
+                _ => None,
+            }
+        });
+        for (of, name, place) in bound.chain(after.into_iter().map(|of| (of, None, None))) {
+            let used = Use { line, by: id.clone(), session: session.clone(), at, name, place };
+            // Behind what it needs.
+            self.note(Key { at: 0, id: of, kind: LineKind::Capture }, &used)?;
+        }
+        let (took, captures) = match result {
             Outcome::Answer(answer) => (answer.total_us, answer.capture),
             Outcome::Error(error) => (error.after_us, Vec::new()),
         };
-        let earlier = Earlier {
-            session: request.session,
-            done_at: request.at.saturating_add(took),
-            captures: captures.into_iter().map(|c| (c.name, c.secret)).collect(),
-        };
-        self.seen.insert(request.id, earlier);
+        let captures = captures.into_iter().map(|c| (c.name, c.secret)).collect();
+        let definition = Definition { line, session, done_at: at.saturating_add(took), captures };
+        self.note(Key { at: 0, id, kind: LineKind::Request }, &definition)
     }
+
+    fn note(&mut self, key: Key, said: &impl Serialize) -> io::Result<()> {
+        self.said.add(key, &serde_json::to_vec(said)?)
+    }
+}
+
+fn place(binding: &Binding) -> String {
+    format!("{:?} at {}..{}", binding.part, binding.start, binding.end)
+}
+
+/// What is wrong with a binding, whatever it is bound to.
+fn binding_problem(request: &Request, binding: &Binding) -> Option<String> {
+    let Binding { part, start, end, .. } = binding;
+    let Some(length) = part_length(request, *part) else {
+        return Some(format!("a binding is in {part:?}, which it does not have"));
+    };
+    if start > end || *end > length {
+        return Some(format!("a binding at {start}..{end} is outside of {part:?}, {length} bytes"));
+    }
+    let secret = match &binding.from {
+        Origin::Account(field) => {
+            if request.account.is_none() {
+                return Some(format!("it needs {field} of an account and has none"));
+            }
+            SECRET_FIELDS.contains(&field.as_str())
+        }
+        Origin::Slot(_) => true,
+        Origin::Capture { .. } | Origin::Clock(_) | Origin::Fresh { .. } => false,
+    };
+    (secret && start != end).then(|| format!("a secret stands in {}", place(binding)))
 }
 
 fn answer(request: &Request) -> Option<&Answer> {

@@ -7,10 +7,12 @@ use seeder::exit::Exit;
 use seeder::manifest::ManifestError;
 
 use crate::correlate::RulesError;
+use crate::import::ImportError;
 use crate::persona::{PersonasError, RecordError};
 use crate::proxy::ProxyError;
 use crate::trace::journal::JournalError;
 use crate::trace::reader::ReadError;
+use crate::trace::writer::WriteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,6 +30,8 @@ pub enum Error {
     Record(#[from] RecordError),
     #[error(transparent)]
     Proxy(#[from] ProxyError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]
@@ -50,6 +54,7 @@ impl Error {
             | Self::Faulty { .. } => Exit::Usage,
             Self::Record(error) => record(error),
             Self::Proxy(error) => proxy(error),
+            Self::Import(error) => import(error),
             Self::Journal(error) => journal(error),
             Self::Read(error) => read(error),
         }
@@ -59,6 +64,8 @@ impl Error {
 fn record(error: &RecordError) -> Exit {
     match error {
         RecordError::NoAccounts { .. }
+        | RecordError::NoPersona { .. }
+        | RecordError::NoLogin { .. }
         | RecordError::NoField { .. }
         | RecordError::Request { .. } => Exit::Usage,
         RecordError::Refused(seeder::safety::SafetyError::NotAllowed { .. }) => Exit::Refused,
@@ -85,6 +92,24 @@ fn proxy(error: &ProxyError) -> Exit {
         | ProxyError::Lost { .. }
         | ProxyError::Finish { .. }
         | ProxyError::Task(_) => Exit::Internal,
+    }
+}
+
+fn import(error: &ImportError) -> Exit {
+    match error {
+        ImportError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => {
+            Exit::Internal
+        }
+        ImportError::Write(WriteError::Io { .. }) => Exit::Internal,
+        ImportError::Cut { .. } => Exit::Incomplete,
+        ImportError::Login(error) => record(error),
+        ImportError::Journal(error) => journal(error),
+        ImportError::Io { .. }
+        | ImportError::Empty { .. }
+        | ImportError::Content { .. }
+        | ImportError::Nothing { .. }
+        | ImportError::Option { .. }
+        | ImportError::Write(_) => Exit::Usage,
     }
 }
 

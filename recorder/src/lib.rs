@@ -14,11 +14,19 @@ pub mod cli;
 #[cfg(feature = "tool")]
 pub mod correlate;
 #[cfg(feature = "tool")]
+pub mod cut;
+#[cfg(feature = "tool")]
 mod error;
 #[cfg(feature = "tool")]
 pub mod exchange;
 #[cfg(feature = "tool")]
+pub mod export;
+#[cfg(feature = "tool")]
+pub mod import;
+#[cfg(feature = "tool")]
 pub mod inspect;
+#[cfg(feature = "tool")]
+pub mod merge;
 #[cfg(feature = "tool")]
 pub mod persona;
 #[cfg(feature = "tool")]

@@ -14,6 +14,7 @@ use crate::prepare::{Prepared, TracePersona};
 use crate::run_log::format::Window;
 use crate::scenario::Rate;
 use crate::schedule::{Chain, PlannedUser, Schedule, walk};
+use crate::send::ephemeral_ports;
 use crate::time::At;
 
 #[derive(Debug, thiserror::Error)]
@@ -216,18 +217,10 @@ pub fn check_limits(connections: u64, sources: usize) -> Result<(), ConfigError>
         let fit = soft.saturating_sub(SPARE_DESCRIPTORS);
         return Err(ConfigError::Descriptors { connections, fit });
     }
-    match local_ports().map(|ports| ports * sources as u64) {
+    match ephemeral_ports().map(|ports| (ports.len() * sources) as u64) {
         Some(fit) if fit < connections => Err(ConfigError::Ports { connections, sources, fit }),
         _ => Ok(()),
     }
-}
-
-/// Local ports that connections to one target from one address may have.
-fn local_ports() -> Option<u64> {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut ends = range.split_whitespace().map(str::parse::<u64>);
-    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
-    Some(last.saturating_sub(first) + 1)
 }
 
 /// Refuses a plan whose busiest second is over the bound.

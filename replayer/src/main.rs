@@ -4,6 +4,11 @@ use clap::Parser;
 use replayer::cli::Cli;
 use seeder::exit::one_line;
 
+/// A trace is many small pieces that are read by one thread and kept by another: with the
+/// system's allocator a replay of a million requests takes twice as long to begin.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(exit) => exit.into(),

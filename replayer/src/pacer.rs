@@ -2,9 +2,9 @@
 //!
 //! One pacer a worker thread: a heap of deadlines and one timer. On Linux the
 //! timer is a timerfd watched by the runtime, since the runtime's own timer
-//! has a resolution of a millisecond. After each wake-up the timer rests for
-//! [`COALESCE`], so that at high rates everything due in that window goes out
-//! together and a wake-up costs less than a request.
+//! has a resolution of a millisecond. After each wake-up the timer rests, so
+//! that everything due in that window goes out together: to be woken costs
+//! several times as much as to send a request.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -19,7 +19,11 @@ use std::time::Duration;
 use crate::time::{At, Clock};
 
 /// The least time between two wake-ups: what it adds to the generator's lag, at most.
-const COALESCE: Duration = Duration::from_micros(100);
+const REST: Duration = Duration::from_micros(250);
+
+/// The same after a wake-up for [`MANY`] or more.
+const LONG_REST: Duration = Duration::from_micros(500);
+const MANY: usize = 8;
 
 pub struct Pacer {
     clock: Clock,
@@ -35,8 +39,8 @@ struct Queue {
     free: Vec<usize>,
     /// What the timer is set to.
     armed: Option<At>,
-    /// The last wake-up.
-    fired: Option<At>,
+    /// Until when no wake-up is wanted.
+    rests: Option<At>,
 }
 
 enum Slot {
@@ -94,8 +98,8 @@ impl Pacer {
             let next = {
                 let queue = &mut *self.queue.borrow_mut();
                 queue.armed = None;
-                queue.fired = Some(now);
-                queue.wake_due(now);
+                let rest = if queue.wake_due(now) < MANY { REST } else { LONG_REST };
+                queue.rests = Some(now + rest);
                 queue.next_wake()
             };
             if let Some(next) = next {
@@ -112,22 +116,28 @@ impl Pacer {
 }
 
 impl Queue {
-    fn wake_due(&mut self, now: At) {
+    /// Gives how many it woke.
+    fn wake_due(&mut self, now: At) -> usize {
+        let mut woken = 0;
         while let Some(&Reverse((deadline, slot))) = self.heap.peek() {
             if deadline > now {
                 break;
             }
             self.heap.pop();
             match std::mem::replace(&mut self.slots[slot], Slot::Fired) {
-                Slot::Waiting(waker) => waker.wake(),
+                Slot::Waiting(waker) => {
+                    waker.wake();
+                    woken += 1;
+                }
                 _ => self.release(slot),
             }
         }
+        woken
     }
 
     fn next_wake(&self) -> Option<At> {
         let Reverse((deadline, _)) = self.heap.peek()?;
-        Some(self.fired.map_or(*deadline, |fired| (fired + COALESCE).max(*deadline)))
+        Some(self.rests.map_or(*deadline, |until| until.max(*deadline)))
     }
 
     fn insert(&mut self, deadline: At, waker: Waker) -> usize {

@@ -1,5 +1,6 @@
 //! `recorder check`.
 
+use std::collections::BinaryHeap;
 use std::path::PathBuf;
 
 use seeder::exit::Exit;
@@ -9,7 +10,7 @@ use crate::Error;
 use crate::check::check;
 
 /// Problems that are shown; all are counted.
-const SHOWN: u64 = 20;
+const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -25,16 +26,17 @@ impl Args {
     pub(super) fn run(self) -> Result<Exit, Error> {
         let path = self.trace;
         let mut problems = 0;
-        let mut shown = Vec::new();
+        // The first by their lines.
+        let mut shown = BinaryHeap::new();
         let end = check(&path, |problem| {
             problems += 1;
-            if problems <= SHOWN {
-                let at = format!("{} line {}", path.display(), problem.line);
-                shown.push(format!("{at}: request {}: {}", problem.request, problem.message));
+            shown.push((problem.line, problem.request, problem.message));
+            if shown.len() > SHOWN {
+                shown.pop();
             }
         })?;
-        for problem in shown {
-            print(&problem)?;
+        for (line, request, message) in shown.into_sorted_vec() {
+            print(&format!("{} line {line}: request {request}: {message}", path.display()))?;
         }
         if problems > 0 {
             return Err(Error::Faulty { path, problems });

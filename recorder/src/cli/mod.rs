@@ -1,8 +1,12 @@
 //! The command line: what may be typed.
 
 mod check;
+mod cut;
+mod export;
 mod finish;
+mod import;
 mod inspect;
+mod merge;
 mod personas;
 mod progress;
 mod proxy;
@@ -39,12 +43,22 @@ enum Command {
     Personas(personas::Args),
     /// Record what clients send through a reverse proxy
     Proxy(proxy::Args),
+    /// Make a trace of a recording that another tool made
+    #[command(subcommand)]
+    Import(import::Command),
     /// Make a trace of the journal that a killed recording left
     Finish(finish::Args),
     /// Say what is in a trace
     Inspect(inspect::Args),
     /// Check format, order, digest, and that every binding can be satisfied
     Check(check::Args),
+    /// Make a trace of a part of one, with what that needs
+    Cut(cut::Args),
+    /// Make one trace of several
+    Merge(merge::Args),
+    /// Write a trace in a format of other tools
+    #[command(subcommand)]
+    Export(export::Command),
 }
 
 impl Cli {
@@ -57,9 +71,13 @@ impl Cli {
         match self.command {
             Command::Personas(args) => args.run(listen).await,
             Command::Proxy(args) => args.run(listen).await,
+            Command::Import(command) => command.run(),
             Command::Finish(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Check(args) => args.run(),
+            Command::Cut(args) => args.run(),
+            Command::Merge(args) => args.run(),
+            Command::Export(command) => command.run(),
         }
     }
 }
@@ -73,6 +91,14 @@ fn remove(path: &Path) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses to replace a file unless that is wanted.
+fn new_trace(path: &Path, force: bool) -> Result<(), Error> {
+    if !force && path.exists() {
+        return Err(Error::Exists { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Writes data.

@@ -42,7 +42,7 @@ use self::places::Place;
 pub use self::rules::{Rules, RulesError};
 use self::values::{Answered, Values};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use crate::trace::format::{Answer, Body, Part, Request, Result as Outcome};
+use crate::trace::format::{Answer, Binding, Body, Origin, Part, Request, Result as Outcome};
 use crate::trace::journal::LateCapture;
 use crate::trace::shape::Shape;
 
@@ -306,6 +306,25 @@ impl Correlator {
         let sessions = &self.sessions;
         self.identity.forget(|session| !sessions.contains_key(&session));
     }
+}
+
+/// A path as it may be stored where nothing is known of its session: values of parameters that
+/// are secret by their names are left out, and must be given.
+pub(crate) fn without_secrets(path: &str, rules: &Rules) -> (String, Vec<Binding>) {
+    let places = if path.contains('?') { places::of_path(path) } else { Vec::new() };
+    let secrets = places.iter().filter(|place| rules.is_secret(place.name()));
+    let edits = secrets.map(|place| edit::Edit {
+        range: place.range.clone(),
+        from: Origin::Slot(place.name().to_owned()),
+        encode: place.encode,
+        is_secret: true,
+    });
+    edit::apply(path, edits.collect(), Part::Path)
+}
+
+/// The name of the endpoint that a request with nothing bound is to.
+pub(crate) fn endpoint(method: &str, path: &str, rules: &Rules) -> String {
+    route::name(method, path, &[], rules)
 }
 
 /// A body that could be looked into.

@@ -53,7 +53,7 @@ pub(super) fn cast(config: &Config) -> Result<Cast, RecordError> {
     Ok(Cast { roles, totals })
 }
 
-fn accounts_of<'m>(
+pub(super) fn accounts_of<'m>(
     persona: &Persona,
     manifest: &'m Manifest,
 ) -> Result<Vec<&'m Account>, RecordError> {

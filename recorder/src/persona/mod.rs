@@ -12,6 +12,7 @@ mod capture;
 mod cast;
 mod collect;
 mod file;
+mod prologue;
 mod record;
 mod render;
 mod script;
@@ -23,6 +24,7 @@ mod value;
 
 pub use collect::{Failure, Observer, PersonaTotals, Totals};
 pub use file::PersonasError;
+pub use prologue::{Common, MOST_AHEAD_US, Prologue};
 pub use record::{Config, RecordError, Recording, record};
 pub use script::Personas;
 pub use send::Target;

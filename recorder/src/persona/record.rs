@@ -65,6 +65,10 @@ pub enum RecordError {
         "account {account} of the manifest has no field {field:?}, which persona {persona} uses"
     )]
     NoField { persona: String, account: String, field: String },
+    #[error("the personas file has no persona {persona:?}; it has {known}")]
+    NoPersona { persona: String, known: String },
+    #[error("persona {persona} has no login")]
+    NoLogin { persona: String },
     #[error(transparent)]
     Refused(#[from] SafetyError),
     #[error("cannot reach {target}")]

@@ -35,6 +35,8 @@ pub(super) struct Persona {
     /// Persona of its accounts in the manifest.
     pub(super) accounts: String,
     pub(super) login: Vec<Step>,
+    /// The headers of all requests but those of the login, and nothing else.
+    pub(super) common: Step,
     pub(super) tasks: Vec<Task>,
 }
 
@@ -125,6 +127,7 @@ impl Loader<'_> {
         let none = BTreeMap::new();
         let own = typed.login.as_deref().unwrap_or(login);
         let login = self.steps(own, &none, &mut known)?;
+        let common = self.common()?;
         let mut tasks = Vec::with_capacity(typed.task.len());
         for task in &typed.task {
             if task.steps.is_empty() {
@@ -140,7 +143,21 @@ impl Loader<'_> {
             weight: typed.weight.get(),
             wait: typed.wait.0,
             login,
+            common,
             tasks,
+        })
+    }
+
+    fn common(&self) -> Result<Step, PersonasError> {
+        let headers = self.headers.iter().map(|(name, value)| self.header(name, value));
+        Ok(Step {
+            name: String::new(),
+            method: Method::GET,
+            path: Template(Vec::new()),
+            headers: headers.collect::<Result<_, _>>()?,
+            body: None,
+            captures: Vec::new(),
+            needs: BTreeSet::new(),
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`journal`] takes finished exchanges while recording, [`finish`] makes a
 //! trace of it at the end; [`writer`] writes one from requests already in
-//! order; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
+//! order, [`unordered`] from any; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
 
 pub mod finish;
 pub mod form;
@@ -11,5 +11,6 @@ pub mod journal;
 mod lines;
 pub mod reader;
 pub mod shape;
-mod sort;
+pub(crate) mod sort;
+pub mod unordered;
 pub mod writer;

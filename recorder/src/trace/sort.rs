@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// What lines are sorted by: a late capture follows the request that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) at: u64,
-    pub(super) id: String,
-    pub(super) kind: LineKind,
+pub(crate) struct Key {
+    pub(crate) at: u64,
+    pub(crate) id: String,
+    pub(crate) kind: LineKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LineKind {
+pub(crate) enum LineKind {
     Request,
     Capture,
 }
 
 /// Lines with their keys, held in memory up to a bound and beyond it in sorted
 /// runs: temporary files without a name, so that no crash leaves them behind.
-pub(super) struct Sorter {
+pub(crate) struct Sorter {
     folder: PathBuf,
     run_bytes: usize,
     held: Vec<(Key, Vec<u8>)>,
@@ -31,12 +31,12 @@ pub(super) struct Sorter {
 }
 
 impl Sorter {
-    pub(super) fn new(folder: &Path, run_bytes: usize) -> Self {
+    pub(crate) fn new(folder: &Path, run_bytes: usize) -> Self {
         let folder = folder.to_owned();
         Self { folder, run_bytes, held: Vec::new(), held_bytes: 0, runs: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, key: Key, line: &[u8]) -> io::Result<()> {
+    pub(crate) fn add(&mut self, key: Key, line: &[u8]) -> io::Result<()> {
         self.held_bytes += line.len() + key.id.len() + size_of::<(Key, Vec<u8>)>();
         self.held.push((key, line.to_vec()));
         if self.held_bytes >= self.run_bytes { self.spill() } else { Ok(()) }
@@ -56,7 +56,7 @@ impl Sorter {
     }
 
     /// The lines in order.
-    pub(super) fn sorted(mut self) -> io::Result<Sorted> {
+    pub(crate) fn sorted(mut self) -> io::Result<Sorted> {
         self.held.sort_by(|a, b| a.0.cmp(&b.0));
         let mut runs: Vec<Run> = vec![Run::Held(self.held.into_iter())];
         runs.extend(self.runs.into_iter().map(|file| Run::File(BufReader::new(file))));
@@ -70,13 +70,13 @@ impl Sorter {
     }
 }
 
-pub(super) struct Sorted {
+pub(crate) struct Sorted {
     runs: Vec<Run>,
     heads: BinaryHeap<Reverse<(Key, usize, Vec<u8>)>>,
 }
 
 impl Sorted {
-    pub(super) fn next(&mut self) -> io::Result<Option<(Key, Vec<u8>)>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(Key, Vec<u8>)>> {
         let Some(Reverse((key, index, line))) = self.heads.pop() else { return Ok(None) };
         if let Some((next, line)) = self.runs[index].next()? {
             self.heads.push(Reverse((next, index, line)));

@@ -104,16 +104,42 @@ impl TraceWriter {
             return Err(WriteError::Order { id: request.id.clone(), at: request.at });
         }
         self.serialise(request)?;
+        let is_error = matches!(request.result, format::Result::Error(_));
+        self.count(&request.id, request.at, &request.session, is_error)
+    }
+
+    /// Adds the next request by `at`, of which the line is there already, without its end.
+    pub(super) fn write_line(
+        &mut self,
+        id: &str,
+        at: u64,
+        session: &str,
+        is_error: bool,
+        line: &[u8],
+    ) -> Result<(), WriteError> {
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.line.push(b'\n');
+        self.count(id, at, session, is_error)
+    }
+
+    /// Writes the line of a request.
+    fn count(
+        &mut self,
+        id: &str,
+        at: u64,
+        session: &str,
+        is_error: bool,
+    ) -> Result<(), WriteError> {
         if self.line.len() > MAX_LINE_BYTES {
-            let bytes = self.line.len();
-            return Err(WriteError::TooLong { id: request.id.clone(), bytes });
+            return Err(WriteError::TooLong { id: id.to_owned(), bytes: self.line.len() });
         }
         self.put()?;
-        self.last_at = request.at;
+        self.last_at = at;
         self.requests += 1;
-        self.errors += u64::from(matches!(request.result, format::Result::Error(_)));
-        if !self.sessions.contains(request.session.as_str()) {
-            self.sessions.insert(request.session.as_str().into());
+        self.errors += u64::from(is_error);
+        if !self.sessions.contains(session) {
+            self.sessions.insert(session.into());
         }
         Ok(())
     }
@@ -170,7 +196,7 @@ impl TraceWriter {
 }
 
 /// The folder that `path` is in.
-pub(super) fn folder(path: &Path) -> &Path {
+pub(crate) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use recorder::trace::format as disk;
 
-use super::session::{
-    Body, Capture, CaptureFrom, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Source, Wait,
-};
+use super::draft::{Draft, Values};
+use super::session::{Capture, CaptureFrom, Recorded, Request, Session, Source};
 use super::template::{Piece, Slot, Template};
 use super::trace::{Bindings, NO_PERSONA, PrepareError, TracePersona};
 use crate::run_log::format::MAX_ENDPOINTS;
@@ -101,110 +99,91 @@ impl Builder {
     /// A session of all its lines. The same lines give the same session again.
     pub(super) fn session(
         &mut self,
-        lines: &[disk::Request],
+        lines: Vec<disk::Request>,
     ) -> Result<(Session, Arc<[Request]>), PrepareError> {
-        let persona = self.persona(lines[0].persona.as_deref().unwrap_or(NO_PERSONA));
-        let prologue = lines.iter().take_while(|line| line.prologue).count();
-        let first = lines[0].at;
-        let prologue_end = lines[..prologue].iter().map(recorded_end).max().unwrap_or(first);
-        let end = lines.iter().map(recorded_end).max().unwrap_or(first).max(prologue_end);
-
-        let mut values = Values::default();
-        let mut refresh = None;
-        for (index, line) in lines.iter().enumerate() {
-            let renews = index >= prologue && values.is_refresh(line);
-            if renews {
-                refresh.get_or_insert(index);
-            }
-            for capture in line_captures(line) {
-                let renewed = values.login.get(capture.name.as_str()).filter(|_| renews);
-                let source = if let Some(&slot) = renewed {
-                    Source::Login(slot)
-                } else if index < prologue {
-                    let slots = self.personas[persona].login_slots;
-                    let key = (persona, index, capture.name.clone());
-                    let slot = *self.login_slots.entry(key).or_insert(slots);
-                    self.personas[persona].login_slots = slots.max(slot + 1);
-                    if capture.secret {
-                        values.login.insert(capture.name.as_str(), slot);
-                    }
-                    Source::Login(slot)
-                } else {
-                    values.session += 1;
-                    Source::Session(values.session - 1)
-                };
-                values.by_name.insert((line.id.as_str(), capture.name.as_str()), source);
-            }
-            values.index.insert(line.id.as_str(), index);
+        let mut lines = lines.into_iter();
+        let first = lines.next().unwrap_or_else(|| unreachable!("a session has a request"));
+        let mut draft = self.begin(first)?;
+        for line in lines {
+            self.add_line(&mut draft, line)?;
         }
-
-        let mut requests = Vec::with_capacity(lines.len());
-        for (index, line) in lines.iter().enumerate() {
-            let request = self.request(lines, index, first, &values).map_err(|message| {
-                PrepareError::Request { path: self.path.clone(), id: line.id.clone(), message }
-            })?;
-            requests.push(request);
-        }
-        let session = Session {
-            name: lines[0].session.clone(),
-            persona,
-            arrival: Duration::from_micros(first),
-            prologue,
-            prologue_length: Duration::from_micros(prologue_end - first),
-            body_length: Duration::from_micros(end - prologue_end),
-            offsets: lines.iter().map(|line| Offset::from_micros(line.at - first)).collect(),
-            body: Body::default(),
-            captures: values.session,
-            refresh,
-            width: width(lines),
-        };
-        Ok((session, requests.into()))
+        Ok(draft.finish())
     }
 
-    fn request(
+    /// Begins a session with its first line.
+    pub(super) fn begin(&mut self, line: disk::Request) -> Result<Draft, PrepareError> {
+        let persona = self.persona(line.persona.as_deref().unwrap_or(NO_PERSONA));
+        let mut draft = Draft::new(line.session.clone(), persona, line.at);
+        self.add_line(&mut draft, line)?;
+        Ok(draft)
+    }
+
+    /// Adds the next line of a session.
+    pub(super) fn add_line(
         &mut self,
-        lines: &[disk::Request],
-        index: usize,
-        first: u64,
-        values: &Values<'_>,
-    ) -> Result<Request, String> {
-        let line = &lines[index];
-        let template = template(line, &self.host, values)?;
+        draft: &mut Draft,
+        line: disk::Request,
+    ) -> Result<(), PrepareError> {
+        let request = self.request(draft, &line).map_err(|message| PrepareError::Request {
+            path: self.path.clone(),
+            id: line.id.clone(),
+            message,
+        })?;
+        draft.push(line, request);
+        Ok(())
+    }
+
+    /// Where what a line captures is kept.
+    fn kept_in(&mut self, draft: &mut Draft, line: &disk::Request) -> Vec<Source> {
+        let (index, renews) = draft.position(line);
+        let captures = line_captures(line).iter();
+        captures
+            .map(|capture| {
+                if let Some(slot) = draft.renewed(&capture.name).filter(|_| renews) {
+                    return Source::Login(slot);
+                }
+                if !draft.is_prologue(line) {
+                    return draft.next_value();
+                }
+                let persona = draft.persona;
+                let slots = self.personas[persona].login_slots;
+                let key = (persona, index, capture.name.clone());
+                let slot = *self.login_slots.entry(key).or_insert(slots);
+                self.personas[persona].login_slots = slots.max(slot + 1);
+                if capture.secret {
+                    draft.note_login(&capture.name, slot);
+                }
+                Source::Login(slot)
+            })
+            .collect()
+    }
+
+    fn request(&mut self, draft: &mut Draft, line: &disk::Request) -> Result<Request, String> {
+        let template = template(line, &self.host, &draft.values)?;
         let mut sources = Vec::new();
         let named = line.bind.iter().filter_map(|binding| match &binding.from {
             disk::Origin::Capture { of, .. } => Some(of),
             _ => None,
         });
         for of in named.chain(&line.after) {
-            let source = *values
-                .index
-                .get(of.as_str())
-                .ok_or_else(|| format!("it needs request {of}, which is not in its session"))?;
-            if source >= index {
-                return Err(format!("it needs request {of}, which comes after it"));
-            }
-            let wait = wait_for(lines, source, line.at);
+            let wait = draft.wait_for(of, line.at)?;
             if !sources.contains(&wait) {
                 sources.push(wait);
             }
         }
-        let predecessor = (0..index)
-            .filter(|&earlier| recorded_end(&lines[earlier]) <= line.at)
-            .max_by_key(|&earlier| recorded_end(&lines[earlier]))
-            .map(|earlier| wait_for(lines, earlier, line.at));
-        let captures = line_captures(line)
-            .iter()
-            .map(|capture| {
-                let into = values.by_name[&(line.id.as_str(), capture.name.as_str())];
-                capture_from(&capture.from).map(|from| Capture { into, from })
-            })
+        let predecessor = draft.predecessor(line.at);
+        let captures = self
+            .kept_in(draft, line)
+            .into_iter()
+            .zip(line_captures(line))
+            .map(|(into, capture)| capture_from(&capture.from).map(|from| Capture { into, from }))
             .collect::<Result<_, String>>()?;
         let has_token =
             template.slots().any(|slot| matches!(slot, Slot::Captured(Source::Login(_))))
                 && !line.prologue;
         Ok(Request {
             endpoint: self.endpoints.index(&line.name),
-            offset: Duration::from_micros(line.at - first),
+            offset: draft.offset(line.at),
             template,
             path: line.path.clone(),
             // RFC 9110, section 9.2.2.
@@ -228,68 +207,11 @@ impl Builder {
     }
 }
 
-/// Where the values of a session's requests are kept.
-#[derive(Default)]
-struct Values<'a> {
-    by_name: HashMap<(&'a str, &'a str), Source>,
-    index: HashMap<&'a str, usize>,
-    /// Login slots of the prologue's secrets, by name.
-    login: HashMap<&'a str, usize>,
-    session: usize,
-}
-
-impl Values<'_> {
-    /// Whether a request after the prologue renews what that captured: it sends a value of
-    /// the login in its path or body, needs nothing else of the session, and is answered
-    /// with a secret of the same name as one of the login's.
-    fn is_refresh(&self, line: &disk::Request) -> bool {
-        let mut sends_login = false;
-        for binding in &line.bind {
-            if let disk::Origin::Capture { of, name } = &binding.from {
-                match self.by_name.get(&(of.as_str(), name.as_str())) {
-                    Some(Source::Login(_)) => {
-                        sends_login |= !matches!(binding.part, disk::Part::Header(_));
-                    }
-                    Some(Source::Session(_)) | None => return false,
-                }
-            }
-        }
-        let is_renewed =
-            |capture: &disk::Capture| capture.secret && self.login.contains_key(&*capture.name);
-        sends_login && line_captures(line).iter().any(is_renewed)
-    }
-}
-
-fn line_captures(line: &disk::Request) -> &[disk::Capture] {
+pub(super) fn line_captures(line: &disk::Request) -> &[disk::Capture] {
     match &line.result {
         disk::Result::Answer(answer) => &answer.capture,
         disk::Result::Error(_) => &[],
     }
-}
-
-fn recorded_end(line: &disk::Request) -> u64 {
-    line.at
-        + match &line.result {
-            disk::Result::Answer(answer) => answer.total_us,
-            disk::Result::Error(error) => error.after_us,
-        }
-}
-
-fn wait_for(lines: &[disk::Request], earlier: usize, at: u64) -> Wait {
-    let gap = at.saturating_sub(recorded_end(&lines[earlier]));
-    Wait { request: earlier, gap: Duration::from_micros(gap) }
-}
-
-/// The most exchanges of a session that were under way at once.
-fn width(lines: &[disk::Request]) -> usize {
-    let most = lines
-        .iter()
-        .enumerate()
-        .map(|(i, line)| {
-            1 + lines[..i].iter().filter(|earlier| recorded_end(earlier) > line.at).count()
-        })
-        .max();
-    most.unwrap_or(1).min(MAX_CONNECTIONS)
 }
 
 fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
@@ -328,8 +250,19 @@ const RECOMPUTED: [&str; 8] = [
     "upgrade",
 ];
 
-fn template(line: &disk::Request, host: &str, values: &Values<'_>) -> Result<Template, String> {
-    let mut template = Template::default();
+/// About how many bytes of a request are known beforehand.
+fn literal_bytes(line: &disk::Request, host: &str) -> usize {
+    let headers: usize =
+        line.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let body = match &line.body {
+        Some(disk::Body::Text(text) | disk::Body::Base64(text)) => text.len(),
+        Some(disk::Body::Truncated { .. }) | None => 0,
+    };
+    line.method.len() + line.path.len() + host.len() + headers + body + 32
+}
+
+fn template(line: &disk::Request, host: &str, values: &Values) -> Result<Template, String> {
+    let mut template = Template::with_capacity(literal_bytes(line, host), 2 + 2 * line.bind.len());
     let spans = |part| Spans::of(line, part, values);
     template.head_literal(line.method.as_bytes());
     template.head_literal(b" ");
@@ -381,15 +314,11 @@ enum Half {
 /// The bindings of one part, by position.
 struct Spans<'a> {
     bindings: Vec<&'a disk::Binding>,
-    values: &'a Values<'a>,
+    values: &'a Values,
 }
 
 impl<'a> Spans<'a> {
-    fn of(
-        line: &'a disk::Request,
-        part: disk::Part,
-        values: &'a Values<'a>,
-    ) -> Result<Self, String> {
+    fn of(line: &'a disk::Request, part: disk::Part, values: &'a Values) -> Result<Self, String> {
         let mut bindings: Vec<_> = line.bind.iter().filter(|b| b.part == part).collect();
         bindings.sort_by_key(|binding| (binding.start, binding.end));
         if bindings.windows(2).any(|pair| pair[0].end > pair[1].start) {
@@ -428,8 +357,7 @@ impl<'a> Spans<'a> {
     fn slot(&self, binding: &disk::Binding) -> Result<Slot, String> {
         Ok(match &binding.from {
             disk::Origin::Capture { of, name } => {
-                let source = self.values.by_name.get(&(of.as_str(), name.as_str()));
-                Slot::Captured(*source.ok_or_else(|| {
+                Slot::Captured(self.values.of(of, name).ok_or_else(|| {
                     format!("it needs {name} of request {of}, which does not capture that")
                 })?)
             }

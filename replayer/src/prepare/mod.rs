@@ -4,7 +4,10 @@
 //! serialised, names become indices, bindings become slots, and each request
 //! knows what it waits for.
 
+mod ahead;
 mod build;
+mod draft;
+mod overlap;
 mod select;
 mod session;
 mod stream;

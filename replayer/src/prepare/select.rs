@@ -4,6 +4,8 @@ use std::collections::HashSet;
 
 use recorder::trace::format::{Body, Origin, Request};
 
+use super::trace::NO_PERSONA;
+
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -38,7 +40,8 @@ impl<'a> Selector<'a> {
     }
 
     /// Gives the request back if it takes part, no longer waiting for one that does not.
-    pub(super) fn select(&mut self, mut request: Request, persona: &str) -> Option<Request> {
+    pub(super) fn select(&mut self, mut request: Request) -> Option<Request> {
+        let persona = request.persona.as_deref().unwrap_or(NO_PERSONA);
         let Selection { personas, read_only, skip_truncated } = self.selection;
         if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
             return None;

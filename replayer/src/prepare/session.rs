@@ -48,6 +48,12 @@ impl Offset {
     }
 }
 
+impl From<Duration> for Offset {
+    fn from(offset: Duration) -> Self {
+        Self { micros: u64::try_from(offset.as_micros()).unwrap_or(u64::MAX) }
+    }
+}
+
 /// A session's requests.
 #[derive(Debug)]
 pub enum Body {

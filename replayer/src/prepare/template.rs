@@ -47,6 +47,14 @@ pub enum Slot {
 }
 
 impl Template {
+    pub(super) fn with_capacity(literals: usize, head: usize) -> Self {
+        Self {
+            literals: Vec::with_capacity(literals),
+            head: Vec::with_capacity(head),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn head_literal(&mut self, bytes: &[u8]) {
         push_literal(&mut self.literals, &mut self.head, bytes);
     }

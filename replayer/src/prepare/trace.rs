@@ -7,7 +7,9 @@ use recorder::trace::format as disk;
 use recorder::trace::reader::{ReadError, TraceReader};
 use recorder::trace::shape::Shape;
 
+use super::ahead::ReadAhead;
 use super::build::Builder;
+use super::draft::Draft;
 use super::select::{LeftOut, Selection, Selector};
 use super::session::{Body, Session};
 use super::template::Slot;
@@ -109,36 +111,33 @@ pub fn prepare(
     selection: &Selection,
     memory: u64,
 ) -> Result<Prepared, PrepareError> {
-    let mut reader = TraceReader::open(path)?;
+    let reader = TraceReader::open(path)?;
     let header = reader.header().clone();
     let mut selector = Selector::new(selection);
+    let mut builder = Builder::new(path, host, &header);
     let mut by_session: HashMap<String, usize> = HashMap::new();
-    // Lines by session, in the order in which the sessions appear.
-    let mut lines: Vec<Vec<disk::Request>> = Vec::new();
+    // In the order in which they appear.
+    let mut drafts: Vec<Draft> = Vec::new();
     let mut needed = 0;
-    while let Some(request) = reader.next_request()? {
-        let persona = request.persona.clone();
-        let Some(request) = selector.select(request, persona.as_deref().unwrap_or(NO_PERSONA))
-        else {
-            continue;
-        };
+    let mut requests = ReadAhead::start(reader);
+    while let Some(request) = requests.next() {
+        let Some(request) = selector.select(request) else { continue };
         needed += size_in_memory(&request);
         if needed > memory {
             return Err(PrepareError::TooBig { path: path.to_owned(), memory });
         }
         match by_session.get(&request.session) {
-            Some(&index) => lines[index].push(request),
+            Some(&index) => builder.add_line(&mut drafts[index], request)?,
             None => {
-                by_session.insert(request.session.clone(), lines.len());
-                lines.push(vec![request]);
+                by_session.insert(request.session.clone(), drafts.len());
+                drafts.push(builder.begin(request)?);
             }
         }
     }
-    let end = reader.finish()?;
-    let mut builder = Builder::new(path, host, &header);
-    let mut sessions = Vec::with_capacity(lines.len());
-    for lines in lines {
-        let (mut session, requests) = builder.session(&lines)?;
+    let end = requests.finish()?;
+    let mut sessions = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let (mut session, requests) = draft.finish();
         builder.add(sessions.len(), &session, &requests);
         session.body = Body::Held(requests);
         sessions.push(session);

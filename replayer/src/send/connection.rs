@@ -3,16 +3,17 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::destination::Tls;
 use super::framing::{Decoder, FramingError, Limits, Method};
+use super::local::{self, Local};
 use super::stream::Stream;
 use super::{Destination, SendError, Sink};
 
@@ -270,7 +271,7 @@ async fn connect(
     for (&address, left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
         let now = Instant::now();
         let share = deadline.saturating_duration_since(now) / left;
-        let attempt = connect_to(address, destination.next_source(address));
+        let attempt = connect_to(address, destination.local());
         failure = Some(match timeout_at(now + share, attempt).await {
             Ok(Ok(socket)) => return Ok((socket, address)),
             Ok(Err(source)) => SendError::connecting(address, source),
@@ -280,13 +281,27 @@ async fn connect(
     Err(failure.unwrap_or_else(|| unreachable!("a destination has an address")))
 }
 
-async fn connect_to(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_nodelay(true)?;
-    if let Some(source) = source {
-        socket.bind(SocketAddr::new(source, 0))?;
+async fn connect_to(address: SocketAddr, local: &Local) -> io::Result<TcpStream> {
+    let mut taken = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for choice in local.choices(address) {
+        let connected = match local::socket(address, choice) {
+            Ok(socket) => socket.connect(address).await,
+            Err(error) => Err(error),
+        };
+        match connected {
+            // Another connection has that port.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+                ) =>
+            {
+                taken = error;
+            }
+            other => return other,
+        }
     }
-    socket.connect(address).await
+    Err(taken)
 }
 
 async fn shake_hands(

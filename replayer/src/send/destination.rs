@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use seeder::safety::{self, SafetyError};
+
+use super::local::Local;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DestinationError {
@@ -27,9 +28,7 @@ pub struct Destination {
     authority: String,
     dns: Duration,
     tls: Option<Tls>,
-    sources: Vec<IpAddr>,
-    /// Connections take the sources in turn; shared by all worker threads.
-    next_source: AtomicUsize,
+    local: Local,
 }
 
 #[derive(Clone, Debug)]
@@ -77,15 +76,18 @@ impl Destination {
         if port != default_port {
             authority = format!("{authority}:{port}");
         }
-        let next_source = AtomicUsize::new(0);
-        Ok(Self { addresses, host, authority, dns, tls: None, sources: Vec::new(), next_source })
+        let local = Local::chosen_for(&addresses);
+        Ok(Self { addresses, host, authority, dns, tls: None, local })
     }
 
     /// Connects from these addresses of this machine, in turn, instead of the
-    /// one that the kernel would choose: each has local ports of its own.
+    /// one that the kernel would choose: each has local ports of its own. Without any that
+    /// choice stays.
     #[must_use]
     pub fn from_sources(mut self, sources: Vec<IpAddr>) -> Self {
-        self.sources = sources;
+        if !sources.is_empty() {
+            self.local = Local::from(sources);
+        }
         self
     }
 
@@ -120,19 +122,11 @@ impl Destination {
     /// How many addresses connections to the first address come from; at least one, the
     /// kernel's choice.
     pub fn sources(&self) -> usize {
-        let first = self.addresses[0];
-        self.sources.iter().filter(|ip| ip.is_ipv4() == first.is_ipv4()).count().max(1)
+        self.local.fitting(self.addresses[0]).count().max(1)
     }
 
-    /// The source for the next connection to `address`, if there is a choice.
-    pub(super) fn next_source(&self, address: SocketAddr) -> Option<IpAddr> {
-        let mut fitting = self.sources.iter().filter(|ip| ip.is_ipv4() == address.is_ipv4());
-        let count = fitting.clone().count();
-        if count == 0 {
-            return None;
-        }
-        // Relaxed: only the spread matters.
-        fitting.nth(self.next_source.fetch_add(1, Ordering::Relaxed) % count).copied()
+    pub(super) fn local(&self) -> &Local {
+        &self.local
     }
 }
 
@@ -173,13 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn connections_take_the_sources_of_their_family_in_turn() {
-        let sources: Vec<IpAddr> =
-            ["127.0.0.2", "::1", "127.0.0.3"].map(|ip| ip.parse().unwrap()).into();
-        let destination =
-            Destination::http("127.0.0.1", 1, &[]).unwrap().from_sources(sources.clone());
+    fn without_sources_of_its_own_the_kernel_s_choice_stays() {
+        let destination = Destination::http("127.0.0.1", 1, &[]).unwrap().from_sources(Vec::new());
         let address = destination.addresses()[0];
-        let taken: Vec<_> = (0..4).map(|_| destination.next_source(address).unwrap()).collect();
-        assert_eq!(taken, [sources[0], sources[2], sources[0], sources[2]]);
+        let chosen: Vec<_> = destination.local().fitting(address).collect();
+        assert_eq!(chosen, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
     }
 }

@@ -1,0 +1,47 @@
+//! `recorder export`.
+
+use std::path::PathBuf;
+
+use seeder::exit::Exit;
+
+use super::{new_trace, print};
+use crate::Error;
+use crate::export;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// HAR 1.2, without secrets
+    #[command(after_help = "\
+Example:
+  recorder export har app.trace.jsonl.zst --out app.har --origin http://127.0.0.1:8080")]
+    Har(Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The trace
+    #[arg(value_name = "FILE")]
+    trace: PathBuf,
+
+    /// The HAR
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// What URLs begin with; the trace has only paths
+    #[arg(long, value_name = "URL", default_value = "http://localhost")]
+    origin: String,
+
+    /// Replace a file that is there already
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command {
+    pub(super) fn run(self) -> Result<Exit, Error> {
+        let Self::Har(args) = self;
+        new_trace(&args.out, args.force)?;
+        let count = export::har(&args.trace, &args.out, args.origin.trim_end_matches('/'))?;
+        print(&format!("{}: {count} entries", args.out.display()))?;
+        Ok(Exit::Good)
+    }
+}

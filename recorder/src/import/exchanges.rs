@@ -1,0 +1,156 @@
+//! Whole exchanges of a recording become a trace, as those that the proxy sees.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use seeder::manifest::format::Manifest;
+
+use super::reorder::Reorder;
+use super::{Format, ImportError, Input, Told};
+use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
+use crate::exchange::{Exchange, SeenBody};
+use crate::trace::finish::Finished;
+use crate::trace::format::{self, Header, Origin, Result as Outcome, Source};
+use crate::trace::journal::Journal;
+
+/// Bytes of a body of which all is kept, as the proxy does by default.
+const MOST_BODY: usize = 1 << 20;
+
+pub struct Config {
+    pub out: PathBuf,
+    /// Whose logins are known.
+    pub manifest: Option<Manifest>,
+    pub session_by: SessionBy,
+    pub rules: Rules,
+    pub keep_bodies: bool,
+}
+
+/// Imports a recording.
+///
+/// # Errors
+/// When it is not of the format or damaged, or the trace cannot be written. No trace is made then.
+pub fn import<F: Format>(
+    format: &F,
+    input: &mut Input,
+    config: Config,
+) -> Result<(Finished, Told), ImportError> {
+    let digest = input.digest()?;
+    let mut first: Option<u64> = None;
+    format.read(input, &mut |exchange| {
+        first = Some(first.map_or(exchange.at, |first| first.min(exchange.at)));
+        Ok(())
+    })?;
+    let first = first.ok_or_else(|| ImportError::Nothing {
+        path: input.path().to_owned(),
+        message: "it has no request that could be replayed".to_owned(),
+    })?;
+    let micros = i64::try_from(first).unwrap_or(i64::MAX);
+    let started = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    let prefix = digest.trim_start_matches("sha256:")[..8].to_owned();
+    let header = Header {
+        format: format::FORMAT.to_owned(),
+        version: format::VERSION.to_owned(),
+        tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started,
+        sources: vec![Source {
+            kind: F::KIND,
+            seed: None,
+            manifest: config.manifest.as_ref().map(|manifest| manifest.header.digest.clone()),
+            input: Some(digest),
+            target: None,
+        }],
+        personas: Vec::new(),
+        redaction: config.rules.secret_names(),
+        shapes: BTreeMap::new(),
+    };
+    let mut sink = Sink {
+        journal: Journal::create(&config.out, &header)?,
+        correlator: Correlator::new(correlate::Config {
+            manifest: config.manifest,
+            session_by: config.session_by,
+            rules: config.rules,
+            keep_bodies: config.keep_bodies,
+            started,
+            prefix: prefix.clone(),
+        }),
+        held: Reorder::default(),
+        first,
+        prefix,
+        number: 0,
+        told: Told::default(),
+    };
+    let read = format.read(input, &mut |exchange| sink.take(exchange));
+    let finished = read.and_then(|told| {
+        while let Some(exchange) = sink.held.pop() {
+            sink.write(exchange)?;
+        }
+        Ok(told)
+    });
+    match finished {
+        Ok(mut told) => {
+            for (what, count) in sink.told.iter() {
+                told.add(what, count);
+            }
+            Ok((sink.journal.finish()?, told))
+        }
+        Err(error) => {
+            sink.journal.discard()?;
+            Err(error)
+        }
+    }
+}
+
+struct Sink {
+    journal: Journal,
+    correlator: Correlator,
+    held: Reorder,
+    /// Microseconds since 1970 at the first request.
+    first: u64,
+    prefix: String,
+    number: u64,
+    told: Told,
+}
+
+impl Sink {
+    fn take(&mut self, mut exchange: Exchange) -> Result<(), ImportError> {
+        self.number += 1;
+        exchange.at -= self.first;
+        exchange.id = format!("{}-{}", self.prefix, self.number);
+        capped(&mut exchange.body);
+        if let Ok(answer) = &mut exchange.result {
+            capped(&mut answer.body);
+        }
+        self.held.push(exchange);
+        while let Some(due) = self.held.pop_due() {
+            self.write(due)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, exchange: Exchange) -> Result<(), ImportError> {
+        let Correlated { mut request, shape, captures } = self.correlator.take(exchange);
+        for capture in captures {
+            self.journal.capture(capture)?;
+        }
+        if let (Some(shape), Outcome::Answer(answer)) = (shape, &mut request.result) {
+            answer.shape = self.journal.shape(shape)?;
+        }
+        for binding in &request.bind {
+            if let Origin::Slot(name) = &binding.from {
+                self.told.count(&format!("values of {name} unbound (give them with --slot)"));
+            }
+        }
+        Ok(self.journal.append(&request)?)
+    }
+}
+
+fn capped(body: &mut SeenBody) {
+    use sha2::{Digest, Sha256};
+    if let SeenBody::Whole(bytes) = body
+        && bytes.len() > MOST_BODY
+    {
+        let sha256 = crate::trace::writer::sha256_text(&Sha256::digest(&*bytes));
+        *body = SeenBody::TooLarge { size: bytes.len() as u64, sha256 };
+    }
+}

@@ -1,0 +1,449 @@
+//! HAR 1.2, as browsers export it.
+//!
+//! One document whose entries are read one at a time. A file is what one client did, so its
+//! connections do not tell sessions apart; only a login of another account begins another.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use chrono::{DateTime, FixedOffset};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+
+use super::http::end_to_end;
+use super::{Format, ImportError, Input, Take, Told};
+use crate::exchange::{Exchange, SeenAnswer, SeenBody};
+use crate::trace::format::SourceKind;
+
+/// Hosts that are named where one has to be chosen.
+const SHOWN_HOSTS: usize = 5;
+
+#[derive(Debug)]
+pub struct Har {
+    /// `host` or `host:port`; none for that of the first request.
+    pub host: Option<String>,
+}
+
+impl Format for Har {
+    const KIND: SourceKind = SourceKind::Har;
+
+    fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Told, ImportError> {
+        let path = input.path().to_owned();
+        let mut told = Told::default();
+        let mut hosts = Hosts { wanted: self.host.clone(), met: false, others: BTreeMap::new() };
+        let mut failed = None;
+        let mut has_log = false;
+        let mut on_entry = |entry: Entry| {
+            if let Some(exchange) = entry.exchange(&mut hosts, &mut told)
+                && let Err(error) = take(exchange)
+            {
+                failed = Some(error);
+                return false;
+            }
+            true
+        };
+        let document = Document { on_entry: &mut on_entry, has_log: &mut has_log };
+        let content = input.content()?;
+        let mut json = serde_json::Deserializer::from_reader(content);
+        let parsed = document.deserialize(&mut json).and_then(|()| json.end());
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        parsed.map_err(|error| wrong(&path, &error))?;
+        if !has_log {
+            let message = "it is JSON and no HAR: there is no log with entries".to_owned();
+            return Err(ImportError::Content { path, line: None, message });
+        }
+        let others: u64 = hosts.others.values().sum();
+        if let Some(wanted) = &self.host
+            && others > 0
+            && !hosts.met
+        {
+            let known: Vec<&str> =
+                hosts.others.keys().take(SHOWN_HOSTS).map(String::as_str).collect();
+            let message = format!("{wanted} does not occur; it has {}", known.join(", "));
+            return Err(ImportError::Option { option: "--host", message });
+        }
+        if others > 0 {
+            told.add("requests to other hosts (skipped)", others);
+        }
+        Ok(told)
+    }
+}
+
+fn wrong(path: &std::path::Path, error: &serde_json::Error) -> ImportError {
+    let path = path.to_owned();
+    match error.classify() {
+        serde_json::error::Category::Eof => {
+            ImportError::Cut { path, message: "its JSON is not complete".to_owned() }
+        }
+        serde_json::error::Category::Io => {
+            let kind = error.io_error_kind().unwrap_or(std::io::ErrorKind::Other);
+            ImportError::reading(&path, std::io::Error::new(kind, error.to_string()))
+        }
+        _ => {
+            let text = error.to_string();
+            let message = text.split(" at line ").next().unwrap_or(&text);
+            let kind = if error.is_data() { "not a HAR" } else { "not JSON" };
+            let line = u64::try_from(error.line()).ok().filter(|line| *line > 0);
+            ImportError::Content { path, line, message: format!("{kind}: {message}") }
+        }
+    }
+}
+
+struct Hosts {
+    wanted: Option<String>,
+    met: bool,
+    others: BTreeMap<String, u64>,
+}
+
+/// The most hosts that are told apart.
+const MAX_HOSTS: usize = 10_000;
+
+impl Hosts {
+    fn wants(&mut self, authority: &str) -> bool {
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        let wanted = self.wanted.get_or_insert_with(|| authority.to_owned());
+        if wanted.eq_ignore_ascii_case(authority) || wanted.eq_ignore_ascii_case(host) {
+            self.met = true;
+            return true;
+        }
+        let is_known = self.others.contains_key(authority) || self.others.len() < MAX_HOSTS;
+        let name = if is_known { authority } else { "others" };
+        *self.others.entry(name.to_owned()).or_default() += 1;
+        false
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    started_date_time: DateTime<FixedOffset>,
+    #[serde(default)]
+    time: Option<f64>,
+    request: Sent,
+    response: Received,
+    #[serde(default)]
+    timings: Timings,
+    #[serde(rename = "_resourceType")]
+    resource_type: Option<String>,
+    /// Chrome: `memory` or `disk`.
+    #[serde(rename = "_fromCache")]
+    from_cache: Option<IgnoredAny>,
+    /// Safari: `Network Load`, `Memory Cache` and others.
+    #[serde(rename = "_fetchType")]
+    fetch_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    method: String,
+    url: String,
+    #[serde(default)]
+    http_version: String,
+    #[serde(default)]
+    headers: Vec<Pair>,
+    post_data: Option<PostData>,
+    body_size: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Pair {
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PostData {
+    #[serde(default)]
+    mime_type: String,
+    text: Option<String>,
+    encoding: Option<String>,
+    #[serde(default)]
+    params: Vec<Param>,
+}
+
+#[derive(Deserialize)]
+struct Param {
+    name: String,
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Received {
+    #[serde(default)]
+    status: i64,
+    #[serde(default)]
+    headers: Vec<Pair>,
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    size: Option<f64>,
+    text: Option<String>,
+    encoding: Option<String>,
+}
+
+/// Milliseconds; -1 or nothing where it does not apply. `ssl` lies within `connect`.
+#[derive(Default, Deserialize)]
+struct Timings {
+    blocked: Option<f64>,
+    dns: Option<f64>,
+    connect: Option<f64>,
+    send: Option<f64>,
+    wait: Option<f64>,
+    receive: Option<f64>,
+}
+
+impl Entry {
+    /// None where it was no request to the wanted host, or cannot be made again.
+    fn exchange(self, hosts: &mut Hosts, told: &mut Told) -> Option<Exchange> {
+        let Some((authority, path)) = http_url(&self.request.url) else {
+            let scheme = self.request.url.split(':').next().unwrap_or_default();
+            let scheme: String = scheme.chars().take(16).collect();
+            told.count(&format!("{scheme}: URLs (skipped)"));
+            return None;
+        };
+        if !hosts.wants(authority) {
+            return None;
+        }
+        let cached = self.fetch_type.as_deref().is_some_and(|fetch| fetch.ends_with("Cache"));
+        if cached || self.from_cache.is_some() {
+            told.count("answers from the browser's cache (skipped)");
+            return None;
+        }
+        let is_socket = self.resource_type.as_deref() == Some("websocket");
+        if is_socket || self.response.status == 101 {
+            told.count("WebSockets (skipped)");
+            return None;
+        }
+        let Some(status) = u16::try_from(self.response.status).ok().filter(|s| *s >= 100) else {
+            told.count("requests that were cancelled or failed (skipped)");
+            return None;
+        };
+        let headers = pairs(self.request.headers);
+        let Some(body) = sent_body(self.request.post_data, self.request.body_size, &headers) else {
+            told.count("no bodies for writes (skipped)");
+            return None;
+        };
+        let Timings { blocked, dns, connect, send, wait, receive } = self.timings;
+        let us = |ms: Option<f64>| ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms * 1e3) as u64);
+        // What goes before the sending is no part of the exchange.
+        let before = us(blocked) + us(dns) + us(connect);
+        let header_us = us(send) + us(wait);
+        let mut total_us = header_us + us(receive);
+        if total_us == 0 {
+            total_us = us(self.time).saturating_sub(before);
+        }
+        let started = u64::try_from(self.started_date_time.timestamp_micros()).unwrap_or_default();
+        let answer = match self.response.content {
+            Some(content) => match content.bytes() {
+                Some(bytes) => bytes,
+                None => {
+                    told.count("answers without their bodies (nothing can be bound to them)");
+                    Vec::new()
+                }
+            },
+            None => Vec::new(),
+        };
+        // Content is as decoded.
+        let received = pairs(self.response.headers).into_iter();
+        let received = received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
+        Some(Exchange {
+            id: String::new(),
+            connection: 1,
+            at: started + before,
+            http: if self.request.http_version.contains(['2', '3']) { "2" } else { "1.1" },
+            method: self.request.method.to_ascii_uppercase(),
+            path: path.to_owned(),
+            headers,
+            body: SeenBody::Whole(body.into()),
+            result: Ok(SeenAnswer {
+                status,
+                headers: received.collect(),
+                header_us: if header_us == 0 { total_us } else { header_us },
+                total_us,
+                body: SeenBody::Whole(answer.into()),
+            }),
+        })
+    }
+}
+
+/// Host and port, and path with query, of an http or https URL.
+fn http_url(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    let rest = rest.split('#').next().unwrap_or_default();
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // A query right behind the host has the path `/`, which no slice of the URL is.
+    let path = if path.starts_with('/') { path } else { "/" };
+    (!authority.is_empty()).then_some((authority, path))
+}
+
+fn pairs(pairs: Vec<Pair>) -> Vec<(String, Bytes)> {
+    end_to_end(pairs.into_iter().map(|pair| (pair.name, Bytes::from(pair.value))).collect())
+}
+
+/// None where there was one that the file does not have.
+fn sent_body(
+    data: Option<PostData>,
+    size: Option<f64>,
+    headers: &[(String, Bytes)],
+) -> Option<Vec<u8>> {
+    let Some(data) = data else {
+        let length = super::http::header(headers, "content-length");
+        let has = size.is_some_and(|size| size > 0.0) || length.is_some_and(|length| length != "0");
+        return (!has).then(Vec::new);
+    };
+    match data.text {
+        Some(text) if data.encoding.as_deref() == Some("base64") => {
+            BASE64_STANDARD.decode(text).ok()
+        }
+        Some(text) if !text.is_empty() || data.params.is_empty() => Some(text.into_bytes()),
+        _ if data.mime_type.starts_with("multipart/") => None,
+        _ => {
+            let field = |param: &Param| {
+                let value = param.value.as_deref().unwrap_or_default();
+                format!("{}={}", form_encoded(&param.name), form_encoded(value))
+            };
+            let fields: Vec<String> = data.params.iter().map(field).collect();
+            Some(fields.join("&").into_bytes())
+        }
+    }
+}
+
+/// As `application/x-www-form-urlencoded`; what is encoded already stays.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'%' | b'+' => {
+                encoded.push(char::from(byte));
+            }
+            b' ' => encoded.push('+'),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+impl Content {
+    /// None where there was a body that the file does not have.
+    fn bytes(self) -> Option<Vec<u8>> {
+        match self.text {
+            Some(text) if self.encoding.as_deref() == Some("base64") => {
+                BASE64_STANDARD.decode(text).ok()
+            }
+            Some(text) => Some(text.into_bytes()),
+            None => self.size.is_none_or(|size| size <= 0.0).then(Vec::new),
+        }
+    }
+}
+
+type OnEntry<'a> = &'a mut dyn FnMut(Entry) -> bool;
+
+/// The document, of which nothing is kept.
+struct Document<'a> {
+    on_entry: OnEntry<'a>,
+    has_log: &'a mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Document<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with a log")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "log" {
+                map.next_value_seed(Log {
+                    on_entry: &mut *self.on_entry,
+                    has_log: &mut *self.has_log,
+                })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Log<'a> {
+    on_entry: OnEntry<'a>,
+    has_log: &'a mut bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Log<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Log<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a log with entries")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<String>()? {
+            if key == "entries" {
+                *self.has_log = true;
+                map.next_value_seed(Entries(&mut *self.on_entry))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Entries<'a>(OnEntry<'a>);
+
+impl<'de> DeserializeSeed<'de> for Entries<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entries<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of entries")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(entry) = entries.next_element::<Entry>()? {
+            if !(self.0)(entry) {
+                return Err(de::Error::custom("stopped"));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! The file that is imported, plain or gzipped.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek as _};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use super::ImportError;
+use crate::trace::writer::sha256_text;
+
+const BUFFER: usize = 1 << 16;
+
+/// What is told of bytes that were read of the file.
+pub(crate) type OnRead = Box<dyn Fn(u64) + Send + Sync>;
+
+pub struct Input {
+    path: PathBuf,
+    file: File,
+    is_gzip: bool,
+    on_read: OnRead,
+}
+
+impl Input {
+    /// Opens a file; `on_read` is called with the bytes of it that were read.
+    ///
+    /// # Errors
+    /// When it cannot be read, or has nothing in it.
+    pub fn open(path: &Path, on_read: OnRead) -> Result<Self, ImportError> {
+        let io = |source| ImportError::Io { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(io)?;
+        let mut magic = [0; 2];
+        let begins = match file.read(&mut magic).map_err(io)? {
+            0 => return Err(ImportError::Empty { path: path.to_owned() }),
+            count => &magic[..count],
+        };
+        Ok(Self { path: path.to_owned(), is_gzip: begins == [0x1f, 0x8b], file, on_read })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes of the file as it is.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn size(&self) -> Result<u64, ImportError> {
+        let data = self.file.metadata();
+        data.map(|data| data.len()).map_err(|error| ImportError::reading(&self.path, error))
+    }
+
+    /// The content from its start.
+    pub(super) fn content(&mut self) -> Result<Box<dyn BufRead + '_>, ImportError> {
+        self.file.rewind().map_err(|error| ImportError::reading(&self.path, error))?;
+        let file = Told { file: &self.file, on_read: &self.on_read };
+        Ok(if self.is_gzip {
+            Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file)))
+        } else {
+            Box::new(BufReader::with_capacity(BUFFER, file))
+        })
+    }
+
+    /// `sha256:…` of the file.
+    pub(super) fn digest(&mut self) -> Result<String, ImportError> {
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; BUFFER];
+        let mut read = || -> io::Result<()> {
+            self.file.rewind()?;
+            loop {
+                match self.file.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    count => digest.update(&buffer[..count]),
+                }
+            }
+        };
+        read().map_err(|error| ImportError::reading(&self.path, error))?;
+        Ok(sha256_text(&digest.finalize()))
+    }
+}
+
+struct Told<'a> {
+    file: &'a File,
+    on_read: &'a OnRead,
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        (self.on_read)(count as u64);
+        Ok(count)
+    }
+}

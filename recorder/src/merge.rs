@@ -1,0 +1,176 @@
+//! Several traces on one axis of time.
+//!
+//! They are read twice: first to see which ids and sessions occur in more than one of them, then
+//! to write all their requests in order. Memory: the sessions' names.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::trace::format::{self, End, Header, Origin, PersonaWeight, Request};
+use crate::trace::journal::JournalError;
+use crate::trace::reader::TraceReader;
+use crate::trace::sort::{Key, LineKind, Sorter};
+use crate::trace::writer::{TraceWriter, WriteError, folder};
+
+/// Memory for ids that are compared.
+const RUN_BYTES: usize = 24 << 20;
+
+/// Where the traces begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// When they were recorded.
+    WallClock,
+    /// All at once.
+    Start,
+}
+
+/// Writes the requests of all traces to `out`. Where an id or a session's name occurs in an
+/// earlier trace too, those of the later trace get a prefix, such as `m1-`; gives which.
+///
+/// # Errors
+/// When a trace is damaged, or the new one cannot be written.
+pub fn merge(
+    traces: &[PathBuf],
+    out: &Path,
+    align: Align,
+) -> Result<(End, BTreeMap<usize, String>), JournalError> {
+    let prefixes = prefixes(traces, out)?;
+    let mut readers = Vec::with_capacity(traces.len());
+    for trace in traces {
+        readers.push(TraceReader::open(trace)?);
+    }
+    let headers: Vec<&Header> = readers.iter().map(TraceReader::header).collect();
+    let started = headers.iter().map(|header| header.started).min().unwrap_or_default();
+    let offsets: Vec<u64> = headers
+        .iter()
+        .map(|header| match align {
+            Align::Start => 0,
+            Align::WallClock => {
+                let later = (header.started - started).num_microseconds().unwrap_or(i64::MAX);
+                u64::try_from(later).unwrap_or_default()
+            }
+        })
+        .collect();
+    let mut writer = TraceWriter::create(out, &merged_header(&headers, started))?;
+    let mut heads = BinaryHeap::new();
+    let mut waiting: Vec<Option<Request>> = Vec::new();
+    for (index, reader) in readers.iter_mut().enumerate() {
+        waiting.push(reader.next_request()?);
+        if let Some(request) = &waiting[index] {
+            heads.push(Reverse((request.at + offsets[index], index)));
+        }
+    }
+    while let Some(Reverse((at, index))) = heads.pop() {
+        if let Some(mut request) = waiting[index].take() {
+            request.at = at;
+            if let Some(prefix) = prefixes.get(&index) {
+                rename(&mut request, prefix);
+            }
+            writer.write(&request)?;
+        }
+        waiting[index] = readers[index].next_request()?;
+        if let Some(request) = &waiting[index] {
+            heads.push(Reverse((request.at + offsets[index], index)));
+        }
+    }
+    let mut dropped = 0;
+    for reader in readers {
+        dropped += reader.finish()?.dropped;
+    }
+    Ok((writer.finish(dropped)?, prefixes))
+}
+
+/// What the traces that need it get before their ids and sessions, by index.
+fn prefixes(traces: &[PathBuf], out: &Path) -> Result<BTreeMap<usize, String>, JournalError> {
+    let io = |source: io::Error| WriteError::Io { path: out.to_owned(), source };
+    let mut ids = Sorter::new(folder(out), RUN_BYTES);
+    let mut sessions: HashMap<Box<str>, usize> = HashMap::new();
+    let mut renamed: BTreeMap<usize, String> = BTreeMap::new();
+    let mut highest = 0;
+    for (index, trace) in traces.iter().enumerate() {
+        let mut reader = TraceReader::open(trace)?;
+        while let Some(request) = reader.next_request()? {
+            highest = highest.max(number(&request.id)).max(number(&request.session));
+            match sessions.get(request.session.as_str()) {
+                Some(&first) if first != index => {
+                    renamed.insert(index, String::new());
+                }
+                Some(_) => {}
+                None => {
+                    sessions.insert(request.session.into(), index);
+                }
+            }
+            // By id, then by trace.
+            let key = Key { at: 0, id: request.id, kind: LineKind::Request };
+            ids.add(key, &index.to_be_bytes()).map_err(io)?;
+        }
+    }
+    let mut sorted = ids.sorted().map_err(io)?;
+    let mut last: Option<(String, Vec<u8>)> = None;
+    while let Some((key, of)) = sorted.next().map_err(io)? {
+        if let Some((id, earlier)) = &last
+            && *id == key.id
+            && *earlier != of
+        {
+            let later = of.clone().max(earlier.clone());
+            let later = later.try_into().map_or(0, usize::from_be_bytes);
+            renamed.insert(later, String::new());
+        }
+        last = Some((key.id, of));
+    }
+    for (count, prefix) in (1..).zip(renamed.values_mut()) {
+        *prefix = format!("m{}-", highest + count);
+    }
+    Ok(renamed)
+}
+
+/// Of a prefix that an earlier merge gave, else 0.
+fn number(name: &str) -> u64 {
+    let Some((digits, _)) = name.strip_prefix('m').and_then(|rest| rest.split_once('-')) else {
+        return 0;
+    };
+    digits.parse().unwrap_or(0)
+}
+
+fn rename(request: &mut Request, prefix: &str) {
+    request.id.insert_str(0, prefix);
+    request.session.insert_str(0, prefix);
+    for of in &mut request.after {
+        of.insert_str(0, prefix);
+    }
+    for binding in &mut request.bind {
+        if let Origin::Capture { of, .. } = &mut binding.from {
+            of.insert_str(0, prefix);
+        }
+    }
+}
+
+fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) -> Header {
+    let mut personas: Vec<PersonaWeight> = Vec::new();
+    let mut redaction: Vec<String> = Vec::new();
+    for header in headers {
+        for persona in &header.personas {
+            match personas.iter_mut().find(|known| known.name == persona.name) {
+                Some(known) => known.weight += persona.weight,
+                None => personas.push(persona.clone()),
+            }
+        }
+        for rule in &header.redaction {
+            if !redaction.contains(rule) {
+                redaction.push(rule.clone());
+            }
+        }
+    }
+    Header {
+        format: format::FORMAT.to_owned(),
+        version: format::VERSION.to_owned(),
+        tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
+        started,
+        sources: headers.iter().flat_map(|header| header.sources.clone()).collect(),
+        personas,
+        redaction,
+        shapes: headers.iter().flat_map(|header| header.shapes.clone()).collect(),
+    }
+}

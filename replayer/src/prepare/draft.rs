@@ -1,0 +1,176 @@
+//! A session whose lines are still coming.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use recorder::trace::format as disk;
+
+use super::build::line_captures;
+use super::overlap::Overlaps;
+use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Source, Wait};
+
+pub(super) struct Draft {
+    name: String,
+    pub(super) persona: usize,
+    /// Times are in microseconds from the start of the recording.
+    first: u64,
+    prologue: usize,
+    prologue_end: u64,
+    end: u64,
+    requests: Vec<Request>,
+    /// By request, when its exchange ended.
+    ends: Vec<u64>,
+    by_id: HashMap<String, usize>,
+    pub(super) values: Values,
+    refresh: Option<usize>,
+    overlaps: Overlaps,
+}
+
+/// Where the values of a session's requests are kept.
+#[derive(Default)]
+pub(super) struct Values {
+    /// By id of the request, with the name of each.
+    by_request: HashMap<String, Vec<(String, Source)>>,
+    /// Login slots of the prologue's secrets, by name.
+    login: HashMap<String, usize>,
+    session: usize,
+}
+
+impl Values {
+    pub(super) fn of(&self, request: &str, name: &str) -> Option<Source> {
+        let values = self.by_request.get(request)?;
+        values.iter().find(|(known, _)| known == name).map(|(_, source)| *source)
+    }
+
+    /// Whether a request after the prologue renews what that captured: it sends a value of
+    /// the login in its path or body, needs nothing else of the session, and is answered
+    /// with a secret of the same name as one of the login's.
+    fn is_refresh(&self, line: &disk::Request) -> bool {
+        let mut sends_login = false;
+        for binding in &line.bind {
+            if let disk::Origin::Capture { of, name } = &binding.from {
+                match self.of(of, name) {
+                    Some(Source::Login(_)) => {
+                        sends_login |= !matches!(binding.part, disk::Part::Header(_));
+                    }
+                    Some(Source::Session(_)) | None => return false,
+                }
+            }
+        }
+        let is_renewed =
+            |capture: &disk::Capture| capture.secret && self.login.contains_key(&*capture.name);
+        sends_login && line_captures(line).iter().any(is_renewed)
+    }
+}
+
+impl Draft {
+    pub(super) fn new(name: String, persona: usize, first: u64) -> Self {
+        Self {
+            name,
+            persona,
+            first,
+            prologue: 0,
+            prologue_end: first,
+            end: first,
+            requests: Vec::new(),
+            ends: Vec::new(),
+            by_id: HashMap::new(),
+            values: Values::default(),
+            refresh: None,
+            overlaps: Overlaps::default(),
+        }
+    }
+
+    /// Whether the next line is of the prologue, which is over with the first line that is not.
+    pub(super) fn is_prologue(&self, line: &disk::Request) -> bool {
+        line.prologue && self.prologue == self.requests.len()
+    }
+
+    /// The number of the next line, and whether it renews what the prologue captured.
+    pub(super) fn position(&self, line: &disk::Request) -> (usize, bool) {
+        (self.requests.len(), !self.is_prologue(line) && self.values.is_refresh(line))
+    }
+
+    /// The login slot of a secret of the prologue.
+    pub(super) fn renewed(&self, name: &str) -> Option<usize> {
+        self.values.login.get(name).copied()
+    }
+
+    pub(super) fn note_login(&mut self, name: &str, slot: usize) {
+        self.values.login.insert(name.to_owned(), slot);
+    }
+
+    /// Where another value of this session is kept.
+    pub(super) fn next_value(&mut self) -> Source {
+        self.values.session += 1;
+        Source::Session(self.values.session - 1)
+    }
+
+    pub(super) fn offset(&self, at: u64) -> Duration {
+        Duration::from_micros(at - self.first)
+    }
+
+    /// An earlier request by its id, for one that is sent at this time.
+    pub(super) fn wait_for(&self, id: &str, at: u64) -> Result<Wait, String> {
+        let request = self.by_id.get(id).ok_or_else(|| {
+            format!("it needs request {id}, which does not come before it in its session")
+        })?;
+        Ok(self.wait(*request, at))
+    }
+
+    /// The exchange that had ended last before this time.
+    pub(super) fn predecessor(&mut self, at: u64) -> Option<Wait> {
+        self.overlaps.ended_before(at).map(|request| self.wait(request, at))
+    }
+
+    fn wait(&self, request: usize, at: u64) -> Wait {
+        Wait { request, gap: Duration::from_micros(at.saturating_sub(self.ends[request])) }
+    }
+
+    /// Adds a line and the request that was made of it.
+    pub(super) fn push(&mut self, line: disk::Request, request: Request) {
+        let index = self.requests.len();
+        let took = match &line.result {
+            disk::Result::Answer(answer) => answer.total_us,
+            disk::Result::Error(error) => error.after_us,
+        };
+        let end = line.at + took;
+        self.end = self.end.max(end);
+        if self.is_prologue(&line) {
+            self.prologue += 1;
+            self.prologue_end = self.prologue_end.max(end);
+        } else if self.values.is_refresh(&line) {
+            self.refresh.get_or_insert(index);
+        }
+        let names = line_captures(&line).iter().map(|capture| capture.name.clone());
+        let values: Vec<(String, Source)> =
+            names.zip(request.captures.iter().map(|capture| capture.into)).collect();
+        if !values.is_empty() {
+            self.values.by_request.insert(line.id.clone(), values);
+        }
+        self.by_id.insert(line.id, index);
+        self.ends.push(end);
+        self.overlaps.begin(end, index);
+        self.requests.push(request);
+    }
+
+    pub(super) fn finish(self) -> (Session, Arc<[Request]>) {
+        let micros = Duration::from_micros;
+        let offset = |request: &Request| Offset::from(request.offset);
+        let session = Session {
+            name: self.name,
+            persona: self.persona,
+            arrival: micros(self.first),
+            prologue: self.prologue,
+            prologue_length: micros(self.prologue_end - self.first),
+            body_length: micros(self.end - self.prologue_end),
+            offsets: self.requests.iter().map(offset).collect(),
+            body: Body::default(),
+            captures: self.values.session,
+            refresh: self.refresh,
+            width: self.overlaps.width().clamp(1, MAX_CONNECTIONS),
+        };
+        (session, self.requests.into())
+    }
+}
