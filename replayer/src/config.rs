@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use seeder::exit::Exit;
-use seeder::manifest::format::Manifest;
+use seeder::manifest::format::Account;
 
 use crate::engine::SharedAccount;
 use crate::prepare::{Prepared, TracePersona};
@@ -24,9 +24,12 @@ pub enum ConfigError {
     #[error("{option}: {message}")]
     Option { option: &'static str, message: String },
     #[error(
-        "the trace's persona {persona} logs in, but the manifest has no account of it; it has {known}"
+        "the trace's persona {persona} logs in, but {}", known.as_ref().map_or_else(
+            || "no manifest is given; give it with --manifest".to_owned(),
+            |known| format!("the manifest has no account of it; it has {known}"),
+        )
     )]
-    NoAccount { persona: String, known: String },
+    NoAccount { persona: String, known: Option<String> },
     #[error("{what} leaves nothing of {length} to judge")]
     NoPlateau { what: String, length: String },
     #[error(
@@ -113,10 +116,10 @@ fn without_credentials(text: &str) -> String {
 /// When a persona needs an account and there is none.
 pub fn accounts(
     plan: &Prepared,
-    manifest: Manifest,
+    accounts: Vec<Account>,
 ) -> Result<Vec<Vec<Arc<SharedAccount>>>, ConfigError> {
     let mut by_persona: BTreeMap<String, Vec<Arc<SharedAccount>>> = BTreeMap::new();
-    for account in manifest.accounts {
+    for account in accounts {
         let shared = Arc::new(SharedAccount::new(account));
         by_persona.entry(shared.persona.clone()).or_default().push(shared);
     }
@@ -126,7 +129,8 @@ pub fn accounts(
             Some(accounts) => Ok(accounts.clone()),
             None if persona.needs_account => Err(ConfigError::NoAccount {
                 persona: persona.name.clone(),
-                known: by_persona.keys().cloned().collect::<Vec<_>>().join(", "),
+                known: (!by_persona.is_empty())
+                    .then(|| by_persona.keys().cloned().collect::<Vec<_>>().join(", ")),
             }),
             None => Ok(Vec::new()),
         })

@@ -1,4 +1,4 @@
-//! The timed request log (trace), version 1-draft: the types of its lines.
+//! The timed request log (trace), version 1: the types of its lines.
 //!
 //! JSON Lines, plain or zstd by suffix: one [`Header`] line, one [`Request`]
 //! line a request ordered by `at`, one [`End`] line with the counts and the
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::shape::Shape;
 
 pub const FORMAT: &str = "timed-request-log";
-/// A reader refuses any other; `1-draft` becomes `1` when the format is frozen.
-pub const VERSION: &str = "1-draft";
+/// A reader refuses any other; `1` becomes `1` when the format is frozen.
+pub const VERSION: &str = "1";
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -245,14 +245,14 @@ async fn a_full_disk_ends_a_recording_of_personas() {
 #[test]
 fn files_that_are_no_traces_are_told_with_their_line() {
     let folder = Folder::new(PERSONAS);
-    let whole = r#"{"format":"timed-request-log","version":"1-draft","tool":"t","started":"2026-01-01T00:00:00Z","sources":[],"personas":[],"redaction":[]}"#;
+    let whole = r#"{"format":"timed-request-log","version":"1","tool":"t","started":"2026-01-01T00:00:00Z","sources":[],"personas":[],"redaction":[]}"#;
     for (command, name, content, code, told) in [
         ("inspect", "none.jsonl", None, 2, "cannot read"),
         ("check", "text.jsonl", Some("hello\n".to_owned()), 2, "line 1: not the header of a trace"),
         (
             "inspect",
             "new.jsonl",
-            Some(whole.replace("1-draft", "9") + "\n"),
+            Some(whole.replace(r#""version":"1""#, r#""version":"9""#) + "\n"),
             2,
             "use the newer tool",
         ),

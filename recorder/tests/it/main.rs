@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod checking;
+mod editing;
 mod goldens;
+mod importing;
 mod proxy;
 mod recording;
 mod secrets;

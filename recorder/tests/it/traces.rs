@@ -232,6 +232,9 @@ proptest! {
     }
 }
 
+/// As it stands in a header.
+const VERSION: &str = r#""version":"1""#;
+
 #[test]
 fn late_captures_and_shapes_find_their_place() {
     let folder = TempDir::new().unwrap();
@@ -385,10 +388,13 @@ fn readers_tell_what_is_wrong_and_where() {
             "has format \"har\", expected \"timed-request-log\"",
         ),
         (
-            whole.replacen("1-draft", "2", 1),
-            "has version 2, this tool reads 1-draft; use the newer tool",
+            whole.replacen(VERSION, r#""version":"2""#, 1),
+            "has version 2, this tool reads 1; use the newer tool",
         ),
-        (whole.replacen("1-draft", "0", 1), "has version 0, this tool reads 1-draft; record again"),
+        (
+            whole.replacen(VERSION, r#""version":"1-draft""#, 1),
+            "has version 1-draft, this tool reads 1; record again",
+        ),
         (whole.replacen("\"at\":1", "\"at\":3", 1), "line 3: it is not in the order of at"),
         (whole.replacen("\"method\":\"GET\",", "", 1), "line 2: missing field `method`"),
         (

@@ -27,9 +27,9 @@ pub(super) struct Input {
     /// The trace to replay
     #[arg(long, value_name = "FILE")]
     trace: PathBuf,
-    /// The manifest of the database behind the target
+    /// The manifest of the database behind the target; not needed by a trace without logins
     #[arg(long, value_name = "FILE")]
-    manifest: PathBuf,
+    manifest: Option<PathBuf>,
     /// Where to, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL", env = "TARGET")]
     pub target: Target,
@@ -105,7 +105,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         Destination::http(&host, port, &input.allow_host)?
     };
     let destination = from_sources(destination, &input.source_ip)?;
-    let manifest = Manifest::read(&input.manifest)?;
+    let manifest = input.manifest.as_deref().map(Manifest::read).transpose()?;
     let selection = Selection {
         personas: choices.load.personas.clone(),
         read_only: input.read_only,
@@ -134,7 +134,8 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     if input.insecure {
         limitations.push("the target's certificate was not verified".to_owned());
     }
-    if plan.manifest.as_ref().is_some_and(|digest| *digest != manifest.header.digest) {
+    let reference = manifest.as_ref().map_or_else(ManifestRef::none, manifest_ref);
+    if plan.manifest.as_ref().is_some_and(|digest| *digest != reference.digest) {
         limitations.push("the trace was recorded on other data than it was replayed on".to_owned());
     }
     let accepted = |name: &String| choices.scenario.as_ref()?.statuses.get(name).cloned();
@@ -156,8 +157,8 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         started: Utc::now(),
         accounts: Vec::new(),
     };
-    let reference = manifest_ref(&manifest);
-    let accounts = config::accounts(&plan, manifest)?;
+    let accounts = manifest.map_or_else(Vec::new, |manifest| manifest.accounts);
+    let accounts = config::accounts(&plan, accounts)?;
     Ok(Ready {
         plan: Arc::new(plan),
         stream,

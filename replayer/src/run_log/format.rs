@@ -209,6 +209,22 @@ pub struct Host {
     pub memory_bytes: u64,
 }
 
+impl ManifestRef {
+    /// Of a run on data that no manifest tells of.
+    pub fn none() -> Self {
+        Self {
+            digest: "none".to_owned(),
+            plan: "none".to_owned(),
+            plan_digest: "none".to_owned(),
+            seed: 0,
+            scale: 0,
+            bcrypt_costs: Vec::new(),
+            rows: BTreeMap::new(),
+            database: "unknown".to_owned(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     pub start_s: u64,

@@ -42,7 +42,7 @@ fn a_damaged_or_foreign_trace() {
 
     write(text.replacen("\"at\":0", "\"at\":-1", 1).as_bytes());
     refused(&place, &[], 2, &["t.trace.jsonl.zst line 2"]);
-    write(text.replacen("1-draft", "9", 1).as_bytes());
+    write(text.replacen("\"version\":\"1\"", "\"version\":\"9\"", 1).as_bytes());
     refused(&place, &[], 2, &["version", "9", "newer"]);
     let end = text.trim_end().rfind('\n').unwrap();
     write(&whole[..=end]);
