@@ -2,19 +2,21 @@
 //!
 //! What a request that is kept needs is kept too: what was sent before the session's first kept
 //! request becomes its prologue, moved to at most [`MOST_AHEAD_US`] ahead of it. The trace is
-//! read until nothing more is needed, once more than the longest chain of requests that need
-//! each other is long. Memory: 16 bytes for each request that another needs, and what a session
-//! begins with.
+//! read three times: to see what is selected, what of the rest that needs, and to write. Who needs
+//! whom is noted on the disk and read from its end, as what is needed always comes before.
+//! Memory: 16 bytes for each request that is needed, and what a session begins with.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use crate::trace::format::{End, Header, Origin, Request, Result as Outcome};
 use crate::trace::journal::JournalError;
 use crate::trace::reader::TraceReader;
 use crate::trace::unordered::Unordered;
+use crate::trace::writer::{WriteError, folder};
 
 /// The most that what a request needs is moved ahead of it, in microseconds.
 pub const MOST_AHEAD_US: u64 = 5_000_000;
@@ -80,7 +82,7 @@ pub fn cut(
         sessions: HashMap::new(),
         personas: BTreeSet::new(),
     };
-    cutter.look(trace, drop_unbound)?;
+    cutter.look(trace, out, drop_unbound)?;
     cutter.write(trace, out, drop_unbound)
 }
 
@@ -121,45 +123,53 @@ impl Cutter<'_> {
         self.hashes.hash_one(id)
     }
 
-    /// Reads the trace until it is known what is needed.
-    fn look(&mut self, trace: &Path, once: bool) -> Result<(), JournalError> {
-        loop {
-            let known = self.needed.len();
-            for part in self.sessions.values_mut() {
-                part.ahead = 0;
-            }
-            let mut reader = TraceReader::open(trace)?;
-            while let Some(request) = reader.next_request()? {
-                self.note(&request);
-            }
-            if once || self.needed.len() == known {
-                return Ok(());
+    /// Finds what is selected, and what that needs; its own needs alone where the rest is dropped.
+    fn look(&mut self, trace: &Path, out: &Path, drop_unbound: bool) -> Result<(), JournalError> {
+        let io = |source| WriteError::Io { path: out.to_owned(), source };
+        let mut chains = Chains::new(folder(out)).map_err(io)?;
+        let mut reader = TraceReader::open(trace)?;
+        while let Some(request) = reader.next_request()? {
+            if self.selection.keeps(&request) {
+                let part = self.sessions.entry(request.session.as_str().into()).or_default();
+                part.first.get_or_insert(request.at);
+                for of in needs(&request) {
+                    self.needed.insert(self.hashes.hash_one(of));
+                }
+                if let Some(persona) = request.persona
+                    && !self.personas.contains(&persona)
+                {
+                    self.personas.insert(persona);
+                }
+            } else if !drop_unbound {
+                let by = self.hash(&request.id);
+                for of in needs(&request) {
+                    chains.add(by, self.hash(of)).map_err(io)?;
+                }
             }
         }
-    }
-
-    fn note(&mut self, request: &Request) {
-        let is_selected = self.selection.keeps(request);
-        if !is_selected && !self.needed.contains(&self.hash(&request.id)) {
-            return;
+        if drop_unbound {
+            return Ok(());
         }
-        let part = match self.sessions.entry(request.session.as_str().into()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Part::default()),
-        };
-        if is_selected {
-            part.first.get_or_insert(request.at);
-            if let Some(persona) = request.persona.as_ref().filter(|p| !self.personas.contains(*p))
+        let needed = &mut self.needed;
+        chains
+            .backwards(|by, of| {
+                if needed.contains(&by) {
+                    needed.insert(of);
+                }
+            })
+            .map_err(io)?;
+        let mut reader = TraceReader::open(trace)?;
+        while let Some(request) = reader.next_request()? {
+            let is_needed = self.needed.contains(&self.hash(&request.id));
+            if is_needed
+                && !self.selection.keeps(&request)
+                && let Some(part) = self.sessions.get_mut(request.session.as_str())
+                && part.first.is_none_or(|first| request.at < first)
             {
-                self.personas.insert(persona.clone());
+                part.ahead += took(&request) + GAP_US;
             }
-        } else if part.first.is_none_or(|first| request.at < first) {
-            part.ahead += took(request) + GAP_US;
         }
-        for of in needs(request) {
-            let hash = self.hashes.hash_one(of);
-            self.needed.insert(hash);
-        }
+        Ok(())
     }
 
     fn write(
@@ -219,6 +229,49 @@ impl Cutter<'_> {
         header.started += chrono::Duration::microseconds(base);
         header.personas.retain(|persona| self.personas.contains(&persona.name));
         header
+    }
+}
+
+/// Who needs whom, as hashes of ids, on the disk.
+struct Chains {
+    file: BufWriter<File>,
+    pairs: u64,
+}
+
+/// Bytes of a pair.
+const PAIR: usize = 16;
+
+/// Pairs that are read together.
+const CHUNK: u64 = 4096;
+
+impl Chains {
+    fn new(folder: &Path) -> io::Result<Self> {
+        Ok(Self { file: BufWriter::new(tempfile::tempfile_in(folder)?), pairs: 0 })
+    }
+
+    fn add(&mut self, by: u64, of: u64) -> io::Result<()> {
+        self.pairs += 1;
+        self.file.write_all(&by.to_ne_bytes())?;
+        self.file.write_all(&of.to_ne_bytes())
+    }
+
+    /// Hands all over, the last first.
+    fn backwards(self, mut take: impl FnMut(u64, u64)) -> io::Result<()> {
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let mut left = self.pairs;
+        let mut chunk = Vec::new();
+        while left > 0 {
+            let count = left.min(CHUNK);
+            left -= count;
+            file.seek(SeekFrom::Start(left * PAIR as u64))?;
+            chunk.resize(usize::try_from(count).unwrap_or_default() * PAIR, 0);
+            file.read_exact(&mut chunk)?;
+            for pair in chunk.chunks_exact(PAIR).rev() {
+                let half = |at: usize| pair[at..at + 8].try_into().map_or(0, u64::from_ne_bytes);
+                take(half(0), half(8));
+            }
+        }
+        Ok(())
     }
 }
 

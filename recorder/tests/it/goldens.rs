@@ -20,8 +20,36 @@ fn schema() -> Validator {
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 }
 
-const GOLDENS: [(&str, SourceKind); 2] =
-    [("personas.trace.jsonl", SourceKind::Personas), ("proxy.trace.jsonl", SourceKind::Proxy)];
+const GOLDENS: [(&str, SourceKind); 5] = [
+    ("personas.trace.jsonl", SourceKind::Personas),
+    ("proxy.trace.jsonl", SourceKind::Proxy),
+    ("har.trace.jsonl", SourceKind::Har),
+    ("gor.trace.jsonl", SourceKind::Gor),
+    ("access-log.trace.jsonl", SourceKind::AccessLog),
+];
+
+/// What the last three were made of.
+const INPUTS: [(&str, &str); 3] =
+    [("har", "chrome.har"), ("gor", "app.gor"), ("access-log", "combined.log")];
+
+#[test]
+fn what_other_tools_recorded_is_imported_as_it_was() {
+    let folder = tempfile::TempDir::new().unwrap();
+    for (format, input) in INPUTS {
+        let name = format!("{format}.trace.jsonl");
+        let out = folder.path().join(&name);
+        let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/imports").join(input);
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_recorder"))
+            .args(["import", format])
+            .args([&input, Path::new("--out"), &out])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{format}");
+        let [one, other] =
+            [&golden(&name), &out].map(|path| std::fs::read_to_string(path).unwrap());
+        assert!(one == other, "{name} is not what it was");
+    }
+}
 
 #[test]
 fn goldens_are_read_and_written_again_byte_for_byte() {
@@ -57,7 +85,9 @@ fn goldens_have_what_the_format_has() {
     assert!(from(|origin| matches!(origin, Origin::Clock(_))) > 0);
     assert!(from(|origin| matches!(origin, Origin::Fresh { .. })) > 0);
     assert!(requests.iter().any(|request| request.prologue));
-    assert!(requests.iter().all(|request| request.account.is_some()));
+    assert!(from(|origin| matches!(origin, Origin::Slot(_))) > 0);
+    let recorded = GOLDENS[..2].iter().flat_map(|(name, _)| read(&golden(name)));
+    assert!(recorded.into_iter().all(|request| request.account.is_some()));
 }
 
 #[test]

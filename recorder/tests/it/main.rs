@@ -5,6 +5,7 @@ mod checking;
 mod editing;
 mod goldens;
 mod importing;
+mod memory;
 mod proxy;
 mod recording;
 mod secrets;
