@@ -62,7 +62,7 @@ lint: setup ## formatting and lints, warnings denied
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-large ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-large bench-target bench-tools ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -88,6 +88,19 @@ bench-replay: build ## the replayer's processor time a request beside its peers'
 .PHONY: bench-open
 bench-open: build ## the replayer by an open schedule: in time, and at what cost
 	@fixtures/bench/open.py
+
+.PHONY: bench-users
+bench-users: build ## 10,000 and 19,000 users of one replayer, 30,000 of two
+	@fixtures/bench/users.py
+
+.PHONY: bench-target
+bench-target: build ## what the reference target holds
+	@fixtures/bench/target.py
+
+.PHONY: bench-tools
+bench-tools: build ## an access log of a million lines, and ten million requests inspected, checked, cut, merged
+	@mkdir -p .local
+	@fixtures/bench/tools.py
 
 .PHONY: bench-large
 bench-large: build ## a trace of a million requests: read, and begun
