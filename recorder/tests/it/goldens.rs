@@ -20,23 +20,30 @@ fn schema() -> Validator {
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 }
 
-const GOLDENS: [(&str, SourceKind); 5] = [
+const GOLDENS: [(&str, SourceKind); 7] = [
     ("personas.trace.jsonl", SourceKind::Personas),
     ("proxy.trace.jsonl", SourceKind::Proxy),
-    ("har.trace.jsonl", SourceKind::Har),
+    ("chrome.trace.jsonl", SourceKind::Har),
+    ("firefox.trace.jsonl", SourceKind::Har),
+    ("safari.trace.jsonl", SourceKind::Har),
     ("gor.trace.jsonl", SourceKind::Gor),
     ("access-log.trace.jsonl", SourceKind::AccessLog),
 ];
 
-/// What the last three were made of.
-const INPUTS: [(&str, &str); 3] =
-    [("har", "chrome.har"), ("gor", "app.gor"), ("access-log", "combined.log")];
+/// What the last five were made of, and how.
+const INPUTS: [(&str, &str, &str); 5] = [
+    ("chrome", "har", "chrome.har"),
+    ("firefox", "har", "firefox.har"),
+    ("safari", "har", "safari.har"),
+    ("gor", "gor", "app.gor"),
+    ("access-log", "access-log", "combined.log"),
+];
 
 #[test]
 fn what_other_tools_recorded_is_imported_as_it_was() {
     let folder = tempfile::TempDir::new().unwrap();
-    for (format, input) in INPUTS {
-        let name = format!("{format}.trace.jsonl");
+    for (name, format, input) in INPUTS {
+        let name = format!("{name}.trace.jsonl");
         let out = folder.path().join(&name);
         let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/imports").join(input);
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_recorder"))

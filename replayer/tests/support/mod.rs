@@ -12,7 +12,7 @@ use replayer::run_log::format::Run;
 use replayer::run_log::reader::RunReader;
 use tempfile::TempDir;
 
-pub(crate) use server::{Answer, Server};
+pub(crate) use server::{Answer, Asked, Server};
 pub(crate) use trace::TraceBuilder;
 
 /// A folder with a trace and a manifest in it.
