@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use seeder::exit::Exit;
 
+use super::bar::Watched;
 use super::print;
 use crate::Error;
 use crate::check::check;
@@ -28,6 +29,7 @@ impl Args {
         let mut problems = 0;
         // The first by their lines.
         let mut shown = BinaryHeap::new();
+        let watched = Watched::new([&*path], 1);
         let end = check(&path, |problem| {
             problems += 1;
             shown.push((problem.line, problem.request, problem.message));
@@ -35,6 +37,7 @@ impl Args {
                 shown.pop();
             }
         })?;
+        drop(watched);
         for (line, request, message) in shown.into_sorted_vec() {
             print(&format!("{} line {line}: request {request}: {message}", path.display()))?;
         }

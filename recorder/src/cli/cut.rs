@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use seeder::exit::Exit;
 
+use super::bar::Watched;
 use super::{new_trace, print};
 use crate::Error;
 use crate::cut::{Counts, Selection, cut};
@@ -11,11 +12,14 @@ use crate::cut::{Counts, Selection, cut};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  recorder cut day.trace.jsonl.zst --from 2h --to 2h10m --out rush.trace.jsonl.zst
-  recorder cut app.trace.jsonl.zst --method GET --path /api/v1/alerts --out alerts.trace.jsonl.zst
+  recorder cut day.trace.jsonl.zst --from 2h --to 2h10m \\
+    --out rush.trace.jsonl.zst
+  recorder cut app.trace.jsonl.zst --method GET --path /api/v1/alerts \\
+    --out alerts.trace.jsonl.zst
 
-What is kept may need the answers of earlier requests, such as a login. Those are kept too, as
-a prologue at most 5 s ahead; with --drop-unbound what needs them is left out instead.")]
+What is kept may need the answers of earlier requests, such as a login. Those
+are kept too, as a prologue at most 5 s ahead; with --drop-unbound what needs
+them is left out instead.")]
 pub(super) struct Args {
     /// The trace
     #[arg(value_name = "FILE")]
@@ -70,10 +74,13 @@ impl Args {
             paths: self.path,
             methods: self.method,
         };
+        let times = if self.drop_unbound { 2 } else { 3 };
+        let watched = Watched::new([&*self.trace], times);
         let (end, counts) = cut(&self.trace, &self.out, &selection, self.drop_unbound)?;
+        drop(watched);
         let Counts { kept, needed, unbound } = counts;
         print(&format!(
-            "{}: {} requests of {} sessions: {kept} selected, {needed} that they need, {unbound} left out because what they need is\n{}",
+            "{}: {} requests of {} sessions\n{kept} selected, {needed} that they need; {unbound} left out because what they need is\n{}",
             self.out.display(),
             end.requests,
             end.sessions,

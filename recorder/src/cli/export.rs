@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use seeder::exit::Exit;
 
+use super::bar::Watched;
 use super::{new_trace, print};
 use crate::Error;
 use crate::export;
@@ -13,7 +14,8 @@ pub(super) enum Command {
     /// HAR 1.2, without secrets
     #[command(after_help = "\
 Example:
-  recorder export har app.trace.jsonl.zst --out app.har --origin http://127.0.0.1:8080")]
+  recorder export har app.trace.jsonl.zst --out app.har \\
+    --origin http://127.0.0.1:8080")]
     Har(Args),
 }
 
@@ -40,7 +42,9 @@ impl Command {
     pub(super) fn run(self) -> Result<Exit, Error> {
         let Self::Har(args) = self;
         new_trace(&args.out, args.force)?;
+        let watched = Watched::new([&*args.trace], 1);
         let count = export::har(&args.trace, &args.out, args.origin.trim_end_matches('/'))?;
+        drop(watched);
         print(&format!("{}: {count} entries", args.out.display()))?;
         Ok(Exit::Good)
     }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use seeder::exit::Exit;
 use seeder::manifest::format::Manifest;
 use serde::Serialize;
 
+use super::bar::bar;
 use super::{print, print_json, remove};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
@@ -19,36 +20,36 @@ use crate::persona::{Personas, Prologue};
 use crate::trace::format::End;
 use crate::trace::journal::Journal;
 
-/// Above this size a bar shows how far it is.
-const BAR_FROM: u64 = 100 << 20;
-
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// What a browser exported: HAR 1.2, with or without bodies
     #[command(after_help = "\
 Example:
-  recorder import har shop.har --out shop.trace.jsonl.zst --manifest manifest.json
+  recorder import har shop.har --out shop.trace.jsonl.zst \\
+    --manifest manifest.json
 
-Have the browser export it \"with content\", and with sensitive data where logins are to be
-known; what is secret is left out of the trace either way.")]
+Have the browser export it with content, and with sensitive data where logins
+are to be known; what is secret is left out of the trace either way.")]
     Har(HarArgs),
     /// What GoReplay captured: its .gor files, plain or gzipped
     #[command(after_help = "\
 Example:
   recorder import gor requests_0.gor --out app.trace.jsonl.zst
 
-Capture with --input-raw-track-response: without answers no value can be bound.")]
+Capture with --input-raw-track-response: without answers nothing can be bound.")]
     Gor(GorArgs),
     /// What a web server logged: nginx, Apache, JSON lines, AWS load balancers
     #[command(after_help = "\
 Examples:
   recorder import access-log access.log.gz --out site.trace.jsonl.zst
-  recorder import access-log app.jsonl --map time=ts,path=uri --out site.trace.jsonl.zst
-  recorder import access-log access.log --out site.trace.jsonl.zst --login ERIOPDispatcher \\
-    --personas fixtures/personas/vigilia.toml --manifest manifest.json
+  recorder import access-log app.jsonl --map time=ts,path=uri \\
+    --out site.trace.jsonl.zst
+  recorder import access-log access.log --out site.trace.jsonl.zst \\
+    --login ERIOPDispatcher --personas fixtures/personas/vigilia.toml \\
+    --manifest manifest.json
 
-A log has no bodies and no tokens. Sessions are told apart by address and user agent; with
---login each of them logs in first, as an account of the manifest.")]
+A log has no bodies and no tokens. Sessions are told apart by address and user
+agent; with --login each of them logs in first, as an account of the manifest.")]
     AccessLog(LogArgs),
 }
 
@@ -261,23 +262,15 @@ impl Opened {
     fn new(common: &Common) -> Result<Self, Error> {
         let manifest = common.manifest.as_deref().map(Manifest::read).transpose()?;
         let rules = common.rules.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
-        let bar = ProgressBar::hidden();
+        // It is read twice.
+        let size = std::fs::metadata(&common.file).map_or(0, |data| data.len());
+        let bar = bar(size, 2);
         let read = bar.clone();
         let input = Input::open(&common.file, Box::new(move |bytes| read.inc(bytes)))?;
         if common.force {
             remove(&Journal::path_for(&common.out))?;
         } else if common.out.exists() {
             return Err(Error::Exists { path: common.out.clone() });
-        }
-        let size = input.size()?;
-        if size > BAR_FROM {
-            // It is read twice.
-            bar.set_length(2 * size);
-            let style = "{bar:30} {bytes} of {total_bytes}, {eta} left";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style);
-            }
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
         }
         Ok(Self { input, bar, manifest, rules })
     }
@@ -299,11 +292,13 @@ fn tell(common: &Common, kind: Option<Kind>, end: &End, told: &Told) -> Result<E
 impl Summary<'_> {
     fn text(&self) -> String {
         let format = self.format.as_ref().map_or(String::new(), |format| format!(" ({format})"));
-        let told: Vec<String> =
-            self.told.iter().map(|(what, count)| format!("{} {what}", thousands(*count))).collect();
-        let told = if told.is_empty() { String::new() } else { format!("; {}", told.join("; ")) };
+        let told: String = self
+            .told
+            .iter()
+            .map(|(what, count)| format!("{:>11}  {what}\n", thousands(*count)))
+            .collect();
         format!(
-            "{}{format}: {} requests, {} sessions{told}\n{}",
+            "{}{format}: {} requests, {} sessions\n{told}{}",
             self.trace.display(),
             thousands(self.requests),
             thousands(self.sessions),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use seeder::exit::Exit;
 
+use super::bar::Watched;
 use super::table::{row, table};
 use super::{print, print_json};
 use crate::Error;
@@ -26,7 +27,9 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Error> {
+        let watched = Watched::new([&*self.trace], 1);
         let inspection = inspect(&self.trace)?;
+        drop(watched);
         if self.json {
             print_json(&inspection)?;
         } else {

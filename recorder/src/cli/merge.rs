@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use seeder::exit::Exit;
 
+use super::bar::Watched;
 use super::{new_trace, print};
 use crate::Error;
 use crate::merge::{Align, merge};
@@ -12,7 +13,8 @@ use crate::merge::{Align, merge};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  recorder merge web.trace.jsonl.zst app.trace.jsonl.zst --out both.trace.jsonl.zst")]
+  recorder merge web.trace.jsonl.zst app.trace.jsonl.zst \\
+    --out both.trace.jsonl.zst")]
 pub(super) struct Args {
     /// The traces
     #[arg(value_name = "FILE", required = true, num_args = 2..)]
@@ -46,7 +48,9 @@ impl Args {
             AlignArg::WallClock => Align::WallClock,
             AlignArg::Start => Align::Start,
         };
+        let watched = Watched::new(self.traces.iter().map(|trace| &**trace), 2);
         let (end, prefixes) = merge(&self.traces, &self.out, align)?;
+        drop(watched);
         for (index, prefix) in prefixes {
             let trace = self.traces[index].display();
             eprintln!(

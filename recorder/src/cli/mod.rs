@@ -1,5 +1,6 @@
 //! The command line: what may be typed.
 
+mod bar;
 mod check;
 mod cut;
 mod export;

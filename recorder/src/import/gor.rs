@@ -305,7 +305,7 @@ impl Matcher<'_> {
             }
         }
         if sent.missing > 0 {
-            self.told.count("no bodies for writes (skipped)");
+            self.told.count("writes without their bodies (skipped)");
             return Ok(());
         }
         self.wanted += 1;

@@ -229,7 +229,7 @@ impl Entry {
         };
         let headers = pairs(self.request.headers);
         let Some(body) = sent_body(self.request.post_data, self.request.body_size, &headers) else {
-            told.count("no bodies for writes (skipped)");
+            told.count("writes without their bodies (skipped)");
             return None;
         };
         let Timings { blocked, dns, connect, send, wait, receive } = self.timings;

@@ -42,15 +42,6 @@ impl Input {
         &self.path
     }
 
-    /// Bytes of the file as it is.
-    ///
-    /// # Errors
-    /// When the system does not tell.
-    pub fn size(&self) -> Result<u64, ImportError> {
-        let data = self.file.metadata();
-        data.map(|data| data.len()).map_err(|error| ImportError::reading(&self.path, error))
-    }
-
     /// The content from its start.
     pub(super) fn content(&mut self) -> Result<Box<dyn BufRead + '_>, ImportError> {
         self.file.rewind().map_err(|error| ImportError::reading(&self.path, error))?;

@@ -6,8 +6,9 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -62,6 +63,24 @@ impl std::fmt::Debug for TraceReader {
     }
 }
 
+/// Bytes of files that all readers of this process have read so far, for a bar that shows it.
+pub fn bytes_read() -> u64 {
+    BYTES_READ.load(Ordering::Relaxed)
+}
+
+static BYTES_READ: AtomicU64 = AtomicU64::new(0);
+
+struct Counted(File);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        // Relaxed: it is shown, and nothing else is read by it.
+        BYTES_READ.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
 /// What the end line must agree with.
 #[derive(Default)]
 struct Seen {
@@ -78,7 +97,7 @@ impl TraceReader {
     /// When it cannot be read, is not a trace, or has another version.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let io = |source| ReadError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = Counted(File::open(path).map_err(io)?);
         let input: Box<dyn BufRead + Send> = if is_zstd(path) {
             Box::new(BufReader::with_capacity(
                 1 << 16,

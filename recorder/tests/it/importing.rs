@@ -131,7 +131,7 @@ fn each_browser_s_har_keeps_what_was_sent_and_binds_what_came_from_answers() {
         assert_eq!(imported.told("wss: URLs"), sockets, "{browser}");
         assert_eq!(imported.told("cancelled"), cancelled, "{browser}");
         assert_eq!(imported.told("data: URLs"), data, "{browser}");
-        assert_eq!(imported.told("no bodies for writes"), missing, "{browser}");
+        assert_eq!(imported.told("writes without their bodies"), missing, "{browser}");
         if browser == "chrome" {
             let form = requests.iter().find(|request| request.path == "/form").unwrap();
             assert_eq!(form.body, Some(Body::Text("q=a+b%26c&n=1".to_owned())));
@@ -334,7 +334,7 @@ fn an_access_log_has_its_requests_when_they_were_sent() {
     assert_eq!(imported.summary["format"], "combined");
     assert_eq!(names.len(), 4);
     assert_eq!(imported.told("another format"), 1);
-    assert_eq!(imported.told("no bodies for writes"), 1);
+    assert_eq!(imported.told("writes without their bodies"), 1);
     assert_eq!(imported.told("token"), 0);
     assert_eq!(imported.summary["sessions"], 3);
     let secret = requests.iter().find(|request| request.name == "GET /alerts/{id}").unwrap();

@@ -163,7 +163,7 @@ fn each_hit(
         take(if config.host.as_ref().is_some_and(is_other) {
             Line::LeftOut("requests to other hosts (skipped)")
         } else if is_write && !config.with_writes {
-            Line::LeftOut("no bodies for writes (skipped)")
+            Line::LeftOut("writes without their bodies (skipped)")
         } else {
             Line::Hit { number, hit }
         })?;
