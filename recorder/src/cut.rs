@@ -108,7 +108,7 @@ struct Part {
 
 impl Part {
     fn moved(&self, took: u64) -> u64 {
-        let whole = took + GAP_US;
+        let whole = took.saturating_add(GAP_US);
         if self.ahead <= MOST_AHEAD_US {
             return whole;
         }
@@ -166,7 +166,8 @@ impl Cutter<'_> {
                 && let Some(part) = self.sessions.get_mut(request.session.as_str())
                 && part.first.is_none_or(|first| request.at < first)
             {
-                part.ahead += took(&request) + GAP_US;
+                let whole = took(&request).saturating_add(GAP_US);
+                part.ahead = part.ahead.saturating_add(whole);
             }
         }
         Ok(())
@@ -215,9 +216,9 @@ impl Cutter<'_> {
                 shorten(&mut request.result, whole);
                 request.prologue = true;
                 at = part.next;
-                part.next += signed(whole);
+                part.next = part.next.saturating_add(signed(whole));
             }
-            request.at = u64::try_from(at - base).unwrap_or_default();
+            request.at = u64::try_from(at.saturating_sub(base)).unwrap_or_default();
             lines.add(&request)?;
         }
         let dropped = reader.finish()?.dropped;

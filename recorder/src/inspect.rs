@@ -175,7 +175,7 @@ impl Counts {
             Outcome::Error(error) => (error.after_us, true),
         };
         endpoint.failures += u64::from(failed);
-        self.last_done = self.last_done.max(request.at + took);
+        self.last_done = self.last_done.max(request.at.saturating_add(took));
 
         if let Some(name) = &request.persona {
             let persona = self.personas.entry(name.clone()).or_default();

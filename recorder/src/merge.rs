@@ -59,7 +59,7 @@ pub fn merge(
     for (index, reader) in readers.iter_mut().enumerate() {
         waiting.push(reader.next_request()?);
         if let Some(request) = &waiting[index] {
-            heads.push(Reverse((request.at + offsets[index], index)));
+            heads.push(Reverse((request.at.saturating_add(offsets[index]), index)));
         }
     }
     while let Some(Reverse((at, index))) = heads.pop() {
@@ -72,7 +72,7 @@ pub fn merge(
         }
         waiting[index] = readers[index].next_request()?;
         if let Some(request) = &waiting[index] {
-            heads.push(Reverse((request.at + offsets[index], index)));
+            heads.push(Reverse((request.at.saturating_add(offsets[index]), index)));
         }
     }
     let mut dropped = 0;

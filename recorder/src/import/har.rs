@@ -20,6 +20,9 @@ use crate::trace::format::SourceKind;
 /// Hosts that are named where one has to be chosen.
 const SHOWN_HOSTS: usize = 5;
 
+/// No part of an exchange takes longer than a day.
+const MOST_MS: f64 = 86_400_000.0;
+
 #[derive(Debug)]
 pub struct Har {
     /// `host` or `host:port`; none for that of the first request.
@@ -233,7 +236,9 @@ impl Entry {
             return None;
         };
         let Timings { blocked, dns, connect, send, wait, receive } = self.timings;
-        let us = |ms: Option<f64>| ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms * 1e3) as u64);
+        let us = |ms: Option<f64>| {
+            ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms.min(MOST_MS) * 1e3) as u64)
+        };
         // What goes before the sending is no part of the exchange.
         let before = us(blocked) + us(dns) + us(connect);
         let header_us = us(send) + us(wait);

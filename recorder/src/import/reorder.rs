@@ -63,7 +63,7 @@ impl Reorder {
         self.latest = self.latest.max(exchange.at);
         self.bytes += size(&exchange);
         self.taken += 1;
-        let held = Held { end: exchange.at + took, number: self.taken, exchange };
+        let held = Held { end: exchange.at.saturating_add(took), number: self.taken, exchange };
         self.held.push(Reverse(held));
     }
 

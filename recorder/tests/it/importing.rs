@@ -144,6 +144,19 @@ fn each_browser_s_har_keeps_what_was_sent_and_binds_what_came_from_answers() {
 }
 
 #[test]
+fn times_that_nothing_takes_are_a_day_at_most() {
+    let har = std::fs::read_to_string(fixture("firefox.har")).unwrap();
+    let har =
+        har.replace("\"wait\": 20", "\"wait\": 1e300").replace("\"dns\": 0", "\"dns\": 1e300");
+    let import = Import::new();
+    let imported = import.good("har", &import.file("huge.har", har), &[]);
+    for request in imported.requests() {
+        let Outcome::Answer(answer) = &request.result else { panic!("{request:?}") };
+        assert_eq!(answer.header_us, 86_400_000_000);
+    }
+}
+
+#[test]
 fn another_host_of_a_har_can_be_chosen() {
     let import = Import::new();
     let har = fixture("chrome.har");

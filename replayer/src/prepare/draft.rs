@@ -135,7 +135,7 @@ impl Draft {
             disk::Result::Answer(answer) => answer.total_us,
             disk::Result::Error(error) => error.after_us,
         };
-        let end = line.at + took;
+        let end = line.at.saturating_add(took);
         self.end = self.end.max(end);
         if self.is_prologue(&line) {
             self.prologue += 1;

@@ -8,6 +8,9 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDate};
 use serde_json::Value;
 
+/// No request takes longer than a day.
+const MOST_US: u64 = 86_400_000_000;
+
 /// Formats of access logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -166,7 +169,8 @@ impl<'p> Parser<'p> {
             let (_, rest) = rest.split_once('"')?;
             let (found, rest) = quoted(rest.trim_start())?;
             agent = found;
-            took_us = rest.split_ascii_whitespace().next().and_then(request_time);
+            let took = rest.split_ascii_whitespace().next().and_then(request_time);
+            took_us = took.map(|us| us.min(MOST_US));
         }
         let (method, target, http) = request_line(request)?;
         Some(Hit {
@@ -234,7 +238,7 @@ impl<'p> Parser<'p> {
             } else {
                 1e6
             };
-            (number >= 0.0).then_some((number * scale) as u64)
+            (number >= 0.0).then_some(((number * scale) as u64).min(MOST_US))
         });
         Some(Hit {
             time_us,
@@ -273,7 +277,7 @@ fn alb(line: &str) -> Option<Hit<'_>> {
     Some(Hit {
         time_us: u64::try_from(time.timestamp_micros()).ok()?,
         is_exact: true,
-        took_us: Some((took * 1e6) as u64),
+        took_us: Some(((took * 1e6) as u64).min(MOST_US)),
         client: client.rsplit_once(':').map_or(client, |(address, _)| address).into(),
         agent: if agent == "-" { "".into() } else { agent.into() },
         host: Some(host.into()),
