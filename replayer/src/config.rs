@@ -110,16 +110,17 @@ fn without_credentials(text: &str) -> String {
     }
 }
 
-/// The accounts of each persona of the trace.
+/// The accounts of each persona of the trace, of those that a manifest has, if there is one.
 ///
 /// # Errors
 /// When a persona needs an account and there is none.
 pub fn accounts(
     plan: &Prepared,
-    accounts: Vec<Account>,
+    accounts: Option<Vec<Account>>,
 ) -> Result<Vec<Vec<Arc<SharedAccount>>>, ConfigError> {
     let mut by_persona: BTreeMap<String, Vec<Arc<SharedAccount>>> = BTreeMap::new();
-    for account in accounts {
+    let is_given = accounts.is_some();
+    for account in accounts.into_iter().flatten() {
         let shared = Arc::new(SharedAccount::new(account));
         by_persona.entry(shared.persona.clone()).or_default().push(shared);
     }
@@ -129,8 +130,7 @@ pub fn accounts(
             Some(accounts) => Ok(accounts.clone()),
             None if persona.needs_account => Err(ConfigError::NoAccount {
                 persona: persona.name.clone(),
-                known: (!by_persona.is_empty())
-                    .then(|| by_persona.keys().cloned().collect::<Vec<_>>().join(", ")),
+                known: is_given.then(|| by_persona.keys().cloned().collect::<Vec<_>>().join(", ")),
             }),
             None => Ok(Vec::new()),
         })

@@ -157,7 +157,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         started: Utc::now(),
         accounts: Vec::new(),
     };
-    let accounts = manifest.map_or_else(Vec::new, |manifest| manifest.accounts);
+    let accounts = manifest.map(|manifest| manifest.accounts);
     let accounts = config::accounts(&plan, accounts)?;
     Ok(Ready {
         plan: Arc::new(plan),
