@@ -51,14 +51,15 @@ fn line(tick: &Tick<'_>) -> String {
         let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|q| short_ms(ms(h, q)));
         format!("{p50}/{p95}/{p99}")
     };
+    let of = tick.planned_end.map_or_else(String::new, |end| format!("/{}", end.second()));
     let mut line = format!(
-        "{:>4}s {} users {} open {}/s {} ms (run {})",
+        "{:>4}{of}s {} users {} open {}/s {} ms (run {})",
         row.second,
         row.users,
         row.in_flight,
         row.done(),
-        percentiles(&tick.second),
-        percentiles(&tick.run),
+        percentiles(&tick.collector.second.completed()),
+        percentiles(&tick.collector.run.completed()),
     );
     line.push_str(&format!(
         " lag {} cpu {:.0}%",

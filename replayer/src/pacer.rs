@@ -13,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use crate::time::{At, Clock};
@@ -192,6 +192,33 @@ impl Future for Sleep<'_> {
             drop(pacer.arm(wake));
         }
         Poll::Pending
+    }
+}
+
+/// A deadline that is put off over and over, as that of each exchange of a connection, and
+/// hardly ever reached: the pacer is told anew only once the first of them has passed.
+pub struct Alarm<'a> {
+    pacer: &'a Pacer,
+    sleep: Option<Sleep<'a>>,
+}
+
+impl<'a> Alarm<'a> {
+    pub fn of(pacer: &'a Pacer) -> Self {
+        Self { pacer, sleep: None }
+    }
+
+    /// Ready once `deadline` has passed. Whoever is woken by it and finds it pending was woken by
+    /// an earlier deadline, or by [`Pacer::wake_all`].
+    pub fn poll_at(&mut self, deadline: At, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let earlier = self.sleep.take().filter(|sleep| sleep.deadline <= deadline);
+            let sleep = self.sleep.insert(earlier.unwrap_or_else(|| self.pacer.until(deadline)));
+            ready!(Pin::new(&mut *sleep).poll(context));
+            self.sleep = None;
+            if self.pacer.clock.now() >= deadline {
+                return Poll::Ready(());
+            }
+        }
     }
 }
 
@@ -401,6 +428,38 @@ mod tests {
         assert!(sleep.is_finished());
         let queue = pacer.queue.borrow();
         assert_eq!(queue.free.len(), queue.slots.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_that_is_put_off_goes_off_at_the_last_of_its_deadlines_and_never_before() {
+        let clock = Clock::starting(Instant::now());
+        let pacer = Pacer::on_runtime_clock(clock);
+        let millis = |at: u64| At::from_nanos(at * 1_000_000);
+        let check = async {
+            let mut alarm = Alarm::of(&pacer);
+            let mut look_at = |deadline| {
+                let poll = alarm.poll_at(millis(deadline), &mut Context::from_waker(Waker::noop()));
+                poll.is_ready()
+            };
+            // Exchange after exchange, none of which takes long.
+            for begun in 0..100 {
+                pacer.until(millis(begun)).await;
+                assert!(!look_at(begun + 60));
+            }
+            // One that ends sooner, and then one that does not end.
+            assert!(!look_at(110));
+            pacer.until(millis(111)).await;
+            assert!(look_at(110));
+            assert!(!look_at(171));
+            std::future::poll_fn(|context| alarm.poll_at(millis(171), context)).await;
+            assert!(clock.now() >= millis(171));
+        };
+        tokio::select! {
+            () = check => {}
+            result = pacer.run() => panic!("{result:?}"),
+        }
+        // Of a hundred deadlines the pacer was told of two or three at a time.
+        assert!(pacer.queue.borrow().slots.len() < 8);
     }
 
     fn futures_poll_once<F: Future>(future: F) -> Option<F::Output> {

@@ -8,7 +8,7 @@ use httparse::Header;
 
 use super::expiry::{Expiry, life_beside, life_of_token};
 use super::user::{Ticket, User};
-use super::worker::Worker;
+use super::worker::{Settings, Worker};
 use crate::bind::{Extracted, extract_form, extract_json};
 use crate::prepare::{Capture, CaptureFrom, Request, Source};
 use crate::send::cookies::{Asked, name_and_value};
@@ -49,9 +49,14 @@ pub(super) struct Answer<'a> {
 
 /// Where and when the request went, for cookies and tokens.
 struct Place<'a> {
-    host: &'a str,
+    settings: &'a Settings,
     at: At,
-    now: DateTime<Utc>,
+}
+
+impl Place<'_> {
+    fn wall_clock(&self) -> DateTime<Utc> {
+        self.settings.wall_clock(self.at)
+    }
 }
 
 impl<'a> Answer<'a> {
@@ -62,6 +67,7 @@ impl<'a> Answer<'a> {
         ticket: &'a Ticket,
         request: &'a Request,
         worker: &'a Worker<T>,
+        at: At,
     ) -> Self {
         Self {
             status: 0,
@@ -73,11 +79,7 @@ impl<'a> Answer<'a> {
             user,
             ticket,
             request,
-            place: Place {
-                host: &worker.settings.host,
-                at: worker.clock.now(),
-                now: worker.wall_clock(),
-            },
+            place: Place { settings: &worker.settings, at },
         }
     }
 
@@ -138,7 +140,7 @@ impl<'a> Answer<'a> {
     fn keep(&self, capture: &Capture, value: Option<&str>) -> Option<Duration> {
         self.user.capture(self.ticket, capture.into, value);
         match capture.into {
-            Source::Login(_) => life_of_token(value?, self.place.now),
+            Source::Login(_) => life_of_token(value?, self.place.wall_clock()),
             Source::Session(_) => None,
         }
     }
@@ -152,8 +154,8 @@ impl Sink for Answer<'_> {
         for header in headers {
             if header.name.eq_ignore_ascii_case("set-cookie") {
                 let cookies = &mut self.user.state.borrow_mut().cookies;
-                let asked = Asked { host: self.place.host, path: &self.request.path };
-                cookies.store(header.value, asked, self.place.now);
+                let asked = Asked { host: &self.place.settings.host, path: &self.request.path };
+                cookies.store(header.value, asked, self.place.wall_clock());
             } else if header.name.eq_ignore_ascii_case("content-encoding") {
                 if !self.content_encoding.is_empty() {
                     self.content_encoding.push(b',');

@@ -16,7 +16,7 @@ use crate::measure::{Batch, Collector, Names, Sample, Usage, is_endpoint, reside
 use crate::observe::Observer;
 use crate::pacer::Pacer;
 use crate::prepare::{PrepareError, Prepared, TraceStream};
-use crate::run_log::format::{EndedBy, LatencyKind, Run, Second, Totals, Window};
+use crate::run_log::format::{EndedBy, LatencyKind, Run, Second, Window};
 use crate::run_log::stats::{History, StatsHistoryRow};
 use crate::run_log::writer::{RunWriter, WriteError};
 use crate::scenario::{Expectation, Metric, Pacing, Scope};
@@ -81,11 +81,7 @@ pub enum EngineError {
 /// A second as the live view shows it.
 pub struct Tick<'a> {
     pub row: &'a Second,
-    /// Response times of the second's completed requests.
-    pub second: Histogram<u64>,
-    /// And of the whole run.
-    pub run: Histogram<u64>,
-    pub totals: &'a Totals,
+    pub collector: &'a Collector,
     pub planned_end: Option<At>,
 }
 
@@ -210,13 +206,7 @@ pub async fn run(
             writer.target(&observer.take())?;
             let history = seconds.close(&row, &collector, settings.started.timestamp());
             writer.second(&row, collector.second.iter(), &history)?;
-            show(&Tick {
-                row: &row,
-                second: collector.second.completed(),
-                run: collector.run.completed(),
-                totals: &collector.totals,
-                planned_end: schedule.end,
-            });
+            show(&Tick { row: &row, collector: &collector, planned_end: schedule.end });
             if ended_by.is_none() {
                 let is_spent = settings.budget.as_ref().is_some_and(|budget| budget.is_spent());
                 ended_by = seconds
@@ -327,7 +317,10 @@ struct Thread {
 
 impl Thread {
     fn run(self) -> std::io::Result<()> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        // Tasks stay on this thread: what a user knows is his own.
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(runtime::LocalOptions::default())?;
         runtime.block_on(async {
             let pacer = Pacer::new(self.clock)?;
             let worker: Rc<Worker<Http>> = Worker::new(

@@ -1,11 +1,13 @@
 //! One connection's worth of a user: takes the next request, waits for it to
 //! be ready, sends it, and notes what became of it.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use recorder::trace::shape::Shape;
-use tokio::time::timeout_at;
 
 use super::answer::{Answer, Wanted};
 use super::redact::redact;
@@ -16,6 +18,7 @@ use super::user::{Next, Ticket, User};
 use super::worker::{Buffers, FidelityMode, Worker};
 use crate::measure::{Comparison, Sample};
 use crate::outcome::Outcome;
+use crate::pacer::Alarm;
 use crate::prepare::{CaptureFrom, Request};
 use crate::run_log::format::ErrorSample;
 use crate::scenario::Pacing;
@@ -27,13 +30,14 @@ const SAMPLE_BYTES: usize = 2048;
 
 /// Works for a user until nothing is left of his plan.
 pub(super) async fn run_lane<T: Transport>(worker: Rc<Worker<T>>, user: Rc<User>) {
-    let mut lane = Lane { worker: &worker, user: &user, connection: None, generation: 0 };
+    let alarm = Alarm::of(&worker.pacer);
+    let mut lane = Lane { worker: &worker, user: &user, connection: None, generation: 0, alarm };
     loop {
         let now = worker.clock.now();
         let load = &worker.settings.load;
         match user.take_next(&worker.plan, load, now, worker.stop()) {
             Next::Take(ticket) => {
-                if !lane.serve(&ticket).await {
+                if !lane.serve(&ticket, now).await {
                     user.put_back(&ticket);
                     break;
                 }
@@ -52,6 +56,15 @@ pub(super) struct Lane<'a, T: Transport> {
     pub connection: Option<T::Connection>,
     /// Of the user whom the connection belongs to, where users are replaced.
     generation: u64,
+    /// Goes off when an exchange takes too long.
+    alarm: Alarm<'a>,
+}
+
+/// When an attempt to send a request begins, and by when it must have ended.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub begun: At,
+    pub deadline: At,
 }
 
 /// One attempt to send a request.
@@ -95,16 +108,16 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Sees a request through to its outcome; false if it is not part of the plan any more.
-    async fn serve(&mut self, ticket: &Ticket) -> bool {
-        let Some(release) = self.release(ticket).await else { return false };
+    async fn serve(&mut self, ticket: &Ticket, now: At) -> bool {
+        let requests = self.user.requests(ticket);
+        let request = &requests[ticket.request];
+        let Some(release) = self.release(ticket, request, now).await else { return false };
         let worker = self.worker;
         if !worker.may_begin() {
             return false;
         }
         worker.count(|batch| batch.taken += 1);
-        let requests = self.user.requests(ticket);
-        let request = &requests[ticket.request];
-        if worker.cut.is_cancelled() {
+        if worker.is_cut() {
             self.finish(
                 ticket,
                 request,
@@ -131,25 +144,28 @@ impl<T: Transport> Lane<'_, T> {
     }
 
     /// Waits until the request is ready.
-    async fn release(&mut self, ticket: &Ticket) -> Option<Release> {
+    async fn release(
+        &mut self,
+        ticket: &Ticket,
+        request: &Request,
+        mut now: At,
+    ) -> Option<Release> {
         let (worker, user) = (self.worker, self.user);
-        let requests = self.user.requests(ticket);
-        let request = &requests[ticket.request];
         let (mut slept, mut has_no_token, mut is_renewed) = (false, false, false);
         loop {
-            let now = worker.clock.now();
             if !worker.is_planned(ticket) {
                 return None;
             }
             let token = request.has_token.then(|| user.token_end()).flatten();
             let generation = user.state.borrow().login_generation;
-            if now >= ticket.ready || worker.cut.is_cancelled() {
+            if now >= ticket.ready || worker.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
-                if !is_over || has_no_token || worker.cut.is_cancelled() {
+                if !is_over || has_no_token || worker.is_cut() {
                     return Some(Release { taken: now, slept, has_no_token });
                 }
                 has_no_token = renew(self, ticket, generation, None).await != Renewal::Done;
                 slept = false;
+                now = worker.clock.now();
                 continue;
             }
             // By closed pacing nothing is sent after the end, however long the think time.
@@ -172,6 +188,7 @@ impl<T: Transport> Lane<'_, T> {
                     worker.pacer.until(until).await;
                 }
             }
+            now = worker.clock.now();
         }
     }
 
@@ -205,13 +222,15 @@ impl<T: Transport> Lane<'_, T> {
         }
         let wanted = self.wanted(request);
         let body = std::mem::take(&mut buffers.answer_body);
-        let mut answer = Answer::new(wanted, body, self.user, ticket, request, worker);
+        let taken = release.taken;
+        let mut answer = Answer::new(wanted, body, self.user, ticket, request, worker, taken);
         let timeout = worker.settings.request_timeout;
-        let deadline = release.taken + timeout;
-        let mut attempt = self.exchange(request, &buffers.request, &mut answer, deadline).await;
+        let times = Times { begun: taken, deadline: taken + timeout };
+        let mut attempt = self.exchange(request, &buffers.request, &mut answer, times).await;
         let mut times_sent = u64::from(attempt.first_byte_sent.is_some());
         if attempt.was_stale && request.idempotent {
-            attempt = self.exchange(request, &buffers.request, &mut answer, deadline).await;
+            let again = Times { begun: attempt.end, ..times };
+            attempt = self.exchange(request, &buffers.request, &mut answer, again).await;
             times_sent += u64::from(attempt.first_byte_sent.is_some());
         }
         let refuses_token = token_expired(request, attempt.outcome)
@@ -219,15 +238,16 @@ impl<T: Transport> Lane<'_, T> {
             && !self.user.is_barred(request.endpoint);
         if refuses_token {
             let renewal = renew(self, ticket, login, None).await;
-            if worker.cut.is_cancelled() {
+            if worker.is_cut() {
                 attempt.outcome = Outcome::CutOff;
                 attempt.end = worker.clock.now();
             } else if renewal == Renewal::Done
                 && render(worker, self.user, ticket, request, buffers).is_ok()
             {
                 // It waited for the login, which is none of the target's time for it.
-                let deadline = worker.clock.now() + timeout;
-                attempt = self.exchange(request, &buffers.request, &mut answer, deadline).await;
+                let begun = worker.clock.now();
+                let times = Times { begun, deadline: begun + timeout };
+                attempt = self.exchange(request, &buffers.request, &mut answer, times).await;
                 times_sent += u64::from(attempt.first_byte_sent.is_some());
                 if token_expired(request, attempt.outcome) {
                     self.user.bar(request.endpoint);
@@ -262,7 +282,7 @@ impl<T: Transport> Lane<'_, T> {
         request: &Request,
         bytes: &[u8],
         answer: &mut Answer<'_>,
-        deadline: At,
+        Times { begun, deadline }: Times,
     ) -> Attempt {
         let worker = self.worker;
         let _under_way = worker.under_way();
@@ -270,69 +290,79 @@ impl<T: Transport> Lane<'_, T> {
         if std::mem::replace(&mut self.generation, generation) != generation {
             self.connection = None;
         }
-        let mut connect = None;
-        let reused = self.connection.take();
-        let mut connection = match reused.and_then(|mut c| (!T::is_stale(&mut c)).then_some(c)) {
-            Some(connection) => connection,
-            None => {
-                let begun = worker.clock.now();
-                let by = (begun + worker.settings.connect_timeout).min(deadline);
-                let opened = tokio::select! {
-                    opened = worker.transport.connect(worker.clock.instant(by)) => opened,
-                    () = worker.cut.cancelled() => {
-                        return Attempt::unsent(Outcome::CutOff, worker.clock.now());
-                    }
-                };
-                match opened {
-                    Ok((connection, _)) => {
-                        worker.count(|batch| batch.connections_opened += 1);
-                        connect = Some(worker.clock.now().since(begun));
+        let (mut connected, mut connect) = (begun, None);
+        let method = if request.is_head { Method::Head } else { Method::Other };
+        let (connection, ended) = loop {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => match self.connect(deadline).await {
+                    Ok((connection, took)) => {
+                        (connected, connect) = (worker.clock.now(), Some(took));
                         connection
                     }
-                    Err(error) => {
-                        return Attempt::unsent(outcome_of(&error), worker.clock.now());
-                    }
-                }
+                    Err(outcome) => return Attempt::unsent(outcome, worker.clock.now()),
+                },
+            };
+            let exchange = T::exchange(&mut connection, bytes, method, answer);
+            let ended = self.within(deadline, exchange).await;
+            // One that was just opened is not.
+            if !matches!(ended, Ok(Err(SendError::Stale))) {
+                break (connection, ended);
             }
         };
-        let connected = worker.clock.now();
-        let method = if request.is_head { Method::Head } else { Method::Other };
-        let ended = tokio::select! {
-            biased;
-            ended = timeout_at(
-                worker.clock.instant(deadline),
-                T::exchange(&mut connection, bytes, method, answer),
-            ) => ended.map_err(|_| Outcome::TimedOut),
-            () = worker.cut.cancelled() => Err(Outcome::CutOff),
-        };
         let progress = T::progress(&connection);
-        let mut attempt = Attempt {
-            outcome: Outcome::CutOff,
-            end: worker.clock.now(),
+        let (outcome, end, body_bytes) = match &ended {
+            Ok(Ok(exchange)) => {
+                let completed = Outcome::Completed { status: exchange.status };
+                (completed, worker.clock.at(exchange.done), exchange.body_bytes)
+            }
+            Ok(Err(error)) => (outcome_of(error), worker.clock.now(), 0),
+            Err(outcome) => (*outcome, worker.clock.now(), 0),
+        };
+        if matches!(&ended, Ok(Ok(exchange)) if exchange.reusable) {
+            self.connection = Some(connection);
+        }
+        Attempt {
+            outcome,
+            end,
             connected: Some(connected),
             connect,
             first_byte_sent: progress.first_byte_sent.map(|at| worker.clock.at(at)),
             bytes_sent: progress.bytes_sent,
             bytes_received: progress.bytes_received,
-            body_bytes: 0,
-            was_stale: false,
-        };
-        match ended {
-            Ok(Ok(exchange)) => {
-                attempt.outcome = Outcome::Completed { status: exchange.status };
-                attempt.end = worker.clock.at(exchange.done);
-                attempt.body_bytes = exchange.body_bytes;
-                if exchange.reusable {
-                    self.connection = Some(connection);
-                }
-            }
-            Ok(Err(error)) => {
-                attempt.outcome = outcome_of(&error);
-                attempt.was_stale = matches!(error, SendError::StaleReset { .. });
-            }
-            Err(outcome) => attempt.outcome = outcome,
+            body_bytes,
+            was_stale: matches!(ended, Ok(Err(SendError::StaleReset { .. }))),
         }
-        attempt
+    }
+
+    /// A fresh connection, and how long that took.
+    async fn connect(&self, deadline: At) -> Result<(T::Connection, Duration), Outcome> {
+        let worker = self.worker;
+        let begun = worker.clock.now();
+        let by = (begun + worker.settings.connect_timeout).min(deadline);
+        let opened = tokio::select! {
+            opened = worker.transport.connect(worker.clock.instant(by)) => opened,
+            () = worker.cut.cancelled() => return Err(Outcome::CutOff),
+        };
+        let (connection, _) = opened.map_err(|error| outcome_of(&error))?;
+        worker.count(|batch| batch.connections_opened += 1);
+        Ok((connection, worker.clock.now().since(begun)))
+    }
+
+    /// What `work` gives, unless it is still under way at the deadline, or when all that is
+    /// under way is cut off.
+    async fn within<F: Future>(&mut self, deadline: At, work: F) -> Result<F::Output, Outcome> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            if self.worker.is_cut() {
+                return Poll::Ready(Err(Outcome::CutOff));
+            }
+            self.alarm.poll_at(deadline, context).map(|()| Err(Outcome::TimedOut))
+        })
+        .await
     }
 
     /// Captures, compares, counts, and tells those who wait.
@@ -460,9 +490,10 @@ fn outcome_of(error: &SendError) -> Outcome {
             Outcome::ConnectFailed
         }
         SendError::TlsFailed { .. } => Outcome::TlsFailed,
-        SendError::StaleReset { .. } | SendError::Reset { .. } | SendError::Protocol { .. } => {
-            Outcome::Reset
-        }
+        SendError::Stale
+        | SendError::StaleReset { .. }
+        | SendError::Reset { .. }
+        | SendError::Protocol { .. } => Outcome::Reset,
         SendError::LocalLimit { .. } => Outcome::LocalLimit,
     }
 }

@@ -6,9 +6,10 @@ use chrono::TimeDelta;
 
 use super::transport::Transport;
 use super::user::{Ticket, User};
-use super::worker::{Buffers, Worker};
+use super::worker::{Buffers, Settings, Worker};
 use crate::bind::{encode, write_clock, write_fresh};
 use crate::prepare::{Piece, Request, Slot};
+use crate::time::At;
 
 /// A value is missing: what should have given it failed, or was empty.
 pub(super) struct Unbound;
@@ -82,7 +83,13 @@ pub(super) fn path_of(request: &[u8]) -> &str {
 impl<T> Worker<T> {
     /// The time of day, from the monotonic clock.
     pub fn wall_clock(&self) -> chrono::DateTime<chrono::Utc> {
-        let elapsed = i64::try_from(self.clock.now().nanos()).unwrap_or(i64::MAX);
-        self.settings.started + TimeDelta::nanoseconds(elapsed)
+        self.settings.wall_clock(self.clock.now())
+    }
+}
+
+impl Settings {
+    pub(super) fn wall_clock(&self, at: At) -> chrono::DateTime<chrono::Utc> {
+        let elapsed = i64::try_from(at.nanos()).unwrap_or(i64::MAX);
+        self.started + TimeDelta::nanoseconds(elapsed)
     }
 }

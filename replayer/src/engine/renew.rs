@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::lane::Lane;
+use super::lane::{Lane, Times};
 use super::render::render;
 use super::transport::Transport;
 use super::user::Ticket;
@@ -113,9 +113,10 @@ async fn send_all<T: Transport>(
             break;
         }
         let body = std::mem::take(&mut buffers.answer_body);
-        let mut answer = Answer::new(Wanted::Whole, body, user, &ticket, request, worker);
-        let deadline = worker.clock.now() + worker.settings.request_timeout;
-        let attempt = lane.exchange(request, &buffers.request, &mut answer, deadline).await;
+        let begun = worker.clock.now();
+        let mut answer = Answer::new(Wanted::Whole, body, user, &ticket, request, worker, begun);
+        let times = Times { begun, deadline: begun + worker.settings.request_timeout };
+        let attempt = lane.exchange(request, &buffers.request, &mut answer, times).await;
         if attempt.first_byte_sent.is_some() {
             worker.count(|batch| batch.extra.renewals += 1);
         }
@@ -156,9 +157,9 @@ impl<T: Transport> Worker<T> {
             let waited = u64::try_from(mine.since(now).as_micros()).unwrap_or(u64::MAX);
             self.count(|batch| batch.login_wait_us = batch.login_wait_us.max(waited));
         }
-        while self.clock.now() < mine && !self.cut.is_cancelled() {
+        while self.clock.now() < mine && !self.is_cut() {
             self.pacer.until(mine).await;
         }
-        if self.cut.is_cancelled() { Permit::CutOff } else { Permit::Granted }
+        if self.is_cut() { Permit::CutOff } else { Permit::Granted }
     }
 }

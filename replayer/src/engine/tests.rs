@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 use super::transport::Transport;
@@ -50,10 +51,6 @@ impl Transport for Fake {
             progress: Progress::default(),
         };
         Ok((connection, ConnectTimes { tcp: Duration::ZERO, tls: None }))
-    }
-
-    fn is_stale(_: &mut FakeConnection) -> bool {
-        false
     }
 
     async fn exchange(
@@ -200,7 +197,9 @@ async fn run(session: Session, load: Load, delays: &[Duration]) -> Ran {
             samples.extend(batch.samples);
         }
     };
-    tokio::join!(worker.run(vec![user], None, stopped, batches, spare_taken), collect);
+    let work = worker.run(vec![user], None, stopped, batches, spare_taken);
+    let tasks = LocalSet::new();
+    tokio::join!(tasks.run_until(work), collect);
     let sent = sent.borrow().clone();
     Ran { samples, sent }
 }

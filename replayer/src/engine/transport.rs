@@ -21,9 +21,6 @@ pub trait Transport: 'static {
         deadline: Instant,
     ) -> Result<(Self::Connection, ConnectTimes), SendError>;
 
-    /// Whether the next exchange needs a fresh connection.
-    fn is_stale(connection: &mut Self::Connection) -> bool;
-
     async fn exchange(
         connection: &mut Self::Connection,
         request: &[u8],
@@ -46,10 +43,6 @@ impl Transport for Http {
 
     async fn connect(&self, deadline: Instant) -> Result<(Connection, ConnectTimes), SendError> {
         Connection::open(&self.destination, deadline).await
-    }
-
-    fn is_stale(connection: &mut Connection) -> bool {
-        connection.is_stale()
     }
 
     async fn exchange(

@@ -306,7 +306,11 @@ impl State {
             let live = &self.runs[index];
             let session = &plan.sessions[live.run.session];
             for request in live.untaken() {
-                let due = live.run.due(session, request, load.speed);
+                // By closed pacing nothing is due.
+                let due = match load.pacing {
+                    Pacing::Open => live.run.due(session, request, load.speed),
+                    Pacing::Closed => At::START,
+                };
                 if load.pacing == Pacing::Open
                     && (due >= stop
                         || !self.bound.admits(due, live.run.number, request)
@@ -331,6 +335,10 @@ impl State {
                             Pacing::Open | Pacing::Closed => {}
                         }
                     }
+                }
+                // Each waits for the one before it.
+                if load.pacing == Pacing::Closed && session.width == 1 {
+                    break 'runs;
                 }
             }
             index += 1;

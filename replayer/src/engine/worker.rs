@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::account::SharedAccount;
@@ -86,7 +86,9 @@ pub struct Worker<T> {
     stop: Cell<At>,
     /// Wakes lanes that wait for something to end.
     pub stop_changed: Notify,
-    /// Everything under way is cut off.
+    /// Everything under way is cut off. The flag is asked about several times a request,
+    /// and the token has a lock.
+    is_cut: Cell<bool>,
     pub cut: CancellationToken,
     batch: RefCell<Batch>,
     users: RefCell<Vec<Rc<User>>>,
@@ -126,6 +128,7 @@ impl<T: Transport> Worker<T> {
             transport,
             stop: Cell::new(end),
             stop_changed: Notify::new(),
+            is_cut: Cell::new(false),
             cut: CancellationToken::new(),
             batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
             users: RefCell::default(),
@@ -138,6 +141,9 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Runs the users to the end of the plan; sends a batch a second, and a last one.
+    ///
+    /// Needs a runtime that takes tasks which stay on its thread: a `LocalRuntime`, or a
+    /// `LocalSet` around it.
     pub async fn run(
         self: &Rc<Self>,
         users: Vec<PlannedUser>,
@@ -146,29 +152,23 @@ impl<T: Transport> Worker<T> {
         batches: mpsc::Sender<Batch>,
         spare: std::sync::mpsc::Receiver<Vec<Sample>>,
     ) {
-        let tasks = LocalSet::new();
-        let worker = Rc::clone(self);
         let last_batches = batches.clone();
-        tasks
-            .run_until(async move {
-                // Tasks of their own, so that all are woken in the order of their times:
-                // a second is closed before the users leave who stay to its end.
-                let mut background = JoinSet::new();
-                let pacing = Rc::clone(&worker);
-                background.spawn_local(async move {
-                    let failed = pacing.pacer.run().await.is_err();
-                    // Without a timer nothing can be released any more.
-                    pacing.count(|batch| batch.timer_failed = failed);
-                    pacing.cut_off();
-                });
-                let obeying = Rc::clone(&worker);
-                background.spawn_local(async move { obeying.obey(stop).await });
-                let reporting = Rc::clone(&worker);
-                background.spawn_local(async move { reporting.report(batches, spare).await });
-                worker.spawn_users(users, feed).await;
-                background.shutdown().await;
-            })
-            .await;
+        // Tasks of their own, so that all are woken in the order of their times:
+        // a second is closed before the users leave who stay to its end.
+        let mut background = JoinSet::new();
+        let pacing = Rc::clone(self);
+        background.spawn_local(async move {
+            let failed = pacing.pacer.run().await.is_err();
+            // Without a timer nothing can be released any more.
+            pacing.count(|batch| batch.timer_failed = failed);
+            pacing.cut_off();
+        });
+        let obeying = Rc::clone(self);
+        background.spawn_local(async move { obeying.obey(stop).await });
+        let reporting = Rc::clone(self);
+        background.spawn_local(async move { reporting.report(batches, spare).await });
+        self.spawn_users(users, feed).await;
+        background.shutdown().await;
         let last =
             Batch { is_last: true, ..self.close_batch(self.clock.now().second(), Vec::new(), 0.0) };
         drop(last_batches.send(last).await);
@@ -243,6 +243,11 @@ impl<T: Transport> Worker<T> {
         self.stop.get()
     }
 
+    /// Whether everything under way is cut off.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut.get()
+    }
+
     /// Whether a request belongs to the plan, now that it may have been shortened.
     pub fn is_planned(&self, ticket: &Ticket) -> bool {
         match self.settings.load.pacing {
@@ -273,7 +278,7 @@ impl<T: Transport> Worker<T> {
                         std::future::pending::<()>().await;
                     }
                 }
-                () = self.sleep_until(at + self.settings.grace), if !self.cut.is_cancelled() => self.cut_off(),
+                () = self.sleep_until(at + self.settings.grace), if !self.is_cut() => self.cut_off(),
             }
         }
     }
@@ -288,12 +293,13 @@ impl<T: Transport> Worker<T> {
     /// there, thinking; he leaves just after the second is counted that ends with it.
     async fn stay_to_the_end(&self) {
         let leaves = |stop: At| stop + Duration::from_nanos(1);
-        while self.clock.now() < leaves(self.stop.get()) && !self.cut.is_cancelled() {
+        while self.clock.now() < leaves(self.stop.get()) && !self.is_cut() {
             self.pacer.until(leaves(self.stop.get())).await;
         }
     }
 
     fn cut_off(&self) {
+        self.is_cut.set(true);
         self.cut.cancel();
         self.pacer.wake_all();
         self.stop_changed.notify_waiters();

@@ -1,7 +1,5 @@
 //! Latency histograms by tag.
 
-use std::collections::BTreeMap;
-
 use hdrhistogram::Histogram;
 
 use super::collector::is_endpoint;
@@ -9,11 +7,15 @@ use super::sample::Sample;
 use crate::outcome::Outcome;
 use crate::run_log::format::{HIGHEST_US, LOWEST_US, LatencyKind, SIGNIFICANT_DIGITS, Scope, Tag};
 
-/// A histogram for each tag that something was recorded for.
+/// A histogram for each tag that something was recorded for. Found by index and not by a
+/// search, because every request is recorded in several.
 #[derive(Debug, Default)]
 pub struct Histograms {
-    by_tag: BTreeMap<Tag, Histogram<u64>>,
+    endpoints: Vec<ByKind>,
+    personas: Vec<ByKind>,
 }
+
+type ByKind = [Option<Histogram<u64>>; LatencyKind::ALL.len()];
 
 impl Histograms {
     /// Records all figures of a sample, under its endpoint and its persona.
@@ -23,7 +25,13 @@ impl Histograms {
             Scope::Persona(usize::from(sample.persona)),
         ];
         for scope in scopes {
-            let mut add = |kind, us: u32| self.add(Tag { scope, kind }, u64::from(us));
+            let by_kind = self.of(scope);
+            let mut add = |kind: LatencyKind, us: u32| {
+                let histogram = by_kind[kind as usize].get_or_insert_with(empty);
+                // Not `saturating_record`, which would not let it grow.
+                let recorded = histogram.record(u64::from(us).clamp(LOWEST_US, HIGHEST_US));
+                debug_assert!(recorded.is_ok(), "it grows as needed");
+            };
             match sample.outcome {
                 Outcome::Completed { .. } if sample.is_failed => {
                     add(LatencyKind::ResponseFailed, sample.response_us);
@@ -50,11 +58,15 @@ impl Histograms {
         }
     }
 
-    fn add(&mut self, tag: Tag, us: u64) {
-        let histogram = self.by_tag.entry(tag).or_insert_with(empty);
-        // Not `saturating_record`, which would not let it grow.
-        let recorded = histogram.record(us.clamp(LOWEST_US, HIGHEST_US));
-        debug_assert!(recorded.is_ok(), "it grows as needed");
+    fn of(&mut self, scope: Scope) -> &mut ByKind {
+        let (of, index) = match scope {
+            Scope::Endpoint(index) => (&mut self.endpoints, index),
+            Scope::Persona(index) => (&mut self.personas, index),
+        };
+        if of.len() <= index {
+            of.resize_with(index + 1, ByKind::default);
+        }
+        &mut of[index]
     }
 
     /// Adds all of `other`.
@@ -66,22 +78,39 @@ impl Histograms {
 
     /// Adds what was recorded for a tag elsewhere.
     pub fn add_all(&mut self, tag: Tag, histogram: &Histogram<u64>) {
-        let added = self.by_tag.entry(tag).or_insert_with(empty).add(histogram);
+        let sum = self.of(tag.scope)[tag.kind as usize].get_or_insert_with(empty);
+        let added = sum.add(histogram);
         debug_assert!(added.is_ok(), "they grow as needed");
     }
 
     /// Empties all of them; their memory stays for the next second.
     pub fn clear(&mut self) {
-        self.by_tag.values_mut().for_each(Histogram::clear);
+        let all = self.endpoints.iter_mut().chain(&mut self.personas);
+        all.flatten().flatten().for_each(Histogram::clear);
     }
 
     /// Those that hold something, by tag.
     pub fn iter(&self) -> impl Iterator<Item = (Tag, &Histogram<u64>)> {
-        self.by_tag.iter().filter(|(_, h)| !h.is_empty()).map(|(tag, h)| (*tag, h))
+        let endpoints = self.endpoints.iter().enumerate();
+        let personas = self.personas.iter().enumerate();
+        let scopes = endpoints
+            .map(|(index, of)| (Scope::Endpoint(index), of))
+            .chain(personas.map(|(index, of)| (Scope::Persona(index), of)));
+        scopes
+            .flat_map(|(scope, of)| {
+                let tags = LatencyKind::ALL.map(|kind| Tag { scope, kind });
+                tags.into_iter().zip(of)
+            })
+            .filter_map(|(tag, histogram)| Some((tag, histogram.as_ref()?)))
+            .filter(|(_, histogram)| !histogram.is_empty())
     }
 
     pub fn get(&self, tag: Tag) -> Option<&Histogram<u64>> {
-        self.by_tag.get(&tag).filter(|histogram| !histogram.is_empty())
+        let of = match tag.scope {
+            Scope::Endpoint(index) => self.endpoints.get(index),
+            Scope::Persona(index) => self.personas.get(index),
+        };
+        of?[tag.kind as usize].as_ref().filter(|histogram| !histogram.is_empty())
     }
 
     /// Response times of all completed requests.

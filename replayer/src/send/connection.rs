@@ -126,7 +126,7 @@ impl Connection {
     /// deadline here: drop the future at it.
     ///
     /// # Errors
-    /// `StaleReset`, `Reset` or `Protocol`. The connection is stale then.
+    /// `Stale`, `StaleReset`, `Reset` or `Protocol`. The connection is stale then.
     pub async fn exchange(
         &mut self,
         request: &[u8],
@@ -135,11 +135,21 @@ impl Connection {
         limits: &Limits,
     ) -> Result<Exchange, SendError> {
         let reused = std::mem::replace(&mut self.used, true);
-        self.idle = false;
+        let was_idle = std::mem::replace(&mut self.idle, false);
         self.progress = Progress::default();
         let mut sending = Sending::Bytes(request);
         let mut decoder = Decoder::new(method, *limits);
+        let mut may_be_stale = reused;
         let ended = poll_fn(|cx| {
+            if std::mem::take(&mut may_be_stale) {
+                // As `is_stale`. That found nothing also means that the socket wakes this task
+                // for the answer, which needs not be looked for before that.
+                if !was_idle || self.stream.poll_read(cx, &mut [0]).is_ready() {
+                    return Poll::Ready(Err(Fault::Stale));
+                }
+                self.poll_send(cx, &mut sending);
+                return Poll::Pending;
+            }
             self.poll_send(cx, &mut sending);
             self.poll_answer(cx, &mut decoder, sink)
         });
@@ -231,6 +241,7 @@ impl Connection {
     fn fail(&self, fault: Fault, reused: bool) -> SendError {
         let received = self.progress.bytes_received > 0;
         match fault {
+            Fault::Stale => SendError::Stale,
             Fault::Framing(source) => SendError::Protocol { source },
             Fault::Cut(source) if reused && !received => SendError::StaleReset { source },
             Fault::Cut(source) => {
@@ -254,6 +265,8 @@ struct Ended {
 }
 
 enum Fault {
+    /// Before anything was sent.
+    Stale,
     Cut(io::Error),
     Framing(FramingError),
 }

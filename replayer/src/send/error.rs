@@ -18,6 +18,10 @@ pub enum SendError {
     ConnectTimedOut { address: SocketAddr },
     #[error("TLS handshake with {address} failed")]
     TlsFailed { address: SocketAddr, source: io::Error },
+    /// A used connection cannot carry another exchange: it ended, or brought what nobody
+    /// asked for, while it was idle. Nothing was sent, so any request may be, on a fresh one.
+    #[error("the reused connection was stale")]
+    Stale,
     /// A used connection ended before any byte of this answer: most likely it
     /// was closed as idle while the request was on its way. An idempotent
     /// request may be sent again, once, on a fresh connection.

@@ -3,13 +3,15 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use replayer::send::{Connection, Destination, FramingError, SendError};
+use replayer::send::{Connection, Destination, FramingError, Progress, SendError};
 use tokio::io::AsyncWriteExt;
 use tokio::join;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 
-use super::peer::{HELLO, Peer, REQUEST, becomes_stale, get, late, open, read_request};
+use super::peer::{
+    HELLO, Peer, REQUEST, becomes_stale, get, late, open, read_request, read_to_close,
+};
 
 #[tokio::test]
 async fn a_close_while_idle_is_noticed_before_sending() {
@@ -20,6 +22,21 @@ async fn a_close_while_idle_is_noticed_before_sending() {
     assert!(!connection.is_stale());
     drop(stream);
     assert!(becomes_stale(&mut connection).await);
+}
+
+#[tokio::test]
+async fn on_a_connection_that_became_stale_nothing_is_sent() {
+    let (peer, destination) = Peer::listen().await;
+    let (mut connection, _) = open(&destination).await;
+    let (mut stream, first) = join!(peer.answer([HELLO]), get(&mut connection));
+    assert!(first.unwrap().0.reusable);
+    stream.shutdown().await.unwrap();
+    assert!(becomes_stale(&mut connection).await);
+    let error = get(&mut connection).await.unwrap_err();
+    assert!(matches!(error, SendError::Stale), "{error:?}");
+    assert_eq!(connection.progress(), Progress::default());
+    drop(connection);
+    assert_eq!(read_to_close(&mut stream).await, 0);
 }
 
 #[tokio::test]

@@ -37,6 +37,11 @@ pub(super) fn interpret(
         } else if name.eq_ignore_ascii_case("transfer-encoding") {
             coding.read(value);
         } else if name.eq_ignore_ascii_case("connection") {
+            // What nearly every answer says, before the list that it could be.
+            if value.eq_ignore_ascii_case(b"keep-alive") {
+                keep_alive = true;
+                continue;
+            }
             for option in list(value) {
                 close |= option.eq_ignore_ascii_case(b"close");
                 keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
@@ -64,6 +69,9 @@ pub(super) fn interpret(
 
 /// The same length may be given more than once (RFC 9110 section 8.6).
 fn read_length(mut earlier: Option<u64>, value: &[u8]) -> Result<Option<u64>, FramingError> {
+    if let (None, Some(length)) = (earlier, digits(value)) {
+        return Ok(Some(length));
+    }
     for item in value.split(|&byte| byte == b',') {
         let length = digits(item.trim_ascii()).ok_or(FramingError::Length)?;
         if earlier.is_some_and(|earlier| earlier != length) {
