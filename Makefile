@@ -62,7 +62,7 @@ lint: setup ## formatting and lints, warnings denied
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-large bench-target bench-tools ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-large bench-target bench-tools bench-growth ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -105,6 +105,11 @@ bench-tools: build ## an access log of a million lines, and ten million requests
 .PHONY: bench-large
 bench-large: build ## a trace of a million requests: read, and begun
 	@fixtures/bench/large.py
+
+.PHONY: bench-growth
+bench-growth: build ## how the replayer's cost grows with users, rate, endpoints, length of the trace
+	@mkdir -p .local
+	@fixtures/bench/growth.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside

@@ -196,7 +196,8 @@ impl Future for Sleep<'_> {
 }
 
 /// A deadline that is put off over and over, as that of each exchange of a connection, and
-/// hardly ever reached: the pacer is told anew only once the first of them has passed.
+/// hardly ever reached: the pacer is told anew only once the first of them has passed. One that
+/// is dropped before leaves its place in the pacer until then.
 pub struct Alarm<'a> {
     pacer: &'a Pacer,
     sleep: Option<Sleep<'a>>,
@@ -340,19 +341,10 @@ mod timer {
                 Ok(())
             }
 
+            /// The runtime hears of each expiry once; what `set` forgets needs no read.
             pub(super) async fn expired(&self) -> io::Result<()> {
-                loop {
-                    let mut guard = self.0.readable().await?;
-                    let read = guard.try_io(|fd| {
-                        let mut expirations = [0; 8];
-                        Ok(rustix::io::read(fd.get_ref(), &mut expirations)?)
-                    });
-                    match read {
-                        Ok(Ok(_)) => return Ok(()),
-                        Ok(Err(error)) => return Err(error),
-                        Err(_would_block) => {}
-                    }
-                }
+                self.0.readable().await?.clear_ready();
+                Ok(())
             }
         }
     }

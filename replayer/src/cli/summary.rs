@@ -26,7 +26,7 @@ fn words(run: &Run, out: &Path) -> String {
     let share = failed as f64 / totals.planned.max(1) as f64 * 100.0;
     let mut text = format!(
         "{} planned: {} completed ({} with a failure status), {} not; {share:.3} % failed\n\
-         {} extra ({} renewals, {} retries, {} probes)\n",
+         {} extra ({} renewals, {} retries, {} probes); {} connections opened\n",
         totals.planned,
         outcomes.completed,
         totals.failed_status,
@@ -35,6 +35,7 @@ fn words(run: &Run, out: &Path) -> String {
         totals.extra.renewals,
         totals.extra.retries,
         totals.extra.probes,
+        totals.connections_opened,
     );
     for verdict in &run.verdicts {
         let result = match verdict.result {

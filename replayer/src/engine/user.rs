@@ -306,16 +306,12 @@ impl State {
             let live = &self.runs[index];
             let session = &plan.sessions[live.run.session];
             for request in live.untaken() {
-                // By closed pacing nothing is due.
-                let due = match load.pacing {
-                    Pacing::Open => live.run.due(session, request, load.speed),
-                    Pacing::Closed => At::START,
-                };
-                if load.pacing == Pacing::Open
-                    && (due >= stop
+                let due = live.due(session, request, load);
+                if due.is_some_and(|due| {
+                    due >= stop
                         || !self.bound.admits(due, live.run.number, request)
-                        || best.is_some_and(|(.., ready)| ready <= due))
-                {
+                        || best.is_some_and(|(.., ready)| ready <= due)
+                }) {
                     break 'runs;
                 }
                 match self.readiness(live, session, request, load) {
@@ -325,14 +321,14 @@ impl State {
                     Readiness::At(_) => {}
                     Readiness::Unknown => {
                         waiting += 1;
-                        match load.pacing {
-                            Pacing::Open if waiting > LOOK_AHEAD && due > now => {
+                        match due {
+                            Some(due) if waiting > LOOK_AHEAD && due > now => {
                                 look_again = due;
                                 break 'runs;
                             }
                             // No time makes these ready: only the end of another.
-                            Pacing::Closed if waiting > MAX_CONNECTIONS => break 'runs,
-                            Pacing::Open | Pacing::Closed => {}
+                            None if waiting > MAX_CONNECTIONS => break 'runs,
+                            Some(_) | None => {}
                         }
                     }
                 }
@@ -355,12 +351,7 @@ impl State {
         while live.progress.get(live.first_untaken).is_some_and(|p| *p != Progress::Untaken) {
             live.first_untaken += 1;
         }
-        let due = match load.pacing {
-            Pacing::Open => {
-                Some(live.run.due(&plan.sessions[live.run.session], request, load.speed))
-            }
-            Pacing::Closed => None,
-        };
+        let due = live.due(&plan.sessions[live.run.session], request, load);
         Next::Take(Ticket { run: live.run, request, due, ready })
     }
 
@@ -496,6 +487,14 @@ impl LiveRun {
     fn untaken(&self) -> impl Iterator<Item = usize> {
         (self.first_untaken..self.progress.len())
             .filter(|&request| self.progress[request] == Progress::Untaken)
+    }
+
+    /// By closed pacing nothing is due.
+    fn due(&self, session: &Session, request: usize, load: &Load) -> Option<At> {
+        match load.pacing {
+            Pacing::Open => Some(self.run.due(session, request, load.speed)),
+            Pacing::Closed => None,
+        }
     }
 
     /// When the prologue ended and how late that was, once all of it has ended.

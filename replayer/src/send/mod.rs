@@ -15,8 +15,9 @@
 //!   pieces is copied. In steady state an exchange allocates nothing.
 //! - An exchange may be dropped at any point. The connection is then stale,
 //!   and what was known until then stays in [`Connection::progress`].
-//! - Errors are told apart by type, never by text, and [`SendError::StaleReset`]
-//!   alone says that sending again on a fresh connection can be right.
+//! - Errors are told apart by type, never by text: [`SendError::Stale`] says that
+//!   nothing was sent, and [`SendError::StaleReset`] that sending again on a fresh
+//!   connection can be right.
 //! - Nothing here retries, follows redirects, waits for `100 Continue` or pools.
 
 mod connection;
