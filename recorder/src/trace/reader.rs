@@ -204,8 +204,10 @@ impl TraceReader {
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<T, ReadError> {
-        serde_json::from_slice(self.lines.bytes())
-            .map_err(|error| self.damaged(json_message(&error)))
+        // Checked once for the line: text in it is not checked again, string by string.
+        let line = std::str::from_utf8(self.lines.bytes())
+            .map_err(|_| self.damaged("the line is not UTF-8"))?;
+        serde_json::from_str(line).map_err(|error| self.damaged(json_message(&error)))
     }
 
     fn damaged(&self, message: impl Into<String>) -> ReadError {

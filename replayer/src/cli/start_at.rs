@@ -41,7 +41,7 @@ pub(super) struct Start {
 }
 
 /// Long enough for the run directory to be made and every worker thread to be up.
-const LEAD: Duration = Duration::from_millis(300);
+const LEAD: Duration = Duration::from_millis(150);
 
 impl Start {
     /// As soon as may be.

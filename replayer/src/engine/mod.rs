@@ -3,6 +3,7 @@
 
 mod account;
 mod answer;
+mod attempt;
 mod budget;
 mod coordinator;
 mod expiry;

@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::lane::{Lane, Times};
+use super::attempt::Times;
+use super::lane::Lane;
 use super::render::render;
 use super::transport::Transport;
 use super::user::Ticket;

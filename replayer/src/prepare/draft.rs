@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use recorder::trace::format as disk;
 
 use super::build::line_captures;
@@ -21,7 +22,7 @@ pub(super) struct Draft {
     requests: Vec<Request>,
     /// By request, when its exchange ended.
     ends: Vec<u64>,
-    by_id: HashMap<String, usize>,
+    by_id: HashMap<String, usize, RandomState>,
     pub(super) values: Values,
     refresh: Option<usize>,
     overlaps: Overlaps,
@@ -75,7 +76,7 @@ impl Draft {
             end: first,
             requests: Vec::new(),
             ends: Vec::new(),
-            by_id: HashMap::new(),
+            by_id: HashMap::default(),
             values: Values::default(),
             refresh: None,
             overlaps: Overlaps::default(),

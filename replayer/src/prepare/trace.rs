@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::RandomState;
 use recorder::trace::format as disk;
 use recorder::trace::reader::{ReadError, TraceReader};
 use recorder::trace::shape::Shape;
@@ -115,7 +116,7 @@ pub fn prepare(
     let header = reader.header().clone();
     let mut selector = Selector::new(selection);
     let mut builder = Builder::new(path, host, &header);
-    let mut by_session: HashMap<String, usize> = HashMap::new();
+    let mut by_session: HashMap<String, usize, RandomState> = HashMap::default();
     // In the order in which they appear.
     let mut drafts: Vec<Draft> = Vec::new();
     let mut needed = 0;

@@ -1,0 +1,156 @@
+//! One attempt of a lane to send a request: connects if need be, sends, and reads the answer.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::lane::Lane;
+use super::transport::Transport;
+use crate::outcome::Outcome;
+use crate::prepare::Request;
+use crate::send::{Method, SendError};
+use crate::time::At;
+
+/// When an attempt to send a request begins, and by when it must have ended.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub begun: At,
+    pub deadline: At,
+}
+
+/// One attempt to send a request.
+pub(super) struct Attempt {
+    pub outcome: Outcome,
+    pub end: At,
+    pub connected: Option<At>,
+    pub connect: Option<Duration>,
+    pub first_byte_sent: Option<At>,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    pub body_bytes: u64,
+    /// A reused connection ended before any byte of an answer.
+    pub was_stale: bool,
+}
+
+impl Attempt {
+    pub(super) fn unsent(outcome: Outcome, end: At) -> Self {
+        Self {
+            outcome,
+            end,
+            connected: None,
+            connect: None,
+            first_byte_sent: None,
+            bytes_sent: 0,
+            bytes_received: 0,
+            body_bytes: 0,
+            was_stale: false,
+        }
+    }
+}
+
+impl<T: Transport> Lane<'_, T> {
+    /// Connects if need be, and sends once.
+    pub(super) async fn exchange(
+        &mut self,
+        request: &Request,
+        bytes: &[u8],
+        answer: &mut Answer<'_>,
+        Times { begun, deadline }: Times,
+    ) -> Attempt {
+        let worker = self.worker;
+        let _under_way = worker.under_way();
+        let generation = self.user.state.borrow().generation();
+        if std::mem::replace(&mut self.generation, generation) != generation {
+            self.connection = None;
+        }
+        let (mut connected, mut connect) = (begun, None);
+        let method = if request.is_head { Method::Head } else { Method::Other };
+        let (connection, ended) = loop {
+            let mut connection = match self.connection.take() {
+                Some(connection) => connection,
+                None => match self.connect(deadline).await {
+                    Ok((connection, took)) => {
+                        (connected, connect) = (worker.clock.now(), Some(took));
+                        connection
+                    }
+                    Err(outcome) => return Attempt::unsent(outcome, worker.clock.now()),
+                },
+            };
+            let exchange = T::exchange(&mut connection, bytes, method, answer);
+            let ended = self.within(deadline, exchange).await;
+            // One that was just opened is not.
+            if !matches!(ended, Ok(Err(SendError::Stale))) {
+                break (connection, ended);
+            }
+        };
+        let progress = T::progress(&connection);
+        let (outcome, end, body_bytes) = match &ended {
+            Ok(Ok(exchange)) => {
+                let completed = Outcome::Completed { status: exchange.status };
+                (completed, worker.clock.at(exchange.done), exchange.body_bytes)
+            }
+            Ok(Err(error)) => (outcome_of(error), worker.clock.now(), 0),
+            Err(outcome) => (*outcome, worker.clock.now(), 0),
+        };
+        if matches!(&ended, Ok(Ok(exchange)) if exchange.reusable) {
+            self.connection = Some(connection);
+        }
+        Attempt {
+            outcome,
+            end,
+            connected: Some(connected),
+            connect,
+            first_byte_sent: progress.first_byte_sent.map(|at| worker.clock.at(at)),
+            bytes_sent: progress.bytes_sent,
+            bytes_received: progress.bytes_received,
+            body_bytes,
+            was_stale: matches!(ended, Ok(Err(SendError::StaleReset { .. }))),
+        }
+    }
+
+    /// A fresh connection, and how long that took.
+    async fn connect(&self, deadline: At) -> Result<(T::Connection, Duration), Outcome> {
+        let worker = self.worker;
+        let begun = worker.clock.now();
+        let by = (begun + worker.settings.connect_timeout).min(deadline);
+        let opened = tokio::select! {
+            opened = worker.transport.connect(worker.clock.instant(by)) => opened,
+            () = worker.cut.cancelled() => return Err(Outcome::CutOff),
+        };
+        let (connection, _) = opened.map_err(|error| outcome_of(&error))?;
+        worker.count(|batch| batch.connections_opened += 1);
+        Ok((connection, worker.clock.now().since(begun)))
+    }
+
+    /// What `work` gives, unless it is still under way at the deadline, or when all that is
+    /// under way is cut off.
+    async fn within<F: Future>(&mut self, deadline: At, work: F) -> Result<F::Output, Outcome> {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Ok(done));
+            }
+            if self.worker.is_cut() {
+                return Poll::Ready(Err(Outcome::CutOff));
+            }
+            self.alarm.poll_at(deadline, context).map(|()| Err(Outcome::TimedOut))
+        })
+        .await
+    }
+}
+
+fn outcome_of(error: &SendError) -> Outcome {
+    match error {
+        SendError::ConnectFailed { .. } | SendError::ConnectTimedOut { .. } => {
+            Outcome::ConnectFailed
+        }
+        SendError::TlsFailed { .. } => Outcome::TlsFailed,
+        SendError::Stale
+        | SendError::StaleReset { .. }
+        | SendError::Reset { .. }
+        | SendError::Protocol { .. } => Outcome::Reset,
+        SendError::LocalLimit { .. } => Outcome::LocalLimit,
+    }
+}
