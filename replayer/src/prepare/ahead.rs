@@ -1,6 +1,6 @@
 //! Reads a trace on a thread of its own, while what was read is made into sessions.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use recorder::trace::format::{End, Request};
@@ -12,20 +12,26 @@ const BATCHES: usize = 8;
 
 pub(super) struct ReadAhead {
     batches: Receiver<Vec<Request>>,
-    current: std::vec::IntoIter<Request>,
+    /// Takes a batch back that was used: memory is cheapest to free where it was taken. As many
+    /// are on their way as there are ahead.
+    used: Sender<Vec<Request>>,
+    current: Vec<Request>,
+    next: usize,
     reader: JoinHandle<Result<End, ReadError>>,
 }
 
 impl ReadAhead {
     pub(super) fn start(mut reader: TraceReader) -> Self {
         let (sender, batches) = sync_channel(BATCHES);
+        let (used, used_again) = channel::<Vec<Request>>();
         let read = move || {
             let mut batch = Vec::with_capacity(BATCH);
             while let Some(request) = reader.next_request()? {
                 batch.push(request);
                 if batch.len() == BATCH {
-                    let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                    if sender.send(full).is_err() {
+                    let mut empty = used_again.try_recv().unwrap_or_default();
+                    empty.clear();
+                    if sender.send(std::mem::replace(&mut batch, empty)).is_err() {
                         break;
                     }
                 }
@@ -34,17 +40,20 @@ impl ReadAhead {
             let _ = sender.send(batch);
             reader.finish()
         };
-        Self { batches, current: Vec::new().into_iter(), reader: std::thread::spawn(read) }
+        let reader = std::thread::spawn(read);
+        Self { batches, used, current: Vec::new(), next: 0, reader }
     }
 
     /// The next request; none at the end, or where reading failed.
-    pub(super) fn next(&mut self) -> Option<Request> {
-        loop {
-            if let Some(request) = self.current.next() {
-                return Some(request);
-            }
-            self.current = self.batches.recv().ok()?.into_iter();
+    pub(super) fn next(&mut self) -> Option<&mut Request> {
+        while self.next == self.current.len() {
+            let batch = self.batches.recv().ok()?;
+            // A reader that is done needs no memory back.
+            let _ = self.used.send(std::mem::replace(&mut self.current, batch));
+            self.next = 0;
         }
+        self.next += 1;
+        self.current.get_mut(self.next - 1)
     }
 
     /// Why there is no further request.

@@ -99,10 +99,11 @@ impl Builder {
     /// A session of all its lines. The same lines give the same session again.
     pub(super) fn session(
         &mut self,
-        lines: Vec<disk::Request>,
+        lines: &[disk::Request],
     ) -> Result<(Session, Arc<[Request]>), PrepareError> {
-        let mut lines = lines.into_iter();
-        let first = lines.next().unwrap_or_else(|| unreachable!("a session has a request"));
+        let Some((first, lines)) = lines.split_first() else {
+            unreachable!("a session has a request")
+        };
         let mut draft = self.begin(first)?;
         for line in lines {
             self.add_line(&mut draft, line)?;
@@ -111,7 +112,7 @@ impl Builder {
     }
 
     /// Begins a session with its first line.
-    pub(super) fn begin(&mut self, line: disk::Request) -> Result<Draft, PrepareError> {
+    pub(super) fn begin(&mut self, line: &disk::Request) -> Result<Draft, PrepareError> {
         let persona = self.persona(line.persona.as_deref().unwrap_or(NO_PERSONA));
         let mut draft = Draft::new(line.session.clone(), persona, line.at);
         self.add_line(&mut draft, line)?;
@@ -122,9 +123,9 @@ impl Builder {
     pub(super) fn add_line(
         &mut self,
         draft: &mut Draft,
-        line: disk::Request,
+        line: &disk::Request,
     ) -> Result<(), PrepareError> {
-        let request = self.request(draft, &line).map_err(|message| PrepareError::Request {
+        let request = self.request(draft, line).map_err(|message| PrepareError::Request {
             path: self.path.clone(),
             id: line.id.clone(),
             message,

@@ -130,7 +130,7 @@ impl Draft {
     }
 
     /// Adds a line and the request that was made of it.
-    pub(super) fn push(&mut self, line: disk::Request, request: Request) {
+    pub(super) fn push(&mut self, line: &disk::Request, request: Request) {
         let index = self.requests.len();
         let took = match &line.result {
             disk::Result::Answer(answer) => answer.total_us,
@@ -138,19 +138,19 @@ impl Draft {
         };
         let end = line.at.saturating_add(took);
         self.end = self.end.max(end);
-        if self.is_prologue(&line) {
+        if self.is_prologue(line) {
             self.prologue += 1;
             self.prologue_end = self.prologue_end.max(end);
-        } else if self.values.is_refresh(&line) {
+        } else if self.values.is_refresh(line) {
             self.refresh.get_or_insert(index);
         }
-        let names = line_captures(&line).iter().map(|capture| capture.name.clone());
+        let names = line_captures(line).iter().map(|capture| capture.name.clone());
         let values: Vec<(String, Source)> =
             names.zip(request.captures.iter().map(|capture| capture.into)).collect();
         if !values.is_empty() {
             self.values.by_request.insert(line.id.clone(), values);
         }
-        self.by_id.insert(line.id, index);
+        self.by_id.insert(line.id.clone(), index);
         self.ends.push(end);
         self.overlaps.begin(end, index);
         self.requests.push(request);

@@ -39,12 +39,12 @@ impl<'a> Selector<'a> {
         Self { selection, left_out: HashSet::new(), counts: LeftOut::default() }
     }
 
-    /// Gives the request back if it takes part, no longer waiting for one that does not.
-    pub(super) fn select(&mut self, mut request: Request) -> Option<Request> {
+    /// Whether a request takes part; it then waits no longer for one that does not.
+    pub(super) fn selects(&mut self, request: &mut Request) -> bool {
         let persona = request.persona.as_deref().unwrap_or(NO_PERSONA);
         let Selection { personas, read_only, skip_truncated } = self.selection;
         if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
-            return None;
+            return false;
         }
         let is_safe = matches!(request.method.as_str(), "GET" | "HEAD");
         let is_truncated = matches!(request.body, Some(Body::Truncated { .. }));
@@ -60,10 +60,10 @@ impl<'a> Selector<'a> {
             &mut self.counts.dependent
         } else {
             request.after.retain(|id| !self.left_out.contains(id));
-            return Some(request);
+            return true;
         };
         *count += 1;
-        self.left_out.insert(request.id);
-        None
+        self.left_out.insert(request.id.clone());
+        false
     }
 }

@@ -39,7 +39,7 @@ pub fn prepare_streamed(
     let mut sessions: Vec<Option<Session>> = Vec::new();
     sessions.resize_with(extents.all.len(), || None);
     while let Some((number, lines)) = reading.next_whole(&extents, |_| true)? {
-        let (session, requests) = builder.session(lines)?;
+        let (session, requests) = builder.session(&lines)?;
         builder.add(number, &session, &requests);
         if extents.all[number].is_first_of_persona {
             // What is tried before the start.
@@ -91,7 +91,7 @@ impl TraceStream {
                 else {
                     return Err(PrepareError::Changed { path: self.path });
                 };
-                early.insert(number, self.builder.session(lines)?.1);
+                early.insert(number, self.builder.session(&lines)?.1);
             };
             if !give(requests) {
                 break;
@@ -187,8 +187,8 @@ impl<'a> Reading<'a> {
     }
 
     fn next(&mut self) -> Result<Option<disk::Request>, PrepareError> {
-        while let Some(request) = self.reader.next_request()? {
-            if let Some(request) = self.selector.select(request) {
+        while let Some(mut request) = self.reader.next_request()? {
+            if self.selector.selects(&mut request) {
                 return Ok(Some(request));
             }
         }

@@ -122,8 +122,10 @@ pub fn prepare(
     let mut needed = 0;
     let mut requests = ReadAhead::start(reader);
     while let Some(request) = requests.next() {
-        let Some(request) = selector.select(request) else { continue };
-        needed += size_in_memory(&request);
+        if !selector.selects(request) {
+            continue;
+        }
+        needed += size_in_memory(request);
         if needed > memory {
             return Err(PrepareError::TooBig { path: path.to_owned(), memory });
         }
