@@ -70,17 +70,22 @@ impl<T: Transport> Lane<'_, T> {
         let (connection, ended) = loop {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
-                None => match self.connect(deadline).await {
-                    Ok((connection, took)) => {
-                        (connected, connect) = (worker.clock.now(), Some(took));
-                        connection
+                None => {
+                    let begun = worker.clock.now();
+                    let opened = self.connect(begun, deadline).await;
+                    connected = worker.clock.now();
+                    match opened {
+                        Ok(connection) => {
+                            connect = Some(connected.since(begun));
+                            connection
+                        }
+                        Err(outcome) => return Attempt::unsent(outcome, connected),
                     }
-                    Err(outcome) => return Attempt::unsent(outcome, worker.clock.now()),
-                },
+                }
             };
             let exchange = T::exchange(&mut connection, bytes, method, answer);
             let ended = self.within(deadline, exchange).await;
-            // One that was just opened is not.
+            // One that was just opened never is, so that this is done twice at most.
             if !matches!(ended, Ok(Err(SendError::Stale))) {
                 break (connection, ended);
             }
@@ -110,18 +115,17 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    /// A fresh connection, and how long that took.
-    async fn connect(&self, deadline: At) -> Result<(T::Connection, Duration), Outcome> {
+    /// A fresh connection.
+    async fn connect(&self, begun: At, deadline: At) -> Result<T::Connection, Outcome> {
         let worker = self.worker;
-        let begun = worker.clock.now();
         let by = (begun + worker.settings.connect_timeout).min(deadline);
         let opened = tokio::select! {
             opened = worker.transport.connect(worker.clock.instant(by)) => opened,
-            () = worker.cut.cancelled() => return Err(Outcome::CutOff),
+            () = worker.cut() => return Err(Outcome::CutOff),
         };
         let (connection, _) = opened.map_err(|error| outcome_of(&error))?;
         worker.count(|batch| batch.connections_opened += 1);
-        Ok((connection, worker.clock.now().since(begun)))
+        Ok(connection)
     }
 
     /// What `work` gives, unless it is still under way at the deadline, or when all that is

@@ -9,7 +9,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::account::SharedAccount;
 use super::budget::Budget;
@@ -86,10 +85,8 @@ pub struct Worker<T> {
     stop: Cell<At>,
     /// Wakes lanes that wait for something to end.
     pub stop_changed: Notify,
-    /// Everything under way is cut off. The flag is asked about several times a request,
-    /// and the token has a lock.
+    /// Everything under way is cut off.
     is_cut: Cell<bool>,
-    pub cut: CancellationToken,
     batch: RefCell<Batch>,
     users: RefCell<Vec<Rc<User>>>,
     alive: Cell<u64>,
@@ -129,7 +126,6 @@ impl<T: Transport> Worker<T> {
             stop: Cell::new(end),
             stop_changed: Notify::new(),
             is_cut: Cell::new(false),
-            cut: CancellationToken::new(),
             batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
             users: RefCell::default(),
             alive: Cell::new(0),
@@ -248,6 +244,17 @@ impl<T: Transport> Worker<T> {
         self.is_cut.get()
     }
 
+    /// Waits until everything under way is cut off.
+    pub async fn cut(&self) {
+        loop {
+            let told = self.stop_changed.notified();
+            if self.is_cut() {
+                return;
+            }
+            told.await;
+        }
+    }
+
     /// Whether a request belongs to the plan, now that it may have been shortened.
     pub fn is_planned(&self, ticket: &Ticket) -> bool {
         match self.settings.load.pacing {
@@ -300,7 +307,6 @@ impl<T: Transport> Worker<T> {
 
     fn cut_off(&self) {
         self.is_cut.set(true);
-        self.cut.cancel();
         self.pacer.wake_all();
         self.stop_changed.notify_waiters();
     }

@@ -107,12 +107,16 @@ impl Connection {
     /// well or was dropped. No system call unless the socket has news.
     pub fn is_stale(&mut self) -> bool {
         if self.idle {
-            let mut context = Context::from_waker(Waker::noop());
-            // TLS takes what it needs for itself; any other byte, an end or an
-            // error makes this ready.
-            self.idle = self.stream.poll_read(&mut context, &mut [0]).is_pending();
+            self.idle = !self.has_news(&mut Context::from_waker(Waker::noop()));
         }
         !self.idle
+    }
+
+    /// Whether anything came while nothing was asked for. TLS takes what it needs for itself;
+    /// any other byte, an end or an error is news. If there is none, the socket wakes whoever
+    /// asked once there is.
+    fn has_news(&mut self, cx: &mut Context<'_>) -> bool {
+        self.stream.poll_read(cx, &mut [0]).is_ready()
     }
 
     /// How far the running or last exchange got.
@@ -142,9 +146,9 @@ impl Connection {
         let mut may_be_stale = reused;
         let ended = poll_fn(|cx| {
             if std::mem::take(&mut may_be_stale) {
-                // As `is_stale`. That found nothing also means that the socket wakes this task
-                // for the answer, which needs not be looked for before that.
-                if !was_idle || self.stream.poll_read(cx, &mut [0]).is_ready() {
+                // Without news this task is woken for the answer, which needs not be looked for
+                // before that.
+                if !was_idle || self.has_news(cx) {
                     return Poll::Ready(Err(Fault::Stale));
                 }
                 self.poll_send(cx, &mut sending);
