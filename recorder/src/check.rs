@@ -10,15 +10,14 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use seeder::manifest::format::SECRET_FIELDS;
+use manifest::format::SECRET_FIELDS;
 use serde::{Deserialize, Serialize};
 
-use crate::redact;
-use crate::trace::format::{
+use trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, End, Origin, Part, Request, Result as Outcome,
 };
-use crate::trace::reader::{ReadError, TraceReader};
-use crate::trace::sort::{Key, LineKind, Sorter};
+use trace::reader::{ReadError, TraceReader};
+use trace::sort::{Key, LineKind, Sorter};
 
 /// Something that keeps a request from being replayed.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use crate::trace::format::{End, Header, Origin, Request, Result as Outcome};
-use crate::trace::journal::JournalError;
-use crate::trace::reader::TraceReader;
-use crate::trace::unordered::Unordered;
-use crate::trace::writer::{WriteError, folder};
+use trace::format::{End, Header, Origin, Request, Result as Outcome};
+use trace::journal::JournalError;
+use trace::reader::TraceReader;
+use trace::unordered::Unordered;
+use trace::writer::{WriteError, folder};
 
 /// The most that what a request needs is moved ahead of it, in microseconds.
 pub const MOST_AHEAD_US: u64 = 5_000_000;

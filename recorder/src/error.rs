@@ -3,16 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
-use seeder::exit::Exit;
-use seeder::manifest::ManifestError;
+use common::exit::Exit;
+use manifest::ManifestError;
 
 use crate::correlate::RulesError;
 use crate::import::ImportError;
 use crate::persona::{PersonasError, RecordError};
 use crate::proxy::ProxyError;
-use crate::trace::journal::JournalError;
-use crate::trace::reader::ReadError;
-use crate::trace::writer::WriteError;
+use trace::journal::JournalError;
+use trace::reader::ReadError;
+use trace::writer::WriteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -68,9 +68,8 @@ fn record(error: &RecordError) -> Exit {
         | RecordError::NoLogin { .. }
         | RecordError::NoField { .. }
         | RecordError::Request { .. } => Exit::Usage,
-        RecordError::Refused(seeder::safety::SafetyError::NotAllowed { .. }) => Exit::Refused,
-        RecordError::Refused(_)
-        | RecordError::Unreachable { .. }
+        RecordError::Refused(error) => error.exit(),
+        RecordError::Unreachable { .. }
         | RecordError::Login { .. }
         | RecordError::Failures { .. } => Exit::Environment,
         RecordError::Journal(error) => journal(error),
@@ -83,10 +82,8 @@ fn proxy(error: &ProxyError) -> Exit {
         ProxyError::Tls(_) | ProxyError::ServerName { .. } | ProxyError::Descriptors { .. } => {
             Exit::Usage
         }
-        ProxyError::Refused(seeder::safety::SafetyError::NotAllowed { .. }) => Exit::Refused,
-        ProxyError::Refused(_) | ProxyError::Unreachable { .. } | ProxyError::Listen { .. } => {
-            Exit::Environment
-        }
+        ProxyError::Refused(error) => error.exit(),
+        ProxyError::Unreachable { .. } | ProxyError::Listen { .. } => Exit::Environment,
         ProxyError::Journal(error) => journal(error),
         ProxyError::Runtime(_)
         | ProxyError::Lost { .. }

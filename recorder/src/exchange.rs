@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::trace::format::RecordedError;
+use trace::format::RecordedError;
 
 /// One request and what came back.
 pub struct Exchange {

@@ -10,10 +10,10 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use crate::trace::format::{Answer, Body, Request, Result as Outcome};
-use crate::trace::journal::JournalError;
-use crate::trace::reader::TraceReader;
-use crate::trace::writer::{WriteError, folder};
+use trace::format::{Answer, Body, Request, Result as Outcome};
+use trace::journal::JournalError;
+use trace::reader::TraceReader;
+use trace::writer::{WriteError, folder};
 
 /// Writes the trace's requests as entries, with URLs that begin with `origin`; gives how many.
 ///

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::trace::format::{End, Origin, PersonaWeight, Request, Result as Outcome, Source};
-use crate::trace::reader::{ReadError, TraceReader};
+use trace::format::{End, Origin, PersonaWeight, Request, Result as Outcome, Source};
+use trace::reader::{ReadError, TraceReader};
 
 /// Endpoints that have a line of their own; what else occurs is taken together.
 const MAX_ENDPOINTS: usize = 1000;

@@ -1,14 +1,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use common::exit::one_line;
+use common_net::signals::Signals;
 use recorder::cli::Cli;
-use seeder::exit::one_line;
-
-mod signals;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let signals = signals::Signals::default();
+    let signals = Signals::default();
     match Cli::parse().run(|| signals.listen()).await {
         Ok(exit) => signals.exit().or(exit).into(),
         Err(error) => {

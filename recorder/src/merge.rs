@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::trace::format::{self, End, Header, Origin, PersonaWeight, Request};
-use crate::trace::journal::JournalError;
-use crate::trace::reader::TraceReader;
-use crate::trace::sort::{Key, LineKind, Sorter};
-use crate::trace::writer::{TraceWriter, WriteError, folder};
+use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
+use trace::journal::JournalError;
+use trace::reader::TraceReader;
+use trace::sort::{Key, LineKind, Sorter};
+use trace::writer::{TraceWriter, WriteError, folder};
 
 /// Memory for ids that are compared.
 const RUN_BYTES: usize = 24 << 20;

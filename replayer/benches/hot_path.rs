@@ -8,14 +8,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use recorder::trace::reader::TraceReader;
-use replayer::measure::{Comparison, Histograms, Sample};
-use replayer::outcome::Outcome;
+use figures::Histograms;
+use http1::framing::{Limits, Method, decode_all};
+use replayer::measure::{FidelityCheck, Sample, record};
 use replayer::pacer::Pacer;
 use replayer::prepare::{Piece, Selection, prepare};
-use replayer::send::framing::{Limits, Method, decode_all};
 use replayer::time::Clock;
+use run_log::outcome::Outcome;
 use tokio::time::Instant;
+use trace::reader::TraceReader;
 
 fn golden() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/traces/personas.trace.jsonl")
@@ -54,7 +55,8 @@ fn histogram(criterion: &mut Criterion) {
     let mut sample = Sample {
         endpoint: 3,
         persona: 1,
-        outcome: Outcome::Completed { status: 200 },
+        outcome: Outcome::Completed,
+        status: 200,
         is_failed: false,
         was_sent: true,
         second: 0,
@@ -67,13 +69,13 @@ fn histogram(criterion: &mut Criterion) {
         bytes_sent: 120,
         bytes_received: 400,
         body_bytes: 300,
-        fidelity: Comparison::Status { same: true },
+        fidelity: FidelityCheck::Status { same: true },
         is_rebound: false,
     };
     criterion.bench_function("histogram record", |bencher| {
         bencher.iter(|| {
             sample.response_us = sample.response_us.wrapping_mul(5) % 100_000;
-            histograms.record(black_box(&sample));
+            record(&mut histograms, black_box(&sample));
         });
     });
 }

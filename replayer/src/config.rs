@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use common::exit::Exit;
+use manifest::format::Account;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use seeder::exit::Exit;
-use seeder::manifest::format::Account;
 
 use crate::engine::SharedAccount;
 use crate::prepare::{Prepared, TracePersona};
-use crate::run_log::format::Window;
-use crate::scenario::Rate;
 use crate::schedule::{Chain, PlannedUser, Schedule, walk};
-use crate::send::ephemeral_ports;
 use crate::time::At;
+use http1::ephemeral_ports;
+use run_log::format::Window;
+use scenario::Rate;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -241,7 +241,7 @@ pub fn check_rate(planned: &crate::schedule::Walk, bound: Rate) -> Result<(), Co
 pub fn planned(
     plan: &Prepared,
     schedule: &Schedule,
-    load: &crate::scenario::Load,
+    load: &scenario::Load,
 ) -> crate::schedule::Walk {
     walk(plan, &schedule.users, load, schedule.until())
 }

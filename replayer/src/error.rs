@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use seeder::exit::Exit;
-use seeder::manifest::ManifestError;
-use seeder::safety::SafetyError;
+use common::exit::Exit;
+use manifest::ManifestError;
 
 use crate::config::ConfigError;
 use crate::engine::EngineError;
@@ -12,12 +11,12 @@ use crate::merge::MergeError;
 use crate::observe::DatabaseError;
 use crate::prepare::PrepareError;
 use crate::probe::ProbeError;
-use crate::run_log::reader::ReadError;
-use crate::run_log::writer::WriteError;
-use crate::scenario::ScenarioError;
 use crate::schedule::ScheduleError;
-use crate::send::DestinationError;
-use crate::send::tls::TlsError;
+use common_net::trust::TrustError;
+use http1::DestinationError;
+use run_log::reader::ReadError;
+use run_log::writer::WriteError;
+use scenario::ScenarioError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -34,7 +33,7 @@ pub enum Error {
     #[error(transparent)]
     Destination(#[from] DestinationError),
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TrustError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -62,9 +61,9 @@ impl Error {
                 _ => Exit::Usage,
             },
             Self::Trace(error) => error.exit(),
-            Self::Destination(error) => error.exit(),
+            Self::Destination(error) => destination(error),
             Self::Database(DatabaseError::Url) => Exit::Usage,
-            Self::Database(DatabaseError::Safety(error)) => safety(error),
+            Self::Database(DatabaseError::Safety(error)) => error.exit(),
             Self::Database(DatabaseError::Connect { .. }) | Self::Tls(_) | Self::Probe(_) => {
                 Exit::Environment
             }
@@ -86,7 +85,7 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 impl PrepareError {
     fn exit(&self) -> Exit {
-        use recorder::trace::reader::ReadError;
+        use trace::reader::ReadError;
         match self {
             Self::Read(ReadError::Incomplete { .. }) => Exit::Incomplete,
             Self::Read(ReadError::Io { source, .. }) if !is_absent(source) => Exit::Internal,
@@ -100,18 +99,9 @@ impl PrepareError {
     }
 }
 
-impl DestinationError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Safety(error) => safety(error),
-            Self::Name { .. } => Exit::Usage,
-        }
-    }
-}
-
-fn safety(error: &SafetyError) -> Exit {
+fn destination(error: &DestinationError) -> Exit {
     match error {
-        SafetyError::NotAllowed { .. } => Exit::Refused,
-        SafetyError::Resolve { .. } | SafetyError::NoAddress { .. } => Exit::Environment,
+        DestinationError::Safety(error) => error.exit(),
+        DestinationError::Name { .. } => Exit::Usage,
     }
 }

@@ -6,7 +6,9 @@ use hdrhistogram::Histogram;
 use rustix::termios::tcgetwinsize;
 
 use crate::engine::Tick;
-use crate::run_log::stats::ms;
+use figures::stats::ms;
+use run_log::outcome::Outcome;
+use scenario::Percentile;
 
 /// Prints the run as it goes.
 pub struct Live {
@@ -48,7 +50,8 @@ impl Live {
 fn line(tick: &Tick<'_>) -> String {
     let row = tick.row;
     let percentiles = |h: &Histogram<u64>| {
-        let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|q| short_ms(ms(h, q)));
+        let shown = [Percentile::P50, Percentile::P95, Percentile::P99];
+        let [p50, p95, p99] = shown.map(|percentile| short_ms(ms(h, percentile)));
         format!("{p50}/{p95}/{p99}")
     };
     let of = tick.planned_end.map_or_else(String::new, |end| format!("/{}", end.second()));
@@ -66,17 +69,10 @@ fn line(tick: &Tick<'_>) -> String {
         short_ms(row.lag_p99_us as f64 / 1e3),
         row.generator_cpu_percent
     ));
-    for (name, count) in [
-        ("failed", row.failed_status),
-        ("timed out", row.timed_out),
-        ("no connection", row.connect_failed + row.tls_failed),
-        ("reset", row.reset),
-        ("unbound", row.unbound),
-        ("shed", row.shed),
-        ("cut off", row.cut_off),
-        ("local limit", row.local_limit),
-        ("queued", row.queued),
-    ] {
+    let unanswered =
+        Outcome::without_answer().map(|outcome| (outcome.label(), row.outcomes[outcome]));
+    let failed = std::iter::once(("failed", row.failed_status));
+    for (name, count) in failed.chain(unanswered).chain([("queued", row.queued)]) {
         if count > 0 {
             line.push_str(&format!(" {count} {name}"));
         }

@@ -1,8 +1,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use common::exit::one_line;
+use common_net::signals;
 use replayer::cli::Cli;
-use seeder::exit::one_line;
 
 /// A trace is many small pieces that are read by one thread and kept by another: with the
 /// system's allocator a replay of a million requests takes twice as long to begin.
@@ -10,7 +11,7 @@ use seeder::exit::one_line;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::parse().run(signals::watch) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("{}", one_line("replayer", &error));

@@ -10,18 +10,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::engine::{Http, Settings, Stop, Worker};
-use crate::outcome::Outcome;
 use crate::pacer::Pacer;
 use crate::prepare::Prepared;
-use crate::run_log::format::ErrorSample;
-use crate::scenario::{Load, Pacing, Speed};
 use crate::schedule::{Bound, Chain, PlannedUser};
 use crate::time::{At, Clock};
+use run_log::format::ErrorSample;
+use run_log::outcome::Outcome;
+use scenario::{Load, Pacing, Speed};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     #[error("no answer from {target}: {outcome}; is the target up?")]
-    NoAnswer { target: String, outcome: &'static str },
+    NoAnswer { target: String, outcome: String },
     #[error("persona {persona} (account {account}) cannot log in: {endpoint} answered {answer}")]
     LoginRefused { persona: String, account: String, endpoint: String, answer: String },
     #[error("cannot set up a timer")]
@@ -109,7 +109,7 @@ async fn run_one(
             probed.sent += batch.sent + batch.extra.sum();
             for sample in &batch.samples {
                 probed.failed += u64::from(sample.is_failed);
-                found.answered |= matches!(sample.outcome, Outcome::Completed { .. });
+                found.answered |= sample.outcome == Outcome::Completed;
                 if !found.answered {
                     found.outcome = sample.outcome.name();
                 }
@@ -147,6 +147,6 @@ struct Found {
     answered: bool,
     refused: bool,
     /// Of the request that got no answer.
-    outcome: &'static str,
+    outcome: String,
     errors: Vec<ErrorSample>,
 }

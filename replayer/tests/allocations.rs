@@ -6,10 +6,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use clap::Parser as _;
-use recorder::trace::format::{
+use trace::format::{
     Answer, FORMAT, Header, PersonaWeight, Request, Result as Outcome, Source, SourceKind, VERSION,
 };
-use recorder::trace::writer::TraceWriter;
+use trace::writer::TraceWriter;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -124,7 +124,7 @@ fn allocated(folder: &Path, address: SocketAddr, requests: u64) -> u64 {
         "--no-probe",
         "--quiet",
     ]);
-    cli.run().unwrap();
+    cli.run(common_net::signals::watch).unwrap();
     dhat::HeapStats::get().total_blocks - before
 }
 

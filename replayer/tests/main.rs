@@ -1,5 +1,4 @@
 //! Tests of the crate from outside, in one binary.
 
 mod run;
-mod send;
 mod support;

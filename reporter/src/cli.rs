@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use crate::error::Error;
 use crate::fill::{Config, fill};

@@ -1,7 +1,7 @@
 //! Whatever can go wrong, and the exit code that it has.
 
-use seeder::exit::Exit;
-use seeder::manifest::ManifestError;
+use common::exit::Exit;
+use manifest::ManifestError;
 
 use crate::chart::DrawError;
 use crate::load::LoadError;

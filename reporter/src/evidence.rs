@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use common::digest;
 use sha2::{Digest, Sha256};
 
 /// What a run directory is made of.
@@ -27,7 +28,7 @@ pub fn of_run(dir: &Path) -> Result<Evidence, (PathBuf, io::Error)> {
         if path.is_file()
             && let Some(name) = path.file_name()
         {
-            let digest = digest(&path).map_err(|error| (path.clone(), error))?;
+            let digest = of_file(&path).map_err(|error| (path.clone(), error))?;
             files.insert(name.to_string_lossy().into_owned(), digest);
         }
     }
@@ -36,35 +37,25 @@ pub fn of_run(dir: &Path) -> Result<Evidence, (PathBuf, io::Error)> {
         let hex = digest.trim_start_matches("sha256:");
         all.update(format!("{hex}  {name}\n").as_bytes());
     }
-    Ok(Evidence { files, digest: text(all) })
+    Ok(Evidence { files, digest: digest::text(&all.finalize()) })
 }
 
 /// `sha256:…` of a file's bytes.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn digest(path: &Path) -> io::Result<String> {
+pub fn of_file(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     let mut file = io::BufReader::with_capacity(1 << 16, File::open(path)?);
     loop {
         let block = io::BufRead::fill_buf(&mut file)?;
         if block.is_empty() {
-            return Ok(text(hasher));
+            return Ok(digest::text(&hasher.finalize()));
         }
         hasher.update(block);
         let read = block.len();
         io::BufRead::consume(&mut file, read);
     }
-}
-
-fn text(hasher: Sha256) -> String {
-    use std::fmt::Write as _;
-
-    hasher.finalize().iter().fold("sha256:".to_owned(), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The first digits: enough to compare by eye.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
-use seeder::exit::Exit;
-use seeder::manifest::Manifest;
+use common::exit::Exit;
+use manifest::Manifest;
 use serde::Serialize;
 
 use crate::chart;

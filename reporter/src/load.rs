@@ -3,13 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use replayer::run_log::format::{Fidelity, FidelityRow, Profile, RUN_JSON, State};
-use replayer::run_log::reader::{ReadError, RunReader};
-use replayer::scenario::{Scenario, ScenarioError};
+use run_log::format::{Fidelity, FidelityRow, RUN_JSON, State};
+use run_log::reader::{ReadError, RunReader};
+use scenario::{Profile, Scenario, ScenarioError};
 
 use crate::evidence::{self, Evidence};
-use crate::judge::{self, Outcome, Verdict};
 use crate::summary::{Summary, SummaryError};
+use figures::conclusion::{Conclusion, profile};
+use figures::judge::{Verdict, judge};
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -28,7 +29,7 @@ pub struct Entry {
     pub scenario: Scenario,
     pub path: PathBuf,
     pub run: Option<Measured>,
-    pub outcome: Outcome,
+    pub conclusion: Conclusion,
 }
 
 /// A run, summed up and judged.
@@ -142,16 +143,17 @@ fn comparison(reader: &RunReader) -> Result<Comparison, LoadError> {
 
 fn entry(scenario: Scenario, path: PathBuf, reader: Option<RunReader>) -> Result<Entry, LoadError> {
     let Some(reader) = reader else {
-        return Ok(Entry { scenario, path, run: None, outcome: Outcome::Pending });
+        return Ok(Entry { scenario, path, run: None, conclusion: Conclusion::Pending });
     };
-    let profile = reader.run().scenario.as_ref().map_or(Profile::Full, |of| of.profile);
+    let profile = profile(reader.run());
     let summary = Summary::read(&reader, Some(scenario.load(profile)))?;
     let evidence = evidence::of_run(reader.dir())
         .map_err(|(path, source)| LoadError::Read { path, source })?;
-    let (outcome, verdicts) = judge::judge(&scenario, &summary);
+    let mut verdicts = judge(&scenario.expect, &summary.plateau);
+    let conclusion = Conclusion::of(&summary.run, summary.plateau.seconds(), &mut verdicts);
     let name = dir_name(&reader);
     let run = Some(Measured { name, profile, summary, verdicts, evidence });
-    Ok(Entry { scenario, path, run, outcome })
+    Ok(Entry { scenario, path, run, conclusion })
 }
 
 /// The file that this scenario was read from.
@@ -160,7 +162,7 @@ fn path_of(folder: &Path, scenario: &Scenario) -> Result<PathBuf, LoadError> {
     for entry in std::fs::read_dir(folder).map_err(read)? {
         let path = entry.map_err(read)?.path();
         let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-        if is_toml && evidence::digest(&path).is_ok_and(|digest| digest == scenario.digest) {
+        if is_toml && evidence::of_file(&path).is_ok_and(|digest| digest == scenario.digest) {
             return Ok(path);
         }
     }

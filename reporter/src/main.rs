@@ -1,8 +1,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use common::exit::one_line;
 use reporter::cli::Cli;
-use seeder::exit::one_line;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {

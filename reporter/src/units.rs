@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use figures::Reading;
+use scenario::Metric;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
@@ -45,23 +47,52 @@ impl Figure {
 
     /// `part` of `whole`; nothing where there is no whole.
     pub fn share(part: u64, whole: u64) -> Self {
-        if whole == 0 {
-            return Self::none(Unit::Share);
-        }
-        Self::new(part as f64 / whole as f64, Unit::Share)
+        share(Reading::share(part, whole))
     }
 
     /// `count` over `seconds`; nothing where no time passed.
     pub fn rate(count: u64, seconds: u64) -> Self {
-        if seconds == 0 {
-            return Self::none(Unit::PerSecond);
-        }
-        Self::new(count as f64 / seconds as f64, Unit::PerSecond)
+        per_second(Reading::rate(count, seconds))
+    }
+
+    pub const fn of(reading: Reading, unit: Unit) -> Self {
+        Self { value: reading.value, unit, at_least: reading.at_least }
     }
 
     pub const fn none(unit: Unit) -> Self {
         Self { value: None, unit, at_least: false }
     }
+}
+
+/// What an expectation is about.
+pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
+    let unit = match metric {
+        Metric::Percentile(_) | Metric::Mean | Metric::Max => Unit::Microseconds,
+        Metric::Failures => Unit::Share,
+        Metric::Requests => Unit::PerSecond,
+        Metric::Users => Unit::Count,
+    };
+    Figure::of(reading, unit)
+}
+
+/// A time in microseconds.
+pub fn micros(reading: Reading) -> Figure {
+    Figure::of(reading, Unit::Microseconds)
+}
+
+/// A share from 0 to 1.
+pub fn share(reading: Reading) -> Figure {
+    Figure::of(reading, Unit::Share)
+}
+
+/// Events a second.
+pub fn per_second(reading: Reading) -> Figure {
+    Figure::of(reading, Unit::PerSecond)
+}
+
+/// A count.
+pub fn count(reading: Reading) -> Figure {
+    Figure::of(reading, Unit::Count)
 }
 
 impl fmt::Display for Figure {
@@ -75,7 +106,7 @@ impl fmt::Display for Figure {
         f.write_str(&match self.unit {
             Unit::Count => grouped(value, 0),
             Unit::PerSecond => format!("{}/s", three_digits(value)),
-            Unit::Share => share(value),
+            Unit::Share => percent(value),
             Unit::Percent => format!("{} %", three_digits(value)),
             Unit::Microseconds => microseconds(value),
             Unit::Seconds => seconds(value),
@@ -129,7 +160,7 @@ fn three_digits(value: f64) -> String {
     grouped(value, decimals)
 }
 
-fn share(value: f64) -> String {
+fn percent(value: f64) -> String {
     let percent = value * 100.0;
     if percent == 0.0 || percent == 100.0 {
         format!("{percent:.0} %")

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::{self, ApplyError, Earlier, Past, Removed};
 use crate::database::{self, Database, DatabaseError};
-use crate::manifest::{Header, ManifestError};
 use crate::plan::Plan;
+use manifest::{Header, ManifestError};
 
 /// What is to be done.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
 pub(crate) fn manifest_of(
     path: &std::path::Path,
     plan: &Plan,
-    id: &crate::manifest::format::DatabaseId,
+    id: &manifest::format::DatabaseId,
     place: &str,
 ) -> Result<Option<Header>, CleanError> {
     if !path.exists() {
@@ -118,8 +118,7 @@ pub(crate) fn manifest_of(
         let (found, wanted) = (header.plan.name, plan.name.clone());
         return Err(CleanError::OtherPlan { path, found, wanted });
     }
-    let known =
-        |id: &crate::manifest::format::DatabaseId| (id.system_identifier.clone(), id.name.clone());
+    let known = |id: &manifest::format::DatabaseId| (id.system_identifier.clone(), id.name.clone());
     if known(&header.database) != known(id) {
         let found = header.database.name;
         return Err(CleanError::OtherDatabase { path, found, place: place.to_owned() });

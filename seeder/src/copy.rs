@@ -30,7 +30,7 @@ mod tests {
     use sqlx::{Connection, PgConnection};
 
     use super::*;
-    use crate::cluster::testing::TestServer;
+    use cluster::testing::TestServer;
 
     /// Any text that Postgres can hold, rich in what COPY gives a meaning to.
     fn texts() -> impl Strategy<Value = Option<String>> {

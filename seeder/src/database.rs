@@ -7,8 +7,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{ConnectOptions, Connection};
 
-use crate::manifest::format::DatabaseId;
-use crate::safety::{self, SafetyError};
+use common::address::{self, SafetyError};
+use manifest::format::DatabaseId;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -87,7 +87,7 @@ impl Database {
         }
         let (host, port) = (options.get_host().to_owned(), options.get_port());
         let place = format!("{host}:{port}, database {database}");
-        let addresses = safety::pin(&host, port, allowed)?;
+        let addresses = address::pin(&host, port, allowed)?;
         let local = addresses.iter().all(|address| address.ip().is_loopback());
         // The address, not the name: what was checked is what is used.
         let options = match addresses.first() {

@@ -2,14 +2,14 @@
 
 use crate::apply::ApplyError;
 use crate::clean::CleanError;
-use crate::cluster::ClusterError;
 use crate::database::{DatabaseError, SqlError};
-use crate::exit::Exit;
-use crate::manifest::ManifestError;
 use crate::plan::PlanError;
-use crate::safety::SafetyError;
 use crate::schema::SchemaError;
 use crate::verify::{LoginError, VerifyError};
+use cluster::ClusterError;
+use common::address::SafetyError;
+use common::exit::Exit;
+use manifest::ManifestError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -81,10 +81,8 @@ fn clean(error: &CleanError) -> Exit {
 fn login(error: &LoginError) -> Exit {
     match error {
         LoginError::Url(_) => Exit::Usage,
-        LoginError::Safety(SafetyError::NotAllowed { .. }) => Exit::Refused,
-        LoginError::Safety(_) | LoginError::Unreachable { .. } | LoginError::Refused(_) => {
-            Exit::Environment
-        }
+        LoginError::Safety(error) => error.exit(),
+        LoginError::Unreachable { .. } | LoginError::Refused(_) => Exit::Environment,
         LoginError::Client(_) => Exit::Internal,
     }
 }

@@ -1,14 +1,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use common::exit::one_line;
+use common_net::signals::Signals;
 use seeder::cli::Cli;
-use seeder::exit::one_line;
-
-mod signals;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let signals = signals::Signals::default();
+    let signals = Signals::default();
     match Cli::parse().run(|| signals.listen()).await {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::trace::reader::bytes_read;
+use trace::reader::bytes_read;
 
 /// Above this size a bar is shown, on a terminal.
 const FROM: u64 = 100 << 20;

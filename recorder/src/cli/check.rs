@@ -3,7 +3,7 @@
 use std::collections::BinaryHeap;
 use std::path::PathBuf;
 
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use super::bar::Watched;
 use super::print;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use super::bar::Watched;
 use super::{new_trace, print};

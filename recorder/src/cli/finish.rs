@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use super::print;
 use crate::Error;
-use crate::trace::finish::{RUN_BYTES, finish};
+use trace::finish::{RUN_BYTES, finish};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use common::exit::Exit;
 use indicatif::ProgressBar;
-use seeder::exit::Exit;
-use seeder::manifest::format::Manifest;
+use manifest::format::Manifest;
 use serde::Serialize;
 
 use super::bar::bar;
@@ -17,8 +17,8 @@ use crate::import::gor::Gor;
 use crate::import::har::Har;
 use crate::import::{self, Format, ImportError, Input, Told};
 use crate::persona::{Personas, Prologue};
-use crate::trace::format::End;
-use crate::trace::journal::Journal;
+use trace::format::End;
+use trace::journal::Journal;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

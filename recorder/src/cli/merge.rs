@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use super::bar::Watched;
 use super::{new_trace, print};

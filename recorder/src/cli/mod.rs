@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use clap::{Parser, Subcommand};
-use seeder::exit::Exit;
+use common::exit::Exit;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use seeder::exit::Exit;
-use seeder::manifest::format::Manifest;
+use common::exit::Exit;
+use manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use super::table::{row, table};
 use super::{print, print_json, remove};
 use crate::Error;
 use crate::persona::{Config, PersonaTotals, Personas, Recording, Target, record};
-use crate::trace::journal::Journal;
+use trace::journal::Journal;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

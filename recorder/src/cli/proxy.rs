@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use common::exit::Exit;
+use common_net::trust::Trust;
 use indicatif::{ProgressBar, ProgressStyle};
-use seeder::exit::Exit;
-use seeder::manifest::format::Manifest;
+use manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +17,10 @@ use super::{print, print_json, remove};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
 use crate::proxy::{
-    Config, Identity, Limits, Observer, OnFull, Recording, Totals, Trust, UpstreamUrl, record,
+    Config, Identity, Limits, Observer, OnFull, Recording, Totals, UpstreamUrl, record,
 };
-use crate::trace::journal::Journal;
-use crate::trace::writer::WriteError;
+use trace::journal::Journal;
+use trace::writer::WriteError;
 
 /// Without a terminal a line is printed once in so many seconds.
 const PLAIN_EVERY: u64 = 10;
@@ -302,7 +303,7 @@ impl Observer for Progress {
     }
 
     fn lost(&mut self, error: &WriteError) {
-        let why = seeder::exit::one_line("recorder", error);
+        let why = common::exit::one_line("recorder", error);
         self.line.suspend(|| eprintln!("{why}; exchanges are dropped from now on"));
     }
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::rules::Rules;
 use super::values::{Answered, Source, Values, is_id_name};
-use crate::trace::form;
-use crate::trace::format::{CaptureFrom, ListStep};
+use trace::form;
+use trace::format::{CaptureFrom, ListStep};
+use trace::pointer;
 
 /// Pages that are longer are not searched for form fields.
 const MAX_PAGE: usize = 1 << 20;
@@ -81,11 +82,7 @@ impl Giver<'_> {
         match value {
             Value::Object(fields) => {
                 for (key, field) in fields {
-                    pointer.push('/');
-                    match key.contains(['~', '/']) {
-                        true => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
-                        false => pointer.push_str(key),
-                    }
+                    pointer::push(pointer, key);
                     self.leaf(pointer, lists, depth + 1, key, field);
                     pointer.truncate(length);
                 }

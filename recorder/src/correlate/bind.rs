@@ -3,16 +3,17 @@
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use seeder::manifest::format::Account;
+use manifest::format::Account;
 
 use super::edit::Edit;
 use super::made;
 use super::places::{Kind, Place};
 use super::rules::Rules;
-use super::secrets::{Found, is_secret_field};
+use super::secrets::Found;
 use super::values::{self, Source, Values};
-use crate::trace::format::{Capture, CaptureFrom, Origin};
-use crate::trace::journal::LateCapture;
+use redact::is_secret_field;
+use trace::format::{Capture, CaptureFrom, Origin};
+use trace::journal::LateCapture;
 
 /// Binds the places of one request.
 pub(super) struct Binder<'a> {

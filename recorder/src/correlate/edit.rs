@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::trace::format::{Binding, Encoding, Origin, Part};
+use trace::format::{Binding, Encoding, Origin, Part};
 
 #[derive(Debug)]
 pub(super) struct Edit {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Content;
 use super::rules::Rules;
 use super::secrets::Secrets;
-use crate::redact::plain;
+use redact::plain;
 
 /// None of a text that says anything of secrets: where in it they end, nobody knows.
 pub(super) fn body(content: &Content<'_>, rules: &Rules, secrets: &Secrets) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::trace::format::{ClockFormat, FreshId};
+use trace::format::{ClockFormat, FreshId};
 
 /// A client's clock may be off by this much, in seconds.
 const NEAR_S: i64 = 300;

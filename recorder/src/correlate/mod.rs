@@ -10,7 +10,6 @@
 
 mod answer;
 mod bind;
-mod coding;
 mod edit;
 mod identity;
 mod json;
@@ -30,9 +29,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use seeder::manifest::format::{Account, Manifest, SECRET_FIELDS};
+use manifest::format::{Account, Manifest, SECRET_FIELDS};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use self::answer::Giver;
 use self::bind::Binder;
@@ -42,11 +40,14 @@ use self::places::Place;
 pub use self::rules::{Rules, RulesError};
 use self::values::{Answered, Values};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use crate::trace::format::{Answer, Binding, Body, Origin, Part, Request, Result as Outcome};
-use crate::trace::journal::LateCapture;
-use crate::trace::shape::Shape;
+use trace::format::{Answer, Binding, Body, Origin, Part, Request, Result as Outcome, canonical};
+use trace::journal::LateCapture;
+use trace::shape::Shape;
 
 const MAX_SESSIONS: usize = 50_000;
+
+/// A body that grows over this without its content coding is not looked into.
+const MAX_LOOKED_INTO: usize = 16 << 20;
 
 /// Headers that replay computes, or that belong to the connection.
 const LEFT_OUT: [&str; 6] =
@@ -270,7 +271,7 @@ impl Correlator {
 
     /// Whether the body logs someone in, and whom of the manifest.
     fn login(&self, places: &[Place<'_>]) -> Option<Option<usize>> {
-        let is_password = |place: &&Place<'_>| crate::redact::plain(place.name()).contains("passw");
+        let is_password = |place: &&Place<'_>| redact::plain(place.name()).contains("passw");
         let password = places.iter().find(is_password)?;
         let accounts =
             places.iter().filter_map(|place| self.logins.get(&place.value.to_lowercase()).copied());
@@ -351,7 +352,7 @@ impl Giver<'_> {
             SeenBody::Whole(bytes) => bytes,
         };
         let coding = text_of(&answer.headers, "content-encoding");
-        let Some(body) = coding::decoded(bytes, coding) else {
+        let Some(body) = decoded(bytes, coding) else {
             return (bytes.len() as u64, None);
         };
         let size = body.len() as u64;
@@ -395,7 +396,7 @@ fn text_body(body: SeenBody, coding: &str) -> Sent {
         SeenBody::Whole(bytes) if bytes.is_empty() => return Sent::None,
         SeenBody::Whole(bytes) => bytes,
     };
-    let Some(plain) = coding::decoded(&bytes, coding) else {
+    let Some(plain) = decoded(&bytes, coding) else {
         let Body::Truncated { size, sha256 } = truncated(&bytes) else { return Sent::None };
         return Sent::Unknown { size, sha256 };
     };
@@ -405,9 +406,14 @@ fn text_body(body: SeenBody, coding: &str) -> Sent {
     }
 }
 
+/// A body without its content coding, to look into; none where the coding is unknown, the
+/// body damaged, or larger than [`MAX_LOOKED_INTO`].
+fn decoded<'a>(body: &'a [u8], codings: &str) -> Option<Cow<'a, [u8]>> {
+    common_net::coding::decode(codings.as_bytes(), body, MAX_LOOKED_INTO).ok()
+}
+
 fn truncated(bytes: &[u8]) -> Body {
-    let digest: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    Body::Truncated { size: bytes.len() as u64, sha256: format!("sha256:{digest}") }
+    Body::Truncated { size: bytes.len() as u64, sha256: common::digest::of(bytes) }
 }
 
 fn body_places<'a>(text: &'a str, content_type: &str, original: &str) -> Vec<Place<'a>> {
@@ -420,18 +426,6 @@ fn body_places<'a>(text: &'a str, content_type: &str, original: &str) -> Vec<Pla
         return boundary.map_or_else(Vec::new, |b| places::of_multipart(text, b.trim_matches('"')));
     }
     places::of_json(text).unwrap_or_default()
-}
-
-/// `content-type` as `Content-Type`.
-fn canonical(name: &str) -> String {
-    let mut starts = true;
-    name.chars()
-        .map(|c| {
-            let c = if starts { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-            starts = c == '-';
-            c
-        })
-        .collect()
 }
 
 #[cfg(test)]

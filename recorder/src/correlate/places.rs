@@ -1,10 +1,11 @@
 //! The places of a request in which a value of its own stands.
 
+use common::encoding::percent_decoded;
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::json;
-use crate::trace::format::Encoding;
+use trace::format::Encoding;
 
 /// A value, and where it stands in the text of its part.
 #[derive(Debug, PartialEq)]
@@ -127,30 +128,6 @@ pub(super) fn of_multipart<'a>(body: &'a str, boundary: &str) -> Vec<Place<'a>> 
         });
     }
     places
-}
-
-/// What is no escape, and what would not be UTF-8, stays as it is.
-pub(super) fn percent_decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
-    let is_escaped = text.contains('%') || (plus_is_space && text.contains('+'));
-    if !is_escaped {
-        return Cow::Borrowed(text);
-    }
-    let bytes = text.as_bytes();
-    let digit = |at: usize| bytes.get(at).and_then(|&b| char::from(b).to_digit(16));
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        match (bytes[at], digit(at + 1), digit(at + 2)) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                at += 2;
-            }
-            (b'+', ..) if plus_is_space => decoded.push(b' '),
-            (byte, ..) => decoded.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
+use manifest::format::Account;
 use memchr::memmem::Finder;
-use seeder::manifest::format::{Account, SECRET_FIELDS};
+use redact::is_secret_field;
 
-use crate::redact;
-use crate::trace::format::Encoding;
+use trace::format::Encoding;
 
 /// Shorter ones stand in anything.
 const MIN_BYTES: usize = 4;
@@ -95,11 +95,6 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secret").field("field", &self.field).finish_non_exhaustive()
     }
-}
-
-/// Whether a field of an account must stay in the manifest.
-pub(super) fn is_secret_field(field: &str) -> bool {
-    SECRET_FIELDS.contains(&field) || redact::is_secret_name(field)
 }
 
 /// How a secret may be written.

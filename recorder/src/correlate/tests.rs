@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use manifest::format::Account;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use seeder::manifest::format::Account;
 use serde_json::json;
 
 use super::*;
-use crate::trace::format::{Binding, Encoding, FreshId, Origin};
+use trace::format::{Binding, Encoding, FreshId, Origin};
 
 const PASSWORD: &str = "TestPass \"1/2!";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJlLTEyMw";
@@ -201,7 +201,7 @@ fn what_the_client_makes_itself_is_made_anew() {
     let answer = json!({"id": ID, "number": "INC-1"}).to_string();
     let posted = client.send("POST", "/things", &json, &body.to_string(), &[], &answer);
     let fresh = |key: &str| Origin::Fresh { key: key.into(), like: FreshId::Uuid };
-    use crate::trace::format::ClockFormat::{Rfc3339Millis, UnixSeconds};
+    use trace::format::ClockFormat::{Rfc3339Millis, UnixSeconds};
     let found = origins(posted);
     assert!(
         found.contains(&&Origin::Clock(Rfc3339Millis))

@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use seeder::manifest::format::Account;
+use manifest::format::Account;
 
 use super::places::{Kind, Place};
 use super::rules::Rules;
 use super::secrets::Secrets;
-use crate::trace::format::{CaptureFrom, FreshId};
+use trace::format::{CaptureFrom, FreshId};
 
 /// Bounds a session's memory: values of answers, and their bytes. The oldest make room.
 const MAX_VALUES: usize = 4096;
@@ -251,7 +251,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::trace::format::Encoding;
+    use trace::format::Encoding;
 
     fn source(id: &str, ended: u64, pointer: &str, name: &str) -> Source {
         let path = "/api/users".to_owned();

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::persona::RecordError;
-use crate::trace::journal::JournalError;
-use crate::trace::writer::WriteError;
+use trace::journal::JournalError;
+use trace::writer::WriteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use chrono::DateTime;
-use seeder::manifest::format::Manifest;
+use manifest::format::Manifest;
 
 use super::reorder::Reorder;
 use super::{Format, ImportError, Input, Told};
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
-use crate::trace::finish::Finished;
-use crate::trace::format::{self, Header, Origin, Result as Outcome, Source};
-use crate::trace::journal::Journal;
+use trace::finish::Finished;
+use trace::format::{self, Header, Origin, Result as Outcome, Source};
+use trace::journal::Journal;
 
 /// Bytes of a body of which all is kept, as the proxy does by default.
 const MOST_BODY: usize = 1 << 20;
@@ -146,11 +146,10 @@ impl Sink {
 }
 
 fn capped(body: &mut SeenBody) {
-    use sha2::{Digest, Sha256};
     if let SeenBody::Whole(bytes) = body
         && bytes.len() > MOST_BODY
     {
-        let sha256 = crate::trace::writer::sha256_text(&Sha256::digest(&*bytes));
+        let sha256 = common::digest::of(bytes);
         *body = SeenBody::TooLarge { size: bytes.len() as u64, sha256 };
     }
 }

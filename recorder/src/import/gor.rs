@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::http::{self, Message, header};
 use super::{Format, ImportError, Input, Take, Told};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use crate::trace::format::{RecordedError, RecordedErrorKind, SourceKind};
+use trace::format::{RecordedError, RecordedErrorKind, SourceKind};
 
 const SEPARATOR: &[u8] = "\n🐵🙈🙉\n".as_bytes();
 

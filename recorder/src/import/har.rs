@@ -15,7 +15,7 @@ use serde::{Deserialize, de};
 use super::http::end_to_end;
 use super::{Format, ImportError, Input, Take, Told};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use crate::trace::format::SourceKind;
+use trace::format::SourceKind;
 
 /// Hosts that are named where one has to be chosen.
 const SHOWN_HOSTS: usize = 5;

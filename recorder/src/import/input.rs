@@ -8,7 +8,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::ImportError;
-use crate::trace::writer::sha256_text;
+use common::digest;
 
 const BUFFER: usize = 1 << 16;
 
@@ -55,19 +55,19 @@ impl Input {
 
     /// `sha256:…` of the file.
     pub(super) fn digest(&mut self) -> Result<String, ImportError> {
-        let mut digest = Sha256::new();
+        let mut hash = Sha256::new();
         let mut buffer = vec![0; BUFFER];
         let mut read = || -> io::Result<()> {
             self.file.rewind()?;
             loop {
                 match self.file.read(&mut buffer)? {
                     0 => return Ok(()),
-                    count => digest.update(&buffer[..count]),
+                    count => hash.update(&buffer[..count]),
                 }
             }
         };
         read().map_err(|error| ImportError::reading(&self.path, error))?;
-        Ok(sha256_text(&digest.finalize()))
+        Ok(digest::text(&hash.finalize()))
     }
 }
 

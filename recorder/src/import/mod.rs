@@ -54,7 +54,7 @@ pub type Take<'a> = &'a mut dyn FnMut(Exchange) -> Result<(), ImportError>;
 
 /// A format whose exchanges are whole.
 pub trait Format {
-    const KIND: crate::trace::format::SourceKind;
+    const KIND: trace::format::SourceKind;
 
     /// Reads all of a recording.
     ///

@@ -72,7 +72,7 @@ impl Body {
             Self::Literal(_) | Self::Text(_) | Self::Alone(_) => None,
             Self::List(items) => items.iter().find_map(Self::literal_secret),
             Self::Object(fields) => fields.iter().find_map(|(key, field)| match field {
-                Self::Literal(_) if crate::redact::is_secret_name(key) => Some(key.as_str()),
+                Self::Literal(_) if redact::is_secret_name(key) => Some(key.as_str()),
                 _ => field.literal_secret(),
             }),
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::trace::format::{self, CaptureFrom, ListStep};
+use trace::format::{self, CaptureFrom, ListStep};
 
 /// What to take, and under which name.
 #[derive(Debug)]
@@ -32,15 +32,10 @@ pub(super) type Variables = HashMap<String, Captured>;
 
 impl Rule {
     pub(super) fn new(name: String, pointer: String) -> Result<Self, String> {
-        let tokens = match pointer.strip_prefix('/') {
-            Some(rest) => {
-                rest.split('/').map(|t| t.replace("~1", "/").replace("~0", "~")).collect()
-            }
-            None if pointer.is_empty() => Vec::new(),
-            None => return Err(format!("{pointer:?} is not a JSON pointer such as /0/id")),
-        };
+        let tokens = trace::pointer::tokens(&pointer)
+            .ok_or_else(|| format!("{pointer:?} is not a JSON pointer such as /0/id"))?;
         let last = tokens.last().map_or("", String::as_str);
-        let secret = crate::redact::is_secret_name(&name) || crate::redact::is_secret_name(last);
+        let secret = redact::is_secret_name(&name) || redact::is_secret_name(last);
         Ok(Self { name, pointer, tokens, secret })
     }
 

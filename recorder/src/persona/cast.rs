@@ -1,11 +1,11 @@
 //! Which user is of which persona and has which account.
 
-use seeder::manifest::format::{Account, Manifest};
+use common::shares::{interleaved, largest_remainder};
+use manifest::format::{Account, Manifest};
 
 use super::collect::PersonaTotals;
 use super::record::{Config, RecordError};
 use super::script::{Persona, Step};
-use super::share::{largest_remainder, start_order};
 use super::template::Reference;
 
 /// Who plays what.
@@ -28,14 +28,14 @@ pub(super) fn cast(config: &Config) -> Result<Cast, RecordError> {
     for persona in personas {
         accounts.push(accounts_of(persona, &config.manifest)?);
     }
-    let weights: Vec<u32> = personas.iter().map(|persona| persona.weight).collect();
-    let shares = largest_remainder(config.users, &weights);
-    let mut next = vec![0; personas.len()];
-    let roles = start_order(&shares)
+    let weights: Vec<f64> = personas.iter().map(|persona| f64::from(persona.weight)).collect();
+    let shares = largest_remainder(u64::from(config.users), &weights);
+    let roles = interleaved(&shares)
         .into_iter()
-        .map(|persona| {
-            let account = accounts[persona][next[persona] % accounts[persona].len()].clone();
-            next[persona] += 1;
+        .map(|(persona, ordinal)| {
+            let of = accounts[persona].len();
+            // Less than the users, of which there are at most 2^32.
+            let account = accounts[persona][ordinal as usize % of].clone();
             Role { persona, account }
         })
         .collect();

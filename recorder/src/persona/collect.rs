@@ -7,10 +7,10 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::trace::format::{Request, Result as Outcome};
-use crate::trace::journal::Journal;
-use crate::trace::shape::Shape;
-use crate::trace::writer::WriteError;
+use trace::format::{Request, Result as Outcome};
+use trace::journal::Journal;
+use trace::shape::Shape;
+use trace::writer::WriteError;
 
 /// A persona is not judged by its failures before it made this many requests.
 const JUDGED_FROM: u64 = 20;

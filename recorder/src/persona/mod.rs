@@ -17,10 +17,8 @@ mod record;
 mod render;
 mod script;
 mod send;
-mod share;
 mod template;
 mod user;
-mod value;
 
 pub use collect::{Failure, Observer, PersonaTotals, Totals};
 pub use file::PersonasError;

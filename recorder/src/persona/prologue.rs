@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use seeder::generate::{Generators, Stream};
-use seeder::manifest::format::{Account, Manifest};
+use generate::{Generators, Stream};
+use manifest::format::{Account, Manifest};
 
 use super::capture::{Captured, Variables};
 use super::record::RecordError;
 use super::render::{Rendered, Values, render};
 use super::script::{Persona, Personas, Step};
-use crate::trace::format::{
+use trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, Part, Request, Result as Outcome,
 };
 

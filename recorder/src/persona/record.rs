@@ -6,12 +6,11 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use seeder::manifest::format::Manifest;
-use seeder::safety::{self, SafetyError};
-use sha2::{Digest, Sha256};
+use common::address::{self, SafetyError};
+use manifest::format::Manifest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
@@ -22,11 +21,10 @@ use super::collect::{Collector, Observer, Totals};
 use super::script::Personas;
 use super::send::Target;
 use super::user::{Stage, User};
-use crate::redact;
-use crate::trace::finish::Finished;
-use crate::trace::format::{self, Header, PersonaWeight, Source, SourceKind};
-use crate::trace::journal::{Journal, JournalError};
-use crate::trace::writer::WriteError;
+use trace::finish::Finished;
+use trace::format::{self, Header, PersonaWeight, Source, SourceKind};
+use trace::journal::{Journal, JournalError};
+use trace::writer::WriteError;
 
 /// How long requests in flight may take once the recording is over.
 const GRACE: Duration = Duration::from_secs(10);
@@ -113,7 +111,7 @@ pub async fn record(
 ) -> Result<Recording, RecordError> {
     let cast = cast(&config)?;
     let target = &config.target;
-    let addresses = safety::pin(target.host(), target.port(), &config.allowed_hosts)?;
+    let addresses = address::pin(target.host(), target.port(), &config.allowed_hosts)?;
     check_reachable(target, &addresses).await?;
     // An error means that there is a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -148,7 +146,7 @@ pub async fn record(
         generators: config.personas.generators.clone(),
         seed: config.seed,
         started,
-        prefix: prefix(config.seed),
+        prefix: trace::prefix::of_recording(config.seed),
         exchanges,
         stop: stop.clone(),
         abandon: abandon.clone(),
@@ -260,14 +258,4 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
         redaction: redact::RULES.map(str::to_owned).to_vec(),
         shapes: std::collections::BTreeMap::new(),
     }
-}
-
-/// Another one for each recording, so that the ids of two can stand in one file.
-fn prefix(seed: u64) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut hash = Sha256::new();
-    hash.update(seed.to_le_bytes());
-    hash.update(now.as_nanos().to_le_bytes());
-    hash.update(std::process::id().to_le_bytes());
-    hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }

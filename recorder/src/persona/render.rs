@@ -5,15 +5,17 @@
 //! leave an empty range in what is stored.
 
 use chrono::{DateTime, Utc};
+use manifest::format::Account;
 use rand_chacha::ChaCha8Rng;
-use seeder::manifest::format::Account;
 
 use super::body::{Body, quoted};
 use super::capture::Variables;
 use super::script::Step;
 use super::template::{Piece, Reference, Template, as_json};
-use super::value::{clock, encoded, fresh_id, is_secret_field};
-use crate::trace::format::{Binding, ClockFormat, Encoding, Origin, Part};
+use rand::RngExt as _;
+use redact::is_secret_field;
+use trace::format::{Binding, ClockFormat, Encoding, Origin, Part};
+use trace::write::{encode as write, write_clock, write_fresh};
 
 /// What references are resolved from.
 pub(super) struct Values<'a> {
@@ -233,7 +235,7 @@ impl Renderer<'_> {
                 }
             }
             Reference::Clock(format) => Value {
-                text: clock(*now, *format),
+                text: text_of(|out| write_clock(*now, *format, out)),
                 is_string: matches!(
                     format,
                     ClockFormat::Rfc3339Millis | ClockFormat::Rfc3339Seconds
@@ -244,7 +246,10 @@ impl Renderer<'_> {
             Reference::Fresh(like) => {
                 self.made += 1;
                 Value {
-                    text: fresh_id(*like, self.fresh),
+                    text: {
+                        let seed = self.fresh.random();
+                        text_of(|out| write_fresh(seed, *like, out))
+                    },
                     is_string: true,
                     secret: false,
                     origin: Origin::Fresh { key: format!("{id}.{}", self.made), like: *like },
@@ -252,4 +257,15 @@ impl Renderer<'_> {
             }
         })
     }
+}
+
+/// As replay writes a value of that encoding.
+fn encoded(text: &str, encode: Encoding) -> String {
+    text_of(|out| write(text, encode, out))
+}
+
+fn text_of(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).expect("text is written")
 }

@@ -6,17 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use generate::Generators;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
-use seeder::generate::Generators;
-use sha2::{Digest, Sha256};
 
 use super::body::{self, Body};
 use super::capture::Rule;
 use super::file::{self, PersonasError, Source};
 use super::template::{Compiler, Piece, Reference, Template};
-use crate::redact;
-use crate::trace::writer::sha256_text;
+use trace::format::canonical;
 
 /// Who there is and what they do.
 #[derive(Debug)]
@@ -101,7 +99,7 @@ impl Personas {
         if personas.is_empty() {
             return Err(source.error(None, "it has no [[persona]]"));
         }
-        let digest = sha256_text(&Sha256::digest(source.text.as_bytes()));
+        let digest = common::digest::of(source.text.as_bytes());
         Ok(Self { digest, generators: loader.compiler.generators, personas })
     }
 }
@@ -275,16 +273,4 @@ fn route_name(path: &Template) -> String {
         }
     }
     name
-}
-
-/// `content-type` as `Content-Type`.
-fn canonical(name: &str) -> String {
-    let parts: Vec<String> = name
-        .split('-')
-        .map(|part| {
-            let (first, rest) = part.split_at(part.len().min(1));
-            first.to_ascii_uppercase() + &rest.to_ascii_lowercase()
-        })
-        .collect();
-    parts.join("-")
 }

@@ -4,10 +4,10 @@
 //! braces, because replay puts its own value exactly there; everything else is
 //! an expression of the generators.
 
+use generate::{Clock, Generators, Stream};
 use minijinja::{Environment, Expression, Value};
-use seeder::generate::{Clock, Generators, Stream};
 
-use crate::trace::format::{ClockFormat, FreshId};
+use trace::format::{ClockFormat, FreshId};
 
 #[derive(Debug)]
 pub(super) struct Template(pub(super) Vec<Piece>);

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use generate::{Generators, Stream};
+use manifest::format::Account;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use reqwest::Client;
-use seeder::generate::{Generators, Stream};
-use seeder::manifest::format::Account;
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,9 @@ use super::record::RecordError;
 use super::render::{Rendered, Values, render};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
-use super::value::is_secret_field;
-use crate::redact;
-use crate::trace::format::{Answer, Body, Capture, RecordedError, Request, Result as Outcome};
-use crate::trace::shape::Shape;
+use redact::is_secret_field;
+use trace::format::{Answer, Body, Capture, RecordedError, Request, Result as Outcome};
+use trace::shape::Shape;
 
 /// What all users share.
 pub(super) struct Stage {

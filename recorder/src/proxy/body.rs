@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::open::{Fault, Open};
 use super::pool::Pool;
-use crate::trace::format::RecordedErrorKind;
+use trace::format::RecordedErrorKind;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 

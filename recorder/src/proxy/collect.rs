@@ -14,11 +14,11 @@ use super::open::Recording;
 use super::sink::Queued;
 use crate::correlate::{Correlated, Correlator};
 use crate::exchange::Exchange;
-use crate::trace::finish::Finished;
-use crate::trace::format::{Request, Result as Outcome};
-use crate::trace::journal::{FLUSH_AFTER, Journal, LateCapture};
-use crate::trace::shape::Shape;
-use crate::trace::writer::WriteError;
+use trace::finish::Finished;
+use trace::format::{Request, Result as Outcome};
+use trace::journal::{FLUSH_AFTER, Journal, LateCapture};
+use trace::shape::Shape;
+use trace::writer::WriteError;
 
 /// How often it looks for exchanges. To be woken for each would cost the proxy more than to pass
 /// it on. With [`FLUSH_AFTER`] it is what a killed recording loses at most.

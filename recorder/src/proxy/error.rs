@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use seeder::safety::SafetyError;
+use common::address::SafetyError;
 use tokio::task::JoinError;
 
-use super::tls::TlsError;
 use super::upstream::ConnectError;
-use crate::trace::journal::JournalError;
-use crate::trace::writer::WriteError;
+use common_net::trust::TrustError;
+use trace::journal::JournalError;
+use trace::writer::WriteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -19,7 +19,7 @@ pub enum ProxyError {
     #[error("{host} is no name that a certificate could be for")]
     ServerName { host: String },
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TrustError),
     #[error(
         "{connections} client connections and {upstream} to the upstream need {needed} descriptors, this process may have {limit}; raise `ulimit -n`, or lower --max-connections or --max-upstream"
     )]

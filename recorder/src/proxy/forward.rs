@@ -23,7 +23,7 @@ use super::pool::Pool;
 use super::rewrite::{self, Site};
 use super::upgrade::tunnel;
 use super::upstream::{ConnectError, Upstream};
-use crate::trace::format::RecordedErrorKind;
+use trace::format::RecordedErrorKind;
 
 /// How long an upstream is given to say whether it wants a body, as clients do it.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);

@@ -32,5 +32,5 @@ pub use error::ProxyError;
 pub use limits::Limits;
 pub use run::{Config, Recording, record};
 pub use sink::OnFull;
-pub use tls::{Identity, Trust};
+pub use tls::Identity;
 pub use upstream::UpstreamUrl;

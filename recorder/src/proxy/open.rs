@@ -13,7 +13,7 @@ use super::headers;
 use super::sink::{Place, Queued, Sink};
 use super::tap::{Room, Tap};
 use crate::exchange::{Exchange, SeenAnswer};
-use crate::trace::format::{RecordedError, RecordedErrorKind};
+use trace::format::{RecordedError, RecordedErrorKind};
 
 /// What all exchanges of a recording share.
 pub(super) struct Recording {

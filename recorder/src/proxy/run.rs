@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use seeder::manifest::format::Manifest;
-use sha2::{Digest, Sha256};
+use common_net::trust::Trust;
+use manifest::format::Manifest;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::Semaphore;
@@ -25,12 +25,13 @@ use super::pool::Pool;
 use super::serve::Server;
 use super::sink::{OnFull, Sink};
 use super::tap::Room;
-use super::tls::{self, Identity, Trust};
+use super::tls::{self, Identity};
 use super::upstream::{Upstream, UpstreamUrl};
 use crate::correlate::{self, Correlator, Rules, SessionBy};
-use crate::trace::finish::Finished;
-use crate::trace::format::{self, Header, Source, SourceKind};
-use crate::trace::journal::Journal;
+use trace::finish::Finished;
+use trace::format::{self, Header, Source, SourceKind};
+use trace::journal::Journal;
+use trace::prefix::of_recording;
 
 /// What to record, and how.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ pub async fn record(
     listener.set_nonblocking(true).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
 
-    let (started, wall, prefix) = (Instant::now(), Utc::now(), prefix());
+    let (started, wall, prefix) = (Instant::now(), Utc::now(), of_recording(0));
     let journal = Journal::create(&config.out, &header(&config, wall))?;
     let (sink, exchanges) = Sink::new(config.on_full, limits.upstream);
     let recording = Arc::new(open::Recording {
@@ -198,13 +199,4 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
         redaction: config.rules.secret_names(),
         shapes: BTreeMap::new(),
     }
-}
-
-/// Another one for each recording, so that the ids of two can stand in one file.
-fn prefix() -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let mut hash = Sha256::new();
-    hash.update(now.as_nanos().to_le_bytes());
-    hash.update(std::process::id().to_le_bytes());
-    hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }

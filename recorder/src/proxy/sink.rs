@@ -73,7 +73,7 @@ mod tests {
     use super::super::tap::Room;
     use super::*;
     use crate::exchange::SeenBody;
-    use crate::trace::format::{RecordedError, RecordedErrorKind};
+    use trace::format::{RecordedError, RecordedErrorKind};
 
     fn queued() -> Queued {
         let exchange = Exchange {

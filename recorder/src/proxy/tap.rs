@@ -7,7 +7,6 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::exchange::SeenBody;
-use crate::trace::writer::sha256_text;
 
 /// Memory for the bodies of all exchanges that are under way or wait for the journal.
 #[derive(Debug)]
@@ -109,9 +108,10 @@ impl Tap {
     pub(super) fn finish(self) -> (SeenBody, Held) {
         let body = match self.kept {
             Kept::Whole(whole) => SeenBody::Whole(Bytes::from(whole)),
-            Kept::Digest(digest) => {
-                SeenBody::TooLarge { size: self.size, sha256: sha256_text(&digest.finalize()) }
-            }
+            Kept::Digest(digest) => SeenBody::TooLarge {
+                size: self.size,
+                sha256: common::digest::text(&digest.finalize()),
+            },
         };
         (body, self.held)
     }
@@ -134,7 +134,7 @@ mod tests {
         assert!(matches!(body, SeenBody::Whole(whole) if whole == "abcde"));
         let (body, _held) = tapped(&room, 5, &[b"ab", b"", b"cdef"]);
         let SeenBody::TooLarge { size, sha256 } = body else { panic!("kept") };
-        assert_eq!((size, sha256), (6, sha256_text(&Sha256::digest(b"abcdef"))));
+        assert_eq!((size, sha256), (6, common::digest::of(b"abcdef")));
     }
 
     #[test]

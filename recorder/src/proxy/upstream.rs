@@ -6,19 +6,19 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::address;
+use common_net::trust::{self, Trust};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use seeder::safety;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
 use super::error::ProxyError;
 use super::rewrite::Origin;
-use super::tls::{self, Trust};
 
 /// For TCP and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,11 +84,11 @@ impl Upstream {
         let host = url.0.host_str().unwrap_or_default();
         let https = url.0.scheme() == "https";
         let port = url.0.port_or_known_default().unwrap_or(80);
-        let addresses = safety::pin(host, port, allowed)?;
+        let addresses = address::pin(host, port, allowed)?;
         let tls = if https {
             let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
                 .map_err(|_| ProxyError::ServerName { host: host.to_owned() })?;
-            let config: Arc<ClientConfig> = tls::client(trust)?;
+            let config: Arc<ClientConfig> = Arc::new(trust::client_config(trust)?);
             Some((TlsConnector::from(config), name))
         } else {
             None

@@ -1,12 +1,12 @@
 //! `check` finds each fault that would keep a request from being replayed.
 
 use recorder::check::check;
-use recorder::trace::format::{
+use tempfile::TempDir;
+use trace::format::{
     Binding, Body, Capture, CaptureFrom, Encoding, ListStep, Origin, Part, Request,
     Result as Outcome,
 };
-use recorder::trace::writer::TraceWriter;
-use tempfile::TempDir;
+use trace::writer::TraceWriter;
 
 use crate::traces::{header, request};
 

@@ -8,11 +8,11 @@ use proptest::prelude::*;
 use recorder::check::check;
 use recorder::cut::{Counts, Selection, cut};
 use recorder::merge::{Align, merge};
-use recorder::trace::format::{Origin, Request, Result as Outcome};
-use recorder::trace::reader::TraceReader;
-use recorder::trace::writer::TraceWriter;
 use serde_json::json;
 use tempfile::TempDir;
+use trace::format::{Origin, Request, Result as Outcome};
+use trace::reader::TraceReader;
+use trace::writer::TraceWriter;
 
 use crate::world::{read, text};
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use recorder::check::check;
-use recorder::trace::format::{Origin, Request, SourceKind};
-use recorder::trace::reader::TraceReader;
-use recorder::trace::writer::TraceWriter;
 use serde_json::{Value, json};
+use trace::format::{Origin, Request, SourceKind};
+use trace::reader::TraceReader;
+use trace::writer::TraceWriter;
 
 use crate::world::read;
 

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recorder::check::check;
-use recorder::trace::format::{Body, Origin, Part, Request, Result as Outcome};
-use recorder::trace::reader::TraceReader;
 use serde_json::Value;
 use tempfile::TempDir;
+use trace::format::{Body, Origin, Part, Request, Result as Outcome};
+use trace::reader::TraceReader;
 
 use crate::world::{read, text};
 

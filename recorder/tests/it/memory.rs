@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use recorder::trace::reader::TraceReader;
-use recorder::trace::writer::TraceWriter;
 use serde_json::json;
+use trace::reader::TraceReader;
+use trace::writer::TraceWriter;
 
 use crate::world::text;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use recorder::check::check;
-use recorder::trace::format::{
+use trace::format::{
     Body, CaptureFrom, ClockFormat, Encoding, ListStep, Origin, Part, RecordedErrorKind, Request,
     Result as Outcome,
 };

@@ -5,17 +5,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use recorder::trace::finish::{RUN_BYTES, finish};
-use recorder::trace::format::{
+use serde_json::json;
+use tempfile::TempDir;
+use trace::finish::{RUN_BYTES, finish};
+use trace::format::{
     self, Answer, Binding, Body, Capture, CaptureFrom, Encoding, Header, ListStep, Origin, Part,
     PersonaWeight, RecordedError, RecordedErrorKind, Request, Source, SourceKind,
 };
-use recorder::trace::journal::{Journal, LateCapture};
-use recorder::trace::reader::{ReadError, TraceReader};
-use recorder::trace::shape::Shape;
-use recorder::trace::writer::{TraceWriter, WriteError};
-use serde_json::json;
-use tempfile::TempDir;
+use trace::journal::{Journal, LateCapture};
+use trace::reader::{ReadError, TraceReader};
+use trace::shape::Shape;
+use trace::writer::{TraceWriter, WriteError};
 
 pub(crate) fn header() -> Header {
     Header {

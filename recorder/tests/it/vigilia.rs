@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use axum::middleware::Next;
 use axum::response::Response;
+use cluster::testing::{TestDatabase, TestServer};
 use recorder::check::check;
-use recorder::trace::format::{Binding, CaptureFrom, Origin, Part, Request, Result as Outcome};
 use reference_target::{Settings, app_with};
-use seeder::cluster::testing::{TestDatabase, TestServer};
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tempfile::TempDir;
+use trace::format::{Binding, CaptureFrom, Origin, Part, Request, Result as Outcome};
 use uuid::Uuid;
 
 use crate::proxy::peer::Proxy;

@@ -11,10 +11,10 @@ use axum::extract::{Path as Segment, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use recorder::trace::format::Request;
-use recorder::trace::reader::TraceReader;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use trace::format::Request;
+use trace::reader::TraceReader;
 
 /// With characters that JSON, URLs and base64 write in another way.
 pub(crate) const PASSWORD: &str = r#"Pass"word/12?456!\é"#;

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use recorder::trace::form;
-use recorder::trace::format::ListStep;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+use trace::form;
+use trace::format::ListStep;
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]

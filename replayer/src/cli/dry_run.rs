@@ -77,7 +77,7 @@ pub(super) fn print_plan(
         for (kind, count) in bindings {
             text.push_str(&format!("bindings      {count} {kind}\n"));
         }
-        if settings.load.pacing == crate::scenario::Pacing::Closed {
+        if settings.load.pacing == scenario::Pacing::Closed {
             text.push_str(
                 "Closed pacing: these rates hold if the target answers as fast as when recorded.\n",
             );

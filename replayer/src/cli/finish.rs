@@ -1,17 +1,19 @@
 //! The end of a run: judged, written and told.
 
-use seeder::exit::Exit;
+use common::exit::Exit;
+use common_net::signals::exit_of as exit_of_signal;
+use figures::judge::judge;
+use figures::stats::{self, Figures};
 
 use crate::error::Error;
-use crate::judge;
 use crate::measure::Collector;
-use crate::run_log::format::{
+use run_log::format::{
     EndedBy, FailureRow, Fidelity, Judgement, LatencyKind, Profile, Run, Scope, State,
     ValidityState, Verdict,
 };
-use crate::run_log::stats::{Figures, StatsRow, split};
-use crate::run_log::writer::RunWriter;
-use crate::scenario::Expectation;
+use run_log::stats::{StatsRow, split};
+use run_log::writer::RunWriter;
+use scenario::Expectation;
 
 /// Judges by these expectations and writes the last files; gives `run.json` as written.
 ///
@@ -26,21 +28,24 @@ pub(super) fn finish(
     run.state = State::Finished;
     run.lag = collector.lag();
     run.fidelity = collector.fidelity();
-    run.verdicts = judge::verdicts(expectations, collector);
+    run.verdicts = judge(expectations, &collector.plateau)
+        .iter()
+        .map(figures::judge::Verdict::record)
+        .collect();
     if is_quick(&run) {
         // Scaled down: the figures are shown beside the targets, and say nothing of them.
         for verdict in &mut run.verdicts {
             verdict.result = Judgement::NotJudged;
         }
     }
-    let mut stats: Vec<StatsRow> = Vec::new();
+    let mut rows: Vec<StatsRow> = Vec::new();
     for (index, (name, totals)) in run.endpoints.iter().zip(&collector.by_endpoint).enumerate() {
         let wanted = Scope::Endpoint(index);
         let mut latency = collector.run.sum(LatencyKind::ResponseOk, |scope| scope == wanted);
         let failed = collector.run.sum(LatencyKind::ResponseFailed, |scope| scope == wanted);
         let added = latency.add(failed);
         debug_assert!(added.is_ok(), "they grow as needed");
-        stats.push(StatsRow::new(&Figures {
+        rows.push(stats::row(&Figures {
             name,
             requests: totals.requests,
             failures: totals.failures,
@@ -49,7 +54,7 @@ pub(super) fn finish(
             latency: &latency,
         }));
     }
-    stats.push(StatsRow::new(&Figures {
+    rows.push(stats::row(&Figures {
         name: "Aggregated",
         requests: collector.by_endpoint.iter().map(|totals| totals.requests).sum(),
         failures: collector.by_endpoint.iter().map(|totals| totals.failures).sum(),
@@ -65,7 +70,7 @@ pub(super) fn finish(
             FailureRow { method, name, error: error.clone(), occurrences: *occurrences }
         })
         .collect();
-    writer.finish(&run, &stats, &failures, &collector.fidelity_rows())?;
+    writer.finish(&run, &rows, &failures, &collector.fidelity_rows())?;
     Ok(run)
 }
 
@@ -73,8 +78,7 @@ pub(super) fn finish(
 /// answers must be as they were recorded.
 pub(super) fn exit_of(run: &Run, min_fidelity: Option<f64>) -> Exit {
     let mut exit = match &run.ended_by {
-        Some(EndedBy::Signal(15)) => Exit::Terminated,
-        Some(EndedBy::Signal(_)) => Exit::Interrupted,
+        Some(EndedBy::Signal(signal)) => exit_of_signal(*signal),
         Some(EndedBy::LoginsRefused) => Exit::Environment,
         _ => Exit::Good,
     };

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args as ClapArgs;
-use seeder::manifest::format::Manifest;
+use common_net::trust::Trust;
+use manifest::format::Manifest;
 
 use crate::config::{self, ConfigError, Target};
 use crate::engine::{FidelityMode, Http, Settings};
 use crate::error::Error;
 use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
-use crate::run_log::format::ManifestRef;
-use crate::scenario::{Axis, Load, Scenario};
-use crate::send::{Destination, tls};
+use http1::{Destination, tls};
+use run_log::format::ManifestRef;
+use scenario::{Axis, Load, Scenario};
 
 /// Failing answers an endpoint that each worker keeps in the run directory.
 const ERROR_SAMPLES: usize = 3;
@@ -99,8 +100,8 @@ pub(super) struct Choices {
 pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Error> {
     let Target { secure, host, port } = input.target.clone();
     let destination = if secure {
-        let trust = if input.insecure { tls::Trust::Insecure } else { tls::Trust::System };
-        Destination::https(&host, port, &input.allow_host, tls::client_config(trust)?)?
+        let trust = if input.insecure { Trust::Insecure } else { Trust::System };
+        Destination::https(&host, port, &input.allow_host, tls::client_config(&trust)?)?
     } else {
         Destination::http(&host, port, &input.allow_host)?
     };

@@ -7,9 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::config::ConfigError;
-use crate::run_log::format::Profile;
-use crate::scenario::{
-    Axis, Expectation, Load, Pacing, Rate, RateGoal, Restart, Scenario, Speed, Stages,
+use scenario::{
+    Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed, Stages,
 };
 
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ pub(super) struct LoadArgs {
     pub scenario: Option<PathBuf>,
     /// Which load of the scenario: full, or scaled down
     #[arg(long, value_enum, default_value_t = ProfileArg::Full, requires = "scenario")]
-    pub profile: ProfileArg,
+    profile: ProfileArg,
     /// Divide offsets and think times by this
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<Speed>,
@@ -71,15 +70,6 @@ pub(super) enum ProfileArg {
     Quick,
 }
 
-impl From<ProfileArg> for Profile {
-    fn from(profile: ProfileArg) -> Self {
-        match profile {
-            ProfileArg::Full => Self::Full,
-            ProfileArg::Quick => Self::Quick,
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum PacingArg {
     Open,
@@ -93,11 +83,18 @@ pub(super) enum RestartArg {
 }
 
 impl LoadArgs {
+    pub(super) fn profile(&self) -> Profile {
+        match self.profile {
+            ProfileArg::Full => Profile::Full,
+            ProfileArg::Quick => Profile::Quick,
+        }
+    }
+
     /// The scenario's load with what was typed in its place; without a scenario every
     /// session once, as recorded.
     pub(super) fn resolve(&self, scenario: Option<&Scenario>) -> Result<Load, ConfigError> {
         let base = match scenario {
-            Some(scenario) => scenario.load(self.profile.into()).clone(),
+            Some(scenario) => scenario.load(self.profile()).clone(),
             None => Load::as_recorded(),
         };
         let axis = match (self.clones, self.users, &self.rate, self.stages) {

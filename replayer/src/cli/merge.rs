@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use super::finish::{exit_of, finish};
 use super::summary::print_summary;
 use crate::error::Error;
 use crate::merge::{MergeError, Merged, merge};
-use crate::scenario::Expectation;
+use scenario::Expectation;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {

@@ -2,18 +2,19 @@
 
 mod dry_run;
 mod finish;
-mod first_word;
+mod initial_record;
 mod input;
 mod load;
 mod merge;
 mod probe;
 mod run;
-mod signals;
 mod start_at;
 mod summary;
 
 use clap::{Parser, Subcommand};
-use seeder::exit::Exit;
+use common::exit::Exit;
+use common_net::signals::Interrupt;
+use tokio::sync::watch;
 
 use crate::error::Error;
 
@@ -53,14 +54,18 @@ enum Command {
     Merge(merge::Args),
 }
 
+/// Begins to turn signals into interrupts; needs a runtime.
+pub type WatchSignals = fn() -> std::io::Result<watch::Receiver<Interrupt>>;
+
 impl Cli {
-    /// Runs what was asked for.
+    /// Runs what was asked for. `signals` is called where something is under way that has
+    /// to be ended well.
     ///
     /// # Errors
     /// Whatever kept it from being done; [`Error::exit`] gives the exit code.
-    pub fn run(self) -> Result<Exit, Error> {
+    pub fn run(self, signals: WatchSignals) -> Result<Exit, Error> {
         match self.command {
-            Command::Run(args) => run::run(&args),
+            Command::Run(args) => run::run(&args, signals),
             Command::Probe(args) => probe::run(&args),
             Command::Merge(args) => merge::run(&args),
         }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use super::input::{Choices, Input, prepare_all};
 use crate::engine::FidelityMode;
 use crate::error::Error;
 use crate::probe::{Probed, probe};
-use crate::scenario::Load;
+use scenario::Load;
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {

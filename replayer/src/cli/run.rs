@@ -5,28 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use seeder::exit::Exit;
+use common::exit::Exit;
+use common_net::signals::Interrupt;
+use figures::is_endpoint;
+use figures::validity::{Generator, validity};
+use tokio::sync::watch;
 
+use super::WatchSignals;
 use super::dry_run::print_plan;
 use super::finish::{exit_of, finish};
-use super::first_word::first_word;
+use super::initial_record::initial_record;
 use super::input::{Choices, Input, Ready, pairs, prepare_all};
 use super::load::LoadArgs;
 use super::probe::show_probed;
-use super::signals::watch_signals;
 use super::start_at::{Start, StartAt};
 use super::summary::print_summary;
 use crate::config;
 use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings};
 use crate::error::Error;
-use crate::judge;
 use crate::live::Live;
 use crate::observe::{Database, Observer};
 use crate::probe::{Probed, probe};
-use crate::run_log::format::{Run, Shard, Window};
-use crate::run_log::writer::RunWriter;
-use crate::scenario::{Load, Pacing, Rate, Scenario};
 use crate::schedule::{Policy, Schedule, Walk};
+use run_log::format::{LatencyKind, Run, Shard, Window};
+use run_log::outcome::Outcome;
+use run_log::writer::RunWriter;
+use scenario::{Load, Pacing, Rate, Scenario};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -91,7 +95,7 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-pub(super) fn run(args: &Args) -> Result<Exit, Error> {
+pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let scenario = args.load.scenario.as_deref().map(Scenario::read).transpose()?;
     let load = args.load.resolve(scenario.as_ref())?;
     let labels = pairs("--label", &args.label)?;
@@ -122,14 +126,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
         return Ok(Exit::Good);
     }
     let out = args.out.clone().unwrap_or_default();
-    let run = first_word(args, &choices, &ready, &schedule, threads, plateau, labels);
+    let run = initial_record(args, &choices, &ready, &schedule, threads, plateau, labels);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
     let measured = runtime.block_on(async {
         RunWriter::check(&out, args.force)?;
-        let mut interrupts = watch_signals().map_err(Error::Runtime)?;
+        let mut interrupts = watch().map_err(Error::Runtime)?;
+        tokio::spawn(tell_of_stop(interrupts.clone()));
         let database = match &args.database_url {
             Some(url) => Some(Database::connect(url, &args.input.allow_host).await?),
             None => None,
@@ -178,11 +183,28 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
     let Some(Measured { collector, mut run, writer }) = measured else {
         return Ok(Exit::Interrupted);
     };
-    run.validity = judge::validity(&collector);
+    run.validity = validity(
+        &collector.plateau,
+        Generator {
+            lag: &collector.run.sum(LatencyKind::Lag, is_endpoint),
+            local_limit: collector.totals.outcomes[Outcome::LocalLimit],
+            busiest_stretch_s: collector.busiest_stretch_s,
+            worst_wake_us: collector.worst_wake_us,
+        },
+    );
     let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
     let run = finish(&collector, run, writer, expectations)?;
     print_summary(&run, &out, args.json)?;
     Ok(exit_of(&run, args.verify.then_some(args.min_fidelity)))
+}
+
+/// Says what a signal does, where a run takes a while to end.
+async fn tell_of_stop(mut interrupts: watch::Receiver<Interrupt>) {
+    if interrupts.changed().await.is_ok() {
+        eprintln!(
+            "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"
+        );
+    }
 }
 
 /// What this process is to send.

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::run_log::format::{Judgement, Run, ValidityState};
+use run_log::format::{Judgement, Run, ValidityState};
+use run_log::outcome::Outcome;
 
 pub(super) fn print_summary(run: &Run, out: &Path, as_json: bool) -> Result<(), Error> {
     let text = if as_json {
@@ -28,7 +29,7 @@ fn words(run: &Run, out: &Path) -> String {
         "{} planned: {} completed ({} with a failure status), {} not; {share:.3} % failed\n\
          {} extra ({} renewals, {} retries, {} probes); {} connections opened\n",
         totals.planned,
-        outcomes.completed,
+        outcomes[Outcome::Completed],
         totals.failed_status,
         outcomes.not_completed(),
         totals.extra.sum(),

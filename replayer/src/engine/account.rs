@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use seeder::manifest::format::Account;
+use manifest::format::Account;
 
 /// An account, and whether the target refused it: some lock after a few refusals, so
 /// that its login is not repeated for any user, on any thread.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use common_net::coding::decode;
 use httparse::Header;
 
 use super::expiry::{Expiry, life_beside, life_of_token};
@@ -11,9 +12,9 @@ use super::user::{Ticket, User};
 use super::worker::{Settings, Worker};
 use crate::bind::{Extracted, extract_form, extract_json};
 use crate::prepare::{Capture, CaptureFrom, Request, Source};
-use crate::send::cookies::{Asked, name_and_value};
-use crate::send::{Sink, decode};
 use crate::time::At;
+use http1::Sink;
+use http1::cookies::{Asked, name_and_value};
 
 /// Bodies are kept up to this size where something is captured from them.
 pub(super) const MAX_KEPT_BODY: usize = 16 << 20;

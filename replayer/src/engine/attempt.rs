@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::lane::Lane;
 use super::transport::Transport;
-use crate::outcome::Outcome;
 use crate::prepare::Request;
-use crate::send::{Method, SendError};
 use crate::time::At;
+use http1::{Exchange, Method, SendError};
+use run_log::outcome::Outcome;
 
 /// When an attempt to send a request begins, and by when it must have ended.
 #[derive(Clone, Copy)]
@@ -23,6 +23,8 @@ pub(super) struct Times {
 /// One attempt to send a request.
 pub(super) struct Attempt {
     pub outcome: Outcome,
+    /// Of a completed one; else 0.
+    pub status: u16,
     pub end: At,
     pub connected: Option<At>,
     pub connect: Option<Duration>,
@@ -38,6 +40,7 @@ impl Attempt {
     pub(super) fn unsent(outcome: Outcome, end: At) -> Self {
         Self {
             outcome,
+            status: 0,
             end,
             connected: None,
             connect: None,
@@ -47,6 +50,10 @@ impl Attempt {
             body_bytes: 0,
             was_stale: false,
         }
+    }
+
+    pub(super) fn is_completed(&self) -> bool {
+        self.outcome == Outcome::Completed
     }
 }
 
@@ -91,19 +98,19 @@ impl<T: Transport> Lane<'_, T> {
             }
         };
         let progress = T::progress(&connection);
-        let (outcome, end, body_bytes) = match &ended {
-            Ok(Ok(exchange)) => {
-                let completed = Outcome::Completed { status: exchange.status };
-                (completed, worker.clock.at(exchange.done), exchange.body_bytes)
+        let (outcome, status, end, body_bytes) = match &ended {
+            Ok(Ok(Exchange { status, done, body_bytes, .. })) => {
+                (Outcome::Completed, *status, worker.clock.at(*done), *body_bytes)
             }
-            Ok(Err(error)) => (outcome_of(error), worker.clock.now(), 0),
-            Err(outcome) => (*outcome, worker.clock.now(), 0),
+            Ok(Err(error)) => (outcome_of(error), 0, worker.clock.now(), 0),
+            Err(outcome) => (*outcome, 0, worker.clock.now(), 0),
         };
         if matches!(&ended, Ok(Ok(exchange)) if exchange.reusable) {
             self.connection = Some(connection);
         }
         Attempt {
             outcome,
+            status,
             end,
             connected: Some(connected),
             connect,

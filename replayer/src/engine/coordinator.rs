@@ -5,23 +5,28 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use common_net::signals::Interrupt;
+use figures::judge::verdict;
+use figures::stats::History;
+use figures::{Names, Plateau, Recorded};
+
 use super::transport::Http;
 use super::worker::{Feed, Settings, Stop, Worker};
-use crate::measure::{Batch, Collector, Names, Sample, Usage, is_endpoint, resident_bytes};
+use crate::measure::{Batch, Collector, Sample, Usage, resident_bytes};
 use crate::observe::Observer;
 use crate::pacer::Pacer;
 use crate::prepare::{PrepareError, Prepared, TraceStream};
-use crate::run_log::format::{EndedBy, LatencyKind, Run, Second, Window};
-use crate::run_log::stats::{History, StatsHistoryRow};
-use crate::run_log::writer::{RunWriter, WriteError};
-use crate::scenario::{Expectation, Metric, Pacing, Scope};
 use crate::schedule::{Chain, PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
+use run_log::format::{EndedBy, Judgement, Run, Tag, Window};
+use run_log::stats::StatsHistoryRow;
+use run_log::timeline::Second;
+use run_log::writer::{RunWriter, WriteError};
+use scenario::{Expectation, Pacing};
 
 /// Everything a run needs.
 pub struct Job {
@@ -41,20 +46,6 @@ pub struct Job {
     pub observer: Observer,
     /// Requests that were sent before the start, to see whether it would work.
     pub probes: u64,
-}
-
-/// What a signal asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interrupt {
-    None,
-    /// Stop intake, give what is under way its grace.
-    Stop {
-        signal: i32,
-    },
-    /// Cut off what is under way.
-    Abort {
-        signal: i32,
-    },
 }
 
 /// A run that is over, with its directory still to be finished.
@@ -347,11 +338,14 @@ impl Thread {
     }
 }
 
+/// A closed second, as a plateau takes it in.
+type Closed = (Second, Vec<(Tag, Recorded)>);
+
 /// What is remembered of the seconds gone by.
 struct Seconds {
     stop_on: Option<Expectation>,
-    /// The last [`STOP_WINDOW`] rows, with the response times of their successes.
-    window: VecDeque<(Second, Histogram<u64>)>,
+    /// The last [`STOP_WINDOW`] of them.
+    window: VecDeque<Closed>,
     last_second: u64,
     history: History,
 }
@@ -367,8 +361,8 @@ impl Seconds {
             if self.window.len() == STOP_WINDOW {
                 self.window.pop_front();
             }
-            let ok = collector.second.sum(LatencyKind::ResponseOk, is_endpoint);
-            self.window.push_back((*row, ok));
+            let recorded = collector.second.iter().map(|(tag, of)| (tag, Recorded::of(of)));
+            self.window.push_back((*row, recorded.collect()));
         }
         self.history.row(started, row, &collector.second.completed())
     }
@@ -378,24 +372,18 @@ impl Seconds {
             return Some(EndedBy::LoginsRefused);
         }
         let condition = self.stop_on.as_ref()?;
-        if self.window.len() < STOP_WINDOW || condition.scope != Scope::All {
+        if self.window.len() < STOP_WINDOW {
             return None;
         }
-        let sum =
-            |count: fn(&Second) -> u64| self.window.iter().map(|(row, _)| count(row)).sum::<u64>();
-        let mut latency = Histogram::new(3).ok()?;
-        for (_, ok) in &self.window {
-            latency.add(ok).ok()?;
+        let mut plateau = Plateau::new(collector.names());
+        let window = Window { start_s: 0, end_s: u64::MAX };
+        for (row, recorded) in &self.window {
+            plateau.add_row(window, row);
+            for (tag, recorded) in recorded {
+                plateau.add(window, row.second, *tag, recorded).ok()?;
+            }
         }
-        let measured = match condition.metric {
-            Metric::Failures => sum(Second::failed) as f64 / sum(Second::done).max(1) as f64,
-            Metric::Requests => sum(|row| row.ok) as f64 / STOP_WINDOW as f64,
-            Metric::Users => self.window.back()?.0.users as f64,
-            Metric::Mean => latency.mean(),
-            Metric::Max => latency.max() as f64,
-            Metric::Percentile(percentile) => latency.value_at_quantile(percentile / 100.0) as f64,
-        };
-        let holds = condition.comparison.holds(measured, condition.bound);
+        let holds = verdict(condition, &plateau).result == Judgement::Met;
         holds.then(|| EndedBy::StopOn(condition.to_string()))
     }
 }

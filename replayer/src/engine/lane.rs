@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use recorder::trace::shape::Shape;
+use trace::shape::Shape;
 
 use super::answer::{Answer, Wanted};
 use super::attempt::{Attempt, Times};
@@ -14,13 +14,13 @@ use super::renew::{Renewal, is_refusal, renew};
 use super::transport::Transport;
 use super::user::{Next, Ticket, User};
 use super::worker::{Buffers, FidelityMode, Worker};
-use crate::measure::{Comparison, Sample};
-use crate::outcome::Outcome;
+use crate::measure::{FidelityCheck, Sample};
 use crate::pacer::Alarm;
 use crate::prepare::{CaptureFrom, Request};
-use crate::run_log::format::ErrorSample;
-use crate::scenario::Pacing;
 use crate::time::At;
+use run_log::format::ErrorSample;
+use run_log::outcome::Outcome;
+use scenario::Pacing;
 
 /// Bytes kept of a failing answer.
 const SAMPLE_BYTES: usize = 2048;
@@ -209,7 +209,7 @@ impl<T: Transport> Lane<'_, T> {
             attempt = self.exchange(request, &buffers.request, &mut answer, again).await;
             times_sent += u64::from(attempt.first_byte_sent.is_some());
         }
-        let refuses_token = token_expired(request, attempt.outcome)
+        let refuses_token = token_expired(request, &attempt)
             && !release.has_no_token
             && !self.user.is_barred(request.endpoint);
         if refuses_token {
@@ -225,7 +225,7 @@ impl<T: Transport> Lane<'_, T> {
                 let times = Times { begun, deadline: begun + timeout };
                 attempt = self.exchange(request, &buffers.request, &mut answer, times).await;
                 times_sent += u64::from(attempt.first_byte_sent.is_some());
-                if token_expired(request, attempt.outcome) {
+                if token_expired(request, &attempt) {
                     self.user.bar(request.endpoint);
                 }
             }
@@ -262,8 +262,8 @@ impl<T: Transport> Lane<'_, T> {
         answer: Option<&Answer<'_>>,
     ) {
         let worker = self.worker;
-        let is_failed = worker.is_failure(request.endpoint, attempt.outcome);
-        let answer = answer.filter(|_| matches!(attempt.outcome, Outcome::Completed { .. }));
+        let is_failed = worker.is_failure(request.endpoint, attempt.outcome, attempt.status);
+        let answer = answer.filter(|_| attempt.is_completed());
         let is_rebound = answer.is_some_and(Answer::capture);
         let session = &worker.plan.sessions[ticket.run.session];
         if session.refresh == Some(ticket.request) && !is_failed && answer.is_some() {
@@ -273,7 +273,7 @@ impl<T: Transport> Lane<'_, T> {
             self.note_error(request, attempt, answer);
             if is_good_login(ticket, request, worker) {
                 worker.count(|batch| batch.logins_failed += 1);
-                if is_refusal(attempt.outcome) && self.user.refuse() {
+                if is_refusal(attempt) && self.user.refuse() {
                     worker.count(|batch| batch.logins_refused += 1);
                 }
             }
@@ -285,6 +285,7 @@ impl<T: Transport> Lane<'_, T> {
             endpoint: u16::try_from(request.endpoint).unwrap_or(u16::MAX),
             persona: u16::try_from(self.user.planned.persona).unwrap_or(u16::MAX),
             outcome: attempt.outcome,
+            status: attempt.status,
             is_failed,
             was_sent: attempt.first_byte_sent.is_some(),
             second: u32::try_from(attempt.end.second()).unwrap_or(u32::MAX),
@@ -308,17 +309,15 @@ impl<T: Transport> Lane<'_, T> {
         request: &Request,
         attempt: &Attempt,
         answer: Option<&Answer<'_>>,
-    ) -> Comparison {
-        let Some(recorded) = &request.recorded else { return Comparison::None };
-        let status = match attempt.outcome {
-            Outcome::Completed { status } => status,
-            // What was not answered is not the same, unless it was never to be sent.
-            Outcome::CutOff => return Comparison::None,
-            _ => 0,
-        };
-        let same_status = status == recorded.status;
+    ) -> FidelityCheck {
+        let Some(recorded) = &request.recorded else { return FidelityCheck::None };
+        // What was not answered is not the same, unless it was never to be sent.
+        if attempt.outcome == Outcome::CutOff {
+            return FidelityCheck::None;
+        }
+        let same_status = attempt.status == recorded.status;
         if self.worker.settings.fidelity == FidelityMode::Status {
-            return Comparison::Status { same: same_status };
+            return FidelityCheck::Status { same: same_status };
         }
         let body = answer.and_then(Answer::decoded);
         let shape =
@@ -329,16 +328,13 @@ impl<T: Transport> Lane<'_, T> {
             (None, None) => true,
             _ => false,
         };
-        Comparison::StatusAndShape { same_status, same_shape }
+        FidelityCheck::StatusAndShape { same_status, same_shape }
     }
 
     fn note_error(&self, request: &Request, attempt: &Attempt, answer: Option<&Answer<'_>>) {
         let worker = self.worker;
         worker.note_error(request.endpoint, || {
-            let status = match attempt.outcome {
-                Outcome::Completed { status } => Some(status),
-                _ => None,
-            };
+            let status = attempt.is_completed().then_some(attempt.status);
             let body = answer.map(|answer| {
                 let kept = &answer.body[..answer.body.len().min(SAMPLE_BYTES)];
                 redact(&String::from_utf8_lossy(kept), self.user)
@@ -347,7 +343,7 @@ impl<T: Transport> Lane<'_, T> {
                 second: attempt.end.second(),
                 endpoint: worker.plan.endpoints[request.endpoint].clone(),
                 persona: worker.plan.personas[self.user.planned.persona].name.clone(),
-                outcome: attempt.outcome.name().to_owned(),
+                outcome: attempt.outcome.name(),
                 status,
                 body: body.filter(|body| !body.is_empty()),
             }
@@ -362,8 +358,8 @@ fn is_good_login<T>(ticket: &Ticket, request: &Request, worker: &Worker<T>) -> b
 }
 
 /// A refusal that was not recorded, of a token that once was good.
-fn token_expired(request: &Request, outcome: Outcome) -> bool {
+fn token_expired(request: &Request, attempt: &Attempt) -> bool {
     request.has_token
-        && outcome == Outcome::Completed { status: 401 }
+        && attempt.status == 401
         && request.recorded.as_ref().is_none_or(|recorded| recorded.status != 401)
 }

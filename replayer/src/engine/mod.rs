@@ -17,7 +17,7 @@ mod worker;
 
 pub use account::SharedAccount;
 pub use budget::Budget;
-pub use coordinator::{EngineError, Interrupt, Job, Measured, Tick, run};
+pub use coordinator::{EngineError, Job, Measured, Tick, run};
 pub use transport::{Http, Transport};
 pub use user::{Next, Ticket, User};
 pub use worker::{Feed, FidelityMode, Settings, Stop, Worker};

@@ -1,6 +1,6 @@
 //! Takes secrets out of the samples of failing answers.
 
-use seeder::manifest::format::SECRET_FIELDS;
+use manifest::format::SECRET_FIELDS;
 
 use super::user::User;
 

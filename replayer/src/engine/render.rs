@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use super::transport::Transport;
 use super::user::{Ticket, User};
 use super::worker::{Buffers, Settings, Worker};
-use crate::bind::{encode, write_clock, write_fresh};
 use crate::prepare::{Piece, Request, Slot};
 use crate::time::At;
+use trace::write::{encode, write_clock, write_fresh};
 
 /// A value is missing: what should have given it failed, or was empty.
 pub(super) struct Unbound;

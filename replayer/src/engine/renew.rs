@@ -8,13 +8,12 @@
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::attempt::Times;
+use super::attempt::{Attempt, Times};
 use super::lane::Lane;
 use super::render::render;
 use super::transport::Transport;
 use super::user::Ticket;
 use super::worker::Worker;
-use crate::outcome::Outcome;
 use crate::prepare::Request;
 use crate::schedule::Run;
 use crate::time::At;
@@ -33,9 +32,8 @@ pub(super) enum Renewal {
 const BUSY: [u16; 3] = [408, 425, 429];
 
 /// Whether an answer to a login says that it will not do better next time.
-pub(super) fn is_refusal(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Completed { status: 400..500 })
-        && !matches!(outcome, Outcome::Completed { status } if BUSY.contains(&status))
+pub(super) fn is_refusal(attempt: &Attempt) -> bool {
+    (400..500).contains(&attempt.status) && !BUSY.contains(&attempt.status)
 }
 
 /// Gets a new token for the user, unless another of his lanes did since `generation`: by
@@ -121,13 +119,13 @@ async fn send_all<T: Transport>(
         if attempt.first_byte_sent.is_some() {
             worker.count(|batch| batch.extra.renewals += 1);
         }
-        let is_good = matches!(attempt.outcome, Outcome::Completed { status } if status < 400);
+        let is_good = attempt.is_completed() && attempt.status < 400;
         if is_good {
             answer.capture();
         }
         buffers.answer_body = answer.body;
         if !is_good {
-            ended = Err(if is_refusal(attempt.outcome) { Ended::Refused } else { Ended::Lost });
+            ended = Err(if is_refusal(&attempt) { Ended::Refused } else { Ended::Lost });
             break;
         }
     }

@@ -14,17 +14,17 @@ use tokio::time::{Instant, sleep};
 use super::transport::Transport;
 use super::worker::{FidelityMode, Settings, Stop, Worker};
 use crate::measure::{Batch, Sample};
-use crate::outcome::Outcome;
 use crate::pacer::Pacer;
 use crate::prepare::{
     Bindings, Body, LeftOut, Offset, Prepared, Recorded, Request, Session, Template, TracePersona,
     Wait,
 };
-use crate::run_log::format::TraceRef;
-use crate::scenario::{Load, Pacing};
 use crate::schedule::{Bound, Chain, PlannedUser};
-use crate::send::{ConnectTimes, Exchange, Method, Progress, SendError, Sink};
 use crate::time::{At, Clock};
+use http1::{ConnectTimes, Exchange, Method, Progress, SendError, Sink};
+use run_log::format::TraceRef;
+use run_log::outcome::Outcome;
+use scenario::{Load, Pacing};
 
 /// Answers the n-th request after the n-th delay, 1 ms where none is given.
 struct Fake {
@@ -266,7 +266,7 @@ async fn closed_pacing_keeps_the_recorded_think_times_whatever_the_target_does()
 #[tokio::test(start_paused = true)]
 async fn speed_divides_offsets_and_think_times() {
     for pacing in [Pacing::Open, Pacing::Closed] {
-        let speed = crate::scenario::Speed::try_from(2.0).unwrap();
+        let speed = scenario::Speed::try_from(2.0).unwrap();
         let load = Load { pacing, speed, ..Load::as_recorded() };
         let ran = run(session(&[0, 101, 202], 0), load, &[]).await;
         let last = ran.sent[2].since(At::START).as_millis();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::send::{
+use http1::{
     ConnectTimes, Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink,
 };
 

@@ -13,11 +13,12 @@ use tokio::sync::{Mutex, Notify};
 use super::account::SharedAccount;
 use super::expiry::Expiry;
 use crate::bind::Values;
-use crate::prepare::{MAX_CONNECTIONS, Prepared, Request, Session, Source, stable_hash};
-use crate::scenario::{Load, Pacing, Restart};
+use crate::prepare::{MAX_CONNECTIONS, Prepared, Request, Session, Source};
 use crate::schedule::{Bound, Chain, PlannedUser, Run, scaled};
-use crate::send::cookies::Jar;
 use crate::time::At;
+use common::digest::stable_hash;
+use http1::cookies::Jar;
+use scenario::{Load, Pacing, Restart};
 
 /// How many requests that are not due yet are looked at for one that can be told when it is ready.
 const LOOK_AHEAD: usize = 64;

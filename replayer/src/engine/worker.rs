@@ -16,13 +16,14 @@ use super::lane::run_lane;
 use super::transport::Transport;
 use super::user::{Ticket, User};
 use crate::measure::{Batch, Gauges, Sample, Usage};
-use crate::outcome::Outcome;
 use crate::pacer::Pacer;
-use crate::prepare::{Prepared, Request, stable_hash};
-use crate::run_log::format::ErrorSample;
-use crate::scenario::{Load, Pacing};
+use crate::prepare::{Prepared, Request};
 use crate::schedule::{Chain, PlannedUser};
 use crate::time::{At, Clock};
+use common::digest::stable_hash;
+use run_log::format::ErrorSample;
+use run_log::outcome::Outcome;
+use scenario::{Load, Pacing};
 
 /// Where a trace is read as it is needed: the requests of each user, in their order.
 pub type Feed = mpsc::Receiver<Arc<[Request]>>;
@@ -379,14 +380,13 @@ impl<T: Transport> Worker<T> {
         self.error_samples.borrow()[endpoint] < self.settings.error_samples
     }
 
-    pub fn is_failure(&self, endpoint: usize, outcome: Outcome) -> bool {
-        match outcome {
-            Outcome::Completed { status } => match &self.settings.accepted[endpoint] {
+    /// Not completed, or completed with a status that is none of a success.
+    pub fn is_failure(&self, endpoint: usize, outcome: Outcome, status: u16) -> bool {
+        outcome != Outcome::Completed
+            || match &self.settings.accepted[endpoint] {
                 Some(accepted) => !accepted.contains(&status),
                 None => status >= 400,
-            },
-            _ => true,
-        }
+            }
     }
 
     pub fn lend_buffers(&self) -> Buffers {

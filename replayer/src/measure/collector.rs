@@ -2,21 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::histograms::Histograms;
-use super::sample::{Batch, Comparison, Gauges, Sample};
-use crate::outcome::Outcome;
-use hdrhistogram::Histogram;
-
-use crate::run_log::format::{
-    ErrorSample, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Second, Totals, Window,
+use figures::{Histograms, Names, Plateau, Recorded, is_endpoint, value_at};
+use run_log::format::{
+    ErrorSample, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
 };
+use run_log::outcome::Outcome;
+use run_log::timeline::Second;
+use scenario::Percentile;
 
-/// Indices to names.
-#[derive(Clone, Debug)]
-pub struct Names {
-    pub endpoints: Vec<String>,
-    pub personas: Vec<String>,
-}
+use super::sample::{Batch, FidelityCheck, Gauges, Sample};
 
 /// Everything that was measured, so far.
 #[derive(Debug)]
@@ -62,42 +56,6 @@ struct Partial {
     worst_wake_us: u64,
 }
 
-/// The seconds that are judged.
-#[derive(Debug, Default)]
-pub struct Plateau {
-    /// Of `[start, end)`, for rates.
-    pub before_end: Histograms,
-    /// Of the drain after it.
-    after_end: Histograms,
-    pub fewest_users: Option<u64>,
-    seconds: u64,
-}
-
-impl Plateau {
-    fn add(&mut self, window: Window, row: &Second, histograms: &Histograms) {
-        if row.second >= window.end_s {
-            self.after_end.absorb(histograms);
-        } else if row.second >= window.start_s {
-            self.before_end.absorb(histograms);
-            self.fewest_users = Some(self.fewest_users.map_or(row.users, |u| u.min(row.users)));
-            self.seconds += 1;
-        }
-    }
-
-    /// How many seconds lie before the end.
-    pub fn seconds(&self) -> u64 {
-        self.seconds
-    }
-
-    /// One kind over what `scope` picks, the drain included.
-    pub fn sum(&self, kind: LatencyKind, scope: impl Fn(Scope) -> bool) -> Histogram<u64> {
-        let mut sum = self.before_end.sum(kind, &scope);
-        let added = sum.add(self.after_end.sum(kind, &scope));
-        debug_assert!(added.is_ok(), "they grow as needed");
-        sum
-    }
-}
-
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EndpointTotals {
     pub requests: u64,
@@ -110,6 +68,7 @@ impl Collector {
     pub fn new(names: Names, workers: usize) -> Self {
         Self {
             by_endpoint: vec![EndpointTotals::default(); names.endpoints.len()],
+            plateau: Plateau::new(&names),
             names,
             open: BTreeMap::new(),
             spare: Vec::new(),
@@ -120,7 +79,6 @@ impl Collector {
             totals: Totals::default(),
             second: Histograms::default(),
             run: Histograms::default(),
-            plateau: Plateau::default(),
             failures: BTreeMap::new(),
             errors: Vec::new(),
             busiest_stretch_s: 0,
@@ -201,27 +159,31 @@ impl Collector {
             }
             self.spare.push(samples);
         }
-        let lag = self.second.sum(LatencyKind::Lag, is_endpoint);
-        if !lag.is_empty() {
-            row.lag_p50_us = lag.value_at_quantile(0.5);
-            row.lag_p99_us = lag.value_at_quantile(0.99);
-            row.lag_max_us = lag.max();
-        }
-        self.run.absorb(&self.second);
-        self.plateau.add(plateau, &row, &self.second);
+        let lag = lag_of(&self.second);
+        (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
+        self.sum_up(plateau, &row);
         Some(row)
     }
 
     /// Takes in a second that was measured elsewhere.
     pub fn add_second(&mut self, row: &Second, histograms: Histograms, plateau: Window) {
-        self.run.absorb(&histograms);
-        self.plateau.add(plateau, row, &histograms);
         self.second = histograms;
+        self.sum_up(plateau, row);
+    }
+
+    fn sum_up(&mut self, plateau: Window, row: &Second) {
+        self.run.absorb(&self.second);
+        self.plateau.add_row(plateau, row);
+        for (tag, histogram) in self.second.iter() {
+            let added = self.plateau.add(plateau, row.second, tag, &Recorded::of(histogram));
+            debug_assert!(added.is_ok(), "samples and names are of one plan");
+        }
     }
 
     fn count(&mut self, sample: &Sample, row: &mut Second) {
-        self.second.record(sample);
-        sample.outcome.count_in(&mut self.totals.outcomes);
+        record(&mut self.second, sample);
+        self.totals.outcomes[sample.outcome] += 1;
+        row.outcomes[sample.outcome] += 1;
         let endpoint = &mut self.by_endpoint[usize::from(sample.endpoint)];
         endpoint.requests += 1;
         endpoint.failures += u64::from(sample.is_failed);
@@ -234,35 +196,21 @@ impl Collector {
         for bytes in [&mut self.totals.bytes_received, &mut row.bytes_received] {
             *bytes += u64::from(sample.bytes_received);
         }
-        match sample.outcome {
-            Outcome::Completed { status } => {
-                if sample.is_failed {
-                    row.failed_status += 1;
-                    self.totals.failed_status += 1;
-                } else {
-                    row.ok += 1;
-                }
-                *match status {
-                    0..200 => &mut row.status_1xx,
-                    200..300 => &mut row.status_2xx,
-                    300..400 => &mut row.status_3xx,
-                    400..500 => &mut row.status_4xx,
-                    _ => &mut row.status_5xx,
-                } += 1;
-            }
-            Outcome::TimedOut => row.timed_out += 1,
-            Outcome::ConnectFailed => row.connect_failed += 1,
-            Outcome::Reset => row.reset += 1,
-            Outcome::TlsFailed => row.tls_failed += 1,
-            Outcome::Unbound => row.unbound += 1,
-            Outcome::Shed => row.shed += 1,
-            Outcome::CutOff => row.cut_off += 1,
-            Outcome::LocalLimit => row.local_limit += 1,
+        if sample.outcome == Outcome::Completed {
+            row.failed_status += u64::from(sample.is_failed);
+            self.totals.failed_status += u64::from(sample.is_failed);
+            *match sample.status {
+                0..200 => &mut row.status_1xx,
+                200..300 => &mut row.status_2xx,
+                300..400 => &mut row.status_3xx,
+                400..500 => &mut row.status_4xx,
+                _ => &mut row.status_5xx,
+            } += 1;
         }
         if sample.is_failed {
             let what = match sample.outcome {
-                Outcome::Completed { status } => format!("HTTP {status}"),
-                outcome => outcome.name().to_owned(),
+                Outcome::Completed => format!("HTTP {}", sample.status),
+                outcome => outcome.name(),
             };
             *self.failures.entry((usize::from(sample.endpoint), what)).or_default() += 1;
         }
@@ -270,15 +218,7 @@ impl Collector {
 
     /// Generator lag over the whole run.
     pub fn lag(&self) -> Lag {
-        let lag = self.run.sum(LatencyKind::Lag, is_endpoint);
-        if lag.is_empty() {
-            return Lag::default();
-        }
-        Lag {
-            p50_us: lag.value_at_quantile(0.5),
-            p99_us: lag.value_at_quantile(0.99),
-            max_us: lag.max(),
-        }
+        lag_of(&self.run)
     }
 
     /// The sum over all endpoints.
@@ -311,12 +251,12 @@ impl Collector {
 
 fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) {
     match sample.fidelity {
-        Comparison::None => {}
-        Comparison::Status { same } => {
+        FidelityCheck::None => {}
+        FidelityCheck::Status { same } => {
             fidelity.compared += 1;
             fidelity.same_status += u64::from(same);
         }
-        Comparison::StatusAndShape { same_status, same_shape } => {
+        FidelityCheck::StatusAndShape { same_status, same_shape } => {
             fidelity.compared += 1;
             fidelity.same_status += u64::from(same_status);
             fidelity.shapes_compared += 1;
@@ -325,7 +265,39 @@ fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) {
     }
 }
 
-/// Endpoints and personas each hold everything: sums are over one of the two.
-pub fn is_endpoint(scope: Scope) -> bool {
-    matches!(scope, Scope::Endpoint(_))
+/// Lag over all endpoints; zero where there is none.
+pub(crate) fn lag_of(histograms: &Histograms) -> Lag {
+    let lag = histograms.sum(LatencyKind::Lag, is_endpoint);
+    let at = |percentile| value_at(&lag, percentile).unwrap_or(0);
+    Lag { p50_us: at(Percentile::P50), p99_us: at(Percentile::P99), max_us: lag.max() }
+}
+
+/// Records all times of a sample, under its endpoint and its persona.
+pub fn record(histograms: &mut Histograms, sample: &Sample) {
+    let scopes = [
+        Scope::Endpoint(usize::from(sample.endpoint)),
+        Scope::Persona(usize::from(sample.persona)),
+    ];
+    let response = match sample.outcome {
+        Outcome::Completed if sample.is_failed => LatencyKind::ResponseFailed,
+        Outcome::Completed => LatencyKind::ResponseOk,
+        outcome if outcome.is_censored() => LatencyKind::Censored,
+        _ => LatencyKind::Lost,
+    };
+    let service = sample.service_us.filter(|_| sample.outcome == Outcome::Completed);
+    let times = [
+        (response, Some(sample.response_us)),
+        (LatencyKind::Service, service),
+        (LatencyKind::Queue, sample.was_sent.then_some(sample.queue_us)),
+        (LatencyKind::Connect, sample.connect_us),
+        (LatencyKind::SessionDelay, sample.session_delay_us),
+        (LatencyKind::Lag, sample.lag_us),
+    ];
+    for scope in scopes {
+        for (kind, us) in times {
+            if let Some(us) = us {
+                histograms.record(Tag { scope, kind }, us);
+            }
+        }
+    }
 }

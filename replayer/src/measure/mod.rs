@@ -5,11 +5,10 @@
 //! that measuring costs the workers a few stores a request.
 
 mod collector;
-mod histograms;
 mod sample;
 mod usage;
 
-pub use collector::{Collector, EndpointTotals, Names, Plateau, is_endpoint};
-pub use histograms::Histograms;
-pub use sample::{Batch, Comparison, Gauges, Sample};
+pub(crate) use collector::lag_of;
+pub use collector::{Collector, EndpointTotals, record};
+pub use sample::{Batch, FidelityCheck, Gauges, Sample};
 pub use usage::{Usage, host, resident_bytes};

@@ -1,7 +1,7 @@
 //! What a worker hands to the collector.
 
-use crate::outcome::Outcome;
-use crate::run_log::format::{ErrorSample, Extra};
+use run_log::format::{ErrorSample, Extra};
+use run_log::outcome::Outcome;
 
 /// One planned request that ended. Times are in microseconds, saturating at 71 minutes.
 #[derive(Clone, Copy, Debug)]
@@ -9,6 +9,8 @@ pub struct Sample {
     pub endpoint: u16,
     pub persona: u16,
     pub outcome: Outcome,
+    /// Of a completed one; else 0.
+    pub status: u16,
     /// Whether the outcome counts as a failure.
     pub is_failed: bool,
     pub was_sent: bool,
@@ -30,13 +32,13 @@ pub struct Sample {
     pub bytes_received: u32,
     /// Bytes of the answer's body.
     pub body_bytes: u32,
-    pub fidelity: Comparison,
+    pub fidelity: FidelityCheck,
     pub is_rebound: bool,
 }
 
 /// An answer against the recorded one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Comparison {
+pub enum FidelityCheck {
     /// Nothing was recorded, or nothing came back.
     #[default]
     None,

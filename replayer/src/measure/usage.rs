@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::run_log::format::Host;
+use run_log::format::Host;
 
 /// Processor time since it was last asked, as a share of the time that passed.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Whether run directories are parts of one run.
 
 use super::MergeError;
-use crate::run_log::format::{Config, Run, State};
-use crate::run_log::reader::RunReader;
+use run_log::format::{Config, Run, State};
+use run_log::reader::RunReader;
 
 /// How far the starts of two shards may be apart.
 const APART_MS: i64 = 100;

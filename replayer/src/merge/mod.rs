@@ -7,9 +7,9 @@ mod sum;
 use std::path::{Path, PathBuf};
 
 use crate::measure::Collector;
-use crate::run_log::format::{Run, Shard};
-use crate::run_log::reader::{ReadError, RunReader};
-use crate::run_log::writer::{RunWriter, WriteError};
+use run_log::format::{Run, Shard};
+use run_log::reader::{ReadError, RunReader};
+use run_log::writer::{RunWriter, WriteError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {

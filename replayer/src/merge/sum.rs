@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use super::{MergeError, Merged};
-use crate::measure::{Collector, Histograms, Names, is_endpoint};
-use crate::run_log::format::{
-    Config, EndedBy, Extra, Fidelity, LatencyKind, Outcomes, PersonaRun, Run, Scope, Second, State,
-    Totals, Validity, ValidityState, Window,
+use figures::stats::History;
+use figures::{Histograms, Names};
+
+use crate::measure::{Collector, lag_of};
+use run_log::format::{
+    Config, EndedBy, Extra, Fidelity, LatencyKind, PersonaRun, Run, Scope, State, Totals, Validity,
+    ValidityState, Window,
 };
-use crate::run_log::reader::{Intervals, ReadError, Rows, RunReader};
-use crate::run_log::stats::{History, split};
-use crate::run_log::writer::RunWriter;
+use run_log::reader::{Intervals, ReadError, Rows, RunReader};
+use run_log::stats::split;
+use run_log::timeline::Second;
+use run_log::writer::RunWriter;
 
 /// `run.json` of the whole, of at least one shard.
 pub(super) fn run(shards: &[RunReader]) -> Run {
@@ -86,17 +90,7 @@ fn validity(shards: &[RunReader]) -> Validity {
 fn add_totals(a: &Totals, b: &Totals) -> Totals {
     Totals {
         planned: a.planned + b.planned,
-        outcomes: Outcomes {
-            completed: a.outcomes.completed + b.outcomes.completed,
-            timed_out: a.outcomes.timed_out + b.outcomes.timed_out,
-            connect_failed: a.outcomes.connect_failed + b.outcomes.connect_failed,
-            reset: a.outcomes.reset + b.outcomes.reset,
-            tls_failed: a.outcomes.tls_failed + b.outcomes.tls_failed,
-            unbound: a.outcomes.unbound + b.outcomes.unbound,
-            shed: a.outcomes.shed + b.outcomes.shed,
-            cut_off: a.outcomes.cut_off + b.outcomes.cut_off,
-            local_limit: a.outcomes.local_limit + b.outcomes.local_limit,
-        },
+        outcomes: [a.outcomes, b.outcomes].into_iter().sum(),
         extra: Extra {
             renewals: a.extra.renewals + b.extra.renewals,
             retries: a.extra.retries + b.extra.retries,
@@ -133,19 +127,15 @@ pub(super) fn seconds(
         let mut is_over = true;
         for part in &mut parts {
             if let Some(of_part) = part.second(second, &mut histograms)? {
-                add_second(&mut row, &of_part);
+                row.add(&of_part);
                 is_over = false;
             }
         }
         if is_over {
             break;
         }
-        let lag = histograms.sum(LatencyKind::Lag, is_endpoint);
-        if !lag.is_empty() {
-            row.lag_p50_us = lag.value_at_quantile(0.5);
-            row.lag_p99_us = lag.value_at_quantile(0.99);
-            row.lag_max_us = lag.max();
-        }
+        let lag = lag_of(&histograms);
+        (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
         let of_second = history.row(run.started.timestamp(), &row, &histograms.completed());
         writer.second(&row, histograms.iter(), &of_second)?;
         collector.add_second(&row, histograms, run.plateau);
@@ -194,7 +184,7 @@ impl<'a> Part<'a> {
             return Err(MergeError::Gap { dir: self.shard.dir().to_owned(), second });
         }
         let is_of_second = |next: &Result<_, _>| {
-            next.as_ref().map_or(true, |i: &crate::run_log::reader::Interval| i.second <= second)
+            next.as_ref().map_or(true, |i: &run_log::reader::Interval| i.second <= second)
         };
         while let Some(interval) = self.intervals.next_if(is_of_second).transpose()? {
             if row.is_none() {
@@ -211,34 +201,6 @@ impl<'a> Part<'a> {
         }
         Ok(row)
     }
-}
-
-fn add_second(sum: &mut Second, row: &Second) {
-    sum.users += row.users;
-    sum.in_flight += row.in_flight;
-    sum.queued += row.queued;
-    sum.ready += row.ready;
-    sum.sent += row.sent;
-    sum.ok += row.ok;
-    sum.failed_status += row.failed_status;
-    sum.timed_out += row.timed_out;
-    sum.connect_failed += row.connect_failed;
-    sum.reset += row.reset;
-    sum.tls_failed += row.tls_failed;
-    sum.unbound += row.unbound;
-    sum.shed += row.shed;
-    sum.cut_off += row.cut_off;
-    sum.local_limit += row.local_limit;
-    sum.status_1xx += row.status_1xx;
-    sum.status_2xx += row.status_2xx;
-    sum.status_3xx += row.status_3xx;
-    sum.status_4xx += row.status_4xx;
-    sum.status_5xx += row.status_5xx;
-    sum.extra += row.extra;
-    sum.bytes_sent += row.bytes_sent;
-    sum.bytes_received += row.bytes_received;
-    sum.generator_cpu_percent += row.generator_cpu_percent;
-    sum.generator_rss_bytes += row.generator_rss_bytes;
 }
 
 /// The tables of the whole run.

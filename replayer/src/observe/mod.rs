@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout};
 
 pub use postgres::{Database, DatabaseError};
 
-use crate::run_log::format::TargetSample;
-use crate::send::{Answer, Connection, Destination, Limits, Method};
+use http1::{Answer, Connection, Destination, Limits, Method};
+use run_log::format::TargetSample;
 
 /// Longer than this an answer to an observer is not waited for: the second is left out.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use seeder::safety::{self, SafetyError};
+use common::address::{self, SafetyError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
 
@@ -47,7 +47,7 @@ impl Database {
         let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
         let (host, port) = (options.get_host().to_owned(), options.get_port());
         if options.get_socket().is_none() && !host.starts_with('/') {
-            safety::pin(&host, port, allowed)?;
+            address::pin(&host, port, allowed)?;
         }
         let mut connection = PgConnection::connect_with(&options)
             .await

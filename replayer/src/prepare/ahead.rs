@@ -3,8 +3,8 @@
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
-use recorder::trace::format::{End, Request};
-use recorder::trace::reader::{ReadError, TraceReader};
+use trace::format::{End, Request};
+use trace::reader::{ReadError, TraceReader};
 
 /// Requests that are handed over together, and how often that may be done ahead.
 const BATCH: usize = 256;

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use recorder::trace::format as disk;
+use trace::format as disk;
 
 use super::draft::{Draft, Values};
 use super::session::{Capture, CaptureFrom, Recorded, Request, Session, Source};
 use super::template::{Piece, Slot, Template};
 use super::trace::{Bindings, NO_PERSONA, PrepareError, TracePersona};
-use crate::run_log::format::MAX_ENDPOINTS;
+use run_log::format::MAX_ENDPOINTS;
 
 /// Makes sessions of their lines.
 pub(super) struct Builder {
@@ -218,13 +218,8 @@ pub(super) fn line_captures(line: &disk::Request) -> &[disk::Capture] {
 fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
     Ok(match from {
         disk::CaptureFrom::Json { pointer, lists } => {
-            let tokens: Vec<String> = match pointer.strip_prefix('/') {
-                Some(rest) => {
-                    rest.split('/').map(|t| t.replace("~1", "/").replace("~0", "~")).collect()
-                }
-                None if pointer.is_empty() => Vec::new(),
-                None => return Err(format!("{pointer:?} is not a JSON pointer")),
-            };
+            let tokens = trace::pointer::tokens(pointer)
+                .ok_or_else(|| format!("{pointer:?} is not a JSON pointer"))?;
             if lists.iter().any(|list| list.token >= tokens.len()) {
                 return Err(format!("a list step lies outside of the JSON pointer {pointer:?}"));
             }
@@ -365,16 +360,9 @@ impl<'a> Spans<'a> {
             disk::Origin::Account(field) => Slot::Account(field.clone()),
             disk::Origin::Clock(format) => Slot::Clock(*format),
             disk::Origin::Fresh { key, like } => {
-                Slot::Fresh { key: stable_hash(key.as_bytes()), like: *like }
+                Slot::Fresh { key: common::digest::stable_hash(key.as_bytes()), like: *like }
             }
             disk::Origin::Slot(name) => Slot::Secret(name.clone()),
         })
     }
-}
-
-/// FNV-1a: the same on every machine and in every version.
-pub(crate) fn stable_hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

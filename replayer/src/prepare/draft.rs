@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use recorder::trace::format as disk;
+use trace::format as disk;
 
 use super::build::line_captures;
 use super::overlap::Overlaps;

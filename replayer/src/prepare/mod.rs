@@ -14,7 +14,6 @@ mod stream;
 mod template;
 mod trace;
 
-pub(crate) use build::stable_hash;
 pub use select::{LeftOut, Selection};
 pub use session::{
     Body, Capture, CaptureFrom, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Source, Wait,

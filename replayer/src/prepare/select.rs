@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use recorder::trace::format::{Body, Origin, Request};
+use trace::format::{Body, Origin, Request};
 
 use super::trace::NO_PERSONA;
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use recorder::trace::format::ListStep;
+use trace::format::ListStep;
 
 use super::template::Template;
 

@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use recorder::trace::format as disk;
-use recorder::trace::reader::TraceReader;
+use trace::format as disk;
+use trace::reader::TraceReader;
 
 use super::build::Builder;
 use super::select::{Selection, Selector};

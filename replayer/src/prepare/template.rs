@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use recorder::trace::format::{ClockFormat, Encoding, FreshId};
+use trace::format::{ClockFormat, Encoding, FreshId};
 
 use super::session::Source;
 

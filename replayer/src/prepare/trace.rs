@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use foldhash::fast::RandomState;
-use recorder::trace::format as disk;
-use recorder::trace::reader::{ReadError, TraceReader};
-use recorder::trace::shape::Shape;
+use trace::format as disk;
+use trace::reader::{ReadError, TraceReader};
+use trace::shape::Shape;
 
 use super::ahead::ReadAhead;
 use super::build::Builder;
@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::select::{LeftOut, Selection, Selector};
 use super::session::{Body, Session};
 use super::template::Slot;
-use crate::run_log::format::TraceRef;
+use run_log::format::TraceRef;
 
 /// A trace, ready to be scheduled.
 #[derive(Debug)]

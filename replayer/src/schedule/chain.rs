@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::prepare::{Prepared, Session};
-use crate::scenario::{Restart, Speed};
 use crate::time::At;
+use scenario::{Restart, Speed};
 
 /// What a user does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

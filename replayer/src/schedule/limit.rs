@@ -3,8 +3,8 @@
 use super::walk::each_request;
 use super::{PlannedUser, Schedule};
 use crate::prepare::Prepared;
-use crate::scenario::Load;
 use crate::time::At;
+use scenario::Load;
 use std::time::Duration;
 
 /// The place of a request in its user's plan: by due time, by run, by number.

@@ -7,13 +7,11 @@
 mod chain;
 mod limit;
 mod shard;
-mod shares;
 mod users;
 mod walk;
 
 pub use chain::{Chain, Run, scaled};
 pub use limit::Bound;
-pub use shares::largest_remainder;
 pub use users::{PlannedUser, Policy, Schedule, ScheduleError};
 pub use walk::{Walk, walk};
 

@@ -1,8 +1,9 @@
 //! Which users of a plan are a shard's own.
 
 use super::{Chain, PlannedUser, Schedule};
-use crate::prepare::{Prepared, stable_hash};
-use crate::run_log::format::Shard;
+use crate::prepare::Prepared;
+use common::digest::stable_hash;
+use run_log::format::Shard;
 
 impl Schedule {
     /// The part of the plan that is this shard's: what each user does, when he starts and

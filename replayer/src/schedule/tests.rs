@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use super::walk::each_request;
 use super::{PlannedUser, Policy, Schedule, walk};
 use crate::prepare::{Bindings, Body, LeftOut, Offset, Prepared, Session, TracePersona};
-use crate::run_log::format::{Shard, TraceRef};
-use crate::scenario::{Axis, Load, Speed};
 use crate::time::At;
+use run_log::format::{Shard, TraceRef};
+use scenario::{Axis, Load, Speed};
 
 /// A session: persona, arrival, gaps between requests in microseconds, requests of its prologue.
 type Shape = (usize, u64, Vec<u64>, usize);

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use common::shares::{interleaved, largest_remainder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::Bound;
 use super::chain::{Chain, scaled};
-use super::{Bound, largest_remainder};
 use crate::prepare::{Body, Prepared, Session};
-use crate::scenario::{Axis, Load, RateGoal, Stages};
 use crate::time::At;
+use scenario::{Axis, Load, RateGoal, Stages};
 
 /// What the schedule depends on beside the trace.
 #[derive(Clone, Debug)]
@@ -185,18 +186,6 @@ impl Starts<'_> {
         // A ramp that is longer than a step delays the next one, and never bunches it up.
         (At::START + begins + spawned(within)).max(At::START + spawned(index))
     }
-}
-
-/// (persona, ordinal) of each user, so that every prefix has about the shares of the whole.
-fn interleaved(shares: &[u64]) -> Vec<(usize, u64)> {
-    let mut users: Vec<(f64, usize, u64)> = Vec::new();
-    for (persona, &share) in shares.iter().enumerate() {
-        for ordinal in 0..share {
-            users.push(((ordinal as f64 + 0.5) / share as f64, persona, ordinal));
-        }
-    }
-    users.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    users.into_iter().map(|(_, persona, ordinal)| (persona, ordinal)).collect()
 }
 
 /// Requests a second that one user of each persona makes, of what the goal names.

@@ -2,8 +2,8 @@
 
 use super::{PlannedUser, Run, Schedule};
 use crate::prepare::Prepared;
-use crate::scenario::Load;
 use crate::time::At;
+use scenario::Load;
 
 /// What a walk of the schedule found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Nothing is lost, and failure is failure.
 
+use run_log::outcome::Outcome;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use replayer::run_log::format::{EndedBy, State};
+use run_log::format::{EndedBy, State};
 
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
@@ -38,13 +39,13 @@ fn every_fault_leaves_exactly_one_outcome_a_request() {
     let run = ran.checked();
     let outcomes = run.totals.outcomes;
     assert_eq!(run.totals.planned, 210);
-    assert!(outcomes.completed >= 60 && outcomes.reset >= 60, "{outcomes:?}");
-    assert!(outcomes.timed_out + outcomes.cut_off >= 10, "{outcomes:?}");
+    assert!(outcomes[Outcome::Completed] >= 60 && outcomes[Outcome::Reset] >= 60, "{outcomes:?}");
+    assert!(outcomes[Outcome::TimedOut] + outcomes[Outcome::CutOff] >= 10, "{outcomes:?}");
     assert!(run.totals.failed_status >= 20, "{outcomes:?}");
     let sent = run.totals.planned_sent + run.totals.extra.sum();
     // A request may be lost on a connection that the server closed without a word.
     let asked = server.asked().len() as u64;
-    let lost = outcomes.reset + run.totals.extra.retries;
+    let lost = outcomes[Outcome::Reset] + run.totals.extra.retries;
     assert!((asked..=asked + lost).contains(&sent), "{sent} sent, {asked} counted, {lost} lost");
 }
 
@@ -58,7 +59,7 @@ fn a_target_that_is_not_there_is_told_before_any_load() {
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(ran.stderr.contains("is the target up?"), "{}", ran.stderr);
     let ran = place.run(&format!("http://{address}"), &["--no-probe"]);
-    assert_eq!(ran.checked().totals.outcomes.connect_failed, 1);
+    assert_eq!(ran.checked().totals.outcomes[Outcome::ConnectFailed], 1);
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn closed_pacing_waits_for_each_answer_and_keeps_the_think_time() {
     // 49 ms of think time and 100 ms of service, no think time where a session begins anew:
     // 15 in 2 s, fewer on a busy machine.
     assert!((5..=15).contains(&run.totals.planned), "{}", run.totals.planned);
-    assert_eq!(run.totals.outcomes.completed, run.totals.planned);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], run.totals.planned);
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn a_killed_run_keeps_what_it_has_and_reads_as_incomplete() {
     lines.next().unwrap().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    let reader = replayer::run_log::reader::RunReader::open(&place.path("out")).unwrap();
+    let reader = run_log::reader::RunReader::open(&place.path("out")).unwrap();
     assert_eq!(reader.run().state, State::Running);
     let kept: u64 = reader.seconds().unwrap().map(|second| second.unwrap().done()).sum();
     assert!(kept > 0 && kept <= served.load(Ordering::Relaxed));

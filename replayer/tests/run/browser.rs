@@ -2,6 +2,7 @@
 
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
+use run_log::outcome::Outcome;
 
 fn raw(head: &str) -> Answer {
     Answer::RawThenClose(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes())
@@ -30,7 +31,7 @@ fn each_user_has_cookies_of_his_own_that_go_where_they_belong() {
     let trace = TraceBuilder::default().session("s", &steps);
     let place = Workplace::new(&trace, 0);
     let run = place.run(&server.url(), &["--no-probe", "--clones", "3"]).checked();
-    assert_eq!(run.totals.outcomes.completed, 15);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], 15);
     let asked = server.asked();
     let cookies = |path: &str| {
         let of = asked.iter().filter(|asked| asked.path == path);

@@ -1,9 +1,10 @@
 //! A stall is charged to every request that would have met it.
 
+use run_log::outcome::Outcome;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use replayer::run_log::format::{LatencyKind, Scope};
+use run_log::format::{LatencyKind, Scope};
 
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
@@ -30,7 +31,7 @@ fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
     let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);
     let run = ran.checked();
     assert_eq!(run.totals.planned, 10_000);
-    assert_eq!(run.totals.outcomes.completed, 10_000, "{}", ran.stderr);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], 10_000, "{}", ran.stderr);
 
     let mut all = Histogram::<u64>::new(3).unwrap();
     for interval in ran.reader().intervals().unwrap() {

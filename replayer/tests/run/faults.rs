@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::prelude::*;
-use replayer::run_log::format::Outcomes;
+use run_log::outcome::{Outcome, Outcomes};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
@@ -76,12 +76,12 @@ fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
     assert!(ran.stderr.contains("tls-failed"), "{}", ran.stderr);
 
     let run = place.run(&url, &OPTIONS).checked();
-    assert_eq!(run.totals.outcomes, Outcomes { tls_failed: 5, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::TlsFailed, 5)]));
     assert_eq!(run.totals.planned_sent, 0);
 
     let ran = place.run(&url, &[&OPTIONS[..], &["--insecure", "--force"]].concat());
     let run = ran.checked();
-    assert_eq!(run.totals.outcomes, Outcomes { completed: 5, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::Completed, 5)]));
     assert!(run.limitations.iter().any(|told| told.contains("not verified")));
 }
 
@@ -90,7 +90,7 @@ fn a_server_that_speaks_no_tls_is_a_tls_failure_too() {
     let server = Server::start(|_| Answer::Json(200, "{}".into()));
     let url = server.url().replace("http:", "https:");
     let run = Workplace::new(&gets(5), 0).run(&url, &OPTIONS).checked();
-    assert_eq!(run.totals.outcomes, Outcomes { tls_failed: 5, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::TlsFailed, 5)]));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_half_closed_connection_is_a_reset() {
         while read_head(&mut stream) {}
     });
     let run = Workplace::new(&gets(5), 0).run(&format!("http://{address}"), &OPTIONS).checked();
-    assert_eq!(run.totals.outcomes, Outcomes { reset: 5, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::Reset, 5)]));
     assert_eq!(run.totals.planned_sent, 5);
 }
 
@@ -130,13 +130,16 @@ fn what_is_idempotent_is_sent_again_where_a_used_connection_broke() {
     let url = format!("http://{address}");
     let run = Workplace::new(&gets(6), 0).run(&url, &OPTIONS).checked();
     // Each but the first met the close, and came again on a connection of its own.
-    assert_eq!(run.totals.outcomes, Outcomes { completed: 6, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::Completed, 6)]));
     assert_eq!((run.totals.planned_sent, run.totals.extra.retries), (6, 5));
 
     let posts = [(0, "POST", "/"), (20, "POST", "/"), (40, "POST", "/"), (60, "POST", "/")];
     let trace = TraceBuilder::default().session("s", &posts);
     let run = Workplace::new(&trace, 0).run(&url, &OPTIONS).checked();
-    assert_eq!(run.totals.outcomes, Outcomes { completed: 2, reset: 2, ..Outcomes::default() });
+    assert_eq!(
+        run.totals.outcomes,
+        Outcomes::from_iter([(Outcome::Completed, 2), (Outcome::Reset, 2)])
+    );
     assert_eq!((run.totals.planned_sent, run.totals.extra.retries), (4, 0));
 }
 
@@ -155,7 +158,7 @@ fn a_retry_counts_only_if_it_was_sent() {
         closes_under_the_second(&mut stream);
     });
     let run = Workplace::new(&gets(2), 0).run(&url, &OPTIONS).checked();
-    let expected = Outcomes { completed: 1, connect_failed: 1, ..Outcomes::default() };
+    let expected = Outcomes::from_iter([(Outcome::Completed, 1), (Outcome::ConnectFailed, 1)]);
     assert_eq!(run.totals.outcomes, expected);
     assert_eq!((run.totals.planned_sent, run.totals.extra.retries), (2, 0));
 }
@@ -174,11 +177,11 @@ fn an_early_answer_counts_as_an_answer() {
     for n in 0..3 {
         let mut upload =
             crate::support::trace::request(&format!("r{n}"), "s", n * 50, "POST", "/upload");
-        upload.body = Some(recorder::trace::format::Body::Text("x".repeat(4 << 20)));
+        upload.body = Some(trace::format::Body::Text("x".repeat(4 << 20)));
         trace.requests.push(upload);
     }
     let run = Workplace::new(&trace, 0).run(&format!("http://{address}"), &OPTIONS).checked();
-    assert_eq!(run.totals.outcomes, Outcomes { completed: 3, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::Completed, 3)]));
     assert_eq!(run.totals.failed_status, 3);
 }
 
@@ -193,7 +196,7 @@ fn after_a_500_whose_connection_closes_unannounced_nothing_is_lost() {
     });
     let trace = TraceBuilder::default().session("s", &steps);
     let run = Workplace::new(&trace, 0).run(&server.url(), &OPTIONS).checked();
-    assert_eq!(run.totals.outcomes, Outcomes { completed: 20, ..Outcomes::default() });
+    assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::Completed, 20)]));
     assert_eq!(run.totals.failed_status, 10);
     // The first, and one after each close, which is noticed before sending.
     assert_eq!(run.totals.connections_opened, 11);
@@ -254,6 +257,6 @@ proptest! {
         let counted = server.asked().len() as u64;
         // What was sent may never arrive, on a connection that the server was closing.
         prop_assert!(counted <= sent, "{} counted, {} sent", counted, sent);
-        prop_assert!(sent <= counted + run.totals.outcomes.reset + run.totals.extra.retries);
+        prop_assert!(sent <= counted + run.totals.outcomes[Outcome::Reset] + run.totals.extra.retries);
     }
 }

@@ -1,8 +1,9 @@
 //! A trace that does not fit into memory is read as it is needed.
 
 use chrono::DateTime;
-use recorder::trace::format::{Body, FORMAT, Header, PersonaWeight, Source, SourceKind, VERSION};
-use recorder::trace::writer::TraceWriter;
+use run_log::outcome::Outcome;
+use trace::format::{Body, FORMAT, Header, PersonaWeight, Source, SourceKind, VERSION};
+use trace::writer::TraceWriter;
 
 use crate::support::trace::request;
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
@@ -68,7 +69,7 @@ fn replay(mib: u64, bound: &str) -> u64 {
     let ran = place.run(&server.url(), &options);
     let run = ran.checked();
     assert_eq!(run.totals.planned, requests, "{}", ran.stderr);
-    assert_eq!(run.totals.outcomes.completed, requests, "{:?}", run.totals);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], requests, "{:?}", run.totals);
     let most = ran.reader().seconds().unwrap().map(|row| row.unwrap().generator_rss_bytes).max();
     most.unwrap() >> 20
 }

@@ -1,6 +1,7 @@
 //! What is replayed of a trace: how many requests, which, and from where.
 
-use replayer::run_log::format::EndedBy;
+use run_log::format::EndedBy;
+use run_log::outcome::Outcome;
 
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
@@ -57,7 +58,7 @@ fn only_what_reads_is_sent_and_what_was_left_out_is_said() {
     let mut paths: Vec<String> = server.asked().into_iter().map(|asked| asked.path).collect();
     paths.sort();
     assert_eq!(paths, ["/one", "/two"], "{}", ran.stderr);
-    assert_eq!(run.totals.outcomes.completed, 2);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], 2);
     let told = run.limitations.join("\n");
     assert!(told.contains("2 that are not GET or HEAD, logins among them"), "{told}");
     assert!(told.contains("1 that need the answer of one that was left out"), "{told}");
@@ -67,8 +68,7 @@ fn only_what_reads_is_sent_and_what_was_left_out_is_said() {
 #[test]
 fn a_body_that_was_not_kept_is_refused_or_left_out() {
     let mut big = request("big", "s", 0, "POST", "/big");
-    big.body =
-        Some(recorder::trace::format::Body::Truncated { size: 1 << 30, sha256: "00".repeat(32) });
+    big.body = Some(trace::format::Body::Truncated { size: 1 << 30, sha256: "00".repeat(32) });
     let mut trace = TraceBuilder::default().session("s", &[(10, "GET", "/")]);
     trace.requests.push(big);
     let server = Server::start(|_| Answer::Json(200, "{}".into()));
@@ -101,7 +101,7 @@ fn connections_come_from_the_given_addresses_in_turn() {
     let place = Workplace::new(&steady(4), 0);
     let sources = ["--source-ip", "127.0.0.2", "--source-ip", "127.0.0.3"];
     let ran = place.run(&server.url(), &[&["--no-probe"][..], &sources].concat());
-    assert_eq!(ran.checked().totals.outcomes.completed, 80);
+    assert_eq!(ran.checked().totals.outcomes[Outcome::Completed], 80);
     let mut peers: Vec<String> = server.peers().iter().map(ToString::to_string).collect();
     peers.sort();
     assert_eq!(peers, ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.3"]);

@@ -1,11 +1,12 @@
 //! Too much, and being told to stop: nothing vanishes.
 
+use run_log::outcome::Outcome;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use replayer::run_log::format::{EndedBy, State};
+use run_log::format::{EndedBy, State};
 
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
@@ -22,11 +23,16 @@ fn what_is_over_the_bound_is_shed_and_counted_and_charted() {
     let run = ran.checked();
     let outcomes = run.totals.outcomes;
     // 2 s of requests at 50/s, of which 2/s are served: 4, 5 more that wait, few more at the end.
-    assert!((80..=95).contains(&outcomes.shed), "{outcomes:?}");
-    assert_eq!(outcomes.completed + outcomes.shed, 100, "{outcomes:?}");
-    assert_eq!(server.asked().len() as u64, outcomes.completed, "what is shed is never sent");
-    let shed: u64 = ran.reader().seconds().unwrap().map(|second| second.unwrap().shed).sum();
-    assert_eq!(shed, outcomes.shed);
+    assert!((80..=95).contains(&outcomes[Outcome::Shed]), "{outcomes:?}");
+    assert_eq!(outcomes[Outcome::Completed] + outcomes[Outcome::Shed], 100, "{outcomes:?}");
+    assert_eq!(
+        server.asked().len() as u64,
+        outcomes[Outcome::Completed],
+        "what is shed is never sent"
+    );
+    let shed: u64 =
+        ran.reader().seconds().unwrap().map(|second| second.unwrap().outcomes[Outcome::Shed]).sum();
+    assert_eq!(shed, outcomes[Outcome::Shed]);
     let queued = ran.reader().seconds().unwrap().map(|second| second.unwrap().queued).max();
     assert!((3..=5).contains(&queued.unwrap()), "{queued:?}");
 }
@@ -78,7 +84,10 @@ fn a_second_interrupt_cuts_off_what_is_under_way_and_still_writes() {
     assert_eq!(ran.code, Some(130), "{rest:?}");
     let run = ran.checked();
     assert_eq!((run.state, run.ended_by), (State::Finished, Some(EndedBy::Signal(2))));
-    assert_eq!(run.totals.outcomes.completed, 10);
-    assert!(run.totals.outcomes.cut_off > 0);
-    assert_eq!(run.totals.outcomes.completed + run.totals.outcomes.cut_off, run.totals.planned);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], 10);
+    assert!(run.totals.outcomes[Outcome::CutOff] > 0);
+    assert_eq!(
+        run.totals.outcomes[Outcome::Completed] + run.totals.outcomes[Outcome::CutOff],
+        run.totals.planned
+    );
 }

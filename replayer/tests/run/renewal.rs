@@ -1,13 +1,14 @@
 //! Tokens that end before the run does.
 
+use run_log::outcome::Outcome;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use recorder::trace::format::{Binding, Body, Capture, CaptureFrom, Encoding, Origin, Part};
-use replayer::run_log::format::EndedBy;
+use run_log::format::EndedBy;
+use trace::format::{Binding, Body, Capture, CaptureFrom, Encoding, Origin, Part};
 
 use crate::support::server::Asked;
 use crate::support::trace::{answer, request};
@@ -92,7 +93,7 @@ fn a_token_whose_end_is_known_is_renewed_ahead_of_it() {
         let place = Workplace::new(&trace(), 1);
         let options = ["--no-probe", "--users", "1", "--duration", "7s", "--threads", "1"];
         let run = place.run(&server.url(), &options).checked();
-        assert_eq!(run.totals.outcomes.completed, run.totals.planned);
+        assert_eq!(run.totals.outcomes[Outcome::Completed], run.totals.planned);
         assert_eq!(run.totals.failed_status, 0);
         assert!((3..=4).contains(&run.totals.extra.renewals), "{:?}", run.totals.extra);
         // Of three renewals one may come late on a busy machine.
@@ -112,7 +113,7 @@ fn renewals_keep_to_the_login_rate_and_requests_wait_for_them() {
     let ran = place.run(&server.url(), &[&options[..], &rate].concat());
     let run = ran.checked();
     // 20 users want a token a second each. Every request waits for his own.
-    assert_eq!(run.totals.outcomes.completed, run.totals.planned, "{}", ran.stderr);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], run.totals.planned, "{}", ran.stderr);
     assert_eq!(run.totals.failed_status, 0);
     let renewals = run.totals.extra.renewals;
     assert!(renewals >= 20, "{renewals} renewals");

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use hdrhistogram::Histogram;
-use replayer::run_log::format::{Run, Second, ValidityState};
-use replayer::run_log::reader::RunReader;
+use run_log::format::{Run, ValidityState};
+use run_log::reader::RunReader;
+use run_log::timeline::Second;
 
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 

@@ -1,7 +1,8 @@
 //! Against the reference target on a real Postgres.
 
+use cluster::testing::{TestDatabase, TestServer};
 use reference_target::{Settings, Target};
-use seeder::cluster::testing::{TestDatabase, TestServer};
+use run_log::outcome::Outcome;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
@@ -77,7 +78,7 @@ async fn users_outlive_their_tokens_and_lose_nothing() {
     let ran = run(&place, &world.target.url(), &[&options[..], &more].concat()).await;
     let run = ran.checked();
     let totals = &run.totals;
-    assert_eq!(totals.outcomes.completed, totals.planned, "{}", ran.stderr);
+    assert_eq!(totals.outcomes[Outcome::Completed], totals.planned, "{}", ran.stderr);
     assert_eq!(totals.failed_status, 0, "no request is lost to expiry");
     assert!(totals.extra.renewals >= 200, "{:?}", totals.extra);
     assert!(totals.extra.renewals as f64 <= run.elapsed_s * 60.0 + 2.0, "{:?}", totals.extra);

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use replayer::run_log::format::ValidityState;
+use run_log::format::ValidityState;
 
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 

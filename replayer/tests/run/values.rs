@@ -1,9 +1,10 @@
 //! What users send: their own accounts, live tokens, live ids, fresh ids.
 
+use run_log::outcome::Outcome;
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use recorder::trace::format::{
+use trace::format::{
     Binding, Body, Capture, CaptureFrom, ClockFormat, Encoding, FreshId, ListStep, Origin, Part,
 };
 
@@ -116,7 +117,7 @@ fn an_id_at_the_end_of_location_is_taken_from_there() {
         _ => Answer::Json(200, "{}".into()),
     });
     let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);
-    assert_eq!(ran.checked().totals.outcomes.completed, 2);
+    assert_eq!(ran.checked().totals.outcomes[Outcome::Completed], 2);
     assert_eq!(server.asked()[1].path, "/things/new-7");
 }
 
@@ -144,7 +145,10 @@ fn what_needs_a_value_that_is_not_there_is_unbound_and_not_sent() {
     let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);
     let run = ran.checked();
     assert_eq!(server.asked().len(), 1);
-    assert_eq!((run.totals.outcomes.completed, run.totals.outcomes.unbound), (1, 1));
+    assert_eq!(
+        (run.totals.outcomes[Outcome::Completed], run.totals.outcomes[Outcome::Unbound]),
+        (1, 1)
+    );
     assert_eq!(run.totals.planned_sent, 1);
 }
 

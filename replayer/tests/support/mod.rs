@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::rc::Rc;
 
-use replayer::run_log::format::Run;
-use replayer::run_log::reader::RunReader;
+use run_log::format::Run;
+use run_log::reader::RunReader;
 use tempfile::TempDir;
 
 pub(crate) use server::{Answer, Asked, Server};

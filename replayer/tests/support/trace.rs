@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use chrono::DateTime;
-use recorder::trace::format::{
+use trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, Encoding, End, FORMAT, Header, Origin, Part,
     PersonaWeight, Request, Result, Source, SourceKind, VERSION,
 };
-use recorder::trace::writer::TraceWriter;
+use trace::writer::TraceWriter;
 
 /// Requests in any order; written by the time they were sent.
 #[derive(Clone, Default)]

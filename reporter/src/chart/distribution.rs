@@ -28,11 +28,11 @@ const SLOWER: [(f64, &str); 9] = [
 const POINTS: usize = 400;
 
 pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
-    let response = summary.all.responses.judged();
+    let response = summary.plateau.all.responses.judged();
     if response.len() < 2 {
         return Ok(None);
     }
-    let service = &summary.all.service;
+    let service = &summary.plateau.all.service;
     let most = response.max().max(service.max()) as f64;
     let unit = LatencyUnit::for_most(most);
     // The largest of n requests stands for 1/n of them.

@@ -1,6 +1,6 @@
 //! Users, and the requests that they wait for.
 
-use replayer::run_log::format::Second;
+use run_log::timeline::Second;
 
 use super::DrawError;
 use super::frame::{BLUE, Line, ORANGE, OverTime, PURPLE, Panel};
@@ -33,7 +33,7 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
     OverTime {
         title,
         length_s: summary.timeline.len() as f64,
-        plateau: summary.plateau.clone(),
+        plateau: summary.window.clone(),
         panels: vec![users, requests],
     }
     .draw()

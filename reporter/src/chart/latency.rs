@@ -28,7 +28,7 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
     OverTime {
         title,
         length_s: summary.timeline.len() as f64,
-        plateau: summary.plateau.clone(),
+        plateau: summary.window.clone(),
         panels: vec![panel],
     }
     .draw()

@@ -40,5 +40,5 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
     if panels.is_empty() {
         return Ok(None);
     }
-    OverTime { title, length_s, plateau: summary.plateau.clone(), panels }.draw().map(Some)
+    OverTime { title, length_s, plateau: summary.window.clone(), panels }.draw().map(Some)
 }

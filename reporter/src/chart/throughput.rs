@@ -1,6 +1,6 @@
 //! What was offered, what succeeded and what failed, second by second.
 
-use replayer::run_log::format::Second;
+use run_log::timeline::Second;
 
 use super::DrawError;
 use super::frame::{BLUE, GREY, Line, Look, OverTime, Panel, VERMILION};
@@ -22,14 +22,14 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
         label: "Planned requests a second".to_owned(),
         lines: vec![
             line("offered (became ready)", GREY, |row| row.ready).look(Look::Wide),
-            line("succeeded", BLUE, |row| row.ok),
+            line("succeeded", BLUE, |row| row.ok()),
             line("failed", VERMILION, Second::failed).look(Look::Filled),
         ],
     };
     OverTime {
         title,
         length_s: summary.timeline.len() as f64,
-        plateau: summary.plateau.clone(),
+        plateau: summary.window.clone(),
         panels: vec![panel],
     }
     .draw()

@@ -1,6 +1,6 @@
 //! What became of every request of a run, and whether it adds up.
 
-use replayer::run_log::format::Outcomes;
+use run_log::outcome::Outcomes;
 use serde::Serialize;
 
 use crate::summary::Summary;
@@ -67,24 +67,16 @@ impl Account {
 
 fn outcomes(outcomes: &Outcomes) -> Vec<OutcomeRow> {
     let all = outcomes.sum();
-    [
-        ("completed", outcomes.completed),
-        ("timed out", outcomes.timed_out),
-        ("connect failed", outcomes.connect_failed),
-        ("reset", outcomes.reset),
-        ("TLS failed", outcomes.tls_failed),
-        ("unbound", outcomes.unbound),
-        ("shed", outcomes.shed),
-        ("cut off at the end", outcomes.cut_off),
-        ("local limit", outcomes.local_limit),
-    ]
-    .into_iter()
-    .map(|(outcome, requests)| OutcomeRow {
-        outcome,
-        requests: Figure::count(requests),
-        share: Figure::share(requests, all),
-    })
-    .collect()
+    let known = outcomes.iter().map(|(outcome, requests)| (outcome.label(), requests));
+    let other = (outcomes.other > 0).then_some(("other", outcomes.other));
+    known
+        .chain(other)
+        .map(|(outcome, requests)| OutcomeRow {
+            outcome,
+            requests: Figure::count(requests),
+            share: Figure::share(requests, all),
+        })
+        .collect()
 }
 
 fn bytes(bytes: u64) -> Figure {

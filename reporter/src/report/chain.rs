@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use replayer::run_log::format::Run;
-use seeder::manifest::Header;
+use manifest::Header;
+use run_log::format::Run;
 use serde::Serialize;
 
 use crate::evidence::short;

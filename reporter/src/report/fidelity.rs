@@ -1,6 +1,6 @@
 //! Answers against the recorded ones.
 
-use replayer::run_log::format::{Fidelity, FidelityRow};
+use run_log::format::{Fidelity, FidelityRow};
 use serde::Serialize;
 
 use crate::units::Figure;

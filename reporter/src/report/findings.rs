@@ -1,16 +1,19 @@
 //! What follows from the figures, by rules: each sentence states a measured
 //! fact, and there is none where nothing was measured.
 
-use replayer::run_log::format::{Judgement, Profile};
-use replayer::scenario::Metric;
+use run_log::format::Judgement;
+use scenario::Metric;
+use scenario::Profile;
 use serde::Serialize;
 
 use super::limitations::limitations;
 use super::scalability::Scalability;
-use crate::judge::Outcome;
 use crate::load::{Entry, Measured};
-use crate::summary::{Endpoint, Summary, times};
-use crate::units::{Figure, Unit};
+use crate::summary::Summary;
+use crate::units::{Figure, Unit, micros, of_metric};
+use figures::Group;
+use figures::conclusion::Conclusion;
+use scenario::Percentile;
 
 /// An endpoint is named when it takes at least this share of the service time.
 const WORTH_NAMING: f64 = 0.1;
@@ -59,11 +62,11 @@ fn bottlenecks(entry: &Entry, measured: &Measured) -> Vec<Finding> {
     let summary = &measured.summary;
     let mut facts: Vec<String> = heaviest(summary).into_iter().take(MOST_NAMED).collect();
     facts.extend(queueing(summary));
-    if let Some((cause, count)) = summary.counts.main_cause() {
-        let failed = Figure::count(summary.counts.failed());
+    if let Some((cause, count)) = summary.plateau.counts.main_cause() {
+        let failed = Figure::count(summary.plateau.counts.failed());
         facts.push(format!("{failed} requests failed, {} of them {cause}", Figure::count(count)));
     }
-    let delay = times::percentile(&summary.all.session_delay, 95.0);
+    let delay = micros(figures::percentile(&summary.plateau.all.session_delay, Percentile::P95));
     if delay.value.is_some_and(|delay| delay > HELD_UP_US) {
         facts.push(format!("earlier answers held users up: session delay p95 {delay}"));
     }
@@ -79,8 +82,9 @@ fn bottlenecks(entry: &Entry, measured: &Measured) -> Vec<Finding> {
 
 /// Endpoints by their share of the time that the target spent, largest first.
 fn heaviest(summary: &Summary) -> Vec<String> {
-    let all = summary.all.service_total_us();
-    let mut endpoints: Vec<(f64, &Endpoint)> = summary
+    let all = summary.plateau.all.service_total_us();
+    let mut endpoints: Vec<(f64, &Group)> = summary
+        .plateau
         .endpoints
         .iter()
         .map(|endpoint| (endpoint.service_total_us() / all, endpoint))
@@ -94,16 +98,16 @@ fn heaviest(summary: &Summary) -> Vec<String> {
                 "`{}` takes {} of the service time (mean {}, p95 {})",
                 endpoint.name,
                 Figure::new(share, Unit::Share),
-                times::mean(&endpoint.service),
-                times::percentile(&endpoint.service, 95.0)
+                micros(figures::mean(&endpoint.service)),
+                micros(figures::percentile(&endpoint.service, Percentile::P95))
             )
         })
         .collect()
 }
 
 fn queueing(summary: &Summary) -> Option<String> {
-    let queue = times::percentile(&summary.all.queue, 95.0);
-    let response = summary.all.responses.percentile(95.0);
+    let queue = micros(figures::percentile(&summary.plateau.all.queue, Percentile::P95));
+    let response = micros(summary.plateau.all.responses.percentile(Percentile::P95));
     let (waited, took) = (queue.value?, response.value?);
     (waited >= NOTICED_US && waited >= QUEUEING * took).then(|| {
         format!(
@@ -116,7 +120,7 @@ fn target_cpu(summary: &Summary) -> Option<Figure> {
     let samples = summary.samples.get(TARGET_CPU)?;
     let within: Vec<f64> = samples
         .iter()
-        .filter(|(second, _)| summary.plateau.contains(second))
+        .filter(|(second, _)| summary.window.contains(second))
         .map(|(_, value)| *value)
         .collect();
     (!within.is_empty())
@@ -138,13 +142,17 @@ fn recommendations(entries: &[Entry]) -> Vec<String> {
             let what = &verdict.expectation;
             let because = match what.metric {
                 Metric::Failures => summary
+                    .plateau
                     .counts
                     .main_cause()
                     .map(|(cause, _)| format!("most failures are {cause}")),
                 _ => heaviest(summary).into_iter().next(),
             };
             let because = because.map_or_else(String::new, |fact| format!("; start where {fact}"));
-            out.push(format!("{title}: `{what}` was missed at {}{because}.", verdict.measured));
+            out.push(format!(
+                "{title}: `{what}` was missed at {}{because}.",
+                of_metric(verdict.expectation.metric, verdict.measured)
+            ));
         }
         let fidelity = &summary.run.fidelity;
         let same = Figure::share(fidelity.same_status, fidelity.compared);
@@ -167,7 +175,7 @@ fn next_steps(entries: &[Entry]) -> Vec<String> {
         (!titles.is_empty()).then(|| titles.join(", "))
     };
     let mut out = Vec::new();
-    if let Some(titles) = titles(|entry| !entry.outcome.is_complete()) {
+    if let Some(titles) = titles(|entry| !entry.conclusion.is_complete()) {
         out.push(format!("Run what is missing ({titles}): `make load-test`."));
     }
     let quick = |entry: &Entry| entry.run.as_ref().is_some_and(|run| run.profile == Profile::Quick);
@@ -176,10 +184,10 @@ fn next_steps(entries: &[Entry]) -> Vec<String> {
             "Run at full length what was scaled down ({titles}), so that it can be judged: `make load-test`."
         ));
     }
-    if let Some(titles) = titles(|entry| matches!(entry.outcome, Outcome::Invalid(_))) {
+    if let Some(titles) = titles(|entry| matches!(entry.conclusion, Conclusion::Invalid(_))) {
         out.push(format!("Run again with a generator that keeps up: {titles}."));
     }
-    if let Some(titles) = titles(|entry| entry.outcome == Outcome::Failed) {
+    if let Some(titles) = titles(|entry| entry.conclusion == Conclusion::Failed) {
         out.push(format!("Follow the recommendations for {titles}, then run again."));
     }
     if entries.iter().any(local) {

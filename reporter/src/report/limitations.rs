@@ -1,6 +1,6 @@
 //! What limits the meaning of the figures.
 
-use replayer::run_log::format::Run;
+use run_log::format::Run;
 
 use crate::load::Entry;
 use crate::summary::Summary;
@@ -74,7 +74,7 @@ fn shared_accounts(run: &Run) -> Option<String> {
 
 /// The log's counts against the timeline's: both count the same requests.
 fn uncounted(summary: &Summary) -> Option<String> {
-    let (log, timeline) = (summary.all.requests(), summary.counts.ended());
+    let (log, timeline) = (summary.plateau.all.requests(), summary.plateau.counts.ended());
     (log != timeline).then(|| {
         format!(
             "latency.hlog counts {} requests and timeline.csv {}; figures by endpoint are of the former",

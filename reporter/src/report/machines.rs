@@ -29,7 +29,7 @@ pub struct CounterRow {
 }
 
 pub(super) fn generator(summary: &Summary) -> Generator {
-    let rows = || summary.timeline.iter().filter(|row| summary.plateau.contains(&row.second));
+    let rows = || summary.timeline.iter().filter(|row| summary.window.contains(&row.second));
     let count = rows().count() as f64;
     let cpu = rows().map(|row| row.generator_cpu_percent);
     Generator {
@@ -43,7 +43,7 @@ pub(super) fn generator(summary: &Summary) -> Generator {
 }
 
 pub(super) fn levels(summary: &Summary) -> Vec<LevelRow> {
-    let metrics = summary.samples.over(&summary.plateau);
+    let metrics = summary.samples.over(&summary.window);
     metrics
         .filter_map(|metric| match metric.kind {
             MetricKind::Level { least, mean, most } => {
@@ -55,7 +55,7 @@ pub(super) fn levels(summary: &Summary) -> Vec<LevelRow> {
 }
 
 pub(super) fn counters(summary: &Summary) -> Vec<CounterRow> {
-    let metrics = summary.samples.over(&summary.plateau);
+    let metrics = summary.samples.over(&summary.window);
     metrics
         .filter_map(|metric| match metric.kind {
             MetricKind::Counter { grown, rate } => {

@@ -17,9 +17,9 @@ mod scenario;
 mod stress;
 
 use chrono::NaiveDate;
-use replayer::run_log::format::Run;
-use seeder::exit::Exit;
-use seeder::manifest::Header;
+use common::exit::Exit;
+use manifest::Header;
+use run_log::format::Run;
 use serde::Serialize;
 
 pub use chain::Chain;
@@ -29,9 +29,10 @@ pub use run::{ChartRef, RunReport};
 pub use scenario::{ScenarioReport, TargetRow};
 pub use stress::Stress;
 
-use crate::judge::{Outcome, Status};
 use crate::load::{Entry, Loaded};
+use crate::status::Status;
 use crate::units::{Figure, Unit};
+use figures::conclusion::Conclusion;
 
 pub const FORMAT: &str = "load-test-report";
 /// Major version of the JSON beside the report.
@@ -110,8 +111,8 @@ impl Report {
     /// Puts together what the report says. Charts are added to it later.
     pub fn new(loaded: &Loaded, inputs: &Inputs<'_>) -> Self {
         let entries = &loaded.entries;
-        let outcomes: Vec<&Outcome> = entries.iter().map(|entry| &entry.outcome).collect();
-        let status = Status::of(&outcomes);
+        let conclusions: Vec<&Conclusion> = entries.iter().map(|entry| &entry.conclusion).collect();
+        let status = Status::of(&conclusions);
         let newest = newest(entries);
         let date = inputs.date.or_else(|| newest.map(|run| run.started.date_naive()));
         Self {
@@ -121,8 +122,8 @@ impl Report {
             date: date.map(|date| date.to_string()),
             status: status.to_string(),
             complete: status.is_complete(),
-            quick: outcomes.contains(&&Outcome::Quick),
-            scenarios_ran: outcomes.iter().filter(|outcome| outcome.is_complete()).count(),
+            quick: conclusions.contains(&&Conclusion::Quick),
+            scenarios_ran: conclusions.iter().filter(|conclusion| conclusion.is_complete()).count(),
             scenarios_total: entries.len(),
             environment: newest.map(environment),
             seeding: newest.map(seeding).or_else(|| inputs.manifest.map(seeding_of_manifest)),
@@ -138,7 +139,7 @@ impl Report {
             findings: Findings::new(entries),
             chain: Chain::new(entries, inputs.manifest),
             unused_runs: loaded.unused.clone(),
-            exit: outcomes.iter().map(|outcome| outcome.exit()).fold(Exit::Good, Exit::or),
+            exit: conclusions.iter().map(|conclusion| conclusion.exit()).fold(Exit::Good, Exit::or),
         }
     }
 }

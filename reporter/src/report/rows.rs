@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
-use crate::summary::{Endpoint, Summary, times};
-use crate::units::{Figure, Unit};
+use crate::summary::Summary;
+use crate::units::{Figure, Unit, micros, per_second, share};
+use figures::Group;
+use scenario::Percentile;
 
 /// Samples of failing answers that the report shows; the run directory has more.
 const MAX_ERRORS_SHOWN: usize = 8;
@@ -57,7 +59,7 @@ pub struct ErrorRow {
 }
 
 pub(super) fn personas(summary: &Summary) -> Vec<PersonaRow> {
-    let groups = summary.personas.iter().zip(&summary.run.personas);
+    let groups = summary.plateau.personas.iter().zip(&summary.run.personas);
     groups
         .map(|(group, persona)| PersonaRow {
             name: persona.name.clone(),
@@ -65,40 +67,40 @@ pub(super) fn personas(summary: &Summary) -> Vec<PersonaRow> {
             accounts: Figure::count(persona.accounts),
             users_per_account: Figure::count(persona.users_per_account),
             requests: Figure::count(group.requests()),
-            failures: group.failures(),
-            p95: group.responses.percentile(95.0),
+            failures: share(group.failures()),
+            p95: micros(group.responses.percentile(Percentile::P95)),
         })
         .collect()
 }
 
 /// Busiest first; endpoints that nothing ended on are left out.
 pub(super) fn endpoints(summary: &Summary) -> Vec<EndpointRow> {
-    let mut busy: Vec<&Endpoint> =
-        summary.endpoints.iter().filter(|endpoint| endpoint.requests() > 0).collect();
+    let mut busy: Vec<&Group> =
+        summary.plateau.endpoints.iter().filter(|endpoint| endpoint.requests() > 0).collect();
     busy.sort_by(|a, b| b.requests().cmp(&a.requests()).then_with(|| a.name.cmp(&b.name)));
     busy.into_iter().map(|endpoint| endpoint_row(endpoint, summary)).collect()
 }
 
-fn endpoint_row(endpoint: &Endpoint, summary: &Summary) -> EndpointRow {
+fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
     let responses = &endpoint.responses;
-    let service_share = endpoint.service_total_us() / summary.all.service_total_us();
+    let service_share = endpoint.service_total_us() / summary.plateau.all.service_total_us();
     EndpointRow {
         name: endpoint.name.clone(),
         requests: Figure::count(endpoint.requests()),
         failed: Figure::count(endpoint.failed()),
-        failures: endpoint.failures(),
-        mean: responses.mean(),
-        p50: responses.percentile(50.0),
-        p95: responses.percentile(95.0),
-        p99: responses.percentile(99.0),
-        max: responses.max(),
-        throughput: endpoint.rate(summary.plateau_s()),
-        service_mean: times::mean(&endpoint.service),
-        service_p95: times::percentile(&endpoint.service, 95.0),
+        failures: share(endpoint.failures()),
+        mean: micros(responses.mean()),
+        p50: micros(responses.percentile(Percentile::P50)),
+        p95: micros(responses.percentile(Percentile::P95)),
+        p99: micros(responses.percentile(Percentile::P99)),
+        max: micros(responses.max()),
+        throughput: per_second(endpoint.rate(summary.plateau.seconds())),
+        service_mean: micros(figures::mean(&endpoint.service)),
+        service_p95: micros(figures::percentile(&endpoint.service, Percentile::P95)),
         service_share: Figure::new(service_share, Unit::Share),
-        queue_p95: times::percentile(&endpoint.queue, 95.0),
-        connect_p95: times::percentile(&endpoint.connect, 95.0),
-        session_delay_p95: times::percentile(&endpoint.session_delay, 95.0),
+        queue_p95: micros(figures::percentile(&endpoint.queue, Percentile::P95)),
+        connect_p95: micros(figures::percentile(&endpoint.connect, Percentile::P95)),
+        session_delay_p95: micros(figures::percentile(&endpoint.session_delay, Percentile::P95)),
     }
 }
 

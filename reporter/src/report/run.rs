@@ -1,6 +1,6 @@
 //! The figures of a run as they stand in the report's tables.
 
-use replayer::run_log::format::{EndedBy, Run, ValidityState};
+use run_log::format::{EndedBy, Run, ValidityState};
 use serde::Serialize;
 
 use super::account::Account;
@@ -10,8 +10,9 @@ use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
 use super::scenario::scaled;
 use super::stress::Stress;
 use crate::load::{Entry, Measured};
-use crate::summary::{Summary, times};
-use crate::units::{Figure, Unit};
+use crate::summary::Summary;
+use crate::units::{Figure, Unit, count, micros, per_second, share};
+use scenario::Percentile;
 
 #[derive(Serialize)]
 pub struct RunReport {
@@ -109,13 +110,13 @@ impl RunReport {
             validity_reasons: run.validity.reasons.clone(),
             axis: run.config.axis.clone(),
             speed: run.config.speed,
-            plateau_start_s: summary.plateau.start,
-            plateau_end_s: summary.plateau.end,
+            plateau_start_s: summary.window.start,
+            plateau_end_s: summary.window.end,
             results: results(summary),
             account: Account::new(summary),
             personas: rows::personas(summary),
             endpoints: rows::endpoints(summary),
-            session_delay: spread(&summary.all.session_delay),
+            session_delay: spread(&summary.plateau.all.session_delay),
             lag: LagRow {
                 p50: us(run.lag.p50_us),
                 p99: us(run.lag.p99_us),
@@ -147,38 +148,45 @@ fn ended_by(run: &Run) -> String {
 }
 
 fn results(summary: &Summary) -> Results {
-    let (counts, plateau) = (&summary.counts, &summary.plateau_counts);
-    let responses = &summary.all.responses;
-    let length = summary.plateau_s();
+    let (counts, plateau) = (&summary.plateau.counts, &summary.plateau.within);
+    let responses = &summary.plateau.all.responses;
+    let length = summary.plateau.seconds();
     Results {
         plateau: Figure::new(length as f64, Unit::Seconds),
         elapsed: Figure::new(summary.run.elapsed_s, Unit::Seconds),
         requests: Figure::count(counts.ended()),
         failed: Figure::count(counts.failed()),
-        failures: counts.failures(),
+        failures: share(counts.failures()),
         offered: Figure::rate(plateau.ready, length),
-        throughput: summary.throughput(),
+        throughput: per_second(summary.plateau.throughput()),
         failures_per_s: Figure::rate(plateau.failed(), length),
-        mean: responses.mean(),
-        p50: responses.percentile(50.0),
-        p95: responses.percentile(95.0),
-        p99: responses.percentile(99.0),
-        max: responses.max(),
-        service_p95: times::percentile(&summary.all.service, 95.0),
+        mean: micros(responses.mean()),
+        p50: micros(responses.percentile(Percentile::P50)),
+        p95: micros(responses.percentile(Percentile::P95)),
+        p99: micros(responses.percentile(Percentile::P99)),
+        max: micros(responses.max()),
+        service_p95: micros(figures::percentile(&summary.plateau.all.service, Percentile::P95)),
         peak_users: Figure::count(summary.peak_users),
-        sustained_users: Figure::count(summary.sustained_users),
+        sustained_users: count(summary.plateau.sustained_users()),
     }
 }
 
 fn spread(histogram: &hdrhistogram::Histogram<u64>) -> Spread {
     Spread {
-        p50: times::percentile(histogram, 50.0),
-        p95: times::percentile(histogram, 95.0),
-        p99: times::percentile(histogram, 99.0),
-        max: times::percentile(histogram, 100.0),
+        p50: micros(figures::percentile(histogram, Percentile::P50)),
+        p95: micros(figures::percentile(histogram, Percentile::P95)),
+        p99: micros(figures::percentile(histogram, Percentile::P99)),
+        max: max_of(histogram),
     }
 }
 
 fn us(us: u64) -> Figure {
     Figure::new(us as f64, Unit::Microseconds)
+}
+
+fn max_of(histogram: &hdrhistogram::Histogram<u64>) -> Figure {
+    if histogram.is_empty() {
+        return Figure::none(Unit::Microseconds);
+    }
+    Figure::new(histogram.max() as f64, Unit::Microseconds)
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::scenario::scaled;
 use super::stress::Stress;
 use crate::load::Entry;
-use crate::units::Figure;
+use crate::units::{Figure, micros, per_second, share};
+use scenario::Percentile;
 
 /// Of the scenario with stages.
 #[derive(Serialize)]
@@ -38,9 +39,9 @@ impl Scalability {
                 scenario: entry.scenario.title.clone(),
                 scaled: scaled(entry, run.profile),
                 users: Figure::count(run.summary.peak_users),
-                throughput: run.summary.throughput(),
-                p95: run.summary.all.responses.percentile(95.0),
-                failures: run.summary.counts.failures(),
+                throughput: per_second(run.summary.plateau.throughput()),
+                p95: micros(run.summary.plateau.all.responses.percentile(Percentile::P95)),
+                failures: share(run.summary.plateau.counts.failures()),
             })
             .collect();
         let found = runs().find_map(|(entry, run)| {

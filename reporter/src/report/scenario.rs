@@ -1,13 +1,15 @@
 //! A scenario: what it asks for, what is expected, and its run if there is one.
 
-use replayer::run_log::format::{Judgement, Profile};
-use replayer::scenario::{Axis, Load, Pacing, Rate, Scope};
+use run_log::format::Judgement;
+use scenario::Profile;
+use scenario::{Axis, Load, Pacing, Rate, Scope};
 use serde::Serialize;
 
 use super::RunReport;
-use crate::judge::{Outcome, Verdict};
 use crate::load::Entry;
-use crate::units::{Figure, Unit, grouped, seconds};
+use crate::units::{Figure, Unit, grouped, of_metric, seconds};
+use figures::conclusion::Conclusion;
+use figures::judge::Verdict;
 
 #[derive(Serialize)]
 pub struct ScenarioReport {
@@ -25,7 +27,7 @@ pub struct ScenarioReport {
     /// Such as `PASSED`.
     pub outcome: &'static str,
     pub mark: &'static str,
-    /// Why the outcome is what it is, where that needs saying.
+    /// Why the conclusion is what it is, where that needs saying.
     pub reason: Option<String>,
     pub pending: bool,
     pub run: Option<RunReport>,
@@ -81,41 +83,44 @@ impl ScenarioReport {
                 runs.trim_end_matches('/')
             ),
             file,
-            outcome: entry.outcome.name(),
-            mark: mark(&entry.outcome),
+            outcome: entry.conclusion.name(),
+            mark: mark(&entry.conclusion),
             reason: reason(entry),
-            pending: entry.outcome == Outcome::Pending,
+            pending: entry.conclusion == Conclusion::Pending,
             run: entry.run.as_ref().map(|run| RunReport::new(entry, run)),
         }
     }
 }
 
-fn mark(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Passed => "✅",
-        Outcome::Failed => "❌",
-        Outcome::Invalid(_) | Outcome::Incomplete(_) => "⚠️",
-        Outcome::Pending => "⏳",
-        Outcome::Quick | Outcome::Measured => "☑️",
+fn mark(conclusion: &Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Passed => "✅",
+        Conclusion::Failed => "❌",
+        Conclusion::Invalid(_) | Conclusion::Incomplete(_) => "⚠️",
+        Conclusion::Pending => "⏳",
+        Conclusion::Quick | Conclusion::Measured => "☑️",
     }
 }
 
 fn reason(entry: &Entry) -> Option<String> {
-    match &entry.outcome {
-        Outcome::Incomplete(reason) => Some(reason.clone()),
-        Outcome::Invalid(_) => {
+    match &entry.conclusion {
+        Conclusion::Incomplete(reason) => {
+            let after = entry.run.as_ref().map(|run| seconds(run.summary.run.elapsed_s));
+            Some(format!("{reason}, after {}", after.unwrap_or_default()))
+        }
+        Conclusion::Invalid(_) => {
             let reasons = &entry.run.as_ref()?.summary.run.validity.reasons;
             Some(reasons.join("; "))
         }
-        Outcome::Quick => entry.run.as_ref().and_then(|run| scaled(entry, run.profile)),
-        Outcome::Failed => {
+        Conclusion::Quick => entry.run.as_ref().and_then(|run| scaled(entry, run.profile)),
+        Conclusion::Failed => {
             let verdicts = &entry.run.as_ref()?.verdicts;
             let unmet = verdicts.iter().filter(|verdict| verdict.result != Judgement::Met);
             let unmet = unmet.map(|verdict| format!("`{}`", verdict.expectation));
             Some(format!("not met: {}", unmet.collect::<Vec<_>>().join(", ")))
         }
-        Outcome::Measured => Some("nothing is expected of it; it measures".to_owned()),
-        Outcome::Pending | Outcome::Passed => None,
+        Conclusion::Measured => Some("nothing is expected of it; it measures".to_owned()),
+        Conclusion::Pending | Conclusion::Passed => None,
     }
 }
 
@@ -213,12 +218,12 @@ impl TargetRow {
             Judgement::NotJudged => ("not-judged", "not judged"),
         };
         let scaled = entry.run.as_ref().and_then(|run| scaled(entry, run.profile));
-        let note = match (&entry.outcome, &scaled) {
-            (Outcome::Quick, Some(scaled)) => scaled.clone(),
+        let note = match (&entry.conclusion, &scaled) {
+            (Conclusion::Quick, Some(scaled)) => scaled.clone(),
             _ => verdict.note.clone(),
         };
         Self {
-            measured: verdict.measured,
+            measured: of_metric(verdict.expectation.metric, verdict.measured),
             result,
             mark,
             note,

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::summary::{Held, Step, Summary};
-use crate::units::{Figure, Unit, grouped};
+use crate::units::{Figure, Unit, grouped, micros, per_second, share};
+use figures::Reading;
+use scenario::Percentile;
 
 /// A step scales when each of its users gets at least this share of what a user
 /// of the first step got.
@@ -62,14 +64,14 @@ impl Stress {
         Some(Self {
             steps: steps.iter().map(row).collect(),
             held_users: users(held),
-            held_throughput: held.map_or(Figure::none(Unit::PerSecond), Step::throughput),
+            held_throughput: per_second(held.map_or(Reading::NONE, Step::throughput)),
             breaking_users: users(broken),
             failure_mode: broken.map_or_else(|| "none seen".to_owned(), failure_mode),
             peak_users: users(Some(peak)),
-            peak_p50: peak.times.percentile(50.0),
-            peak_p95: peak.times.percentile(95.0),
-            peak_p99: peak.times.percentile(99.0),
-            peak_max: peak.times.max(),
+            peak_p50: micros(peak.times.percentile(Percentile::P50)),
+            peak_p95: micros(peak.times.percentile(Percentile::P95)),
+            peak_p99: micros(peak.times.percentile(Percentile::P99)),
+            peak_max: micros(peak.times.max()),
             linear_users: users(linear),
             degraded_users: users(degraded),
         })
@@ -89,7 +91,7 @@ fn scales(step: &Step, first: &Step) -> bool {
 }
 
 fn slower(step: &Step, first: &Step) -> bool {
-    let p95 = |step: &Step| step.times.percentile(95.0).value;
+    let p95 = |step: &Step| micros(step.times.percentile(Percentile::P95)).value;
     p95(step).zip(p95(first)).is_some_and(|(now, before)| now > SLOWER * before)
 }
 
@@ -98,10 +100,10 @@ fn failure_mode(step: &Step) -> String {
     match (step.held(), step.counts.main_cause()) {
         (Held::NotReached, _) => format!("the {users} users were never all there"),
         (Held::Failures, Some((cause, count))) => {
-            let share = Figure::share(count, step.counts.ended());
-            format!("{} failed, mostly {cause} ({share})", step.counts.failures())
+            let part = Figure::share(count, step.counts.ended());
+            format!("{} failed, mostly {cause} ({part})", share(step.counts.failures()))
         }
-        _ => format!("p95 of {}", step.times.percentile(95.0)),
+        _ => format!("p95 of {}", micros(step.times.percentile(Percentile::P95))),
     }
 }
 
@@ -109,12 +111,12 @@ fn row(step: &Step) -> StepRow {
     StepRow {
         users: Figure::count(step.users),
         seconds: Figure::new(step.seconds() as f64, Unit::Seconds),
-        throughput: step.throughput(),
-        failures: step.counts.failures(),
-        p50: step.times.percentile(50.0),
-        p95: step.times.percentile(95.0),
-        p99: step.times.percentile(99.0),
-        max: step.times.max(),
+        throughput: per_second(step.throughput()),
+        failures: share(step.counts.failures()),
+        p50: micros(step.times.percentile(Percentile::P50)),
+        p95: micros(step.times.percentile(Percentile::P95)),
+        p99: micros(step.times.percentile(Percentile::P99)),
+        max: micros(step.times.max()),
         held: match step.held() {
             Held::Yes => "held",
             Held::NotReached => "not reached",

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use replayer::run_log::format::TargetSample;
-use replayer::run_log::reader::ReadError;
+use run_log::format::TargetSample;
+use run_log::reader::ReadError;
 
 use crate::units::{Figure, Unit};
 

@@ -1,9 +1,10 @@
 //! A point a second, for the charts.
 
 use hdrhistogram::Histogram;
-use replayer::run_log::format::LatencyKind;
+use run_log::format::LatencyKind;
 
-use super::times::{self, Recorded, ResponseTimes};
+use figures::{Recorded, ResponseTimes, value_at};
+use scenario::Percentile;
 
 /// Percentiles of one second, in microseconds; none where nothing ended in it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +30,7 @@ impl Default for Points {
             done: Vec::new(),
             second: 0,
             responses: ResponseTimes::default(),
-            session_delay: times::histogram(),
+            session_delay: figures::histogram(),
         }
     }
 }
@@ -41,7 +42,7 @@ impl Points {
             self.second = second;
         }
         match kind {
-            LatencyKind::SessionDelay => times::add(&mut self.session_delay, recorded),
+            LatencyKind::SessionDelay => recorded.add_to(&mut self.session_delay),
             _ => self.responses.add(kind, recorded),
         }
     }
@@ -55,10 +56,11 @@ impl Points {
         if !self.responses.is_empty() || !self.session_delay.is_empty() {
             self.done.push(Point {
                 second: self.second,
-                p50_us: self.responses.percentile(50.0).value,
-                p95_us: self.responses.percentile(95.0).value,
-                p99_us: self.responses.percentile(99.0).value,
-                session_delay_p95_us: times::percentile(&self.session_delay, 95.0).value,
+                p50_us: self.responses.percentile(Percentile::P50).value,
+                p95_us: self.responses.percentile(Percentile::P95).value,
+                p99_us: self.responses.percentile(Percentile::P99).value,
+                session_delay_p95_us: value_at(&self.session_delay, Percentile::P95)
+                    .map(|us| us as f64),
             });
         }
         self.responses.clear();

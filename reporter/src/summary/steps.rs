@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use replayer::run_log::format::Second;
-use replayer::scenario::{Axis, Load, Metric};
+use run_log::timeline::Second;
+use scenario::{Axis, Load, Metric, Percentile};
 
-use super::{Counts, ResponseTimes};
-use crate::units::Figure;
+use figures::{Counts, Reading, ResponseTimes};
 
 /// A step whose p95 is above this is not held, however few of its requests fail.
 pub(super) const LATENCY_GONE_US: f64 = 1_000_000.0;
@@ -39,7 +38,7 @@ pub enum Held {
 impl Step {
     pub fn held(&self) -> Held {
         let failures = self.counts.failures().value;
-        match (failures, self.times.percentile(95.0).value) {
+        match (failures, self.times.percentile(Percentile::P95).value) {
             _ if self.window.is_empty() => Held::NotReached,
             (Some(failures), _) if failures > self.failures_gone => Held::Failures,
             (_, Some(p95)) if p95 > LATENCY_GONE_US => Held::Latency,
@@ -53,8 +52,8 @@ impl Step {
         self.window.end - self.window.start
     }
 
-    pub fn throughput(&self) -> Figure {
-        Figure::rate(self.counts.ok, self.seconds())
+    pub fn throughput(&self) -> Reading {
+        Reading::rate(self.counts.ok(), self.seconds())
     }
 }
 
@@ -83,7 +82,7 @@ pub(super) fn steps(load: &Load, timeline: &[Second]) -> Vec<Step> {
                 .find(|row| in_step.contains(&row.second) && row.users >= users)
                 .map_or(in_step.end, |row| row.second);
             let window = first..in_step.end;
-            let counts = Counts::of(timeline, |second| window.contains(&second));
+            let counts = Counts::of(timeline.iter().filter(|row| window.contains(&row.second)));
             Step { users, window, counts, times: ResponseTimes::default(), failures_gone }
         })
         .collect()

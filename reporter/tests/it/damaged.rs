@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use seeder::exit::Exit;
+use common::exit::Exit;
 
 use crate::report::{Folder, root};
 use crate::synthetic::Synthetic;
@@ -51,7 +51,7 @@ fn damage_in_a_run_directory_names_file_and_line() {
 
 #[test]
 fn a_last_line_that_is_cut_is_dropped_in_a_killed_run_and_an_error_in_a_finished_one() {
-    use replayer::run_log::format::State;
+    use run_log::format::State;
 
     for (state, is_error) in [(State::Running, false), (State::Finished, true)] {
         for file in ["timeline.csv", "latency.hlog", "target.csv"] {

@@ -146,7 +146,7 @@ fn stress_finds_the_last_step_that_was_held_and_how_the_next_one_failed() {
     // Response times grow with the square of the users: 40 ms, 160 ms, 360 ms, 640 ms,
     // by endpoint up to four times that.
     let steps = Synthetic { users: 100, step: 100, seconds: 20, ..Synthetic::of("04-stress") };
-    let profile = replayer::run_log::format::Profile::Quick;
+    let profile = run_log::format::Profile::Quick;
     Synthetic { profile, response_us: 40_000, ..steps }.write(folder.runs());
     folder.fill();
     let figures = folder.figures();

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use replayer::run_log::format::Profile;
+use run_log::format::Profile;
 
 use crate::report::{Folder, root};
 use crate::synthetic::Synthetic;

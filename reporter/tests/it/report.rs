@@ -45,7 +45,7 @@ impl Folder {
     /// The error, as it is shown.
     pub(crate) fn fail(&self) -> (String, Error) {
         let Err(error) = fill(&self.config) else { panic!("it was filled") };
-        (seeder::exit::one_line("reporter", &error), error)
+        (common::exit::one_line("reporter", &error), error)
     }
 
     pub(crate) fn text(&self) -> String {

@@ -1,7 +1,7 @@
 //! What the report says of itself: pending, partial, passed, failed, invalid, quick.
 
-use replayer::run_log::format::{EndedBy, Profile, State, ValidityState};
-use seeder::exit::Exit;
+use common::exit::Exit;
+use run_log::format::{EndedBy, Profile, State, ValidityState};
 
 use crate::report::{Folder, root};
 use crate::synthetic::Synthetic;

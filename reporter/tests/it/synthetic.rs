@@ -8,11 +8,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeZone, Utc};
+use figures::stats::{self, Figures};
 use hdrhistogram::Histogram;
-use replayer::run_log::format::*;
-use replayer::run_log::stats::{Figures, StatsHistoryRow, StatsRow};
-use replayer::run_log::writer::RunWriter;
-use replayer::scenario::{Pacing, Scenario};
+use run_log::format::*;
+use run_log::outcome::{Outcome, Outcomes};
+use run_log::stats::{StatsHistoryRow, StatsRow};
+use run_log::timeline::Second;
+use run_log::writer::RunWriter;
+use scenario::Scenario;
 
 const ENDPOINTS: [&str; 4] =
     ["POST /auth/login", "GET /incidents/active", "GET /alerts/pending", "POST /alerts/ingest"];
@@ -182,14 +185,15 @@ impl<'a> Making<'a> {
         row.ready += 1;
         row.bytes_sent += 300;
         match kind {
-            LatencyKind::Censored => row.timed_out += 1,
+            LatencyKind::Censored => row.outcomes[Outcome::TimedOut] += 1,
             LatencyKind::ResponseFailed => {
+                row.outcomes[Outcome::Completed] += 1;
                 row.failed_status += 1;
                 row.status_5xx += 1;
                 row.bytes_received += 120;
             }
             _ => {
-                row.ok += 1;
+                row.outcomes[Outcome::Completed] += 1;
                 row.status_2xx += 1;
                 row.bytes_received += 900;
             }
@@ -252,9 +256,10 @@ impl<'a> Making<'a> {
         run.ended_by =
             (self.of.state == State::Finished).then(|| self.of.ended_by.clone()).flatten();
         run.elapsed_s = self.of.seconds as f64 + 0.4;
+        let outcomes = [(Outcome::Completed, ok + failed), (Outcome::TimedOut, timed_out)];
         run.totals = Totals {
             planned: self.sent,
-            outcomes: Outcomes { completed: ok + failed, timed_out, ..Outcomes::default() },
+            outcomes: Outcomes::from_iter(outcomes),
             planned_sent: self.sent,
             failed_status: failed,
             bytes_sent: self.sent * 300,
@@ -266,7 +271,7 @@ impl<'a> Making<'a> {
     }
 
     fn tables(&self) -> (Vec<StatsRow>, Vec<FailureRow>, Vec<FidelityRow>) {
-        let (mut stats, mut failures, mut fidelity) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut failures, mut fidelity) = (Vec::new(), Vec::new(), Vec::new());
         for (index, name) in ENDPOINTS.iter().enumerate() {
             let of = |kind| {
                 let tag = Tag { scope: Scope::Endpoint(index), kind };
@@ -288,7 +293,7 @@ impl<'a> Making<'a> {
             }
             let mut completed = of(LatencyKind::ResponseOk);
             completed.add(of(LatencyKind::ResponseFailed)).unwrap();
-            stats.push(StatsRow::new(&Figures {
+            rows.push(stats::row(&Figures {
                 name,
                 requests: ok + failed + censored,
                 failures: failed + censored,
@@ -304,7 +309,7 @@ impl<'a> Making<'a> {
                 same_status_and_shape: 0,
             });
         }
-        (stats, failures, fidelity)
+        (rows, failures, fidelity)
     }
 }
 
@@ -342,11 +347,15 @@ fn digest(letter: char) -> String {
 }
 
 fn run(of: &Synthetic, scenario: &Scenario) -> Run {
-    let load = scenario.load(of.profile);
+    let load = match of.profile {
+        Profile::Full => &scenario.full,
+        Profile::Quick => &scenario.quick,
+    };
     let most = of.users + of.step * ((of.seconds - 1) / 5);
     Run {
         format: FORMAT.to_owned(),
         version: VERSION,
+        minor: 0,
         tool: "replayer 0.1.0".to_owned(),
         state: State::Running,
         started: started(of.hour),

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::manifest::Header;
-use crate::manifest::format::{DatabaseId, PlanSource};
 use crate::plan::{Group, Plan, Table};
+use manifest::Header;
+use manifest::format::{DatabaseId, PlanSource};
 
 /// An earlier apply of a plan of this name to this database.
 pub(crate) struct Earlier {

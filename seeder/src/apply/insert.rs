@@ -12,10 +12,10 @@ use super::lines::{self, Chunk};
 use super::progress::Progress;
 use super::stage::Stage;
 use crate::database::{DatabaseError, SqlError};
-use crate::digest;
 use crate::plan::PlanError;
 use crate::rows::TableRows;
 use crate::schema::quoted_list;
+use common::digest;
 
 /// What becomes of rows that are there and that others have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

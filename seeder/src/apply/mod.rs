@@ -19,14 +19,14 @@ use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{self, Database, DatabaseError, SqlError};
-use crate::digest;
-use crate::manifest::ManifestWriter;
-use crate::manifest::format::{
-    DatabaseId, FORMAT, Header, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
-};
 use crate::plan::{Plan, PlanError};
 use crate::rows::{AccountRows, Engine, TableRows};
 use crate::schema::{self, CycleError, LoadOrder, Schema, SchemaError};
+use common::digest;
+use manifest::ManifestWriter;
+use manifest::format::{
+    DatabaseId, FORMAT, Header, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
+};
 
 pub(crate) use earlier::Earlier;
 pub use insert::Present;
@@ -164,7 +164,7 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
 /// All is done but the last step, which makes it final.
 struct Loaded<'c> {
     transaction: sqlx::Transaction<'c, sqlx::Postgres>,
-    sealed: crate::manifest::SealedManifest,
+    sealed: manifest::SealedManifest,
     header: Header,
     removed: Vec<Removed>,
     tables: Vec<Inserted>,

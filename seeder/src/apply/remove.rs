@@ -8,10 +8,10 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{ApplyError, insert, lines, table_names};
 use crate::database::{DatabaseError, SqlError};
-use crate::nearest;
 use crate::plan::{LoadRows, Plan, PlanError, Which};
 use crate::rows::{Engine, TableRows};
 use crate::schema::{self, ForeignKey, Schema, Table, quoted, quoted_list};
+use common::nearest;
 
 /// SQLSTATE.
 const FOREIGN_KEY_VIOLATION: &str = "23503";

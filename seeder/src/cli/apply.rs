@@ -11,7 +11,7 @@ use super::place::Place;
 use super::{print, print_json};
 use crate::Error;
 use crate::apply::{self, Before, Config, Present, Progress, Sample, Summary};
-use crate::exit::Exit;
+use common::exit::Exit;
 
 /// Load a plan's rows into the database and write the manifest.
 ///

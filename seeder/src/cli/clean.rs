@@ -9,7 +9,7 @@ use super::place::Place;
 use super::{print, print_json};
 use crate::Error;
 use crate::clean::{self, Config, Run};
-use crate::exit::Exit;
+use common::exit::Exit;
 
 /// Remove what apply inserted and what a load has hung on it, and the manifest.
 ///

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::print;
 use crate::Error;
-use crate::cluster::{Cluster, ClusterError, DEFAULT_DIR, Status};
-use crate::exit::Exit;
+use cluster::{Cluster, ClusterError, DEFAULT_DIR, Status};
+use common::exit::Exit;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::exit::Exit;
+use common::exit::Exit;
 
 /// Fills a Postgres database with synthetic people and things, the same rows every time.
 #[derive(Debug, Parser)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::Error;
-use crate::cluster::{Cluster, DEFAULT_DIR};
 use crate::database::Database;
+use cluster::{Cluster, DEFAULT_DIR};
 
 /// The database that is meant.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::place::DatabaseArgs;
 use crate::Error;
 use crate::draft::{self, ROWS};
-use crate::exit::Exit;
+use common::exit::Exit;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -5,8 +5,8 @@ use clap::Args;
 use super::place::Place;
 use super::{print, print_json};
 use crate::Error;
-use crate::exit::Exit;
 use crate::verify::{self, Config, Target, VerifyError};
+use common::exit::Exit;
 
 /// Look whether the rows are there, refer to rows that are there, and accounts can log in.
 ///

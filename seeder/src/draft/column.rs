@@ -216,8 +216,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::generate::{Clock, Generators, Stream};
     use crate::schema::FilledBy;
+    use generate::{Clock, Generators, Stream};
 
     fn column(name: &str, max: usize) -> Column {
         Column {

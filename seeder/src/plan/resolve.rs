@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::typed::{self, Action, At, line};
 use super::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
-use crate::{digest, nearest};
+use common::{digest, nearest};
 
 pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, At> {
     let file = File { text };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::compile::{Place, formula};
 use super::{Engine, Formula, GroupRows, TableRows};
-use crate::manifest::Account;
 use crate::plan::{Cell, Plan, PlanError};
+use manifest::Account;
 
 /// The accounts that the rows of one group are.
 pub struct AccountRows {

@@ -8,9 +8,9 @@ use minijinja::Value;
 use super::context::{GROUP, ROW_NUMBER, RowContext};
 use super::keys::made_key;
 use super::{ColumnRows, Engine, Formula, GroupRows, Source, TableRows, describe, fill};
-use crate::nearest;
 use crate::plan::{self, Cell, Content, Plan, PlanError};
 use crate::schema::{self, FilledBy, Schema, quoted};
+use common::nearest;
 
 pub(super) fn table(
     engine: &'static Engine,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr};
 
-use crate::generate::lock;
+use generate::lock;
 
 /// Names that every expression has besides the columns and constants.
 pub(super) const ROW_NUMBER: &str = "n";

@@ -49,8 +49,8 @@ mod tests {
     use minijinja::Value;
 
     use super::*;
-    use crate::generate::{Clock, Generators, Stream};
     use crate::rows::value::text;
+    use generate::{Clock, Generators, Stream};
 
     #[test]
     fn every_filled_value_fits_its_type() {

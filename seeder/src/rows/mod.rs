@@ -35,10 +35,10 @@ use minijinja::value::Value;
 use minijinja::{Environment, Expression};
 
 use crate::copy;
-use crate::generate::{Clock, Generators, Stream};
 use crate::plan::{Plan, PlanError};
 use crate::schema::{Kind, Schema};
 use context::RowContext;
+use generate::{Clock, Generators, Stream};
 use keys::Keys;
 use password::Passwords;
 use reference::References;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use minijinja::{Error, ErrorKind};
 use sha2::{Digest, Sha256};
 
-use crate::generate::lock;
+use generate::lock;
 
 /// Salts come from seed, plan, password and cost, so that the same plan gives
 /// the same hashes. What these protect are test passwords.

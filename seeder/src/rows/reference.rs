@@ -9,8 +9,8 @@ use rand::RngExt;
 use super::context::{GROUP, ROW_NUMBER, TABLE};
 use super::keys::Keys;
 use super::{GroupRows, TableRows};
-use crate::generate::{Generators, Stream, lock, skewed};
-use crate::nearest;
+use common::nearest;
+use generate::{Generators, Stream, lock, skewed};
 
 /// All rows that may be referred to, compiled a second time: a row of a table
 /// may then refer to another row of it while it is made itself.

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use crate::nearest;
 use crate::schema::Kind;
+use common::nearest;
 
 /// The text of a value, none for NULL; or what is wrong with it.
 pub(super) fn text(kind: &Kind, value: &Value) -> Result<Option<String>, String> {

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::{Column, FilledBy, ForeignKey, Kind, Schema, Table, quoted};
 use crate::database::SqlError;
-use crate::nearest;
+use common::nearest;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {

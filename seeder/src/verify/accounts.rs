@@ -9,10 +9,10 @@ use super::{Config, LoggedIn, LoginError, VerifyError};
 use crate::apply::ApplyError;
 use crate::clean::CleanError;
 use crate::database::DatabaseError;
-use crate::manifest::{Account, each_account};
 use crate::plan::{Accounts, Content, Plan};
 use crate::rows::{GroupRows, TableRows};
 use crate::schema::{Schema, quoted};
+use manifest::{Account, each_account};
 
 /// Accounts of a persona that are tried: so many of the first and of the last.
 const ENDS: usize = 3;

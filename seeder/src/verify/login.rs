@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
 
-use crate::manifest::Account;
-use crate::safety::{self, SafetyError};
+use common::address::{self, SafetyError};
+use manifest::Account;
 
 /// bcrypt at a high cost takes its time.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ impl Target {
         let login = base.join(path).map_err(|_| invalid())?;
         let host = login.host_str().ok_or_else(invalid)?.to_owned();
         let port = login.port_or_known_default().ok_or_else(invalid)?;
-        let addresses = safety::pin(&host, port, allowed)?;
+        let addresses = address::pin(&host, port, allowed)?;
         // An error means that there is a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()

@@ -11,10 +11,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::apply::{self, ApplyError, Compiled, Earlier};
 use crate::clean::{CleanError, manifest_of};
 use crate::database::{self, Database, DatabaseError};
-use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::{ForeignKey, Schema, Table, quoted};
+use common::exit::Exit;
 
 pub use login::{LoginError, Target};
 

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use cluster::testing::TestServer;
+use common::exit::Exit;
+use manifest::Manifest;
 use seeder::apply::{Before, Config, Present, Progress, apply};
-use seeder::cluster::testing::TestServer;
 use seeder::database::Database;
-use seeder::exit::Exit;
-use seeder::manifest::Manifest;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Vigilia, repository};

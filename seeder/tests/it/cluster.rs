@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
-use seeder::cluster::{Cluster, Status};
+use cluster::{Cluster, Status};
 
 /// A cluster of a folder that is stopped and deleted at the end.
 struct Scratch(tempfile::TempDir);

@@ -3,8 +3,8 @@
 
 use std::process::{Command, Stdio};
 
-use seeder::cluster::testing::TestServer;
-use seeder::manifest::Manifest;
+use cluster::testing::TestServer;
+use manifest::Manifest;
 
 use crate::support::{Vigilia, repository};
 

@@ -1,8 +1,8 @@
 //! Schemas that nobody wrote a plan for, and the shipped plan on both forms of
 //! Vigilia's.
 
-use seeder::cluster::testing::TestServer;
-use seeder::manifest::Manifest;
+use cluster::testing::TestServer;
+use manifest::Manifest;
 
 use crate::support::{Output, Vigilia, repository};
 

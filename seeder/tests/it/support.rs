@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use seeder::cluster::testing::{TestDatabase, TestServer};
+use cluster::testing::{TestDatabase, TestServer};
 
 /// A path of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {

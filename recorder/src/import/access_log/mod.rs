@@ -22,11 +22,11 @@ use self::sessions::Sessions;
 use super::{ImportError, Input, Told};
 use crate::correlate::{Rules, endpoint, without_secrets};
 use crate::persona::{MOST_AHEAD_US, Prologue};
-use crate::trace::format::{
+use trace::format::{
     self, Answer, Binding, End, Header, Part, PersonaWeight, Request, Result as Outcome, Source,
     SourceKind,
 };
-use crate::trace::unordered::Unordered;
+use trace::unordered::Unordered;
 
 /// Memory for lines that wait to be sorted.
 const RUN_BYTES: usize = 24 << 20;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use recorder::trace::format::RecordedErrorKind;
+use trace::format::RecordedErrorKind;
 
 use super::peer::{OK, Proxy, Upstream};
 

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use recorder::trace::format::{RecordedErrorKind, Request, Result as Outcome};
 use serde_json::Value;
 use tempfile::TempDir;
+use trace::format::{RecordedErrorKind, Request, Result as Outcome};
 
 use crate::world::{read, recorder, signal, text};
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use recorder::trace::format::Result as Outcome;
+use trace::format::Result as Outcome;
 
 use super::peer::{OK, Proxy, Upstream};
 use crate::world::{good, read, recorder, run, text};

@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use recorder::trace::format::RecordedErrorKind;
+use trace::format::RecordedErrorKind;
 
 use super::peer::{OK, Peer, Proxy, Upstream};
 
@@ -152,7 +152,7 @@ fn large_bodies_pass_and_take_no_memory() {
     let body = proxy.stop().requests.remove(0).body;
     let expected = (MIB as u64) << 20;
     assert!(
-        matches!(body, Some(recorder::trace::format::Body::Truncated { size, .. }) if size == expected),
+        matches!(body, Some(trace::format::Body::Truncated { size, .. }) if size == expected),
         "{body:?}"
     );
 }
@@ -181,9 +181,9 @@ fn requests_wait_for_their_turn_upstream() {
     }
 }
 
-fn total_us(request: &recorder::trace::format::Request) -> u64 {
+fn total_us(request: &trace::format::Request) -> u64 {
     match &request.result {
-        recorder::trace::format::Result::Answer(answer) => answer.total_us,
-        recorder::trace::format::Result::Error(error) => panic!("{error:?}"),
+        trace::format::Result::Answer(answer) => answer.total_us,
+        trace::format::Result::Error(error) => panic!("{error:?}"),
     }
 }

@@ -1,0 +1,13 @@
+//! What all tools say the same way.
+//!
+//! Exit codes and the one line of an error ([`exit`]), where load may go
+//! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
+//! a whole ([`shares`]) and the name that was probably meant ([`nearest`]). Nothing
+//! here opens a connection: that is `common-net`.
+
+pub mod address;
+pub mod digest;
+pub mod encoding;
+pub mod exit;
+pub mod nearest;
+pub mod shares;

@@ -1,0 +1,310 @@
+//! The timed request log (trace), version 1: the types of its lines.
+//!
+//! JSON Lines, plain or zstd by suffix: one [`Header`] line, one [`Request`]
+//! line a request ordered by `at`, one [`End`] line with the counts and the
+//! content's digest. `recorder/FORMAT.md` is the specification.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::shape::Shape;
+
+pub const FORMAT: &str = "timed-request-log";
+/// A reader refuses any other; `1` becomes `1` when the format is frozen.
+pub const VERSION: &str = "1";
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    pub format: String,
+    pub version: String,
+    /// Name and version of the writer, such as `recorder 0.1.0`.
+    pub tool: String,
+    /// Wall clock at `at = 0`; all else is measured by the monotonic clock.
+    pub started: DateTime<Utc>,
+    /// Where the traffic came from; a list, so that merged traces keep theirs.
+    pub sources: Vec<Source>,
+    /// Personas with the weights that replay shares users by.
+    pub personas: Vec<PersonaWeight>,
+    /// Names of the redaction rules in force.
+    pub redaction: Vec<String>,
+    /// Body shapes by the digest that answers refer to. A digest alone could
+    /// not tell whether a shape *fits* another (null fits any type).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shapes: BTreeMap<String, Shape>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    pub kind: SourceKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Digest of the manifest whose accounts took part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// Digest of the input file (personas, HAR, log).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// Scheme, host and port, without credentials. Information only: the
+    /// target of a replay is never taken from the trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    Personas,
+    Proxy,
+    Har,
+    Gor,
+    AccessLog,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PersonaWeight {
+    pub name: String,
+    pub weight: f64,
+}
+
+/// One request and what came back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Unique in the file, stable under cut and merge.
+    pub id: String,
+    /// Microseconds from the start of the recording to the sending.
+    pub at: u64,
+    pub session: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<String>,
+    /// Name of an account of the manifest, never a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The route template, such as `POST /alerts/{id}/acknowledge`.
+    pub name: String,
+    /// HTTP version, `1.1` or `2`.
+    pub http: String,
+    pub method: String,
+    /// Path and query, as sent.
+    pub path: String,
+    /// In order, names in canonical case. Host, Content-Length, Connection and
+    /// Cookie are left out: replay computes them.
+    pub headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bind: Vec<Binding>,
+    /// Requests that must be done before this one, where no value says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// Part of the login.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prologue: bool,
+    pub result: Result,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    Text(String),
+    Base64(String),
+    /// Over the cap: only its size and digest are known, and it cannot be replayed.
+    Truncated {
+        size: u64,
+        sha256: String,
+    },
+}
+
+/// A value in the request that is not a literal: where it goes and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    #[serde(rename = "in")]
+    pub part: Part,
+    /// Byte range in that part as it stands in the file, which the value replaces.
+    /// Secrets leave an empty range; other values stay there as recorded.
+    pub start: usize,
+    pub end: usize,
+    pub from: Origin,
+    #[serde(default, skip_serializing_if = "Encoding::is_raw")]
+    pub encode: Encoding,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    Path,
+    /// Value of the header with this index in `headers`.
+    Header(usize),
+    /// The text, or the decoded bytes of a base64 body.
+    Body,
+}
+
+/// How the value is written into the range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    #[default]
+    Raw,
+    /// Inside a JSON string: escaped, without quotes.
+    Json,
+    /// In a path or query.
+    Percent,
+    /// In an `application/x-www-form-urlencoded` body.
+    Form,
+}
+
+impl Encoding {
+    fn is_raw(&self) -> bool {
+        *self == Self::Raw
+    }
+}
+
+/// Where a bound value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The capture named `name` of the earlier request `of` of this session.
+    Capture { of: String, name: String },
+    /// A field of the user's account.
+    Account(String),
+    /// The time of sending.
+    Clock(ClockFormat),
+    /// An id made by the client: new for each run of the session, the same
+    /// wherever the session used the same `key`.
+    Fresh { key: String, like: FreshId },
+    /// A secret that replay is given from outside.
+    Slot(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClockFormat {
+    /// `2026-11-23T22:00:00.000Z`
+    Rfc3339Millis,
+    /// `2026-11-23T22:00:00Z`
+    Rfc3339Seconds,
+    UnixSeconds,
+    UnixMillis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FreshId {
+    Uuid,
+    /// Decimal digits of this length.
+    Digits(u32),
+    /// Lower-case hexadecimal digits of this length.
+    Hex(u32),
+}
+
+/// What came back, exactly one of the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Result {
+    Answer(Answer),
+    Error(RecordedError),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    pub status: u16,
+    /// From sending to the end of the answer's head, in microseconds.
+    pub header_us: u64,
+    /// From sending to the end of the body, in microseconds.
+    pub total_us: u64,
+    /// Bytes of the body after content decoding.
+    pub size: u64,
+    /// Digest of the body's shape; none for a body that is not JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
+    /// Values that later requests of the session need.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capture: Vec<Capture>,
+    /// The body as text without secrets, where the recording was to keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// Unique in this request.
+    pub name: String,
+    pub from: CaptureFrom,
+    /// The value is a secret, such as a token: never shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub secret: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaptureFrom {
+    Json {
+        /// RFC 6901, indices as recorded.
+        pointer: String,
+        /// The lists that the pointer goes through, outermost first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lists: Vec<ListStep>,
+    },
+    Header(String),
+    /// A path segment of a header that holds a URL, such as Location; counted from its end.
+    #[serde(rename_all = "kebab-case")]
+    HeaderSegment {
+        name: String,
+        from_end: usize,
+    },
+    Cookie(String),
+    /// A form field of an HTML page, by name.
+    Form(String),
+}
+
+/// One list on the way to a captured value, as it was when recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListStep {
+    /// Which reference token of the pointer is the index, from 0.
+    pub token: usize,
+    pub index: usize,
+    pub length: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedError {
+    pub kind: RecordedErrorKind,
+    /// From sending to the failure, in microseconds.
+    pub after_us: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordedErrorKind {
+    Reset,
+    Timeout,
+    ClientGone,
+    StillOpen,
+}
+
+/// The last line, as `{"end":{…}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    pub requests: u64,
+    pub sessions: u64,
+    /// Requests whose result is an error.
+    pub errors: u64,
+    /// Exchanges that were seen and not kept, because the disk was too slow.
+    pub dropped: u64,
+    /// `sha256:…` of all bytes before this line.
+    pub digest: String,
+}
+
+/// The name of a header in canonical case: `content-type` as `Content-Type`.
+pub fn canonical(name: &str) -> String {
+    let mut starts = true;
+    name.chars()
+        .map(|c| {
+            let c = if starts { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            starts = c == '-';
+            c
+        })
+        .collect()
+}

@@ -1,0 +1,290 @@
+//! Reads a trace, one request at a time.
+//!
+//! Order, counts and digest are checked as the lines go by, so a file that was
+//! read to its end without error is the file that was written. Memory: one
+//! line of at most 16 MiB, and the name of each session.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::format::{self, End, Header, Request};
+use super::lines::{END_PREFIX, Line, Lines, json_message};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("cannot read {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} line {line}: {message}", path.display())]
+    Damaged { path: PathBuf, line: u64, message: String },
+    #[error("{} has format {found:?}, expected {:?}", path.display(), format::FORMAT)]
+    Format { path: PathBuf, found: String },
+    #[error(
+        "{} has version {found}, this tool reads {}; use the newer tool that wrote it",
+        path.display(), format::VERSION
+    )]
+    TooNew { path: PathBuf, found: String },
+    #[error(
+        "{} has version {found}, this tool reads {}; record again",
+        path.display(), format::VERSION
+    )]
+    TooOld { path: PathBuf, found: String },
+    /// Everything up to `line` is whole.
+    #[error("{} ends after line {line} without its end line; {}", path.display(), remedy(path))]
+    Incomplete { path: PathBuf, line: u64 },
+}
+
+fn remedy(path: &Path) -> String {
+    if path.extension().is_some_and(|extension| extension == "part") {
+        format!("make a trace of it with: recorder finish {}", path.display())
+    } else {
+        "it was cut off, copy it again or record again".to_owned()
+    }
+}
+
+pub struct TraceReader {
+    path: PathBuf,
+    lines: Lines<Box<dyn BufRead + Send>>,
+    header: Header,
+    digest: Sha256,
+    seen: Seen,
+    end: Option<End>,
+}
+
+impl std::fmt::Debug for TraceReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TraceReader").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Bytes of files that all readers of this process have read so far, for a bar that shows it.
+pub fn bytes_read() -> u64 {
+    BYTES_READ.load(Ordering::Relaxed)
+}
+
+static BYTES_READ: AtomicU64 = AtomicU64::new(0);
+
+struct Counted(File);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        // Relaxed: it is shown, and nothing else is read by it.
+        BYTES_READ.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// What the end line must agree with.
+#[derive(Default)]
+struct Seen {
+    requests: u64,
+    errors: u64,
+    last_at: u64,
+    sessions: HashSet<Box<str>>,
+}
+
+impl TraceReader {
+    /// Opens a trace, plain or (suffix `.zst`) zstd, and reads its header.
+    ///
+    /// # Errors
+    /// When it cannot be read, is not a trace, or has another version.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
+        let file = Counted(File::open(path).map_err(io)?);
+        let input: Box<dyn BufRead + Send> = if is_zstd(path) {
+            Box::new(BufReader::with_capacity(
+                1 << 16,
+                zstd::stream::read::Decoder::new(file).map_err(io)?,
+            ))
+        } else {
+            Box::new(BufReader::with_capacity(1 << 16, file))
+        };
+        Self::from_input(path, input)
+    }
+
+    /// As [`TraceReader::open`], of lines that do not come from a file; `path` is what errors
+    /// call it.
+    ///
+    /// # Errors
+    /// As [`TraceReader::open`].
+    pub fn from_input(path: &Path, input: Box<dyn BufRead + Send>) -> Result<Self, ReadError> {
+        let mut lines = Lines::new(input);
+        let line = lines.next();
+        let header = read_header(path, line, &lines)?;
+        let mut digest = Sha256::new();
+        digest.update(lines.bytes());
+        Ok(Self { path: path.to_owned(), lines, header, digest, seen: Seen::default(), end: None })
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The next request by `at`; none after the last, when all was there as it was written.
+    ///
+    /// # Errors
+    /// When the line is damaged or out of order, or when the file's end is
+    /// missing or does not agree with its content.
+    pub fn next_request(&mut self) -> Result<Option<Request>, ReadError> {
+        if self.end.is_some() {
+            return Ok(None);
+        }
+        match self
+            .lines
+            .next()
+            .map_err(|error| input_error(&self.path, self.lines.number(), error))?
+        {
+            Line::Whole => {}
+            Line::TooLong => return Err(self.damaged("the line is longer than 16 MiB")),
+            Line::Cut | Line::None => {
+                let line = self.lines.number() - 1;
+                return Err(ReadError::Incomplete { path: self.path.clone(), line });
+            }
+        }
+        if self.lines.bytes().starts_with(END_PREFIX) {
+            self.check_end()?;
+            return Ok(None);
+        }
+        let request: Request = self.parse()?;
+        if request.at < self.seen.last_at {
+            return Err(self.damaged("it is not in the order of at"));
+        }
+        self.digest.update(self.lines.bytes());
+        self.seen.add(&request);
+        Ok(Some(request))
+    }
+
+    /// Reads what is left and gives the end line.
+    ///
+    /// # Errors
+    /// As [`TraceReader::next_request`].
+    pub fn finish(mut self) -> Result<End, ReadError> {
+        loop {
+            self.next_request()?;
+            if let Some(end) = self.end {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Number of the line last read, from 1.
+    pub fn line(&self) -> u64 {
+        self.lines.number()
+    }
+
+    fn check_end(&mut self) -> Result<(), ReadError> {
+        let EndLine { end } = self.parse()?;
+        let digest = common::digest::text(&self.digest.clone().finalize());
+        for (what, written, found) in [
+            ("requests", end.requests, self.seen.requests),
+            ("errors", end.errors, self.seen.errors),
+            ("sessions", end.sessions, self.seen.sessions.len() as u64),
+        ] {
+            if written != found {
+                return Err(self.damaged(format!("it counts {written} {what}, there are {found}")));
+            }
+        }
+        if end.digest != digest {
+            return Err(self.damaged("the digest is not that of the lines before it"));
+        }
+        match self.lines.next() {
+            Ok(Line::None) => {}
+            Ok(_) => return Err(self.damaged("something follows the end line")),
+            Err(error) => return Err(input_error(&self.path, self.lines.number(), error)),
+        }
+        self.end = Some(end);
+        Ok(())
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, ReadError> {
+        // Checked once for the line: text in it is not checked again, string by string.
+        let line = std::str::from_utf8(self.lines.bytes())
+            .map_err(|_| self.damaged("the line is not UTF-8"))?;
+        serde_json::from_str(line).map_err(|error| self.damaged(json_message(&error)))
+    }
+
+    fn damaged(&self, message: impl Into<String>) -> ReadError {
+        ReadError::Damaged {
+            path: self.path.clone(),
+            line: self.lines.number(),
+            message: message.into(),
+        }
+    }
+}
+
+impl Seen {
+    fn add(&mut self, request: &Request) {
+        self.requests += 1;
+        self.last_at = request.at;
+        self.errors += u64::from(matches!(request.result, format::Result::Error(_)));
+        if !self.sessions.contains(request.session.as_str()) {
+            self.sessions.insert(request.session.as_str().into());
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct EndLine {
+    end: End,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: String,
+}
+
+/// Of a trace or journal, from what its first line was.
+pub(super) fn read_header<R: BufRead>(
+    path: &Path,
+    line: io::Result<Line>,
+    lines: &Lines<R>,
+) -> Result<Header, ReadError> {
+    let damaged = |message: String| ReadError::Damaged { path: path.to_owned(), line: 1, message };
+    match line.map_err(|error| input_error(path, 1, error))? {
+        Line::Whole => {}
+        Line::None => return Err(damaged("the file is empty".to_owned())),
+        Line::Cut | Line::TooLong => return Err(damaged("not the header of a trace".to_owned())),
+    }
+    let not_a_header =
+        |error| damaged(format!("not the header of a trace: {}", json_message(&error)));
+    let Head { format, version } = serde_json::from_slice(lines.bytes()).map_err(not_a_header)?;
+    if format != format::FORMAT {
+        return Err(ReadError::Format { path: path.to_owned(), found: format });
+    }
+    if version != format::VERSION {
+        let path = path.to_owned();
+        // Any draft but this one, and any major version below, is older.
+        let major = version.parse::<u32>().unwrap_or(0);
+        return Err(if major >= 1 {
+            ReadError::TooNew { path, found: version }
+        } else {
+            ReadError::TooOld { path, found: version }
+        });
+    }
+    serde_json::from_slice(lines.bytes()).map_err(not_a_header)
+}
+
+/// An error of the operating system, or of zstd about the content.
+pub(super) fn input_error(path: &Path, line: u64, source: io::Error) -> ReadError {
+    let path = path.to_owned();
+    if source.raw_os_error().is_some() {
+        ReadError::Io { path, source }
+    } else if source.kind() == io::ErrorKind::UnexpectedEof {
+        ReadError::Incomplete { path, line: line.saturating_sub(1) }
+    } else {
+        ReadError::Damaged { path, line, message: format!("not zstd: {source}") }
+    }
+}
+
+/// Whether a trace of this name is compressed.
+pub(super) fn is_zstd(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "zst")
+}

@@ -1,0 +1,174 @@
+//! Body shapes: what a JSON answer looks like, values aside.
+//!
+//! A shape is the sorted set of (path with indices as `[]`, type). Two shapes
+//! fit when they agree wherever both say something: null fits any type, keys
+//! of list items are united, and an empty list fits any list.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Path to the types seen there, `n b # s {} []` for null, boolean, number,
+/// string, object and list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shape(BTreeMap<String, BTreeSet<Kind>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    #[serde(rename = "n")]
+    Null,
+    #[serde(rename = "b")]
+    Bool,
+    #[serde(rename = "#")]
+    Number,
+    #[serde(rename = "s")]
+    String,
+    #[serde(rename = "{}")]
+    Object,
+    #[serde(rename = "[]")]
+    List,
+}
+
+impl Shape {
+    /// The shape of a parsed JSON value.
+    pub fn of(value: &serde_json::Value) -> Self {
+        let mut shape = Self::default();
+        shape.add(&mut String::new(), value);
+        shape
+    }
+
+    fn add(&mut self, path: &mut String, value: &serde_json::Value) {
+        use serde_json::Value;
+        let kind = match value {
+            Value::Null => Kind::Null,
+            Value::Bool(_) => Kind::Bool,
+            Value::Number(_) => Kind::Number,
+            Value::String(_) => Kind::String,
+            Value::Array(_) => Kind::List,
+            Value::Object(_) => Kind::Object,
+        };
+        match self.0.get_mut(path.as_str()) {
+            Some(kinds) => {
+                kinds.insert(kind);
+            }
+            None => {
+                self.0.insert(path.clone(), BTreeSet::from([kind]));
+            }
+        }
+        let length = path.len();
+        match value {
+            Value::Array(items) => {
+                path.push_str("[]");
+                for item in items {
+                    self.add(path, item);
+                }
+            }
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    path.push('.');
+                    path.push_str(key);
+                    self.add(path, field);
+                    path.truncate(length);
+                }
+            }
+            _ => {}
+        }
+        path.truncate(length);
+    }
+
+    /// Sixteen hexadecimal digits of the SHA-256 of the sorted set.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (path, kinds) in &self.0 {
+            hash.update(path.as_bytes());
+            for kind in kinds {
+                hash.update([0, *kind as u8]);
+            }
+            hash.update([1]);
+        }
+        common::digest::hex(&hash.finalize()[..8])
+    }
+
+    /// Whether the two agree wherever both say something.
+    pub fn fits(&self, other: &Self) -> bool {
+        self.fits_into(other) && other.fits_into(self)
+    }
+
+    /// Every path of `self` stands in `other` with an agreeing type, or lies
+    /// below a list that is empty, or a value that is null, in `other`.
+    fn fits_into(&self, other: &Self) -> bool {
+        self.0.iter().all(|(path, kinds)| match other.0.get(path) {
+            Some(others) => {
+                kinds.contains(&Kind::Null)
+                    || others.contains(&Kind::Null)
+                    || kinds.iter().any(|kind| others.contains(kind))
+            }
+            None => other.is_open_above(path),
+        })
+    }
+
+    /// Whether an ancestor of `path` was null or a list without items here.
+    fn is_open_above(&self, path: &str) -> bool {
+        ancestors(path).any(|ancestor| {
+            self.0.get(ancestor).is_some_and(|kinds| {
+                kinds.contains(&Kind::Null)
+                    || (kinds.contains(&Kind::List)
+                        && !self.0.contains_key(&format!("{ancestor}[]")))
+            })
+        })
+    }
+}
+
+/// Proper prefixes of a path that end where a key or an index begins, longest first.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    (0..path.len())
+        .rev()
+        .filter(move |&i| path.as_bytes()[i] == b'.' || path[i..].starts_with("[]"))
+        .map(move |i| &path[..i])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Shape;
+
+    fn fits(a: &serde_json::Value, b: &serde_json::Value) -> bool {
+        let (a, b) = (Shape::of(a), Shape::of(b));
+        assert_eq!(a.fits(&b), b.fits(&a));
+        a.fits(&b)
+    }
+
+    #[test]
+    fn values_do_not_matter_and_types_do() {
+        assert!(fits(&json!({"a": 1, "b": "x"}), &json!({"a": 2.5, "b": "y"})));
+        assert!(!fits(&json!({"a": 1}), &json!({"a": "1"})));
+        assert!(!fits(&json!({"a": 1}), &json!({"a": 1, "b": 1})));
+    }
+
+    #[test]
+    fn null_fits_any_type_and_an_empty_list_any_list() {
+        assert!(fits(&json!({"a": null}), &json!({"a": {"b": [1]}})));
+        assert!(fits(&json!([]), &json!([{"a": 1}])));
+        assert!(fits(&json!({"l": []}), &json!({"l": [[1], [2]]})));
+        assert!(!fits(&json!([]), &json!({})));
+    }
+
+    #[test]
+    fn keys_of_list_items_are_united() {
+        assert!(fits(&json!([{"a": 1}, {"b": 1}]), &json!([{"a": 1, "b": 1}])));
+        assert_eq!(
+            Shape::of(&json!([{"a": 1}, {"b": 1}])).digest(),
+            Shape::of(&json!([{"b": 2, "a": 1}])).digest()
+        );
+    }
+
+    #[test]
+    fn it_survives_being_written_down() {
+        let shape = Shape::of(&json!({"a": [{"b": null}, {"b": true}], "c": {}}));
+        let text = serde_json::to_string(&shape).unwrap();
+        assert_eq!(serde_json::from_str::<Shape>(&text).unwrap(), shape);
+    }
+}

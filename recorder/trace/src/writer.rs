@@ -1,0 +1,205 @@
+//! Writes a trace from requests that come in order.
+
+use common::digest;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+
+use super::format::{self, End, Header, Request};
+use super::lines::MAX_LINE_BYTES;
+use super::reader::is_zstd;
+
+/// zstd's default: about 10 times smaller, and faster than a disk.
+const ZSTD_LEVEL: i32 = 3;
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("cannot write {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("request {id} is sent at {at} µs, before the one that was written last")]
+    Order { id: String, at: u64 },
+    #[error("request {id} takes {bytes} bytes, more than the 16 MiB of a line")]
+    TooLong { id: String, bytes: usize },
+}
+
+/// A trace being written: a temporary file beside `path` until [`TraceWriter::finish`].
+#[derive(Debug)]
+pub struct TraceWriter {
+    path: PathBuf,
+    temp: NamedTempFile,
+    out: Out,
+    digest: Sha256,
+    last_at: u64,
+    requests: u64,
+    errors: u64,
+    sessions: HashSet<Box<str>>,
+    line: Vec<u8>,
+}
+
+enum Out {
+    Plain(BufWriter<File>),
+    Zstd(zstd::stream::write::Encoder<'static, BufWriter<File>>),
+}
+
+impl std::fmt::Debug for Out {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain",
+            Self::Zstd(_) => "Zstd",
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct EndLine<'a> {
+    end: &'a End,
+}
+
+impl TraceWriter {
+    /// Starts a trace, compressed if the suffix is `.zst`, readable by its owner alone.
+    ///
+    /// # Errors
+    /// When no file can be made in the folder of `path`.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, WriteError> {
+        let open = || -> io::Result<(NamedTempFile, Out)> {
+            let temp = NamedTempFile::new_in(folder(path))?;
+            let file = BufWriter::with_capacity(1 << 16, temp.reopen()?);
+            let out = if is_zstd(path) {
+                let mut encoder = zstd::stream::write::Encoder::new(file, ZSTD_LEVEL)?;
+                encoder.include_checksum(true)?;
+                Out::Zstd(encoder)
+            } else {
+                Out::Plain(file)
+            };
+            Ok((temp, out))
+        };
+        let (temp, out) =
+            open().map_err(|source| WriteError::Io { path: path.to_owned(), source })?;
+        let mut writer = Self {
+            path: path.to_owned(),
+            temp,
+            out,
+            digest: Sha256::new(),
+            last_at: 0,
+            requests: 0,
+            errors: 0,
+            sessions: HashSet::new(),
+            line: Vec::new(),
+        };
+        writer.serialise(header)?;
+        writer.put()?;
+        Ok(writer)
+    }
+
+    /// Adds the next request by `at`.
+    ///
+    /// # Errors
+    /// When it is out of order or too long, or the disk refuses it.
+    pub fn write(&mut self, request: &Request) -> Result<(), WriteError> {
+        if request.at < self.last_at {
+            return Err(WriteError::Order { id: request.id.clone(), at: request.at });
+        }
+        self.serialise(request)?;
+        let is_error = matches!(request.result, format::Result::Error(_));
+        self.count(&request.id, request.at, &request.session, is_error)
+    }
+
+    /// Adds the next request by `at`, of which the line is there already, without its end.
+    pub(super) fn write_line(
+        &mut self,
+        id: &str,
+        at: u64,
+        session: &str,
+        is_error: bool,
+        line: &[u8],
+    ) -> Result<(), WriteError> {
+        self.line.clear();
+        self.line.extend_from_slice(line);
+        self.line.push(b'\n');
+        self.count(id, at, session, is_error)
+    }
+
+    /// Writes the line of a request.
+    fn count(
+        &mut self,
+        id: &str,
+        at: u64,
+        session: &str,
+        is_error: bool,
+    ) -> Result<(), WriteError> {
+        if self.line.len() > MAX_LINE_BYTES {
+            return Err(WriteError::TooLong { id: id.to_owned(), bytes: self.line.len() });
+        }
+        self.put()?;
+        self.last_at = at;
+        self.requests += 1;
+        self.errors += u64::from(is_error);
+        if !self.sessions.contains(session) {
+            self.sessions.insert(session.into());
+        }
+        Ok(())
+    }
+
+    /// Writes the end line and gives the file its name, when it is safe on the disk.
+    ///
+    /// # Errors
+    /// When the disk refuses it.
+    pub fn finish(mut self, dropped: u64) -> Result<End, WriteError> {
+        let end = End {
+            requests: self.requests,
+            sessions: self.sessions.len() as u64,
+            errors: self.errors,
+            dropped,
+            digest: digest::text(&self.digest.clone().finalize()),
+        };
+        self.serialise(&EndLine { end: &end })?;
+        self.put()?;
+        let Self { path, temp, out, .. } = self;
+        let close = || -> io::Result<()> {
+            let mut file = match out {
+                Out::Plain(file) => file,
+                Out::Zstd(encoder) => encoder.finish()?,
+            };
+            file.flush()?;
+            file.get_ref().sync_all()?;
+            temp.persist(&path)?;
+            File::open(folder(&path))?.sync_all()
+        };
+        close().map_err(|source| WriteError::Io { path, source })?;
+        Ok(end)
+    }
+
+    fn serialise(&mut self, value: &impl Serialize) -> Result<(), WriteError> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, value).map_err(|error| self.failed(error.into()))?;
+        self.line.push(b'\n');
+        Ok(())
+    }
+
+    /// Writes the line that was serialised.
+    fn put(&mut self) -> Result<(), WriteError> {
+        self.digest.update(&self.line);
+        let written = match &mut self.out {
+            Out::Plain(out) => out.write_all(&self.line),
+            Out::Zstd(out) => out.write_all(&self.line),
+        };
+        written.map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: io::Error) -> WriteError {
+        WriteError::Io { path: self.path.clone(), source }
+    }
+}
+
+/// The folder that `path` is in.
+pub fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,65 @@
+//! Planned requests of a span of seconds.
+
+use run_log::outcome::{Outcome, Outcomes};
+use run_log::timeline::Second;
+
+use crate::Reading;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    pub ready: u64,
+    pub sent: u64,
+    pub failed_status: u64,
+    pub status_4xx: u64,
+    pub status_5xx: u64,
+    pub outcomes: Outcomes,
+}
+
+impl Counts {
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Second>) -> Self {
+        let mut counts = Self::default();
+        for row in rows {
+            counts.add(row);
+        }
+        counts
+    }
+
+    pub fn add(&mut self, row: &Second) {
+        self.ready += row.ready;
+        self.sent += row.sent;
+        self.failed_status += row.failed_status;
+        self.status_4xx += row.status_4xx;
+        self.status_5xx += row.status_5xx;
+        self.outcomes += row.outcomes;
+    }
+
+    /// Completed with a status that is a success.
+    pub fn ok(&self) -> u64 {
+        self.outcomes[Outcome::Completed] - self.failed_status
+    }
+
+    /// Planned requests that ended.
+    pub fn ended(&self) -> u64 {
+        self.outcomes.sum()
+    }
+
+    /// Not completed, or completed with a failure status.
+    pub fn failed(&self) -> u64 {
+        self.failed_status + self.outcomes.not_completed()
+    }
+
+    pub fn failures(&self) -> Reading {
+        Reading::share(self.failed(), self.ended())
+    }
+
+    /// What failed most, in words, and how often.
+    pub fn main_cause(&self) -> Option<(&'static str, u64)> {
+        let status = if self.status_5xx >= self.status_4xx { "5xx answers" } else { "4xx answers" };
+        let without_answer =
+            Outcome::without_answer().map(|outcome| (outcome.plural(), self.outcomes[outcome]));
+        std::iter::once((status, self.failed_status))
+            .chain(without_answer)
+            .filter(|(_, count)| *count > 0)
+            .max_by_key(|(_, count)| *count)
+    }
+}

@@ -1,0 +1,194 @@
+//! Holds the measured against the expected.
+
+use run_log::format::{self, Judgement};
+use scenario::{Expectation, Metric, Scope};
+
+use crate::{Plateau, Reading};
+
+/// An expectation as it turned out.
+#[derive(Clone, Debug)]
+pub struct Verdict {
+    pub expectation: Expectation,
+    pub result: Judgement,
+    /// In the unit of the expectation's bound.
+    pub measured: Reading,
+    /// Why it is not judged; empty when it is.
+    pub note: String,
+}
+
+/// Judges each expectation on the plateau, in order. Latency is not judged where a bound on
+/// failures is missed: a quick refusal is not a quick service.
+pub fn judge(expectations: &[Expectation], plateau: &Plateau) -> Vec<Verdict> {
+    let mut verdicts: Vec<Verdict> =
+        expectations.iter().map(|expectation| verdict(expectation, plateau)).collect();
+    let missed = |verdict: &&Verdict| {
+        verdict.expectation.metric == Metric::Failures && verdict.result == Judgement::Missed
+    };
+    if let Some(failures) = verdicts.iter().find(missed).map(measured_text) {
+        for verdict in verdicts.iter_mut().filter(|v| v.expectation.metric.is_latency()) {
+            let note = format!("latency is not judged where {failures} of the requests fail");
+            verdict.withhold(&note);
+        }
+    }
+    verdicts
+}
+
+/// One expectation by itself, as `--stop-on` asks.
+pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
+    let measured = measure(expectation, plateau);
+    let (result, note) = match measured.value {
+        None => (Judgement::NotJudged, "nothing was measured"),
+        Some(value) => {
+            let holds = expectation.comparison.holds(value, expectation.bound);
+            // That it is at least this much proves one side only.
+            let is_open = measured.at_least && holds == expectation.comparison.is_upper_bound();
+            match (is_open, holds) {
+                (true, _) => (Judgement::NotJudged, "reaches into requests without an answer"),
+                (false, true) => (Judgement::Met, ""),
+                (false, false) => (Judgement::Missed, ""),
+            }
+        }
+    };
+    Verdict { expectation: expectation.clone(), result, measured, note: note.to_owned() }
+}
+
+/// The figure that an expectation is about: microseconds, a share, events a second, users.
+pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
+    let group = match &expectation.scope {
+        Scope::All => Some(&plateau.all),
+        Scope::Named(name) => plateau.named(name),
+    };
+    let Some(group) = group else { return Reading::NONE };
+    let is_all = expectation.scope == Scope::All;
+    match expectation.metric {
+        Metric::Percentile(percentile) => group.responses.percentile(percentile),
+        Metric::Mean => group.responses.mean(),
+        Metric::Max => group.responses.max(),
+        Metric::Failures if is_all => plateau.counts.failures(),
+        Metric::Failures => group.failures(),
+        Metric::Requests if is_all => plateau.throughput(),
+        Metric::Requests => group.rate(plateau.seconds()),
+        Metric::Users => plateau.sustained_users(),
+    }
+}
+
+impl Verdict {
+    /// Takes the judgement back, and says why.
+    pub fn withhold(&mut self, note: &str) {
+        self.result = Judgement::NotJudged;
+        note.clone_into(&mut self.note);
+    }
+
+    /// As it stands in `run.json`.
+    pub fn record(&self) -> format::Verdict {
+        let measured = match (self.measured.value, self.note.as_str()) {
+            (None, note) => note.to_owned(),
+            (Some(_), "") => measured_text(self),
+            (Some(_), note) => format!("{} ({note})", measured_text(self)),
+        };
+        format::Verdict { expectation: self.expectation.to_string(), result: self.result, measured }
+    }
+}
+
+/// The figure with its unit, to a thousandth of what the bounds are written in.
+fn measured_text(verdict: &Verdict) -> String {
+    let Some(value) = verdict.measured.value else { return "–".to_owned() };
+    let text = match verdict.expectation.metric {
+        Metric::Percentile(_) | Metric::Mean | Metric::Max => format!("{:.1} ms", value / 1e3),
+        Metric::Failures => format!("{:.3} %", value * 100.0),
+        Metric::Requests => format!("{value:.1}/s"),
+        Metric::Users => format!("{value} users"),
+    };
+    if verdict.measured.at_least { format!("≥ {text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+    use run_log::format::{LatencyKind, Scope as TagScope, Tag, Window};
+    use run_log::outcome::Outcome;
+    use run_log::timeline::Second;
+
+    use super::*;
+    use crate::{Names, Recorded};
+
+    /// One judged second: times in microseconds by what became of the requests.
+    fn plateau(requests: &[(LatencyKind, u64, u64)]) -> Plateau {
+        let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
+        let window = Window { start_s: 0, end_s: 100 };
+        let mut plateau = Plateau::new(&names);
+        let mut row = Second { users: 3, ..Second::default() };
+        for (kind, _, count) in requests {
+            let outcome = match kind {
+                LatencyKind::Censored => Outcome::TimedOut,
+                LatencyKind::Lost => Outcome::Reset,
+                _ => Outcome::Completed,
+            };
+            row.outcomes[outcome] += count;
+            row.failed_status += if *kind == LatencyKind::ResponseFailed { *count } else { 0 };
+        }
+        plateau.add_row(window, &row);
+        for (kind, us, count) in requests {
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            histogram.record_n(*us, *count).unwrap();
+            for scope in [TagScope::Endpoint(0), TagScope::Persona(0)] {
+                let tag = Tag { scope, kind: *kind };
+                plateau.add(window, 0, tag, &Recorded::of(&histogram)).unwrap();
+            }
+        }
+        plateau
+    }
+
+    fn judged(expectations: &[&str], plateau: &Plateau) -> Vec<(Judgement, String)> {
+        let expectations: Vec<Expectation> =
+            expectations.iter().map(|text| text.parse().unwrap()).collect();
+        judge(&expectations, plateau)
+            .into_iter()
+            .map(|verdict| (verdict.result, verdict.record().measured))
+            .collect()
+    }
+
+    #[test]
+    fn a_percentile_that_reaches_into_what_was_given_up_is_at_least() {
+        let all = plateau(&[
+            (LatencyKind::ResponseOk, 10_000, 90),
+            (LatencyKind::Censored, 60_000_000, 10),
+        ]);
+        let verdicts = judged(&["p50 < 200ms", "p95 < 200ms", "p95 < 2m", "p95 > 5s"], &all);
+        assert_eq!(verdicts[0].0, Judgement::Met, "it does not reach there");
+        assert_eq!(verdicts[1].0, Judgement::Missed, "at least 60 s is too much already");
+        assert!(verdicts[1].1.starts_with("≥ 6"), "{}", verdicts[1].1);
+        assert_eq!(verdicts[2].0, Judgement::NotJudged, "it may be more");
+        assert_eq!(verdicts[3].0, Judgement::Met, "it is more, however much");
+    }
+
+    #[test]
+    fn latency_is_not_judged_where_too_much_failed_or_nothing_succeeded() {
+        let most_refused = plateau(&[
+            (LatencyKind::ResponseOk, 10_000, 25),
+            (LatencyKind::ResponseFailed, 3_000, 75),
+        ]);
+        let verdicts = judged(&["p95 < 200ms", "failures < 1%"], &most_refused);
+        assert_eq!(verdicts[0].0, Judgement::NotJudged);
+        assert!(verdicts[0].1.contains("75.000 % of the requests fail"), "{}", verdicts[0].1);
+        assert_eq!(verdicts[1], (Judgement::Missed, "75.000 %".to_owned()));
+
+        let none = plateau(&[(LatencyKind::Lost, 1_000, 5)]);
+        assert_eq!(judged(&["p95 < 200ms"], &none)[0].0, Judgement::NotJudged);
+        assert_eq!(judged(&["failures < 1%"], &plateau(&[]))[0].0, Judgement::NotJudged);
+    }
+
+    #[test]
+    fn an_expectation_of_a_name_is_about_that_alone() {
+        let all = plateau(&[(LatencyKind::ResponseOk, 10_000, 40)]);
+        for (expectation, expected) in [
+            ("GET /: requests >= 40/s", Judgement::Met),
+            ("p: mean < 11ms", Judgement::Met),
+            ("GET /: max < 9ms", Judgement::Missed),
+            ("users >= 4", Judgement::Missed),
+            ("GET /elsewhere: p95 < 1s", Judgement::NotJudged),
+        ] {
+            assert_eq!(judged(&[expectation], &all)[0].0, expected, "{expectation}");
+        }
+    }
+}

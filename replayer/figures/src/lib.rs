@@ -1,0 +1,25 @@
+//! Every figure that is judged or printed, and the one judge of them.
+//!
+//! What was recorded in a second ([`Histograms`], or [`Recorded`] from a file) adds up to
+//! [`Group`]s, of which [`Plateau`] holds those that are judged. [`judge`] holds them
+//! against a scenario's expectations, [`validity`] against what a valid measurement is,
+//! and [`conclusion`] says what a run came to. The replayer uses them while it runs, at
+//! its end and in `merge`, the reporter when it reads a run: a figure has one definition.
+
+pub mod conclusion;
+mod counts;
+mod group;
+mod histograms;
+pub mod judge;
+mod plateau;
+mod reading;
+pub mod stats;
+mod times;
+pub mod validity;
+
+pub use counts::Counts;
+pub use group::Group;
+pub use histograms::{Histograms, is_endpoint};
+pub use plateau::{Names, Plateau, UnknownTag};
+pub use reading::Reading;
+pub use times::{Recorded, ResponseTimes, histogram, mean, percentile, value_at};

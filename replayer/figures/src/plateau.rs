@@ -1,0 +1,114 @@
+//! The seconds that are judged.
+
+use run_log::format::{Scope, Tag, Window};
+use run_log::timeline::Second;
+
+use crate::{Counts, Group, Reading, Recorded};
+
+/// Indices to names.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    pub endpoints: Vec<String>,
+    pub personas: Vec<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("tag {0} is of an endpoint or persona that has no name")]
+pub struct UnknownTag(pub Tag);
+
+/// What is judged of a run: for rates and users the seconds of the window; for counts and
+/// latencies everything that ended from its start on, the drain included.
+///
+/// Seconds are added in their order, each with [`Plateau::add_row`] and then, for each tag,
+/// [`Plateau::add`]. The window's end may move forward while a run goes on.
+#[derive(Clone, Debug)]
+pub struct Plateau {
+    /// From the window's start to the end of the run.
+    pub counts: Counts,
+    /// Within the window alone.
+    pub within: Counts,
+    seconds: u64,
+    fewest_users: Option<u64>,
+    /// Of all endpoints.
+    pub all: Group,
+    /// In the order of their indices.
+    pub endpoints: Vec<Group>,
+    /// The same requests by persona.
+    pub personas: Vec<Group>,
+}
+
+impl Plateau {
+    pub fn new(names: &Names) -> Self {
+        let groups = |names: &[String]| names.iter().map(|name| Group::named(name)).collect();
+        Self {
+            counts: Counts::default(),
+            within: Counts::default(),
+            seconds: 0,
+            fewest_users: None,
+            all: Group::named("All"),
+            endpoints: groups(&names.endpoints),
+            personas: groups(&names.personas),
+        }
+    }
+
+    /// Takes in the row of a second.
+    pub fn add_row(&mut self, window: Window, row: &Second) {
+        if row.second < window.start_s {
+            return;
+        }
+        self.counts.add(row);
+        if row.second < window.end_s {
+            self.within.add(row);
+            self.seconds += 1;
+            self.fewest_users = Some(self.fewest_users.map_or(row.users, |u| u.min(row.users)));
+        }
+    }
+
+    /// Takes in what a tag recorded in a second.
+    ///
+    /// # Errors
+    /// When there is no endpoint or persona of that index.
+    pub fn add(
+        &mut self,
+        window: Window,
+        second: u64,
+        tag: Tag,
+        recorded: &Recorded,
+    ) -> Result<(), UnknownTag> {
+        let group = match tag.scope {
+            Scope::Endpoint(index) => self.endpoints.get_mut(index),
+            Scope::Persona(index) => self.personas.get_mut(index),
+        };
+        let group = group.ok_or(UnknownTag(tag))?;
+        if second < window.start_s {
+            return Ok(());
+        }
+        let in_plateau = second < window.end_s;
+        group.add(tag.kind, recorded, in_plateau);
+        // Personas hold the same requests as the endpoints.
+        if let Scope::Endpoint(_) = tag.scope {
+            self.all.add(tag.kind, recorded, in_plateau);
+        }
+        Ok(())
+    }
+
+    /// How many seconds of the window there were.
+    pub fn seconds(&self) -> u64 {
+        self.seconds
+    }
+
+    /// Successes a second within the window.
+    pub fn throughput(&self) -> Reading {
+        Reading::rate(self.within.ok(), self.seconds)
+    }
+
+    /// The fewest users of any second of the window.
+    pub fn sustained_users(&self) -> Reading {
+        self.fewest_users.map_or(Reading::NONE, Reading::count)
+    }
+
+    /// An endpoint, or a persona, by its name.
+    pub fn named(&self, name: &str) -> Option<&Group> {
+        self.endpoints.iter().chain(&self.personas).find(|group| group.name == name)
+    }
+}

@@ -1,0 +1,519 @@
+//! The run directory, version 1: its files and their types.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `run.json` | [`Run`]: state, configuration, digests, validity, totals |
+//! | `latency.hlog` | `HdrHistogram` interval log (V2), a histogram a second and tag |
+//! | `timeline.csv` | [`Second`](crate::timeline::Second): a row a second |
+//! | `stats.csv`, `stats_history.csv` | Locust's columns |
+//! | `failures.csv` | [`FailureRow`]: Locust's columns |
+//! | `errors.jsonl` | [`ErrorSample`]: the first few failing answers an endpoint |
+//! | `fidelity.csv` | [`FidelityRow`]: an endpoint's answers against the recorded ones |
+//! | `target.csv` | [`TargetSample`]: target and database on the same clock |
+//!
+//! Intervals of the log and rows of the timeline are the same seconds: second
+//! `n` is `[n, n+1)` of the monotonic clock from the start of the run, and a
+//! request belongs to the second in which it ended.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcomes;
+
+pub const FORMAT: &str = "replay-run";
+/// Major version: a reader refuses any other.
+pub const VERSION: u32 = 1;
+
+pub const RUN_JSON: &str = "run.json";
+pub const LATENCY_HLOG: &str = "latency.hlog";
+pub const TIMELINE_CSV: &str = "timeline.csv";
+pub const STATS_CSV: &str = "stats.csv";
+pub const STATS_HISTORY_CSV: &str = "stats_history.csv";
+pub const FAILURES_CSV: &str = "failures.csv";
+pub const ERRORS_JSONL: &str = "errors.jsonl";
+pub const FIDELITY_CSV: &str = "fidelity.csv";
+pub const TARGET_CSV: &str = "target.csv";
+
+/// Histograms hold microseconds from 1 µs to 1 h with this many digits.
+pub const SIGNIFICANT_DIGITS: u8 = 3;
+pub const LOWEST_US: u64 = 1;
+pub const HIGHEST_US: u64 = 3_600_000_000;
+
+/// Endpoints with histograms of their own; all further ones share "other".
+pub const MAX_ENDPOINTS: usize = 200;
+
+/// `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub format: String,
+    pub version: u32,
+    /// Additions since the first of this major version: nothing that a reader of an
+    /// earlier one may not pass over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub minor: u32,
+    /// Name and version of the writer, such as `replayer 0.1.0`.
+    pub tool: String,
+    pub state: State,
+    /// Wall clock at second 0.
+    pub started: DateTime<Utc>,
+    /// Length so far, drain included, in seconds of the monotonic clock.
+    pub elapsed_s: f64,
+    pub ended_by: Option<EndedBy>,
+    pub scenario: Option<ScenarioRef>,
+    pub config: Config,
+    pub trace: TraceRef,
+    pub manifest: ManifestRef,
+    pub labels: BTreeMap<String, String>,
+    /// Which part of the plan this is, where several generators share it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    pub host: Host,
+    /// What is judged: seconds `[start_s, end_s)` for rates; for counts and
+    /// latencies everything that ended from `start_s` on, the drain included.
+    pub plateau: Window,
+    /// Index `n` is tag `en`; the last may be "other".
+    pub endpoints: Vec<String>,
+    /// Index `n` is tag `pn`.
+    pub personas: Vec<PersonaRun>,
+    pub totals: Totals,
+    pub lag: Lag,
+    pub validity: Validity,
+    pub fidelity: Fidelity,
+    /// What limits the meaning of the figures, in words for the report.
+    pub limitations: Vec<String>,
+    /// The scenario's expectations as judged on the plateau, in order.
+    pub verdicts: Vec<Verdict>,
+}
+
+fn is_zero(minor: &u32) -> bool {
+    *minor == 0
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Being written, or its writer was killed.
+    Running,
+    Finished,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndedBy {
+    /// The planned duration passed.
+    Duration,
+    /// The plan had no further request.
+    PlanDone,
+    MaxRequests,
+    /// The `--stop-on` condition, as written.
+    StopOn(String),
+    LoginsRefused,
+    Signal(i32),
+}
+
+/// One of several parts of a plan that are replayed at once: `1/3` is the first of three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Shard {
+    /// From 1.
+    pub index: u32,
+    pub of: u32,
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a shard such as 1/3: a number from 1, and how many there are")]
+pub struct ShardError(String);
+
+impl FromStr for Shard {
+    type Err = ShardError;
+
+    fn from_str(text: &str) -> Result<Self, ShardError> {
+        let error = || ShardError(text.to_owned());
+        let (index, of) = text.split_once('/').ok_or_else(error)?;
+        let shard = Self {
+            index: index.parse().map_err(|_| error())?,
+            of: of.parse().map_err(|_| error())?,
+        };
+        if (1..=shard.of).contains(&shard.index) { Ok(shard) } else { Err(error()) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioRef {
+    pub name: String,
+    /// `sha256:…` of the scenario file's bytes.
+    pub digest: String,
+    pub profile: Profile,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    Full,
+    /// Scaled down in users and length: shown, never judged.
+    Quick,
+}
+
+/// When a request was released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pacing {
+    /// By the schedule, whatever the target did.
+    Open,
+    /// After the previous answer and the recorded think time.
+    Closed,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// `http://127.0.0.1:8080`, without credentials.
+    pub target: String,
+    /// Whether generator and target are on the same machine.
+    pub target_is_local: bool,
+    pub pacing: Pacing,
+    pub speed: f64,
+    /// How many, in words: `users 1000`, `clones 3`, `rate AlertIngestion=1000/s`.
+    pub axis: String,
+    /// Peak number of users planned.
+    pub users: u64,
+    pub spawn_rate_per_s: f64,
+    pub duration_s: Option<f64>,
+    pub warmup_s: f64,
+    /// The plan ends with this request, over all shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_requests: Option<u64>,
+    pub threads: u32,
+    pub seed: u64,
+    pub connect_timeout_s: f64,
+    pub request_timeout_s: f64,
+    pub grace_s: f64,
+    pub insecure_tls: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceRef {
+    /// File name without its folder.
+    pub file: String,
+    pub digest: String,
+    pub requests: u64,
+    pub sessions: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestRef {
+    pub digest: String,
+    pub plan: String,
+    pub plan_digest: String,
+    pub seed: u64,
+    pub scale: u32,
+    pub bcrypt_costs: Vec<u32>,
+    pub rows: BTreeMap<String, u64>,
+    pub database: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub os: String,
+    pub kernel: String,
+    pub cpu: String,
+    pub cores: u32,
+    pub memory_bytes: u64,
+}
+
+impl ManifestRef {
+    /// Of a run on data that no manifest tells of.
+    pub fn none() -> Self {
+        Self {
+            digest: "none".to_owned(),
+            plan: "none".to_owned(),
+            plan_digest: "none".to_owned(),
+            seed: 0,
+            scale: 0,
+            bcrypt_costs: Vec::new(),
+            rows: BTreeMap::new(),
+            database: "unknown".to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    pub start_s: u64,
+    pub end_s: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PersonaRun {
+    pub name: String,
+    /// Peak number of users.
+    pub users: u64,
+    pub accounts: u64,
+    /// Most users that one account served.
+    pub users_per_account: u64,
+}
+
+/// The whole run, ramp and drain included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// From an independent walk of the schedule.
+    pub planned: u64,
+    pub outcomes: Outcomes,
+    /// Sent beside the plan, and what the target counts too.
+    pub extra: Extra,
+    /// Planned requests of which at least the first byte was sent.
+    pub planned_sent: u64,
+    /// Of the completed ones, those with a status that counts as failure.
+    pub failed_status: u64,
+    pub rebound: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    pub connections_opened: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extra {
+    pub renewals: u64,
+    pub retries: u64,
+    pub probes: u64,
+}
+
+impl Extra {
+    pub fn sum(&self) -> u64 {
+        self.renewals + self.retries + self.probes
+    }
+}
+
+/// Generator lag (woken − ready) over the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lag {
+    pub p50_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validity {
+    pub state: ValidityState,
+    /// Why it is not valid; empty when it is.
+    pub reasons: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING-KEBAB-CASE")]
+pub enum ValidityState {
+    Valid,
+    Suspect,
+    Invalid,
+}
+
+/// Answers against the recorded ones. Shapes are compared under `--verify` alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fidelity {
+    pub compared: u64,
+    pub same_status: u64,
+    pub shapes_compared: u64,
+    pub same_status_and_shape: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// As the scenario wrote it, such as `p95 < 100ms`.
+    pub expectation: String,
+    pub result: Judgement,
+    /// The measured figure with its unit, or why there is none.
+    pub measured: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judgement {
+    Met,
+    Missed,
+    NotJudged,
+}
+
+/// A line of `errors.jsonl`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorSample {
+    pub second: u64,
+    pub endpoint: String,
+    pub persona: String,
+    /// The outcome, such as `completed` or `timed-out`.
+    pub outcome: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The first bytes of the answer, redacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+/// A row of `failures.csv`, in Locust's columns: whole run, an endpoint and cause a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureRow {
+    #[serde(rename = "Method")]
+    pub method: String,
+    #[serde(rename = "Name")]
+    pub name: String,
+    /// The outcome, or the status of a completed request: `timed-out`, `500`.
+    #[serde(rename = "Error")]
+    pub error: String,
+    #[serde(rename = "Occurrences")]
+    pub occurrences: u64,
+}
+
+/// A row of `fidelity.csv`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FidelityRow {
+    pub endpoint: String,
+    pub compared: u64,
+    pub same_status: u64,
+    pub shapes_compared: u64,
+    pub same_status_and_shape: u64,
+}
+
+/// A row of `target.csv`: long format, so that new metrics need no new column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetSample {
+    pub second: u64,
+    /// Such as `target.cpu_percent`, `target.rss_bytes`,
+    /// `target.requests_total`, `postgres.connections.active`.
+    pub metric: String,
+    pub value: f64,
+}
+
+/// What a tag of the interval log is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    Endpoint(usize),
+    Persona(usize),
+}
+
+/// What a tagged histogram holds, in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LatencyKind {
+    /// Response time (done − ready) of completed requests that succeeded.
+    ResponseOk,
+    /// Response time of completed requests with a failure status.
+    ResponseFailed,
+    /// Elapsed time of requests that timed out or were cut off: their response
+    /// time is longer than this, by an unknown amount.
+    Censored,
+    /// Elapsed time of all other requests without an answer: connect failed,
+    /// reset, TLS failed, unbound, shed, local limit. With it, the first four
+    /// kinds of an endpoint count every planned request of it that ended.
+    Lost,
+    /// Service time (done − first byte sent) of completed requests.
+    Service,
+    /// Waiting for a connection, connecting included.
+    Queue,
+    /// DNS, TCP and TLS of requests that opened a connection.
+    Connect,
+    /// ready − due.
+    SessionDelay,
+    /// Generator lag, woken − ready.
+    Lag,
+}
+
+impl LatencyKind {
+    pub const ALL: [Self; 9] = [
+        Self::ResponseOk,
+        Self::ResponseFailed,
+        Self::Censored,
+        Self::Lost,
+        Self::Service,
+        Self::Queue,
+        Self::Connect,
+        Self::SessionDelay,
+        Self::Lag,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ResponseOk => "response",
+            Self::ResponseFailed => "response_failed",
+            Self::Censored => "censored",
+            Self::Lost => "lost",
+            Self::Service => "service",
+            Self::Queue => "queue",
+            Self::Connect => "connect",
+            Self::SessionDelay => "session_delay",
+            Self::Lag => "lag",
+        }
+    }
+}
+
+/// A tag of the interval log, such as `e3.response` or `p1.service`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag {
+    pub scope: Scope,
+    pub kind: LatencyKind,
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scope {
+            Scope::Endpoint(index) => write!(f, "e{index}.{}", self.kind.name()),
+            Scope::Persona(index) => write!(f, "p{index}.{}", self.kind.name()),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a tag such as e3.response")]
+pub struct TagError(String);
+
+impl FromStr for Tag {
+    type Err = TagError;
+
+    fn from_str(text: &str) -> Result<Self, TagError> {
+        let error = || TagError(text.to_owned());
+        let (scope, kind) = text.split_once('.').ok_or_else(error)?;
+        let kind = LatencyKind::ALL.into_iter().find(|k| k.name() == kind).ok_or_else(error)?;
+        let mut letters = scope.chars();
+        let letter = letters.next().ok_or_else(error)?;
+        let index = letters.as_str().parse().map_err(|_| error())?;
+        let scope = match letter {
+            'e' => Scope::Endpoint(index),
+            'p' => Scope::Persona(index),
+            _ => return Err(error()),
+        };
+        Ok(Self { scope, kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_count_from_one() {
+        for text in ["1/1", "1/3", "3/3"] {
+            assert_eq!(text.parse::<Shard>().unwrap().to_string(), text);
+        }
+        for text in ["", "1", "0/3", "4/3", "1/0", "-1/3", "a/b", "1/3/5"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tags_read_back_as_written() {
+        for kind in LatencyKind::ALL {
+            for scope in [Scope::Endpoint(17), Scope::Persona(0)] {
+                let tag = Tag { scope, kind };
+                assert_eq!(tag.to_string().parse::<Tag>().unwrap(), tag);
+            }
+        }
+        for text in ["", "e.response", "e1", "x1.response", "e1.nothing", "e-1.lag"] {
+            assert!(text.parse::<Tag>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The run directory: what was measured.
+//!
+//! [`format`] has the files and their types, [`outcome`] what may become of a request,
+//! [`timeline`] and [`stats`] the rows of the tables; [`writer`] writes a second at a
+//! time, [`reader`] streams and distrusts.
+
+pub mod format;
+pub mod outcome;
+pub mod reader;
+pub mod stats;
+pub mod timeline;
+pub mod writer;

@@ -1,0 +1,75 @@
+//! The histograms of `latency.hlog`, streamed.
+
+use std::io::Cursor;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+use super::ReadError;
+use super::lines::Lines;
+use crate::format::Tag;
+
+/// What one tag recorded in one second, in microseconds.
+#[derive(Debug)]
+pub struct Interval {
+    pub second: u64,
+    pub tag: Tag,
+    pub histogram: Histogram<u64>,
+}
+
+/// Histograms of `latency.hlog`.
+pub struct Intervals {
+    lines: Lines,
+    deserializer: Deserializer,
+    /// Of the interval last read: seconds may repeat, for other tags, but not go back.
+    second: u64,
+}
+
+impl Intervals {
+    pub(super) fn new(lines: Lines) -> Self {
+        Self { lines, deserializer: Deserializer::new(), second: 0 }
+    }
+
+    fn interval(&mut self) -> Result<Option<Interval>, ReadError> {
+        while self.lines.next()?.is_some() {
+            // None is a comment.
+            let entry = IntervalLogIterator::new(self.lines.bytes()).next();
+            let found = match entry {
+                Some(Ok(LogEntry::Interval(found))) => found,
+                Some(Ok(LogEntry::StartTime(_) | LogEntry::BaseTime(_))) | None => continue,
+                Some(Err(_)) => {
+                    return Err(self.lines.damaged("not a line of an interval log"));
+                }
+            };
+            let text = found.tag().map_or("", |tag| tag.as_str());
+            let tag = text.parse().map_err(|error| self.lines.damaged(format!("{error}")))?;
+            let histogram = STANDARD
+                .decode(found.encoded_histogram())
+                .map_err(|error| error.to_string())
+                .and_then(|bytes| {
+                    let decoded = self.deserializer.deserialize(&mut Cursor::new(bytes));
+                    decoded.map_err(|error| error.to_string())
+                })
+                .map_err(|message| self.lines.damaged(format!("histogram: {message}")))?;
+            let second = found.start_timestamp().as_secs();
+            if second < self.second {
+                let message = format!("second {second} after second {}", self.second);
+                return Err(self.lines.damaged(message));
+            }
+            self.second = second;
+            return Ok(Some(Interval { second, tag, histogram }));
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Intervals {
+    type Item = Result<Interval, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.interval().transpose()
+    }
+}

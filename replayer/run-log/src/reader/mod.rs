@@ -1,0 +1,221 @@
+//! Reads a run directory, one record at a time.
+//!
+//! A killed run is read as far as it got: while `run.json` says that the run is
+//! being written, a last line without its end is left out, and so is a table
+//! that is written at the end of the run. Anything else that is damaged is an
+//! error that names file and line.
+
+mod intervals;
+mod lines;
+
+use std::io;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub use intervals::{Interval, Intervals};
+use lines::{Input, Lines};
+
+use super::format::{
+    self, ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow,
+    LATENCY_HLOG, RUN_JSON, Run, STATS_CSV, TARGET_CSV, TIMELINE_CSV, TargetSample,
+};
+use super::stats::StatsRow;
+use super::timeline::Second;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("no {RUN_JSON} in {}, so it is not a run directory", dir.display())]
+    NotARun { dir: PathBuf },
+    #[error("cannot read {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} line {line}: {message}", path.display())]
+    Damaged { path: PathBuf, line: u64, message: String },
+    #[error("{} has format {found:?}, expected {:?}", path.display(), format::FORMAT)]
+    Format { path: PathBuf, found: String },
+    #[error(
+        "{} has version {found}, this tool reads {}; use the newer tool that wrote it",
+        path.display(), format::VERSION
+    )]
+    TooNew { path: PathBuf, found: u32 },
+    #[error(
+        "{} has version {found}, this tool reads {}; run the scenario again",
+        path.display(), format::VERSION
+    )]
+    TooOld { path: PathBuf, found: u32 },
+}
+
+/// A run directory whose `run.json` was read and checked.
+#[derive(Debug)]
+pub struct RunReader {
+    dir: PathBuf,
+    run: Run,
+}
+
+impl RunReader {
+    /// Reads `run.json` of a run directory.
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or it has another version.
+    pub fn open(dir: &Path) -> Result<Self, ReadError> {
+        let path = dir.join(RUN_JSON);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ReadError::NotARun { dir: dir.to_owned() });
+            }
+            Err(source) => return Err(ReadError::Io { path, source }),
+        };
+        let head: Head = json(&path, 0, &bytes)?;
+        if head.format != format::FORMAT {
+            return Err(ReadError::Format { path, found: head.format });
+        }
+        if head.version > format::VERSION {
+            return Err(ReadError::TooNew { path, found: head.version });
+        }
+        if head.version < format::VERSION {
+            return Err(ReadError::TooOld { path, found: head.version });
+        }
+        Ok(Self { run: json(&path, 0, &bytes)?, dir: dir.to_owned() })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// The rows of `timeline.csv`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or its end is missing.
+    pub fn seconds(&self) -> Result<Rows<Second>, ReadError> {
+        Ok(Rows::new(self.lines(TIMELINE_CSV)?))
+    }
+
+    /// The rows of `failures.csv`.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn failures(&self) -> Result<Rows<FailureRow>, ReadError> {
+        Ok(Rows::new(self.lines(FAILURES_CSV)?))
+    }
+
+    /// The rows of `stats.csv`.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn stats(&self) -> Result<Rows<StatsRow>, ReadError> {
+        Ok(Rows::new(self.lines(STATS_CSV)?))
+    }
+
+    /// The rows of `fidelity.csv`.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn fidelity(&self) -> Result<Rows<FidelityRow>, ReadError> {
+        Ok(Rows::new(self.lines(FIDELITY_CSV)?))
+    }
+
+    /// The rows of `target.csv`.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn target(&self) -> Result<Rows<TargetSample>, ReadError> {
+        Ok(Rows::new(self.lines(TARGET_CSV)?))
+    }
+
+    /// The lines of `errors.jsonl`.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn errors(&self) -> Result<ErrorSamples, ReadError> {
+        Ok(ErrorSamples(self.lines(ERRORS_JSONL)?))
+    }
+
+    /// The histograms of `latency.hlog`, second by second.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn intervals(&self) -> Result<Intervals, ReadError> {
+        Ok(Intervals::new(self.lines(LATENCY_HLOG)?))
+    }
+
+    fn lines(&self, file: &str) -> Result<Lines, ReadError> {
+        Lines::open(self.dir.join(file), self.run.state)
+    }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+fn json<T: DeserializeOwned>(path: &Path, line: u64, bytes: &[u8]) -> Result<T, ReadError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let text = error.to_string();
+        ReadError::Damaged {
+            path: path.to_owned(),
+            line: if line == 0 { error.line() as u64 } else { line },
+            message: text.split(" at line ").next().unwrap_or(&text).to_owned(),
+        }
+    })
+}
+
+/// Rows of a CSV file.
+pub struct Rows<T> {
+    path: PathBuf,
+    rows: csv::DeserializeRecordsIntoIter<Input, T>,
+    row: PhantomData<T>,
+}
+
+impl<T: DeserializeOwned> Rows<T> {
+    fn new(lines: Lines) -> Self {
+        let (path, input) = lines.into_input();
+        let rows = csv::Reader::from_reader(input).into_deserialize();
+        Self { path, rows, row: PhantomData }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Rows<T> {
+    type Item = Result<T, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let line = self.rows.reader().position().line();
+        let row = self.rows.next()?;
+        Some(row.map_err(|error| csv_error(&self.path, line, error)))
+    }
+}
+
+fn csv_error(path: &Path, line: u64, error: csv::Error) -> ReadError {
+    let at = error.position().map_or(line, csv::Position::line);
+    let message = match error.into_kind() {
+        csv::ErrorKind::Io(source) => return ReadError::Io { path: path.to_owned(), source },
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields, expected {expected_len}")
+        }
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        kind => format!("{kind:?}"),
+    };
+    ReadError::Damaged { path: path.to_owned(), line: at, message }
+}
+
+/// Lines of `errors.jsonl`.
+pub struct ErrorSamples(Lines);
+
+impl Iterator for ErrorSamples {
+    type Item = Result<ErrorSample, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.0.next() {
+            Ok(Some(_)) => Some(json(self.0.path(), self.0.number(), self.0.bytes())),
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}

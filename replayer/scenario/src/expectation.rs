@@ -1,0 +1,175 @@
+//! Expectations: figures that a run is judged by.
+//!
+//! `p95 < 100ms`, `failures < 0.1%`, `requests >= 1000/s`, `users >= 10000`,
+//! each with an endpoint or a persona before it where it is about that alone:
+//! `POST /alerts/ingest: p95 < 200ms`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Percentile;
+use super::rate::{ParseError, Rate, Text};
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "Text")]
+pub struct Expectation {
+    pub scope: Scope,
+    pub metric: Metric,
+    pub comparison: Comparison,
+    /// Microseconds, a share from 0 to 1, events a second, or users.
+    pub bound: f64,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    /// An endpoint's or a persona's name.
+    Named(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Response time at this percentile of the successes.
+    Percentile(Percentile),
+    Mean,
+    Max,
+    /// Failed of all planned requests that ended, a share.
+    Failures,
+    /// Successes a second.
+    Requests,
+    /// Users at once, the fewest of any second of the plateau.
+    Users,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Comparison {
+    /// Whether it asks for little.
+    pub const fn is_upper_bound(self) -> bool {
+        matches!(self, Self::Less | Self::AtMost)
+    }
+
+    pub fn holds(self, measured: f64, bound: f64) -> bool {
+        match self {
+            Self::Less => measured < bound,
+            Self::AtMost => measured <= bound,
+            Self::More => measured > bound,
+            Self::AtLeast => measured >= bound,
+        }
+    }
+}
+
+const EXPECTED: &str =
+    "an expectation such as \"p95 < 200ms\", \"failures < 1%\" or \"requests >= 1000/s\"";
+
+impl FromStr for Expectation {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        parse(text).ok_or_else(|| ParseError::new(text, EXPECTED))
+    }
+}
+
+impl TryFrom<Text> for Expectation {
+    type Error = ParseError;
+
+    fn try_from(text: Text) -> Result<Self, ParseError> {
+        text.to_string().parse()
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn parse(text: &str) -> Option<Expectation> {
+    let (scope, rest) = match text.rsplit_once(": ") {
+        Some((name, rest)) => (Scope::Named(name.trim().to_owned()), rest),
+        None => (Scope::All, text),
+    };
+    let mut words = rest.split_whitespace();
+    let metric = metric(words.next()?)?;
+    let comparison = match words.next()? {
+        "<" => Comparison::Less,
+        "<=" => Comparison::AtMost,
+        ">" => Comparison::More,
+        ">=" => Comparison::AtLeast,
+        _ => return None,
+    };
+    let bound = bound(metric, words.next()?)?;
+    let valid = words.next().is_none() && bound.is_finite() && bound >= 0.0;
+    valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
+}
+
+fn metric(word: &str) -> Option<Metric> {
+    Some(match word {
+        "mean" => Metric::Mean,
+        "max" => Metric::Max,
+        "failures" => Metric::Failures,
+        "requests" => Metric::Requests,
+        "users" => Metric::Users,
+        _ => Metric::Percentile(word.strip_prefix('p')?.parse().ok()?),
+    })
+}
+
+impl Metric {
+    /// Whether it is a time, which says nothing where too many requests fail.
+    pub const fn is_latency(self) -> bool {
+        matches!(self, Self::Percentile(_) | Self::Mean | Self::Max)
+    }
+}
+
+fn bound(metric: Metric, word: &str) -> Option<f64> {
+    match metric {
+        Metric::Percentile(_) | Metric::Mean | Metric::Max => {
+            let duration: Duration = humantime::parse_duration(word).ok()?;
+            Some(duration.as_secs_f64() * 1e6)
+        }
+        Metric::Failures => Some(word.strip_suffix('%')?.parse::<f64>().ok()? / 100.0),
+        Metric::Requests => {
+            word.contains('/').then(|| word.parse::<Rate>().ok())?.map(Rate::per_second)
+        }
+        Metric::Users => word.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_its_unit() {
+        let bound = |text: &str| text.parse::<Expectation>().unwrap().bound;
+        assert_eq!(bound("p95 < 100ms"), 100_000.0);
+        assert_eq!(bound("p99.9 <= 1s"), 1_000_000.0);
+        assert_eq!(bound("failures < 0.1%"), 0.001);
+        assert_eq!(bound("requests >= 1000/s"), 1000.0);
+        assert_eq!(bound("users >= 10000"), 10000.0);
+    }
+
+    #[test]
+    fn a_name_before_the_colon_is_the_scope() {
+        let expectation: Expectation = "POST /alerts/ingest: p95 < 200ms".parse().unwrap();
+        assert_eq!(expectation.scope, Scope::Named("POST /alerts/ingest".to_owned()));
+        assert_eq!(expectation.to_string(), "POST /alerts/ingest: p95 < 200ms");
+    }
+
+    #[test]
+    fn what_has_no_unit_or_no_meaning_is_refused() {
+        for text in ["p95 < 100", "p100 < 1s", "failures < 1", "requests > 5", "latency < 1s", ""] {
+            assert!(text.parse::<Expectation>().is_err(), "{text}");
+        }
+    }
+}

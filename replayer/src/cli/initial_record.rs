@@ -1,0 +1,114 @@
+//! `run.json` as far as it is known before the start.
+
+use std::collections::BTreeMap;
+
+use chrono::Utc;
+
+use super::input::{Choices, Ready};
+use super::run::Args;
+use crate::engine::Settings;
+use crate::measure::host;
+use crate::prepare::Prepared;
+use crate::schedule::Schedule;
+use run_log::format::{
+    self, Config, FORMAT, Fidelity, Lag, PersonaRun, Run, ScenarioRef, State, Totals, VERSION,
+    Validity, ValidityState, Window,
+};
+use scenario::{Pacing, Profile, Rate};
+
+/// Of a run that has not begun.
+pub(super) fn initial_record(
+    args: &Args,
+    choices: &Choices,
+    ready: &Ready,
+    schedule: &Schedule,
+    threads: usize,
+    plateau: Window,
+    labels: BTreeMap<String, String>,
+) -> Run {
+    let load = &choices.load;
+    let plan = &ready.plan;
+    Run {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        minor: 0,
+        tool: concat!("replayer ", env!("CARGO_PKG_VERSION")).to_owned(),
+        state: State::Running,
+        started: Utc::now(),
+        elapsed_s: 0.0,
+        ended_by: None,
+        scenario: choices.scenario.as_ref().map(|scenario| ScenarioRef {
+            name: scenario.name.clone(),
+            digest: scenario.digest.clone(),
+            profile: match args.load.profile() {
+                Profile::Full => format::Profile::Full,
+                Profile::Quick => format::Profile::Quick,
+            },
+        }),
+        config: Config {
+            target: args.input.target.to_string(),
+            target_is_local: ready
+                .http
+                .destination
+                .addresses()
+                .iter()
+                .all(|address| address.ip().is_loopback()),
+            pacing: match load.pacing {
+                Pacing::Open => format::Pacing::Open,
+                Pacing::Closed => format::Pacing::Closed,
+            },
+            speed: load.speed.factor(),
+            axis: load.axis.to_string(),
+            users: schedule.users.len() as u64,
+            spawn_rate_per_s: load.spawn_rate.map_or(0.0, Rate::per_second),
+            duration_s: load.duration.map(|duration| duration.as_secs_f64()),
+            warmup_s: load.warmup.as_secs_f64(),
+            max_requests: load.max_requests,
+            threads: u32::try_from(threads).unwrap_or(u32::MAX),
+            seed: args.input.seed,
+            connect_timeout_s: choices.connect_timeout.as_secs_f64(),
+            request_timeout_s: choices.request_timeout.as_secs_f64(),
+            grace_s: choices.grace.as_secs_f64(),
+            insecure_tls: args.input.insecure,
+        },
+        trace: plan.file.clone(),
+        manifest: ready.manifest.clone(),
+        labels,
+        shard: args.shard,
+        host: host(),
+        plateau,
+        endpoints: plan.endpoints.clone(),
+        personas: personas(plan, schedule, &ready.settings),
+        totals: Totals::default(),
+        lag: Lag::default(),
+        validity: Validity { state: ValidityState::Valid, reasons: Vec::new() },
+        fidelity: Fidelity::default(),
+        limitations: ready.limitations.clone(),
+        verdicts: Vec::new(),
+    }
+}
+
+fn personas(plan: &Prepared, schedule: &Schedule, settings: &Settings) -> Vec<PersonaRun> {
+    plan.personas
+        .iter()
+        .zip(&settings.accounts)
+        .enumerate()
+        .map(|(index, (persona, accounts))| PersonaRun {
+            name: persona.name.clone(),
+            users: schedule.shares[index],
+            accounts: accounts.len() as u64,
+            users_per_account: most_of_one(schedule, index, accounts.len() as u64),
+        })
+        .collect()
+}
+
+/// The most users of a persona that take the same account.
+fn most_of_one(schedule: &Schedule, persona: usize, accounts: u64) -> u64 {
+    let mut users: BTreeMap<u64, u64> = BTreeMap::new();
+    for user in schedule.users.iter().filter(|user| user.persona == persona) {
+        if let Some(account) = user.ordinal.checked_rem(accounts) {
+            *users.entry(account).or_default() += 1;
+        }
+    }
+    users.into_values().max().unwrap_or(0)
+}

@@ -1,0 +1,55 @@
+//! The state of the report as a whole.
+
+use figures::conclusion::Conclusion;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Pending,
+    Partial { ran: usize, of: usize },
+    Passed,
+    Failed,
+    Invalid,
+    Quick,
+}
+
+impl Status {
+    pub fn of(conclusions: &[&Conclusion]) -> Self {
+        let of = conclusions.len();
+        let ran = conclusions.iter().filter(|conclusion| conclusion.is_complete()).count();
+        let any = |wanted: fn(&Conclusion) -> bool| {
+            conclusions.iter().any(|conclusion| wanted(conclusion))
+        };
+        if ran < of {
+            let touched =
+                ran > 0 || any(|conclusion| matches!(conclusion, Conclusion::Incomplete(_)));
+            return if touched { Self::Partial { ran, of } } else { Self::Pending };
+        }
+        // One quick run, and the whole cannot be told to have passed or failed.
+        if any(|conclusion| *conclusion == Conclusion::Quick) {
+            Self::Quick
+        } else if any(|conclusion| matches!(conclusion, Conclusion::Invalid(_))) {
+            Self::Invalid
+        } else if any(|conclusion| *conclusion == Conclusion::Failed) {
+            Self::Failed
+        } else {
+            Self::Passed
+        }
+    }
+
+    pub const fn is_complete(self) -> bool {
+        !matches!(self, Self::Pending | Self::Partial { .. })
+    }
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pending => f.write_str("PENDING EXECUTION"),
+            Self::Partial { ran, of } => write!(f, "PARTIAL ({ran} of {of})"),
+            Self::Passed => f.write_str("COMPLETE: PASSED"),
+            Self::Failed => f.write_str("COMPLETE: FAILED"),
+            Self::Invalid => f.write_str("COMPLETE: INVALID"),
+            Self::Quick => f.write_str("COMPLETE (QUICK PROFILE)"),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The manifest: who exists and what was inserted.
+
+mod accounts;
+pub mod format;
+mod reader;
+mod writer;
+
+pub use accounts::each_account;
+pub use format::{Account, Header, Manifest};
+pub use reader::{MAX_BYTES, ManifestError};
+pub use writer::{ManifestWriter, SealedManifest};

@@ -1,0 +1,160 @@
+//! Reading a manifest, with distrust.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::format::{FORMAT, Header, Manifest, VERSION};
+
+/// More accounts than a load test has fit in: at scale 1000 the shipped plan's
+/// manifest has a tenth of it.
+pub const MAX_BYTES: u64 = 1 << 30;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("cannot read manifest {}; make it with: seeder apply --manifest {}", path.display(), path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("manifest {} is larger than {MAX_BYTES} bytes", path.display())]
+    TooLarge { path: PathBuf },
+    #[error("{} is not a manifest; make one with: seeder apply --manifest {}", path.display(), path.display())]
+    Parse { path: PathBuf, source: serde_json::Error },
+    #[error("{} is not a manifest but a {found:?}", path.display())]
+    OtherFormat { path: PathBuf, found: String },
+    #[error(
+        "manifest {} has version {found}, newer than {VERSION}, which this tool reads; use the version of the tools that wrote it",
+        path.display()
+    )]
+    TooNew { path: PathBuf, found: u32 },
+    #[error(
+        "manifest {} has version {found}, older than {VERSION}, which this tool reads; make it anew with: seeder apply",
+        path.display()
+    )]
+    TooOld { path: PathBuf, found: u32 },
+    #[error("manifest {} has two accounts named {name:?}", path.display())]
+    SameName { path: PathBuf, name: String },
+}
+
+/// What every version has, so that another one is told as such.
+#[derive(Deserialize)]
+struct Marks {
+    format: String,
+    version: u32,
+}
+
+impl Header {
+    /// Reads everything but the accounts, however many there are, in little memory.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged or of another version.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let open = |source| ManifestError::Read { path: path.into(), source };
+        let parse = |source| ManifestError::Parse { path: path.into(), source };
+        let file = || Ok(BufReader::new(File::open(path).map_err(open)?.take(MAX_BYTES)));
+        let marks: Marks = serde_json::from_reader(file()?).map_err(parse)?;
+        marks.check(path)?;
+        serde_json::from_reader(file()?).map_err(parse)
+    }
+}
+
+impl Marks {
+    fn check(self, path: &Path) -> Result<(), ManifestError> {
+        let path = path.to_owned();
+        match self {
+            Self { format, .. } if format != FORMAT => {
+                Err(ManifestError::OtherFormat { path, found: format })
+            }
+            Self { version, .. } if version > VERSION => {
+                Err(ManifestError::TooNew { path, found: version })
+            }
+            Self { version, .. } if version < VERSION => {
+                Err(ManifestError::TooOld { path, found: version })
+            }
+            Self { .. } => Ok(()),
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// When it cannot be read, is damaged or of another version, or has two
+    /// accounts of one name.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        let text = read_capped(path, MAX_BYTES)?;
+        let parse = |source| ManifestError::Parse { path: path.into(), source };
+        let marks: Marks = serde_json::from_str(&text).map_err(parse)?;
+        marks.check(path)?;
+        let manifest: Self = serde_json::from_str(&text).map_err(parse)?;
+        let mut names = BTreeSet::new();
+        for account in &manifest.accounts {
+            if !names.insert(&account.name) {
+                let name = account.name.clone();
+                return Err(ManifestError::SameName { path: path.into(), name });
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+fn read_capped(path: &Path, cap: u64) -> Result<String, ManifestError> {
+    let read = |source| ManifestError::Read { path: path.into(), source };
+    let mut text = String::new();
+    let file = File::open(path).map_err(read)?;
+    file.take(cap + 1).read_to_string(&mut text).map_err(read)?;
+    if text.len() as u64 > cap {
+        return Err(ManifestError::TooLarge { path: path.into() });
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Manifest, ManifestError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        std::fs::write(&path, text).unwrap();
+        Manifest::read(&path)
+    }
+
+    const GOOD: &str = include_str!("../tests/golden/manifest-1.json");
+
+    /// A file that an earlier build wrote.
+    #[test]
+    fn version_1_is_read() {
+        let manifest = read(GOOD).unwrap();
+        assert_eq!(manifest.header.tables[0].rows, 2);
+        assert_eq!(manifest.accounts[0].fields["email"], "dispatcher1@test.eriop.example");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_line_with_the_remedy() {
+        let twice = GOOD.replace("dispatcher2", "dispatcher1");
+        for (text, expected) in [
+            (GOOD.replace("\"version\": 1", "\"version\": 2"), "version 2, newer than 1"),
+            (GOOD.replace("\"version\": 1", "\"version\": 0"), "version 0, older than 1"),
+            (GOOD.replace("seeder-manifest", "replay-run"), "not a manifest but a \"replay-run\""),
+            (GOOD[..GOOD.len() / 2].to_owned(), "is not a manifest"),
+            (GOOD.replace("\"seed\"", "\"sede\""), "missing field `seed`"),
+            (twice, "two accounts named \"dispatcher1\""),
+            (String::new(), "is not a manifest"),
+        ] {
+            let error = common::exit::one_line("seeder", &read(&text).unwrap_err());
+            assert!(error.contains(expected) && error.contains("manifest.json"), "{error}");
+            assert!(!error.contains("TestPass"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_over_the_cap_is_refused_before_it_is_parsed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        std::fs::write(&path, GOOD).unwrap();
+        assert!(matches!(read_capped(&path, 10), Err(ManifestError::TooLarge { .. })));
+    }
+}
