@@ -84,7 +84,7 @@ impl Verdict {
         let measured = match (self.measured.value, self.note.as_str()) {
             (None, note) => note.to_owned(),
             (Some(_), "") => measured_text(self),
-            (Some(_), note) => format!("{} ({note})", measured_text(self)),
+            (Some(_), note) => format!("{}; {note}", measured_text(self)),
         };
         format::Verdict { expectation: self.expectation.to_string(), result: self.result, measured }
     }

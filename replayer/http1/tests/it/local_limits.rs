@@ -11,7 +11,7 @@ fn running_out_of_descriptors_is_told_as_this_machines_limit() {
     let output = Command::new("sh")
         .args(["-c", "ulimit -n 32 && exec \"$0\" --exact \"$1\" --ignored --nocapture"])
         .arg(std::env::current_exe().unwrap())
-        .arg("send::local_limits::with_few_descriptors")
+        .arg("local_limits::with_few_descriptors")
         .output()
         .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
