@@ -166,6 +166,7 @@ fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) ->
     Header {
         format: format::FORMAT.to_owned(),
         version: format::VERSION.to_owned(),
+        minor: headers.iter().map(|header| header.minor).max().unwrap_or_default(),
         tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
         started,
         sources: headers.iter().flat_map(|header| header.sources.clone()).collect(),

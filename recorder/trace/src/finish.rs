@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::format::{self, End, Header, Request};
-use super::journal::{Aside, JournalError, LateCapture};
-use super::lines::{Line, Lines, json_message};
-use super::reader::{ReadError, input_error, read_header};
+use super::aside::{Aside, LateCapture};
+use super::error::{JournalError, ReadError, WriteError};
+use super::format::{End, Header, RecordedResult, Request};
+use super::header::{input_error, read_header};
+use super::lines::{FoundLine, Lines};
+use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
-use super::writer::{TraceWriter, WriteError, folder};
+use super::unknown;
+use super::writer::TraceWriter;
 
 /// Memory for sorting; larger journals are sorted in runs of this size on the disk.
 pub const RUN_BYTES: usize = 64 << 20;
@@ -44,7 +47,7 @@ impl Known {
         }
     }
 
-    /// Who logs in later was the same before, and what he did before is part of the login.
+    /// Whoever logs in later was the same before, and what came before is part of the login.
     fn tell(&self, request: &mut Request) {
         if request.account.is_none() && self.account.is_some() {
             request.persona.clone_from(&self.persona);
@@ -105,7 +108,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
 
 /// The request of a capture is the one before it, unless it ended without answer.
 fn add_capture(request: &mut Request, late: LateCapture) {
-    if let Request { id, result: format::Result::Answer(answer), .. } = request
+    if let Request { id, result: RecordedResult::Answer(answer), .. } = request
         && *id == late.of
         && answer.capture.iter().all(|capture| capture.name != late.capture.name)
     {
@@ -134,14 +137,18 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut sorter = Sorter::new(temporary, run_bytes);
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
-            Line::Whole => {}
-            Line::None => break None,
-            Line::Cut => break Some(lines.number()),
-            Line::TooLong => return Err(damaged(path, &lines, "the line is longer than 16 MiB")),
+            FoundLine::Whole => {}
+            FoundLine::Nothing => break None,
+            FoundLine::Cut => break Some(lines.number()),
+            FoundLine::TooLong => {
+                return Err(damaged(path, &lines, "the line is longer than 16 MiB"));
+            }
         }
         let bytes = lines.bytes();
-        let aside: [&[u8]; 3] = [b"{\"shape\":", b"{\"capture\":", b"{\"dropped\":"];
-        let key = if aside.iter().any(|start| bytes.starts_with(start)) {
+        let unreadable = |error: &serde_json::Error| {
+            unknown::reason(path, (lines.number(), bytes), header.minor, error)
+        };
+        let key = if Aside::begins(bytes) {
             match serde_json::from_slice(bytes) {
                 Ok(Aside::Shape(shape)) => {
                     shapes.insert(shape.digest(), shape);
@@ -154,7 +161,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                 Ok(Aside::Capture(late)) => {
                     Key { at: late.at, id: late.of, kind: LineKind::Capture }
                 }
-                Err(error) => return Err(damaged(path, &lines, json_message(&error))),
+                Err(error) => return Err(unreadable(&error).into()),
             }
         } else {
             match serde_json::from_slice::<Request>(bytes) {
@@ -162,7 +169,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                     sessions.entry(request.session.clone()).or_default().learn(&request);
                     Key { at: request.at, id: request.id, kind: LineKind::Request }
                 }
-                Err(error) => return Err(damaged(path, &lines, json_message(&error))),
+                Err(error) => return Err(unreadable(&error).into()),
             }
         };
         sorter

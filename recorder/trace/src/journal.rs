@@ -14,14 +14,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::aside::Aside;
+pub use super::aside::LateCapture;
+pub use super::error::JournalError;
+use super::error::WriteError;
 use super::finish::{Finished, RUN_BYTES, finish};
-use super::format::{Capture, Header, Request};
+use super::format::{Header, Request};
 use super::lines::MAX_LINE_BYTES;
-use super::reader::ReadError;
 use super::shape::Shape;
-use super::writer::WriteError;
 
 /// What is written is handed to the kernel after this long, or this many bytes.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(100);
@@ -29,39 +31,6 @@ const FLUSH_BYTES: usize = 64 << 10;
 
 /// All shapes of a recording stand in one line, the header.
 const MAX_SHAPE_BYTES: usize = MAX_LINE_BYTES / 2;
-
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("{} is there already, from a recording that was not finished; make a trace of it with: recorder finish {}", path.display(), path.display())]
-    Exists { path: PathBuf },
-    #[error("{} is not a journal, whose name ends in .part", path.display())]
-    Name { path: PathBuf },
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-/// A capture that is written after its request.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LateCapture {
-    /// The request whose answer it is taken from.
-    pub of: String,
-    /// When that was sent.
-    pub at: u64,
-    #[serde(flatten)]
-    pub capture: Capture,
-}
-
-/// A line of the journal that is neither header nor request.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Aside {
-    Shape(Shape),
-    Capture(LateCapture),
-    /// Exchanges that were seen and not kept, so far.
-    Dropped(u64),
-}
 
 /// A recording under way.
 #[derive(Debug)]
@@ -111,7 +80,7 @@ impl Journal {
             shapes: HashSet::new(),
             shape_bytes: 0,
         };
-        journal.line(header)?;
+        journal.line(&Header { minor: header.lowest_minor(), ..header.clone() })?;
         journal.flush()?;
         Ok(journal)
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Percentile;
+use super::percentile::Percentile;
 use super::rate::{ParseError, Rate, Text};
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

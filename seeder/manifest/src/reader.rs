@@ -132,6 +132,27 @@ mod tests {
         assert_eq!(manifest.accounts[0].fields["email"], "dispatcher1@test.eriop.example");
     }
 
+    /// Of a later minor, which has more fields everywhere.
+    #[test]
+    fn fields_of_a_later_minor_are_passed_over() {
+        let field = r#""colour": {"red": [1]},"#;
+        let newer = GOOD
+            .replacen("\"version\": 1,", &format!("\"version\": 1, \"minor\": 3, {field}"), 1)
+            .replacen("\"table\":", &format!("{field} \"table\":"), 1)
+            .replace("{\"persona\":", &format!("{{{field} \"persona\":"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        std::fs::write(&path, &newer).unwrap();
+        let expected = read(GOOD).unwrap();
+        let read = Manifest::read(&path).unwrap();
+        assert_eq!(read.header, Header { minor: 3, ..expected.header });
+        assert_eq!(read.accounts, expected.accounts);
+        assert_eq!(Header::read(&path).unwrap(), read.header);
+        let mut accounts = Vec::new();
+        crate::each_account(&path, |account| accounts.push(account)).unwrap();
+        assert_eq!(accounts, expected.accounts);
+    }
+
     #[test]
     fn what_is_wrong_is_told_in_one_line_with_the_remedy() {
         let twice = GOOD.replace("dispatcher2", "dispatcher1");
