@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::aside::{Aside, LateCapture};
 use super::error::{JournalError, ReadError, WriteError};
 use super::format::{End, Header, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
+use super::note::{LateCapture, Note};
 use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
 use super::unknown;
@@ -27,16 +27,17 @@ pub struct Finished {
     pub cut_line: Option<u64>,
 }
 
-/// What only a session's later lines say of its earlier ones.
+/// Who a session turned out to be, and until when it was logging in: what only its later
+/// lines say of its earlier ones.
 #[derive(Default)]
-struct Known {
+struct Login {
     persona: Option<String>,
     account: Option<String>,
     /// When the last request of its login was sent.
     prologue: Option<u64>,
 }
 
-impl Known {
+impl Login {
     fn learn(&mut self, request: &Request) {
         if self.account.is_none() && request.account.is_some() {
             self.persona.clone_from(&request.persona);
@@ -88,7 +89,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
                 }
             }
             LineKind::Capture => {
-                let Aside::Capture(late) = serde_json::from_slice(&line).map_err(parse)? else {
+                let Note::Capture(late) = serde_json::from_slice(&line).map_err(parse)? else {
                     continue;
                 };
                 if let Some(request) = &mut waiting {
@@ -119,7 +120,7 @@ fn add_capture(request: &mut Request, late: LateCapture) {
 struct Scanned {
     header: Header,
     sorter: Sorter,
-    sessions: HashMap<String, Known>,
+    sessions: HashMap<String, Login>,
     cut_line: Option<u64>,
     dropped: u64,
 }
@@ -133,7 +134,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut header = read_header(path, first, &lines)?;
     let mut shapes = BTreeMap::new();
     let mut dropped = 0;
-    let mut sessions: HashMap<String, Known> = HashMap::new();
+    let mut sessions: HashMap<String, Login> = HashMap::new();
     let mut sorter = Sorter::new(temporary, run_bytes);
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
@@ -148,17 +149,17 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
         let unreadable = |error: &serde_json::Error| {
             unknown::reason(path, (lines.number(), bytes), header.minor, error)
         };
-        let key = if Aside::begins(bytes) {
+        let key = if Note::begins(bytes) {
             match serde_json::from_slice(bytes) {
-                Ok(Aside::Shape(shape)) => {
+                Ok(Note::Shape(shape)) => {
                     shapes.insert(shape.digest(), shape);
                     continue;
                 }
-                Ok(Aside::Dropped(so_far)) => {
+                Ok(Note::Dropped(so_far)) => {
                     dropped = so_far;
                     continue;
                 }
-                Ok(Aside::Capture(late)) => {
+                Ok(Note::Capture(late)) => {
                     Key { at: late.at, id: late.of, kind: LineKind::Capture }
                 }
                 Err(error) => return Err(unreadable(&error).into()),

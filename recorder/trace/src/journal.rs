@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::aside::Aside;
-pub use super::aside::LateCapture;
 pub use super::error::JournalError;
 use super::error::WriteError;
 use super::finish::{Finished, RUN_BYTES, finish};
 use super::format::{Header, Request};
 use super::lines::MAX_LINE_BYTES;
+pub use super::note::LateCapture;
+use super::note::Note;
 use super::shape::Shape;
 
 /// What is written is handed to the kernel after this long, or this many bytes.
@@ -106,7 +106,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn capture(&mut self, capture: LateCapture) -> Result<(), WriteError> {
-        self.line(&Aside::Capture(capture))?;
+        self.line(&Note::Capture(capture))?;
         self.flush_if_due()
     }
 
@@ -121,7 +121,7 @@ impl Journal {
             return Ok(Some(digest));
         }
         let start = self.buffer.len();
-        self.line(&Aside::Shape(shape))?;
+        self.line(&Note::Shape(shape))?;
         let bytes = self.buffer.len() - start;
         if self.shape_bytes + bytes > MAX_SHAPE_BYTES {
             self.buffer.truncate(start);
@@ -137,7 +137,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn dropped(&mut self, dropped: u64) -> Result<(), WriteError> {
-        self.line(&Aside::Dropped(dropped))?;
+        self.line(&Note::Dropped(dropped))?;
         self.flush_if_due()
     }
 

@@ -4,7 +4,6 @@
 //! trace of it at the end; [`writer`] writes one from requests already in
 //! order, [`unordered`] from any; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
 
-mod aside;
 mod error;
 pub mod finish;
 pub mod form;
@@ -12,6 +11,7 @@ pub mod format;
 mod header;
 pub mod journal;
 mod lines;
+mod note;
 mod paths;
 pub mod pointer;
 pub mod prefix;
@@ -20,5 +20,5 @@ pub mod shape;
 pub mod sort;
 mod unknown;
 pub mod unordered;
-pub mod write;
+pub mod values;
 pub mod writer;

@@ -11,12 +11,12 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 use serde_json::Value;
 
-use super::aside::Aside;
 use super::error::ReadError;
 use super::format::{
     Body, CaptureFrom, ClockFormat, Encoding, FreshId, MINOR, Origin, Part, RecordedResult,
 };
 use super::lines::json_message;
+use super::note::Note;
 
 /// Characters of a name in an error: in a damaged file it may be as long as the line.
 const MAX_NAME: usize = 40;
@@ -48,10 +48,9 @@ struct UnknownKind {
 }
 
 fn in_line(line: &Value) -> Option<UnknownKind> {
-    let is_aside = line.as_object().is_some_and(|fields| fields.len() == 1);
-    let aside = if is_aside { unknown::<Aside>("kind of line", line) } else { None };
-    aside
-        .or_else(|| in_capture(&line["capture"]))
+    let is_note = line.as_object().is_some_and(|fields| fields.len() == 1);
+    let note = if is_note { unknown::<Note>("kind of line", line) } else { None };
+    note.or_else(|| in_capture(&line["capture"]))
         .or_else(|| unknown::<Body>("kind of body", &line["body"]))
         .or_else(|| list(&line["bind"]).find_map(in_binding))
         .or_else(|| unknown::<RecordedResult>("kind of result", &line["result"]))

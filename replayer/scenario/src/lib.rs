@@ -24,6 +24,7 @@ mod load;
 mod percentile;
 mod rate;
 mod stages;
+mod typed;
 
 pub use expectation::{Comparison, Expectation, Metric, Scope};
 pub use file::{Scenario, ScenarioError};

@@ -39,7 +39,7 @@ pub enum ManifestError {
 
 /// What every version has, so that another one is told as such.
 #[derive(Deserialize)]
-struct Marks {
+struct Head {
     format: String,
     version: u32,
 }
@@ -53,13 +53,13 @@ impl Header {
         let open = |source| ManifestError::Read { path: path.into(), source };
         let parse = |source| ManifestError::Parse { path: path.into(), source };
         let file = || Ok(BufReader::new(File::open(path).map_err(open)?.take(MAX_BYTES)));
-        let marks: Marks = serde_json::from_reader(file()?).map_err(parse)?;
-        marks.check(path)?;
+        let head: Head = serde_json::from_reader(file()?).map_err(parse)?;
+        head.check(path)?;
         serde_json::from_reader(file()?).map_err(parse)
     }
 }
 
-impl Marks {
+impl Head {
     fn check(self, path: &Path) -> Result<(), ManifestError> {
         let path = path.to_owned();
         match self {
@@ -86,8 +86,8 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let text = read_capped(path, MAX_BYTES)?;
         let parse = |source| ManifestError::Parse { path: path.into(), source };
-        let marks: Marks = serde_json::from_str(&text).map_err(parse)?;
-        marks.check(path)?;
+        let head: Head = serde_json::from_str(&text).map_err(parse)?;
+        head.check(path)?;
         let manifest: Self = serde_json::from_str(&text).map_err(parse)?;
         let mut names = BTreeSet::new();
         for account in &manifest.accounts {

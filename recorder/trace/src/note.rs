@@ -18,14 +18,14 @@ pub struct LateCapture {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Aside {
+pub(super) enum Note {
     Shape(Shape),
     Capture(LateCapture),
     /// Exchanges that were seen and not kept, so far.
     Dropped(u64),
 }
 
-impl Aside {
+impl Note {
     /// Whether a line is one of these; a request begins with its id.
     pub(super) fn begins(line: &[u8]) -> bool {
         let starts: [&[u8]; 3] = [b"{\"shape\":", b"{\"capture\":", b"{\"dropped\":"];
