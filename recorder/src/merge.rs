@@ -109,7 +109,7 @@ fn prefixes(traces: &[PathBuf], out: &Path) -> Result<BTreeMap<usize, String>, J
     }
     let mut sorted = ids.sorted().map_err(io)?;
     let mut last: Option<(String, Vec<u8>)> = None;
-    while let Some((key, of)) = sorted.next().map_err(io)? {
+    while let Some((key, of)) = sorted.next_line().map_err(io)? {
         if let Some((id, earlier)) = &last
             && *id == key.id
             && *earlier != of

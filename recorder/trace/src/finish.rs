@@ -75,7 +75,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     let mut writer = TraceWriter::create(&trace, &header)?;
     let mut sorted = sorter.sorted().map_err(io)?;
     let mut waiting: Option<Request> = None;
-    while let Some((key, line)) = sorted.next().map_err(io)? {
+    while let Some((key, line)) = sorted.next_line().map_err(io)? {
         // These lines were parsed before: only memory or disk faults make them unreadable.
         let parse = |error: serde_json::Error| io(error.into());
         match key.kind {

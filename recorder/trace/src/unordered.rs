@@ -47,7 +47,7 @@ impl Unordered {
         let io = |source| WriteError::Io { path: self.trace.clone(), source };
         let mut writer = TraceWriter::create(&self.trace, header)?;
         let mut sorted = self.sorter.sorted().map_err(io)?;
-        while let Some((key, record)) = sorted.next().map_err(io)? {
+        while let Some((key, record)) = sorted.next_line().map_err(io)? {
             let length = record[1..NAME].try_into().map_or(0, u32::from_ne_bytes) as usize;
             let (name, line) = record[NAME..].split_at(length);
             let session = String::from_utf8_lossy(name);
