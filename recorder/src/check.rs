@@ -52,7 +52,7 @@ pub fn check(path: &Path, mut report: impl FnMut(Problem)) -> Result<End, ReadEr
     }
     let mut sorted = checker.said.sorted().map_err(io)?;
     let mut known: Option<(String, Definition)> = None;
-    while let Some((key, said)) = sorted.next().map_err(io)? {
+    while let Some((key, said)) = sorted.next_line().map_err(io)? {
         let parse = |error: serde_json::Error| io(error.into());
         if key.kind == LineKind::Request {
             let definition: Definition = serde_json::from_slice(&said).map_err(parse)?;

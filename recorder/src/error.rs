@@ -126,6 +126,7 @@ fn read(error: &ReadError) -> Exit {
         | ReadError::Damaged { .. }
         | ReadError::Format { .. }
         | ReadError::TooNew { .. }
-        | ReadError::TooOld { .. } => Exit::Usage,
+        | ReadError::TooOld { .. }
+        | ReadError::NeedsMinor { .. } => Exit::Usage,
     }
 }

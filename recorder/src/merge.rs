@@ -109,7 +109,7 @@ fn prefixes(traces: &[PathBuf], out: &Path) -> Result<BTreeMap<usize, String>, J
     }
     let mut sorted = ids.sorted().map_err(io)?;
     let mut last: Option<(String, Vec<u8>)> = None;
-    while let Some((key, of)) = sorted.next().map_err(io)? {
+    while let Some((key, of)) = sorted.next_line().map_err(io)? {
         if let Some((id, earlier)) = &last
             && *id == key.id
             && *earlier != of
@@ -166,6 +166,7 @@ fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) ->
     Header {
         format: format::FORMAT.to_owned(),
         version: format::VERSION.to_owned(),
+        minor: headers.iter().map(|header| header.minor).max().unwrap_or_default(),
         tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
         started,
         sources: headers.iter().flat_map(|header| header.sources.clone()).collect(),

@@ -42,6 +42,7 @@ fn write_trace(path: &Path) {
     let header = Header {
         format: FORMAT.into(),
         version: VERSION.into(),
+        minor: 0,
         tool: "test".into(),
         started: chrono::DateTime::UNIX_EPOCH,
         sources: vec![Source {

@@ -51,6 +51,7 @@ pub fn import<F: Format>(
     let header = Header {
         format: format::FORMAT.to_owned(),
         version: format::VERSION.to_owned(),
+        minor: 0,
         tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
         started,
         sources: vec![Source {

@@ -15,7 +15,7 @@ use super::template::{Piece, Reference, Template, as_json};
 use rand::RngExt as _;
 use redact::is_secret_field;
 use trace::format::{Binding, ClockFormat, Encoding, Origin, Part};
-use trace::write::{encode as write, write_clock, write_fresh};
+use trace::values::{encode as write, write_clock, write_fresh};
 
 /// What references are resolved from.
 pub(super) struct Values<'a> {

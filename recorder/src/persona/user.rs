@@ -296,7 +296,7 @@ fn result(received: &Received, capture: Vec<Capture>) -> Outcome {
             body: None,
         }),
         Received::Failed { kind, after, .. } => {
-            Outcome::Error(RecordedError { kind: *kind, after_us: micros(*after) })
+            Outcome::Error(RecordedError { kind: kind.clone(), after_us: micros(*after) })
         }
     }
 }

@@ -186,6 +186,7 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
     Header {
         format: format::FORMAT.to_owned(),
         version: format::VERSION.to_owned(),
+        minor: 0,
         tool: concat!("recorder ", env!("CARGO_PKG_VERSION")).to_owned(),
         started,
         sources: vec![Source {

@@ -6,6 +6,7 @@ mod editing;
 mod goldens;
 mod importing;
 mod memory;
+mod minors;
 mod proxy;
 mod recording;
 mod secrets;

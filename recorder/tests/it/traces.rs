@@ -21,6 +21,7 @@ pub(crate) fn header() -> Header {
     Header {
         format: format::FORMAT.to_owned(),
         version: format::VERSION.to_owned(),
+        minor: 0,
         tool: "recorder test".to_owned(),
         started: "2026-11-23T22:00:00Z".parse().unwrap(),
         sources: vec![Source {

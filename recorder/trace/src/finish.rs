@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::format::{self, End, Header, Request};
-use super::journal::{Aside, JournalError, LateCapture};
-use super::lines::{Line, Lines, json_message};
-use super::reader::{ReadError, input_error, read_header};
+use super::error::{JournalError, ReadError, WriteError};
+use super::format::{End, Header, RecordedResult, Request};
+use super::header::{input_error, read_header};
+use super::lines::{FoundLine, Lines};
+use super::note::{LateCapture, Note};
+use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
-use super::writer::{TraceWriter, WriteError, folder};
+use super::unknown;
+use super::writer::TraceWriter;
 
 /// Memory for sorting; larger journals are sorted in runs of this size on the disk.
 pub const RUN_BYTES: usize = 64 << 20;
@@ -24,16 +27,17 @@ pub struct Finished {
     pub cut_line: Option<u64>,
 }
 
-/// What only a session's later lines say of its earlier ones.
+/// Who a session turned out to be, and until when it was logging in: what only its later
+/// lines say of its earlier ones.
 #[derive(Default)]
-struct Known {
+struct Login {
     persona: Option<String>,
     account: Option<String>,
     /// When the last request of its login was sent.
     prologue: Option<u64>,
 }
 
-impl Known {
+impl Login {
     fn learn(&mut self, request: &Request) {
         if self.account.is_none() && request.account.is_some() {
             self.persona.clone_from(&request.persona);
@@ -44,7 +48,7 @@ impl Known {
         }
     }
 
-    /// Who logs in later was the same before, and what he did before is part of the login.
+    /// Whoever logs in later was the same before, and what came before is part of the login.
     fn tell(&self, request: &mut Request) {
         if request.account.is_none() && self.account.is_some() {
             request.persona.clone_from(&self.persona);
@@ -71,7 +75,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     let mut writer = TraceWriter::create(&trace, &header)?;
     let mut sorted = sorter.sorted().map_err(io)?;
     let mut waiting: Option<Request> = None;
-    while let Some((key, line)) = sorted.next().map_err(io)? {
+    while let Some((key, line)) = sorted.next_line().map_err(io)? {
         // These lines were parsed before: only memory or disk faults make them unreadable.
         let parse = |error: serde_json::Error| io(error.into());
         match key.kind {
@@ -85,7 +89,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
                 }
             }
             LineKind::Capture => {
-                let Aside::Capture(late) = serde_json::from_slice(&line).map_err(parse)? else {
+                let Note::Capture(late) = serde_json::from_slice(&line).map_err(parse)? else {
                     continue;
                 };
                 if let Some(request) = &mut waiting {
@@ -105,7 +109,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
 
 /// The request of a capture is the one before it, unless it ended without answer.
 fn add_capture(request: &mut Request, late: LateCapture) {
-    if let Request { id, result: format::Result::Answer(answer), .. } = request
+    if let Request { id, result: RecordedResult::Answer(answer), .. } = request
         && *id == late.of
         && answer.capture.iter().all(|capture| capture.name != late.capture.name)
     {
@@ -116,7 +120,7 @@ fn add_capture(request: &mut Request, late: LateCapture) {
 struct Scanned {
     header: Header,
     sorter: Sorter,
-    sessions: HashMap<String, Known>,
+    sessions: HashMap<String, Login>,
     cut_line: Option<u64>,
     dropped: u64,
 }
@@ -130,31 +134,35 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut header = read_header(path, first, &lines)?;
     let mut shapes = BTreeMap::new();
     let mut dropped = 0;
-    let mut sessions: HashMap<String, Known> = HashMap::new();
+    let mut sessions: HashMap<String, Login> = HashMap::new();
     let mut sorter = Sorter::new(temporary, run_bytes);
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
-            Line::Whole => {}
-            Line::None => break None,
-            Line::Cut => break Some(lines.number()),
-            Line::TooLong => return Err(damaged(path, &lines, "the line is longer than 16 MiB")),
+            FoundLine::Whole => {}
+            FoundLine::Nothing => break None,
+            FoundLine::Cut => break Some(lines.number()),
+            FoundLine::TooLong => {
+                return Err(damaged(path, &lines, "the line is longer than 16 MiB"));
+            }
         }
         let bytes = lines.bytes();
-        let aside: [&[u8]; 3] = [b"{\"shape\":", b"{\"capture\":", b"{\"dropped\":"];
-        let key = if aside.iter().any(|start| bytes.starts_with(start)) {
+        let unreadable = |error: &serde_json::Error| {
+            unknown::reason(path, (lines.number(), bytes), header.minor, error)
+        };
+        let key = if Note::begins(bytes) {
             match serde_json::from_slice(bytes) {
-                Ok(Aside::Shape(shape)) => {
+                Ok(Note::Shape(shape)) => {
                     shapes.insert(shape.digest(), shape);
                     continue;
                 }
-                Ok(Aside::Dropped(so_far)) => {
+                Ok(Note::Dropped(so_far)) => {
                     dropped = so_far;
                     continue;
                 }
-                Ok(Aside::Capture(late)) => {
+                Ok(Note::Capture(late)) => {
                     Key { at: late.at, id: late.of, kind: LineKind::Capture }
                 }
-                Err(error) => return Err(damaged(path, &lines, json_message(&error))),
+                Err(error) => return Err(unreadable(&error).into()),
             }
         } else {
             match serde_json::from_slice::<Request>(bytes) {
@@ -162,7 +170,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                     sessions.entry(request.session.clone()).or_default().learn(&request);
                     Key { at: request.at, id: request.id, kind: LineKind::Request }
                 }
-                Err(error) => return Err(damaged(path, &lines, json_message(&error))),
+                Err(error) => return Err(unreadable(&error).into()),
             }
         };
         sorter

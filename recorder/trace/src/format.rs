@@ -2,7 +2,12 @@
 //!
 //! JSON Lines, plain or zstd by suffix: one [`Header`] line, one [`Request`]
 //! line a request ordered by `at`, one [`End`] line with the counts and the
-//! content's digest. `recorder/FORMAT.md` is the specification.
+//! content's digest. `recorder/FORMAT.md` is the specification, and says what a
+//! later minor version may add.
+//!
+//! Enums of which an unknown value changes nothing that is sent keep it as `Other`, so
+//! that a trace that is cut or merged still says what it said. All others have no such
+//! variant: a line with an unknown one cannot be read, and [`super::unknown`] says why.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +17,19 @@ use serde::{Deserialize, Serialize};
 use super::shape::Shape;
 
 pub const FORMAT: &str = "timed-request-log";
-/// A reader refuses any other; `1` becomes `1` when the format is frozen.
+/// Major version: a reader refuses any other.
 pub const VERSION: &str = "1";
+/// The latest minor version of which this tool knows every kind.
+pub const MINOR: u32 = 0;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     pub format: String,
     pub version: String,
+    /// Minor version, as it was read. What is written is the lowest that suffices.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub minor: u32,
     /// Name and version of the writer, such as `recorder 0.1.0`.
     pub tool: String,
     /// Wall clock at `at = 0`; all else is measured by the monotonic clock.
@@ -34,6 +44,23 @@ pub struct Header {
     /// not tell whether a shape *fits* another (null fits any type).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub shapes: BTreeMap<String, Shape>,
+}
+
+impl Header {
+    /// The lowest minor version that has everything in a trace with this header.
+    ///
+    /// Every kind that this tool makes has been there since minor 0. A source of another
+    /// kind was carried over from a later trace, and only the minor of that one is known.
+    /// The header comes first, so whatever a later minor adds to requests has to be known
+    /// to its writer before the first of them.
+    pub fn lowest_minor(&self) -> u32 {
+        let is_later = |source: &Source| matches!(source.kind, SourceKind::Other(_));
+        if self.sources.iter().any(is_later) { self.minor } else { 0 }
+    }
+}
+
+fn is_zero(minor: &u32) -> bool {
+    *minor == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,7 +80,7 @@ pub struct Source {
     pub target: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     Personas,
@@ -61,6 +88,9 @@ pub enum SourceKind {
     Har,
     Gor,
     AccessLog,
+    /// Of a later minor version, as it is written there.
+    #[serde(untagged)]
+    Other(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +132,7 @@ pub struct Request {
     /// Part of the login.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prologue: bool,
-    pub result: Result,
+    pub result: RecordedResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,10 +232,13 @@ pub enum FreshId {
 /// What came back, exactly one of the two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Result {
+pub enum RecordedResult {
     Answer(Answer),
     Error(RecordedError),
 }
+
+/// What most of the callers still call it.
+pub type Result = RecordedResult;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
@@ -275,13 +308,16 @@ pub struct RecordedError {
     pub after_us: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordedErrorKind {
     Reset,
     Timeout,
     ClientGone,
     StillOpen,
+    /// Of a later minor version, as it is written there.
+    #[serde(untagged)]
+    Other(String),
 }
 
 /// The last line, as `{"end":{…}}`.

@@ -14,14 +14,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use super::error::JournalError;
+use super::error::WriteError;
 use super::finish::{Finished, RUN_BYTES, finish};
-use super::format::{Capture, Header, Request};
+use super::format::{Header, Request};
 use super::lines::MAX_LINE_BYTES;
-use super::reader::ReadError;
+pub use super::note::LateCapture;
+use super::note::Note;
 use super::shape::Shape;
-use super::writer::WriteError;
 
 /// What is written is handed to the kernel after this long, or this many bytes.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(100);
@@ -29,39 +31,6 @@ const FLUSH_BYTES: usize = 64 << 10;
 
 /// All shapes of a recording stand in one line, the header.
 const MAX_SHAPE_BYTES: usize = MAX_LINE_BYTES / 2;
-
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("{} is there already, from a recording that was not finished; make a trace of it with: recorder finish {}", path.display(), path.display())]
-    Exists { path: PathBuf },
-    #[error("{} is not a journal, whose name ends in .part", path.display())]
-    Name { path: PathBuf },
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Write(#[from] WriteError),
-}
-
-/// A capture that is written after its request.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct LateCapture {
-    /// The request whose answer it is taken from.
-    pub of: String,
-    /// When that was sent.
-    pub at: u64,
-    #[serde(flatten)]
-    pub capture: Capture,
-}
-
-/// A line of the journal that is neither header nor request.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Aside {
-    Shape(Shape),
-    Capture(LateCapture),
-    /// Exchanges that were seen and not kept, so far.
-    Dropped(u64),
-}
 
 /// A recording under way.
 #[derive(Debug)]
@@ -111,7 +80,7 @@ impl Journal {
             shapes: HashSet::new(),
             shape_bytes: 0,
         };
-        journal.line(header)?;
+        journal.line(&Header { minor: header.lowest_minor(), ..header.clone() })?;
         journal.flush()?;
         Ok(journal)
     }
@@ -137,7 +106,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn capture(&mut self, capture: LateCapture) -> Result<(), WriteError> {
-        self.line(&Aside::Capture(capture))?;
+        self.line(&Note::Capture(capture))?;
         self.flush_if_due()
     }
 
@@ -152,7 +121,7 @@ impl Journal {
             return Ok(Some(digest));
         }
         let start = self.buffer.len();
-        self.line(&Aside::Shape(shape))?;
+        self.line(&Note::Shape(shape))?;
         let bytes = self.buffer.len() - start;
         if self.shape_bytes + bytes > MAX_SHAPE_BYTES {
             self.buffer.truncate(start);
@@ -168,7 +137,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn dropped(&mut self, dropped: u64) -> Result<(), WriteError> {
-        self.line(&Aside::Dropped(dropped))?;
+        self.line(&Note::Dropped(dropped))?;
         self.flush_if_due()
     }
 

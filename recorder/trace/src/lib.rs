@@ -4,16 +4,21 @@
 //! trace of it at the end; [`writer`] writes one from requests already in
 //! order, [`unordered`] from any; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
 
+mod error;
 pub mod finish;
 pub mod form;
 pub mod format;
+mod header;
 pub mod journal;
 mod lines;
+mod note;
+mod paths;
 pub mod pointer;
 pub mod prefix;
 pub mod reader;
 pub mod shape;
 pub mod sort;
+mod unknown;
 pub mod unordered;
-pub mod write;
+pub mod values;
 pub mod writer;

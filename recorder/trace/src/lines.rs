@@ -17,14 +17,14 @@ pub(super) struct Lines<R> {
 
 /// What [`Lines::next`] found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum FoundLine {
     /// It stands in [`Lines::bytes`], its end included.
     Whole,
     /// The file ends before the line does.
     Cut,
     TooLong,
-    /// There is no further line.
-    None,
+    /// The file ended with the line before.
+    Nothing,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -32,16 +32,16 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0, buffer: Vec::new() }
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Line> {
+    pub(super) fn next(&mut self) -> io::Result<FoundLine> {
         self.buffer.clear();
         self.number += 1;
         let mut capped = (&mut self.input).take(MAX_LINE_BYTES as u64);
         capped.read_until(b'\n', &mut self.buffer)?;
         Ok(match self.buffer.last() {
-            Some(b'\n') => Line::Whole,
-            Some(_) if self.buffer.len() == MAX_LINE_BYTES => Line::TooLong,
-            Some(_) => Line::Cut,
-            None => Line::None,
+            Some(b'\n') => FoundLine::Whole,
+            Some(_) if self.buffer.len() == MAX_LINE_BYTES => FoundLine::TooLong,
+            Some(_) => FoundLine::Cut,
+            None => FoundLine::Nothing,
         })
     }
 

@@ -14,39 +14,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::format::{self, End, Header, Request};
-use super::lines::{END_PREFIX, Line, Lines, json_message};
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error("cannot read {}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error("{} line {line}: {message}", path.display())]
-    Damaged { path: PathBuf, line: u64, message: String },
-    #[error("{} has format {found:?}, expected {:?}", path.display(), format::FORMAT)]
-    Format { path: PathBuf, found: String },
-    #[error(
-        "{} has version {found}, this tool reads {}; use the newer tool that wrote it",
-        path.display(), format::VERSION
-    )]
-    TooNew { path: PathBuf, found: String },
-    #[error(
-        "{} has version {found}, this tool reads {}; record again",
-        path.display(), format::VERSION
-    )]
-    TooOld { path: PathBuf, found: String },
-    /// Everything up to `line` is whole.
-    #[error("{} ends after line {line} without its end line; {}", path.display(), remedy(path))]
-    Incomplete { path: PathBuf, line: u64 },
-}
-
-fn remedy(path: &Path) -> String {
-    if path.extension().is_some_and(|extension| extension == "part") {
-        format!("make a trace of it with: recorder finish {}", path.display())
-    } else {
-        "it was cut off, copy it again or record again".to_owned()
-    }
-}
+pub use super::error::ReadError;
+use super::format::{End, Header, RecordedResult, Request};
+use super::header::{input_error, read_header};
+use super::lines::{END_PREFIX, FoundLine, Lines, json_message};
+use super::paths::is_zstd;
+use super::unknown;
 
 pub struct TraceReader {
     path: PathBuf,
@@ -141,9 +114,9 @@ impl TraceReader {
             .next()
             .map_err(|error| input_error(&self.path, self.lines.number(), error))?
         {
-            Line::Whole => {}
-            Line::TooLong => return Err(self.damaged("the line is longer than 16 MiB")),
-            Line::Cut | Line::None => {
+            FoundLine::Whole => {}
+            FoundLine::TooLong => return Err(self.damaged("the line is longer than 16 MiB")),
+            FoundLine::Cut | FoundLine::Nothing => {
                 let line = self.lines.number() - 1;
                 return Err(ReadError::Incomplete { path: self.path.clone(), line });
             }
@@ -152,7 +125,7 @@ impl TraceReader {
             self.check_end()?;
             return Ok(None);
         }
-        let request: Request = self.parse()?;
+        let request: Request = self.request()?;
         if request.at < self.seen.last_at {
             return Err(self.damaged("it is not in the order of at"));
         }
@@ -180,7 +153,7 @@ impl TraceReader {
     }
 
     fn check_end(&mut self) -> Result<(), ReadError> {
-        let EndLine { end } = self.parse()?;
+        let EndLine { end } = self.parse()?.map_err(|error| self.damaged(json_message(&error)))?;
         let digest = common::digest::text(&self.digest.clone().finalize());
         for (what, written, found) in [
             ("requests", end.requests, self.seen.requests),
@@ -195,7 +168,7 @@ impl TraceReader {
             return Err(self.damaged("the digest is not that of the lines before it"));
         }
         match self.lines.next() {
-            Ok(Line::None) => {}
+            Ok(FoundLine::Nothing) => {}
             Ok(_) => return Err(self.damaged("something follows the end line")),
             Err(error) => return Err(input_error(&self.path, self.lines.number(), error)),
         }
@@ -203,11 +176,18 @@ impl TraceReader {
         Ok(())
     }
 
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, ReadError> {
+    fn request(&self) -> Result<Request, ReadError> {
+        self.parse()?.map_err(|error| {
+            let line = (self.lines.number(), self.lines.bytes());
+            unknown::reason(&self.path, line, self.header.minor, &error)
+        })
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<serde_json::Result<T>, ReadError> {
         // Checked once for the line: text in it is not checked again, string by string.
         let line = std::str::from_utf8(self.lines.bytes())
             .map_err(|_| self.damaged("the line is not UTF-8"))?;
-        serde_json::from_str(line).map_err(|error| self.damaged(json_message(&error)))
+        Ok(serde_json::from_str(line))
     }
 
     fn damaged(&self, message: impl Into<String>) -> ReadError {
@@ -223,7 +203,7 @@ impl Seen {
     fn add(&mut self, request: &Request) {
         self.requests += 1;
         self.last_at = request.at;
-        self.errors += u64::from(matches!(request.result, format::Result::Error(_)));
+        self.errors += u64::from(matches!(request.result, RecordedResult::Error(_)));
         if !self.sessions.contains(request.session.as_str()) {
             self.sessions.insert(request.session.as_str().into());
         }
@@ -233,58 +213,4 @@ impl Seen {
 #[derive(Deserialize)]
 struct EndLine {
     end: End,
-}
-
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-    version: String,
-}
-
-/// Of a trace or journal, from what its first line was.
-pub(super) fn read_header<R: BufRead>(
-    path: &Path,
-    line: io::Result<Line>,
-    lines: &Lines<R>,
-) -> Result<Header, ReadError> {
-    let damaged = |message: String| ReadError::Damaged { path: path.to_owned(), line: 1, message };
-    match line.map_err(|error| input_error(path, 1, error))? {
-        Line::Whole => {}
-        Line::None => return Err(damaged("the file is empty".to_owned())),
-        Line::Cut | Line::TooLong => return Err(damaged("not the header of a trace".to_owned())),
-    }
-    let not_a_header =
-        |error| damaged(format!("not the header of a trace: {}", json_message(&error)));
-    let Head { format, version } = serde_json::from_slice(lines.bytes()).map_err(not_a_header)?;
-    if format != format::FORMAT {
-        return Err(ReadError::Format { path: path.to_owned(), found: format });
-    }
-    if version != format::VERSION {
-        let path = path.to_owned();
-        // Any draft but this one, and any major version below, is older.
-        let major = version.parse::<u32>().unwrap_or(0);
-        return Err(if major >= 1 {
-            ReadError::TooNew { path, found: version }
-        } else {
-            ReadError::TooOld { path, found: version }
-        });
-    }
-    serde_json::from_slice(lines.bytes()).map_err(not_a_header)
-}
-
-/// An error of the operating system, or of zstd about the content.
-pub(super) fn input_error(path: &Path, line: u64, source: io::Error) -> ReadError {
-    let path = path.to_owned();
-    if source.raw_os_error().is_some() {
-        ReadError::Io { path, source }
-    } else if source.kind() == io::ErrorKind::UnexpectedEof {
-        ReadError::Incomplete { path, line: line.saturating_sub(1) }
-    } else {
-        ReadError::Damaged { path, line, message: format!("not zstd: {source}") }
-    }
-}
-
-/// Whether a trace of this name is compressed.
-pub(super) fn is_zstd(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "zst")
 }

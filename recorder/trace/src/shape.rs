@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 /// string, object and list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Shape(BTreeMap<String, BTreeSet<Kind>>);
+pub struct Shape(BTreeMap<String, BTreeSet<JsonType>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Kind {
+pub enum JsonType {
     #[serde(rename = "n")]
     Null,
     #[serde(rename = "b")]
@@ -42,12 +42,12 @@ impl Shape {
     fn add(&mut self, path: &mut String, value: &serde_json::Value) {
         use serde_json::Value;
         let kind = match value {
-            Value::Null => Kind::Null,
-            Value::Bool(_) => Kind::Bool,
-            Value::Number(_) => Kind::Number,
-            Value::String(_) => Kind::String,
-            Value::Array(_) => Kind::List,
-            Value::Object(_) => Kind::Object,
+            Value::Null => JsonType::Null,
+            Value::Bool(_) => JsonType::Bool,
+            Value::Number(_) => JsonType::Number,
+            Value::String(_) => JsonType::String,
+            Value::Array(_) => JsonType::List,
+            Value::Object(_) => JsonType::Object,
         };
         match self.0.get_mut(path.as_str()) {
             Some(kinds) => {
@@ -101,8 +101,8 @@ impl Shape {
     fn fits_into(&self, other: &Self) -> bool {
         self.0.iter().all(|(path, kinds)| match other.0.get(path) {
             Some(others) => {
-                kinds.contains(&Kind::Null)
-                    || others.contains(&Kind::Null)
+                kinds.contains(&JsonType::Null)
+                    || others.contains(&JsonType::Null)
                     || kinds.iter().any(|kind| others.contains(kind))
             }
             None => other.is_open_above(path),
@@ -113,8 +113,8 @@ impl Shape {
     fn is_open_above(&self, path: &str) -> bool {
         ancestors(path).any(|ancestor| {
             self.0.get(ancestor).is_some_and(|kinds| {
-                kinds.contains(&Kind::Null)
-                    || (kinds.contains(&Kind::List)
+                kinds.contains(&JsonType::Null)
+                    || (kinds.contains(&JsonType::List)
                         && !self.0.contains_key(&format!("{ancestor}[]")))
             })
         })

@@ -76,7 +76,11 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    pub fn next(&mut self) -> io::Result<Option<(Key, Vec<u8>)>> {
+    /// The next line with its key; none after the last.
+    ///
+    /// # Errors
+    /// When a run on the disk cannot be read.
+    pub fn next_line(&mut self) -> io::Result<Option<(Key, Vec<u8>)>> {
         let Some(Reverse((key, index, line))) = self.heads.pop() else { return Ok(None) };
         if let Some((next, line)) = self.runs[index].next()? {
             self.heads.push(Reverse((next, index, line)));

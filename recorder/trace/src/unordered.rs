@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::format::{End, Header, Request, Result as Outcome};
+use super::error::WriteError;
+use super::format::{End, Header, RecordedResult, Request};
+use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
-use super::writer::{TraceWriter, WriteError, folder};
+use super::writer::TraceWriter;
 
 /// Lines beyond `run_bytes` of memory wait on the disk, in temporary files beside the trace.
 pub struct Unordered {
@@ -29,7 +31,7 @@ impl Unordered {
         let name = request.session.as_bytes();
         let length = u32::try_from(name.len()).unwrap_or(u32::MAX);
         self.record.clear();
-        self.record.push(u8::from(matches!(request.result, Outcome::Error(_))));
+        self.record.push(u8::from(matches!(request.result, RecordedResult::Error(_))));
         self.record.extend_from_slice(&length.to_ne_bytes());
         self.record.extend_from_slice(name);
         serde_json::to_writer(&mut self.record, request).map_err(|error| io(error.into()))?;
@@ -45,7 +47,7 @@ impl Unordered {
         let io = |source| WriteError::Io { path: self.trace.clone(), source };
         let mut writer = TraceWriter::create(&self.trace, header)?;
         let mut sorted = self.sorter.sorted().map_err(io)?;
-        while let Some((key, record)) = sorted.next().map_err(io)? {
+        while let Some((key, record)) = sorted.next_line().map_err(io)? {
             let length = record[1..NAME].try_into().map_or(0, u32::from_ne_bytes) as usize;
             let (name, line) = record[NAME..].split_at(length);
             let session = String::from_utf8_lossy(name);

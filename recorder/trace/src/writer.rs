@@ -1,31 +1,23 @@
 //! Writes a trace from requests that come in order.
 
-use common::digest;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use common::digest;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::format::{self, End, Header, Request};
+pub use super::error::WriteError;
+use super::format::{End, Header, RecordedResult, Request};
 use super::lines::MAX_LINE_BYTES;
-use super::reader::is_zstd;
+pub use super::paths::folder;
+use super::paths::is_zstd;
 
 /// zstd's default: about 10 times smaller, and faster than a disk.
 const ZSTD_LEVEL: i32 = 3;
-
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    #[error("cannot write {}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error("request {id} is sent at {at} µs, before the one that was written last")]
-    Order { id: String, at: u64 },
-    #[error("request {id} takes {bytes} bytes, more than the 16 MiB of a line")]
-    TooLong { id: String, bytes: usize },
-}
 
 /// A trace being written: a temporary file beside `path` until [`TraceWriter::finish`].
 #[derive(Debug)]
@@ -91,7 +83,7 @@ impl TraceWriter {
             sessions: HashSet::new(),
             line: Vec::new(),
         };
-        writer.serialise(header)?;
+        writer.serialise(&Header { minor: header.lowest_minor(), ..header.clone() })?;
         writer.put()?;
         Ok(writer)
     }
@@ -105,7 +97,7 @@ impl TraceWriter {
             return Err(WriteError::Order { id: request.id.clone(), at: request.at });
         }
         self.serialise(request)?;
-        let is_error = matches!(request.result, format::Result::Error(_));
+        let is_error = matches!(request.result, RecordedResult::Error(_));
         self.count(&request.id, request.at, &request.session, is_error)
     }
 
@@ -193,13 +185,5 @@ impl TraceWriter {
 
     fn failed(&self, source: io::Error) -> WriteError {
         WriteError::Io { path: self.path.clone(), source }
-    }
-}
-
-/// The folder that `path` is in.
-pub fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }

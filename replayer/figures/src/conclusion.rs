@@ -88,6 +88,9 @@ fn incomplete(run: &Run, judged_s: u64) -> Option<&'static str> {
         (_, State::Running) => Some("its writer was killed or is still at work"),
         (Some(EndedBy::Signal(_)), _) => Some("it was interrupted"),
         (Some(EndedBy::LoginsRefused), _) => Some("the target refused too many logins"),
+        (Some(EndedBy::Other(_)), _) => {
+            Some("it ended for a reason that this version does not know")
+        }
         _ if judged_s == 0 => Some("it ended before all its users were there"),
         _ => None,
     }

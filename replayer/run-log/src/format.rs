@@ -14,6 +14,13 @@
 //! Intervals of the log and rows of the timeline are the same seconds: second
 //! `n` is `[n, n+1)` of the monotonic clock from the start of the run, and a
 //! request belongs to the second in which it ended.
+//!
+//! A later minor version may have more of everything that [`Run::minor`] tells of: files,
+//! fields, columns, metrics, outcomes, tags of the log, and values of the enums here. A
+//! reader passes over what it does not know, and takes an unknown value for the one that
+//! claims least: a state for running, a validity for invalid, a judgement for none, a
+//! profile for quick. How requests were paced is what the figures mean: another
+//! [`Pacing`] is another major version.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +34,8 @@ use crate::outcome::Outcomes;
 pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
+/// The latest minor version of which this tool knows everything, and what it writes.
+pub const MINOR: u32 = 0;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -51,8 +60,8 @@ pub const MAX_ENDPOINTS: usize = 200;
 pub struct Run {
     pub format: String,
     pub version: u32,
-    /// Additions since the first of this major version: nothing that a reader of an
-    /// earlier one may not pass over.
+    /// Counts the additions since the first of this major version, all of which a reader of
+    /// an earlier one may pass over.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub minor: u32,
     /// Name and version of the writer, such as `replayer 0.1.0`.
@@ -96,9 +105,10 @@ fn is_zero(minor: &u32) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Being written, or its writer was killed.
-    Running,
     Finished,
+    /// Being written, or its writer was killed.
+    #[serde(other)]
+    Running,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +123,9 @@ pub enum EndedBy {
     StopOn(String),
     LoginsRefused,
     Signal(i32),
+    /// Of a later minor version, as it is written there.
+    #[serde(untagged)]
+    Other(serde_json::Value),
 }
 
 /// One of several parts of a plan that are replayed at once: `1/3` is the first of three.
@@ -160,6 +173,7 @@ pub struct ScenarioRef {
 pub enum Profile {
     Full,
     /// Scaled down in users and length: shown, never judged.
+    #[serde(other)]
     Quick,
 }
 
@@ -312,6 +326,7 @@ pub struct Validity {
 pub enum ValidityState {
     Valid,
     Suspect,
+    #[serde(other)]
     Invalid,
 }
 
@@ -338,6 +353,7 @@ pub struct Verdict {
 pub enum Judgement {
     Met,
     Missed,
+    #[serde(other)]
     NotJudged,
 }
 
@@ -415,7 +431,8 @@ pub enum LatencyKind {
     Service,
     /// Waiting for a connection, connecting included.
     Queue,
-    /// DNS, TCP and TLS of requests that opened a connection.
+    /// TCP and TLS of requests that opened a connection. The name is resolved once, before
+    /// the run, and is in no request's time.
     Connect,
     /// ready − due.
     SessionDelay,
@@ -467,26 +484,39 @@ impl fmt::Display for Tag {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a tag such as e3.response")]
-pub struct TagError(String);
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TagError {
+    #[error("{0:?} is not a tag such as e3.response")]
+    Malformed(String),
+    /// As a later minor version may have.
+    #[error("the tag {0:?} is of an unknown scope or kind")]
+    Unknown(String),
+}
 
 impl FromStr for Tag {
     type Err = TagError;
 
     fn from_str(text: &str) -> Result<Self, TagError> {
-        let error = || TagError(text.to_owned());
-        let (scope, kind) = text.split_once('.').ok_or_else(error)?;
-        let kind = LatencyKind::ALL.into_iter().find(|k| k.name() == kind).ok_or_else(error)?;
-        let mut letters = scope.chars();
-        let letter = letters.next().ok_or_else(error)?;
-        let index = letters.as_str().parse().map_err(|_| error())?;
-        let scope = match letter {
-            'e' => Scope::Endpoint(index),
-            'p' => Scope::Persona(index),
-            _ => return Err(error()),
+        let malformed = || TagError::Malformed(text.to_owned());
+        let unknown = || TagError::Unknown(text.to_owned());
+        let (scope, name) = text.split_once('.').ok_or_else(malformed)?;
+        let digits = scope.trim_start_matches(|c: char| c.is_ascii_lowercase());
+        let letters = &scope[..scope.len() - digits.len()];
+        let index: usize = digits.parse().map_err(|_| malformed())?;
+        let is_name = |name: &str| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         };
-        Ok(Self { scope, kind })
+        if letters.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) || !is_name(name)
+        {
+            return Err(malformed());
+        }
+        let scope = match letters {
+            "e" => Scope::Endpoint(index),
+            "p" => Scope::Persona(index),
+            _ => return Err(unknown()),
+        };
+        let kind = LatencyKind::ALL.into_iter().find(|kind| kind.name() == name);
+        Ok(Self { scope, kind: kind.ok_or_else(unknown)? })
     }
 }
 
@@ -512,8 +542,41 @@ mod tests {
                 assert_eq!(tag.to_string().parse::<Tag>().unwrap(), tag);
             }
         }
-        for text in ["", "e.response", "e1", "x1.response", "e1.nothing", "e-1.lag"] {
-            assert!(text.parse::<Tag>().is_err(), "{text}");
+        for text in ["", "e.response", "e1", "e1.", "1.lag", "e-1.lag", "e+1.lag", "e1.LAG"] {
+            let error = text.parse::<Tag>().unwrap_err();
+            assert_eq!(error, TagError::Malformed(text.to_owned()));
+        }
+        for text in ["x1.response", "e1.nothing", "group1.lag"] {
+            let error = text.parse::<Tag>().unwrap_err();
+            assert_eq!(error, TagError::Unknown(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn unknown_values_are_taken_for_those_that_claim_least() {
+        fn of<T: serde::de::DeserializeOwned>(text: &str) -> T {
+            serde_json::from_str(text).unwrap()
+        }
+        assert_eq!(of::<State>("\"paused\""), State::Running);
+        assert_eq!(of::<Profile>("\"tiny\""), Profile::Quick);
+        assert_eq!(of::<ValidityState>("\"DOUBTFUL\""), ValidityState::Invalid);
+        assert_eq!(of::<Judgement>("\"nearly\""), Judgement::NotJudged);
+        assert!(serde_json::from_str::<Pacing>("\"half-open\"").is_err());
+        for state in [ValidityState::Valid, ValidityState::Suspect, ValidityState::Invalid] {
+            assert_eq!(of::<ValidityState>(&serde_json::to_string(&state).unwrap()), state);
+        }
+    }
+
+    #[test]
+    fn an_unknown_reason_to_end_stays_as_it_was_written() {
+        for text in [r#""disk-full""#, r#"{"moved":{"to":[1,2]}}"#] {
+            let ended_by: EndedBy = serde_json::from_str(text).unwrap();
+            assert!(matches!(ended_by, EndedBy::Other(_)), "{ended_by:?}");
+            assert_eq!(serde_json::to_string(&ended_by).unwrap(), text);
+        }
+        for ended_by in [EndedBy::PlanDone, EndedBy::StopOn("x".to_owned()), EndedBy::Signal(2)] {
+            let text = serde_json::to_string(&ended_by).unwrap();
+            assert_eq!(serde_json::from_str::<EndedBy>(&text).unwrap(), ended_by);
         }
     }
 }

@@ -191,7 +191,7 @@ impl<'de> Deserialize<'de> for Outcomes {
                 .remove(outcome.column())
                 .ok_or_else(|| serde::de::Error::missing_field(outcome.column()))?;
         }
-        outcomes.other = found.values().sum();
+        outcomes.other = found.values().copied().fold(0, u64::saturating_add);
         Ok(outcomes)
     }
 }

@@ -166,7 +166,8 @@ impl<'de> Visitor<'de> for Columns {
                     if let Some(outcome) = Outcome::of_column(name) {
                         row.outcomes[outcome] = map.next_value()?;
                     } else if name.starts_with("outcome_") {
-                        row.outcomes.other += map.next_value::<u64>()?;
+                        let other = row.outcomes.other;
+                        row.outcomes.other = other.saturating_add(map.next_value()?);
                         seen -= 1;
                     } else {
                         map.next_value::<IgnoredAny>()?;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Percentile;
-use super::rate::{ParseError, Rate, Text};
+use super::percentile::Percentile;
+use super::rate::Rate;
+use super::typed::{ParseError, TypedValue};
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Text")]
+#[serde(try_from = "TypedValue")]
 pub struct Expectation {
     pub scope: Scope,
     pub metric: Metric,
@@ -80,10 +81,10 @@ impl FromStr for Expectation {
     }
 }
 
-impl TryFrom<Text> for Expectation {
+impl TryFrom<TypedValue> for Expectation {
     type Error = ParseError;
 
-    fn try_from(text: Text) -> Result<Self, ParseError> {
+    fn try_from(text: TypedValue) -> Result<Self, ParseError> {
         text.to_string().parse()
     }
 }

@@ -6,7 +6,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Expectation, Rate, RateGoal, Speed, Stages};
+use super::expectation::Expectation;
+use super::rate::{Rate, RateGoal, Speed};
+use super::stages::Stages;
+
+/// Which of a scenario's loads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    #[default]
+    Full,
+    /// Scaled down in users and length: shown, never judged.
+    Quick,
+}
 
 /// When a request is released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,10 +34,10 @@ pub enum Pacing {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
-    /// The next session of his persona, on the same connection, account and token.
+    /// The next session of its persona, on the same connection, account and token.
     #[default]
     SameUser,
-    /// A new user takes his place, and logs in.
+    /// A new user takes its place, and logs in.
     NewUser,
 }
 

@@ -5,42 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, thiserror::Error)]
-#[error("{text:?} is not {expected}")]
-pub struct ParseError {
-    text: String,
-    expected: &'static str,
-}
-
-impl ParseError {
-    pub(super) fn new(text: &str, expected: &'static str) -> Self {
-        Self { text: text.to_owned(), expected }
-    }
-}
+use super::typed::{ParseError, TypedValue};
 
 /// Events a second, above zero: `1000/s`, `90/m`, or a bare number a second.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Deserialize)]
-#[serde(try_from = "Text")]
+#[serde(try_from = "TypedValue")]
 pub struct Rate(f64);
-
-/// A number or a string in a TOML file.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum Text {
-    Integer(i64),
-    Float(f64),
-    String(String),
-}
-
-impl fmt::Display for Text {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Integer(number) => number.fmt(f),
-            Self::Float(number) => number.fmt(f),
-            Self::String(text) => text.fmt(f),
-        }
-    }
-}
 
 impl Rate {
     pub fn per_second(self) -> f64 {
@@ -48,10 +18,10 @@ impl Rate {
     }
 }
 
-impl TryFrom<Text> for Rate {
+impl TryFrom<TypedValue> for Rate {
     type Error = ParseError;
 
-    fn try_from(text: Text) -> Result<Self, ParseError> {
+    fn try_from(text: TypedValue) -> Result<Self, ParseError> {
         text.to_string().parse()
     }
 }
@@ -82,17 +52,17 @@ impl fmt::Display for Rate {
 /// A rate, of everything or of what a persona or an endpoint does:
 /// `1000/s`, `AlertIngestion=1000/s`, `POST /alerts/ingest=1000/s`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "Text")]
+#[serde(try_from = "TypedValue")]
 pub struct RateGoal {
     /// A persona or an endpoint; none for all.
     pub of: Option<String>,
     pub rate: Rate,
 }
 
-impl TryFrom<Text> for RateGoal {
+impl TryFrom<TypedValue> for RateGoal {
     type Error = ParseError;
 
-    fn try_from(text: Text) -> Result<Self, ParseError> {
+    fn try_from(text: TypedValue) -> Result<Self, ParseError> {
         text.to_string().parse()
     }
 }

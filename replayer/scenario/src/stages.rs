@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::rate::{ParseError, Text};
+use super::typed::{ParseError, TypedValue};
 
 /// `start 10000, +1000 every 2m, to 20000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Text")]
+#[serde(try_from = "TypedValue")]
 pub struct Stages {
     pub start: u64,
     pub step: u64,
@@ -35,10 +35,10 @@ impl Stages {
     }
 }
 
-impl TryFrom<Text> for Stages {
+impl TryFrom<TypedValue> for Stages {
     type Error = ParseError;
 
-    fn try_from(text: Text) -> Result<Self, ParseError> {
+    fn try_from(text: TypedValue) -> Result<Self, ParseError> {
         text.to_string().parse()
     }
 }

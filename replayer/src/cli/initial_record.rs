@@ -11,8 +11,8 @@ use crate::measure::host;
 use crate::prepare::Prepared;
 use crate::schedule::Schedule;
 use run_log::format::{
-    self, Config, FORMAT, Fidelity, Lag, PersonaRun, Run, ScenarioRef, State, Totals, VERSION,
-    Validity, ValidityState, Window,
+    self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, Run, ScenarioRef, State, Totals,
+    VERSION, Validity, ValidityState, Window,
 };
 use scenario::{Pacing, Profile, Rate};
 
@@ -31,7 +31,7 @@ pub(super) fn initial_record(
     Run {
         format: FORMAT.to_owned(),
         version: VERSION,
-        minor: 0,
+        minor: MINOR,
         tool: concat!("replayer ", env!("CARGO_PKG_VERSION")).to_owned(),
         state: State::Running,
         started: Utc::now(),

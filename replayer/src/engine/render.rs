@@ -9,7 +9,7 @@ use super::user::{Ticket, User};
 use super::worker::{Buffers, Settings, Worker};
 use crate::prepare::{Piece, Request, Slot};
 use crate::time::At;
-use trace::write::{encode, write_clock, write_fresh};
+use trace::values::{encode, write_clock, write_fresh};
 
 /// A value is missing: what should have given it failed, or was empty.
 pub(super) struct Unbound;

@@ -9,8 +9,8 @@ use figures::{Histograms, Names};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
-    Config, EndedBy, Extra, Fidelity, LatencyKind, PersonaRun, Run, Scope, State, Totals, Validity,
-    ValidityState, Window,
+    Config, EndedBy, Extra, Fidelity, LatencyKind, MINOR, PersonaRun, Run, Scope, State, Totals,
+    Validity, ValidityState, Window,
 };
 use run_log::reader::{Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
@@ -39,6 +39,8 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         PersonaRun { users, users_per_account, ..persona.clone() }
     });
     Run {
+        // What only a later minor has is not in the sum.
+        minor: MINOR,
         state: State::Running,
         elapsed_s: runs().map(|run| run.elapsed_s).fold(0.0, f64::max),
         started: runs().map(|run| run.started).min().unwrap_or(first.started),

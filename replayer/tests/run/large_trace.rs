@@ -16,6 +16,7 @@ fn write(place: &Workplace, mib: u64) -> u64 {
     let header = Header {
         format: FORMAT.into(),
         version: VERSION.into(),
+        minor: 0,
         tool: "test".into(),
         started: DateTime::UNIX_EPOCH,
         sources: vec![Source {

@@ -74,6 +74,7 @@ impl TraceBuilder {
         let header = Header {
             format: FORMAT.into(),
             version: VERSION.into(),
+            minor: 0,
             tool: "test".into(),
             started: DateTime::UNIX_EPOCH,
             sources: vec![Source {

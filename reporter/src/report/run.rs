@@ -144,6 +144,7 @@ fn ended_by(run: &Run) -> String {
         Some(EndedBy::StopOn(condition)) => format!("`{condition}` held"),
         Some(EndedBy::LoginsRefused) => "the target refused too many logins".to_owned(),
         Some(EndedBy::Signal(signal)) => format!("signal {signal}"),
+        Some(EndedBy::Other(reason)) => format!("`{reason}`, which this version does not know"),
     }
 }
 

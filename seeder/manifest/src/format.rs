@@ -1,6 +1,7 @@
 //! `manifest.json`, version 1: what `seeder apply` put into the database.
 //!
-//! One JSON document. `accounts` stands last, so that a writer can stream it.
+//! One JSON document. Fields that a reader does not know are passed over, as a later minor
+//! version may have more of them. `accounts` stands last, so that a writer can stream it.
 //! The file holds test passwords: mode 0600, never committed, and `Debug`
 //! output of an [`Account`] leaves the secret fields out.
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub const FORMAT: &str = "seeder-manifest";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
+/// Minor version, of additions that a reader of an earlier one may pass over. It is what a
+/// writer says, as all that it writes has been there since then.
+pub const MINOR: u32 = 0;
 
 /// Fields of an [`Account`] that must never leave the manifest.
 pub const SECRET_FIELDS: [&str; 1] = ["password"];
@@ -21,6 +25,8 @@ pub const SECRET_FIELDS: [&str; 1] = ["password"];
 pub struct Header {
     pub format: String,
     pub version: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub minor: u32,
     /// Name and version of the writer, such as `seeder 0.1.0`.
     pub tool: String,
     pub plan: PlanRef,
@@ -37,6 +43,10 @@ pub struct Header {
     /// SHA-256 over plan digest, seed, scale and the tables' digests: equal for
     /// equal data, whatever database it is in. Traces and runs refer to it.
     pub digest: String,
+}
+
+fn is_zero(minor: &u32) -> bool {
+    *minor == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,7 +39,7 @@ pub enum ManifestError {
 
 /// What every version has, so that another one is told as such.
 #[derive(Deserialize)]
-struct Marks {
+struct Head {
     format: String,
     version: u32,
 }
@@ -53,13 +53,13 @@ impl Header {
         let open = |source| ManifestError::Read { path: path.into(), source };
         let parse = |source| ManifestError::Parse { path: path.into(), source };
         let file = || Ok(BufReader::new(File::open(path).map_err(open)?.take(MAX_BYTES)));
-        let marks: Marks = serde_json::from_reader(file()?).map_err(parse)?;
-        marks.check(path)?;
+        let head: Head = serde_json::from_reader(file()?).map_err(parse)?;
+        head.check(path)?;
         serde_json::from_reader(file()?).map_err(parse)
     }
 }
 
-impl Marks {
+impl Head {
     fn check(self, path: &Path) -> Result<(), ManifestError> {
         let path = path.to_owned();
         match self {
@@ -86,8 +86,8 @@ impl Manifest {
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let text = read_capped(path, MAX_BYTES)?;
         let parse = |source| ManifestError::Parse { path: path.into(), source };
-        let marks: Marks = serde_json::from_str(&text).map_err(parse)?;
-        marks.check(path)?;
+        let head: Head = serde_json::from_str(&text).map_err(parse)?;
+        head.check(path)?;
         let manifest: Self = serde_json::from_str(&text).map_err(parse)?;
         let mut names = BTreeSet::new();
         for account in &manifest.accounts {
@@ -130,6 +130,27 @@ mod tests {
         let manifest = read(GOOD).unwrap();
         assert_eq!(manifest.header.tables[0].rows, 2);
         assert_eq!(manifest.accounts[0].fields["email"], "dispatcher1@test.eriop.example");
+    }
+
+    /// Of a later minor, which has more fields everywhere.
+    #[test]
+    fn fields_of_a_later_minor_are_passed_over() {
+        let field = r#""colour": {"red": [1]},"#;
+        let newer = GOOD
+            .replacen("\"version\": 1,", &format!("\"version\": 1, \"minor\": 3, {field}"), 1)
+            .replacen("\"table\":", &format!("{field} \"table\":"), 1)
+            .replace("{\"persona\":", &format!("{{{field} \"persona\":"));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        std::fs::write(&path, &newer).unwrap();
+        let expected = read(GOOD).unwrap();
+        let read = Manifest::read(&path).unwrap();
+        assert_eq!(read.header, Header { minor: 3, ..expected.header });
+        assert_eq!(read.accounts, expected.accounts);
+        assert_eq!(Header::read(&path).unwrap(), read.header);
+        let mut accounts = Vec::new();
+        crate::each_account(&path, |account| accounts.push(account)).unwrap();
+        assert_eq!(accounts, expected.accounts);
     }
 
     #[test]

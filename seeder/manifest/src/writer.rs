@@ -104,6 +104,7 @@ mod tests {
         Header {
             format: FORMAT.to_owned(),
             version: VERSION,
+            minor: MINOR,
             tool: "seeder 0.1.0".to_owned(),
             plan: PlanRef { name: name.to_owned(), digest: "sha256:00".to_owned() },
             source: Some(PlanSource { epoch: "2026".to_owned(), text: name.to_owned() }),

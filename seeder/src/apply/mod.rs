@@ -25,7 +25,7 @@ use crate::schema::{self, CycleError, LoadOrder, Schema, SchemaError};
 use common::digest;
 use manifest::ManifestWriter;
 use manifest::format::{
-    DatabaseId, FORMAT, Header, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
+    DatabaseId, FORMAT, Header, MINOR, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
 };
 
 pub(crate) use earlier::Earlier;
@@ -378,6 +378,7 @@ fn header(
     Header {
         format: FORMAT.to_owned(),
         version: VERSION,
+        minor: MINOR,
         tool: concat!("seeder ", env!("CARGO_PKG_VERSION")).to_owned(),
         plan: PlanRef { name: plan.name.clone(), digest: plan.digest.clone() },
         source: Some(PlanSource {

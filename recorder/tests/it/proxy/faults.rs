@@ -50,8 +50,7 @@ fn an_upstream_that_resets_cuts_the_client_off() {
             answer.len() < 110 && (answer.ends_with(end) || !answer.starts_with(b"HTTP/1.1 5"))
         );
     }
-    let reset = Err(RecordedErrorKind::Reset);
-    assert_eq!(proxy.stop().results(), [reset, reset, reset]);
+    assert_eq!(proxy.stop().results(), vec![Err(RecordedErrorKind::Reset); 3]);
 }
 
 #[test]
@@ -69,7 +68,7 @@ fn a_connection_that_the_upstream_closed_meanwhile_is_not_noticed() {
         client.expect(OK);
     }
     drop(client);
-    assert_eq!(proxy.stop().results(), [Ok(200); 50]);
+    assert_eq!(proxy.stop().results(), vec![Ok(200); 50]);
 }
 
 #[test]

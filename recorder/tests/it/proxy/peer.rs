@@ -232,7 +232,7 @@ impl Recorded {
 pub(crate) fn result(request: &Request) -> Result<u16, RecordedErrorKind> {
     match &request.result {
         Outcome::Answer(answer) => Ok(answer.status),
-        Outcome::Error(error) => Err(error.kind),
+        Outcome::Error(error) => Err(error.kind.clone()),
     }
 }
 

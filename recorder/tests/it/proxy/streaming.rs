@@ -83,8 +83,7 @@ fn a_client_that_is_gone_is_recorded_as_such() {
     client.expect("part");
     client.reset();
     proxy.wait_for(2);
-    let gone = Err(RecordedErrorKind::ClientGone);
-    assert_eq!(proxy.stop().results(), [gone, gone]);
+    assert_eq!(proxy.stop().results(), vec![Err(RecordedErrorKind::ClientGone); 2]);
 }
 
 #[test]

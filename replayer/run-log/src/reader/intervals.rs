@@ -8,9 +8,9 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use super::ReadError;
+use super::error::ReadError;
 use super::lines::Lines;
-use crate::format::Tag;
+use crate::format::{MINOR, Tag, TagError};
 
 /// What one tag recorded in one second, in microseconds.
 #[derive(Debug)]
@@ -20,17 +20,19 @@ pub struct Interval {
     pub histogram: Histogram<u64>,
 }
 
-/// Histograms of `latency.hlog`.
+/// Histograms of `latency.hlog`; those that only a later minor version has are left out.
 pub struct Intervals {
     lines: Lines,
     deserializer: Deserializer,
+    /// Of the run.
+    minor: u32,
     /// Of the interval last read: seconds may repeat, for other tags, but not go back.
     second: u64,
 }
 
 impl Intervals {
-    pub(super) fn new(lines: Lines) -> Self {
-        Self { lines, deserializer: Deserializer::new(), second: 0 }
+    pub(super) fn new(lines: Lines, minor: u32) -> Self {
+        Self { lines, deserializer: Deserializer::new(), minor, second: 0 }
     }
 
     fn interval(&mut self) -> Result<Option<Interval>, ReadError> {
@@ -45,7 +47,11 @@ impl Intervals {
                 }
             };
             let text = found.tag().map_or("", |tag| tag.as_str());
-            let tag = text.parse().map_err(|error| self.lines.damaged(format!("{error}")))?;
+            let tag: Tag = match text.parse() {
+                Ok(tag) => tag,
+                Err(TagError::Unknown(_)) if self.minor > MINOR => continue,
+                Err(error) => return Err(self.lines.damaged(error.to_string())),
+            };
             let histogram = STANDARD
                 .decode(found.encoded_histogram())
                 .map_err(|error| error.to_string())

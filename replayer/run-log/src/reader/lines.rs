@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::ReadError;
+use super::error::ReadError;
 use crate::format::State;
 
 /// No line of a run directory is longer; a histogram with every bucket used is under 1 MiB.

@@ -5,6 +5,7 @@
 //! that is written at the end of the run. Anything else that is damaged is an
 //! error that names file and line.
 
+mod error;
 mod intervals;
 mod lines;
 
@@ -15,37 +16,16 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use error::ReadError;
 pub use intervals::{Interval, Intervals};
 use lines::{Input, Lines};
 
-use super::format::{
+use crate::format::{
     self, ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow,
     LATENCY_HLOG, RUN_JSON, Run, STATS_CSV, TARGET_CSV, TIMELINE_CSV, TargetSample,
 };
-use super::stats::StatsRow;
-use super::timeline::Second;
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error("no {RUN_JSON} in {}, so it is not a run directory", dir.display())]
-    NotARun { dir: PathBuf },
-    #[error("cannot read {}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error("{} line {line}: {message}", path.display())]
-    Damaged { path: PathBuf, line: u64, message: String },
-    #[error("{} has format {found:?}, expected {:?}", path.display(), format::FORMAT)]
-    Format { path: PathBuf, found: String },
-    #[error(
-        "{} has version {found}, this tool reads {}; use the newer tool that wrote it",
-        path.display(), format::VERSION
-    )]
-    TooNew { path: PathBuf, found: u32 },
-    #[error(
-        "{} has version {found}, this tool reads {}; run the scenario again",
-        path.display(), format::VERSION
-    )]
-    TooOld { path: PathBuf, found: u32 },
-}
+use crate::stats::StatsRow;
+use crate::timeline::Second;
 
 /// A run directory whose `run.json` was read and checked.
 #[derive(Debug)]
@@ -142,7 +122,7 @@ impl RunReader {
     /// # Errors
     /// As [`RunReader::seconds`].
     pub fn intervals(&self) -> Result<Intervals, ReadError> {
-        Ok(Intervals::new(self.lines(LATENCY_HLOG)?))
+        Ok(Intervals::new(self.lines(LATENCY_HLOG)?, self.run.minor))
     }
 
     fn lines(&self, file: &str) -> Result<Lines, ReadError> {

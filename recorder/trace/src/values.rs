@@ -5,7 +5,7 @@ use std::io::Write as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use common::encoding;
 
-use crate::format::{ClockFormat, Encoding, FreshId};
+use super::format::{ClockFormat, Encoding, FreshId};
 
 /// Appends `text` to `out` the way its place in the request needs it.
 ///

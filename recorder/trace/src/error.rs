@@ -1,0 +1,66 @@
+//! Why a trace or a journal cannot be read, written or finished.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::format;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("cannot read {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} line {line}: {message}", path.display())]
+    Damaged { path: PathBuf, line: u64, message: String },
+    #[error("{} has format {found:?}, expected {:?}", path.display(), format::FORMAT)]
+    Format { path: PathBuf, found: String },
+    #[error(
+        "{} has version {found}, this tool reads {}; use the newer tool that wrote it",
+        path.display(), format::VERSION
+    )]
+    TooNew { path: PathBuf, found: String },
+    #[error(
+        "{} has version {found}, this tool reads {}; record again",
+        path.display(), format::VERSION
+    )]
+    TooOld { path: PathBuf, found: String },
+    /// Passed over, it would change what is sent.
+    #[error(
+        "{} line {line}: the {what} {name:?} needs minor {needed} or later of the format; \
+         this tool reads minor {}: use a newer recorder or replayer",
+        path.display(), format::MINOR
+    )]
+    NeedsMinor { path: PathBuf, line: u64, what: &'static str, name: String, needed: u32 },
+    /// Everything up to `line` is whole.
+    #[error("{} ends after line {line} without its end line; {}", path.display(), remedy(path))]
+    Incomplete { path: PathBuf, line: u64 },
+}
+
+fn remedy(path: &Path) -> String {
+    if path.extension().is_some_and(|extension| extension == "part") {
+        format!("make a trace of it with: recorder finish {}", path.display())
+    } else {
+        "it was cut off, copy it again or record again".to_owned()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("cannot write {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("request {id} is sent at {at} µs, before the one that was written last")]
+    Order { id: String, at: u64 },
+    #[error("request {id} takes {bytes} bytes, more than the 16 MiB of a line")]
+    TooLong { id: String, bytes: usize },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("{} is there already, from a recording that was not finished; make a trace of it with: recorder finish {}", path.display(), path.display())]
+    Exists { path: PathBuf },
+    #[error("{} is not a journal, whose name ends in .part", path.display())]
+    Name { path: PathBuf },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -1,0 +1,186 @@
+//! A scenario file, read and checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::expectation::Expectation;
+use super::load::{self, Load, Profile};
+
+/// A scenario file, checked.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its place in the report, from 1.
+    pub number: u32,
+    pub name: String,
+    pub title: String,
+    pub objective: String,
+    pub expect: Vec<Expectation>,
+    /// Statuses that count as success, by endpoint name, where they are not
+    /// those below 400.
+    pub statuses: BTreeMap<String, Vec<u16>>,
+    pub full: Load,
+    pub quick: Load,
+    /// `sha256:…` of the file's bytes.
+    pub digest: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    #[error("cannot read scenario {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("scenario {}: {message}", path.display())]
+    Parse { path: PathBuf, message: String },
+    #[error("no scenario (*.toml) in {}", path.display())]
+    Empty { path: PathBuf },
+    #[error("scenarios {} and {} both have number {number}", first.display(), second.display())]
+    SameNumber { number: u32, first: PathBuf, second: PathBuf },
+}
+
+/// The file as it is typed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typed {
+    number: u32,
+    name: String,
+    title: String,
+    objective: String,
+    #[serde(default)]
+    expect: Vec<Expectation>,
+    #[serde(default)]
+    statuses: BTreeMap<String, Vec<u16>>,
+    load: load::Typed,
+    #[serde(default)]
+    quick: load::Typed,
+}
+
+impl Scenario {
+    /// Reads and checks a scenario file.
+    ///
+    /// # Errors
+    /// With file, line and what would be right, when it cannot be read, has an
+    /// unknown key or unit, or asks for two loads at once.
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text)
+            .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })
+    }
+
+    /// Reads all `*.toml` of a folder, by number.
+    ///
+    /// # Errors
+    /// As [`Scenario::read`], and when there is none or two share a number.
+    pub fn read_all(folder: &Path) -> Result<Vec<Self>, ScenarioError> {
+        let read = |source| ScenarioError::Read { path: folder.to_owned(), source };
+        let mut found: Vec<(PathBuf, Self)> = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let scenario = Self::read(&path)?;
+                found.push((path, scenario));
+            }
+        }
+        if found.is_empty() {
+            return Err(ScenarioError::Empty { path: folder.to_owned() });
+        }
+        found.sort_by_key(|(_, scenario)| scenario.number);
+        for pair in found.windows(2) {
+            if pair[0].1.number == pair[1].1.number {
+                return Err(ScenarioError::SameNumber {
+                    number: pair[0].1.number,
+                    first: pair[0].0.clone(),
+                    second: pair[1].0.clone(),
+                });
+            }
+        }
+        Ok(found.into_iter().map(|(_, scenario)| scenario).collect())
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let typed: Typed = toml::from_str(text).map_err(|error| on_one_line(text, &error))?;
+        let full = typed.load.clone().resolve().map_err(|error| format!("[load]: {error}"))?;
+        let quick =
+            typed.quick.or(typed.load).resolve().map_err(|error| format!("[quick]: {error}"))?;
+        Ok(Self {
+            number: typed.number,
+            name: typed.name,
+            title: typed.title,
+            objective: typed.objective,
+            expect: typed.expect,
+            statuses: typed.statuses,
+            full,
+            quick,
+            digest: common::digest::of(text.as_bytes()),
+        })
+    }
+
+    /// The load of a profile.
+    pub fn load(&self, profile: Profile) -> &Load {
+        match profile {
+            Profile::Full => &self.full,
+            Profile::Quick => &self.quick,
+        }
+    }
+}
+
+/// `line 3: unknown field …`, without the picture that the toml crate draws.
+fn on_one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::load::{Axis, Pacing};
+    use super::*;
+
+    const BASELINE: &str = r#"
+        number = 1
+        name = "baseline"
+        title = "Baseline load"
+        objective = "Normal operation."
+        expect = ["p95 < 100ms", "failures < 0.1%"]
+        [load]
+        pacing = "closed"
+        users = 1000
+        spawn_rate = "50/s"
+        duration = "5m"
+        [quick]
+        users = 100
+        duration = "15s"
+    "#;
+
+    #[test]
+    fn quick_overrides_what_it_names_and_keeps_the_rest() {
+        let scenario = Scenario::parse(BASELINE).unwrap();
+        assert_eq!(scenario.quick.axis, Axis::Users(100));
+        assert_eq!(scenario.quick.duration, Some(Duration::from_secs(15)));
+        assert_eq!(scenario.quick.pacing, Pacing::Closed);
+        assert_eq!(scenario.full.axis, Axis::Users(1000));
+    }
+
+    #[test]
+    fn errors_name_the_line_and_what_would_be_right() {
+        for (from, to, expected) in [
+            ("users = 1000", "userz = 1000", "line 9: unknown field `userz`"),
+            ("\"5m\"", "\"5 parsecs\"", "line 11:"),
+            ("p95 < 100ms", "p95 < 100", "line 6:"),
+            ("users = 1000", "users = 1000\nclones = 2", "[load]: more than one of"),
+            ("users = 1000", "users = 0", "line 9:"),
+        ] {
+            let error = Scenario::parse(&BASELINE.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}
