@@ -126,6 +126,18 @@ fn broken(line: &Value) -> Vec<Value> {
     less.chain([Value::Object(unknown)]).collect()
 }
 
+#[test]
+fn the_schema_has_the_minor_as_a_number_that_may_be_absent() {
+    let schema = schema();
+    let text = std::fs::read_to_string(golden("proxy.trace.jsonl")).unwrap();
+    let mut header: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(header.get("minor").is_none(), "it is not written while it is 0");
+    for (minor, is_valid) in [(json!(0), true), (json!(3), true), (json!("1"), false)] {
+        header["minor"] = minor;
+        assert_eq!(schema.is_valid(&header), is_valid, "{header}");
+    }
+}
+
 /// What the format can hold beyond the goldens.
 #[test]
 fn the_schema_knows_every_origin_and_capture() {

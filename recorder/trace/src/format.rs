@@ -50,7 +50,8 @@ impl Header {
     /// The lowest minor version that has everything in a trace with this header.
     ///
     /// Every kind that this tool makes has been there since minor 0. A source of another
-    /// kind was carried over from a later trace, and only the minor of that one is known.
+    /// kind was carried over from a later trace, and only the minor of that one is known;
+    /// kinds of errors need none, as every reader keeps them.
     /// The header comes first, so whatever a later minor adds to requests has to be known
     /// to its writer before the first of them.
     pub fn lowest_minor(&self) -> u32 {

@@ -130,7 +130,8 @@ fn a_killed_run_is_shown_as_incomplete_and_does_not_count() {
 
 #[test]
 fn a_run_that_was_interrupted_or_could_not_log_in_does_not_count() {
-    for ended_by in [EndedBy::Signal(2), EndedBy::LoginsRefused] {
+    let of_a_later_minor = EndedBy::Other("disk-full".into());
+    for ended_by in [EndedBy::Signal(2), EndedBy::LoginsRefused, of_a_later_minor] {
         let runs = [Synthetic { ended_by: Some(ended_by), ..good(ALL[0]) }];
         let (_, status, exit) = filled(&runs);
         assert_eq!((status.as_str(), exit), ("PARTIAL (0 of 4)", Exit::Incomplete));
