@@ -8,8 +8,10 @@ use common_net::coding::decode;
 use httparse::Header;
 
 use super::expiry::{Expiry, life_beside, life_of_token};
-use super::user::{Ticket, User};
-use super::worker::{Settings, Worker};
+use super::release::Ticket;
+use super::settings::Settings;
+use super::user::User;
+
 use crate::bind::{Extracted, extract_form, extract_json};
 use crate::prepare::{Capture, CaptureFrom, Request, Source};
 use crate::time::At;
@@ -61,13 +63,13 @@ impl Place<'_> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new<T>(
+    pub(super) fn new(
         wanted: Wanted,
         body: Vec<u8>,
         user: &'a User,
         ticket: &'a Ticket,
         request: &'a Request,
-        worker: &'a Worker<T>,
+        settings: &'a Settings,
         at: At,
     ) -> Self {
         Self {
@@ -80,7 +82,7 @@ impl<'a> Answer<'a> {
             user,
             ticket,
             request,
-            place: Place { settings: &worker.settings, at },
+            place: Place { settings, at },
         }
     }
 

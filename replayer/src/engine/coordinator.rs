@@ -14,8 +14,9 @@ use figures::judge::verdict;
 use figures::stats::History;
 use figures::{Names, Plateau, Recorded};
 
+use super::settings::Settings;
 use super::transport::Http;
-use super::worker::{Feed, Settings, Stop, Worker};
+use super::worker::{Feed, Stop, Worker};
 use crate::measure::{Batch, Collector, Sample, Usage, resident_bytes};
 use crate::observe::Observer;
 use crate::pacer::Pacer;

@@ -3,14 +3,18 @@
 
 mod account;
 mod answer;
-mod attempt;
 mod budget;
+mod context;
 mod coordinator;
+mod exchange;
 mod expiry;
 mod lane;
 mod redact;
+mod release;
 mod render;
 mod renew;
+mod settings;
+mod settle;
 mod transport;
 mod user;
 mod worker;
@@ -18,9 +22,9 @@ mod worker;
 pub use account::SharedAccount;
 pub use budget::Budget;
 pub use coordinator::{EngineError, Job, Measured, Tick, run};
+pub use settings::{FidelityMode, Settings};
 pub use transport::{Http, Transport};
-pub use user::{Next, Ticket, User};
-pub use worker::{Feed, FidelityMode, Settings, Stop, Worker};
+pub use worker::{Feed, Stop, Worker};
 
 #[cfg(test)]
 mod tests;

@@ -8,12 +8,12 @@
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::attempt::{Attempt, Times};
-use super::lane::Lane;
+use super::context::Permit;
+use super::exchange::{Attempt, Sender, Times};
+use super::release::Ticket;
 use super::render::render;
 use super::transport::Transport;
-use super::user::Ticket;
-use super::worker::Worker;
+use super::user::User;
 use crate::prepare::Request;
 use crate::schedule::Run;
 use crate::time::At;
@@ -40,21 +40,22 @@ pub(super) fn is_refusal(attempt: &Attempt) -> bool {
 /// the refresh that his session recorded, else by its login. With `by`, only if the login
 /// rate allows it before then. One at a time a user.
 pub(super) async fn renew<T: Transport>(
-    lane: &mut Lane<'_, T>,
+    sender: &mut Sender<'_, T>,
+    user: &User,
     ticket: &Ticket,
     generation: u64,
     by: Option<At>,
 ) -> Renewal {
-    let (worker, user) = (lane.worker, lane.user);
+    let context = sender.context();
     let _one_at_a_time = user.renewing.lock().await;
     if user.state.borrow().login_generation != generation {
         return Renewal::Done;
     }
-    let session = &worker.plan.sessions[ticket.run.session];
+    let session = &context.plan.sessions[ticket.run.session];
     let requests = user.requests(ticket);
     let login = (session.prologue > 0).then_some(0..session.prologue);
     for way in session.refresh.map(|index| index..index + 1).into_iter().chain(login) {
-        match worker.login_permit(by).await {
+        match context.login_permit(by).await {
             Permit::Granted => {}
             Permit::TooLate => return Renewal::Later,
             Permit::CutOff => return Renewal::Failed,
@@ -64,7 +65,7 @@ pub(super) async fn renew<T: Transport>(
         let ended = if is_login && user.is_refused() {
             Err(Ended::Refused)
         } else {
-            send_all(lane, ticket, &requests, way).await
+            send_all(sender, user, ticket, &requests, way).await
         };
         match ended {
             Ok(()) => {
@@ -73,7 +74,7 @@ pub(super) async fn renew<T: Transport>(
             }
             Err(Ended::Refused) if is_login => {
                 if user.refuse() {
-                    worker.count(|batch| batch.logins_refused += 1);
+                    context.count(|batch| batch.logins_refused += 1);
                 }
             }
             // The next request tries again; a refresh that fails leaves the login.
@@ -96,28 +97,32 @@ enum Ended {
 /// # Errors
 /// At the first that was not good.
 async fn send_all<T: Transport>(
-    lane: &mut Lane<'_, T>,
+    sender: &mut Sender<'_, T>,
+    user: &User,
     ticket: &Ticket,
     requests: &[Request],
     way: Range<usize>,
 ) -> Result<(), Ended> {
-    let (worker, user) = (lane.worker, lane.user);
-    let mut buffers = worker.lend_buffers();
+    let context = sender.context();
+    let mut buffers = context.lend_buffers();
     let mut ended = Ok(());
     for (index, request) in requests.iter().enumerate().take(way.end).skip(way.start) {
         // The values go into the user's login slots, whichever run the request belongs to.
         let ticket = Ticket { run: Run { first: 0, ..ticket.run }, request: index, ..*ticket };
-        if render(worker, user, &ticket, request, &mut buffers).is_err() {
+        if render(context, user, &ticket, request, &mut buffers).is_err() {
             ended = Err(Ended::Lost);
             break;
         }
         let body = std::mem::take(&mut buffers.answer_body);
-        let begun = worker.clock.now();
-        let mut answer = Answer::new(Wanted::Whole, body, user, &ticket, request, worker, begun);
-        let times = Times { begun, deadline: begun + worker.settings.request_timeout };
-        let attempt = lane.exchange(request, &buffers.request, &mut answer, times).await;
+        let begun = context.clock.now();
+        let generation = user.state.borrow().generation();
+        let mut answer =
+            Answer::new(Wanted::Whole, body, user, &ticket, request, &context.settings, begun);
+        let times = Times { begun, deadline: begun + context.settings.request_timeout };
+        let attempt =
+            sender.exchange(generation, request, &buffers.request, &mut answer, times).await;
         if attempt.first_byte_sent.is_some() {
-            worker.count(|batch| batch.extra.renewals += 1);
+            context.count(|batch| batch.extra.renewals += 1);
         }
         let is_good = attempt.is_completed() && attempt.status < 400;
         if is_good {
@@ -129,36 +134,6 @@ async fn send_all<T: Transport>(
             break;
         }
     }
-    worker.give_back(buffers);
+    context.give_back(buffers);
     ended
-}
-
-/// What the login rate says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permit {
-    Granted,
-    TooLate,
-    CutOff,
-}
-
-impl<T: Transport> Worker<T> {
-    /// Waits for the next turn in this worker's share of the login rate; with `by`, takes
-    /// none that comes later.
-    pub(super) async fn login_permit(&self, by: Option<At>) -> Permit {
-        let now = self.clock.now();
-        let mine = self.next_login.get().max(now);
-        if by.is_some_and(|by| mine > by) {
-            return Permit::TooLate;
-        }
-        let gap = std::time::Duration::from_secs_f64(1.0 / self.settings.login_rate);
-        self.next_login.set(mine + gap);
-        if by.is_none() {
-            let waited = u64::try_from(mine.since(now).as_micros()).unwrap_or(u64::MAX);
-            self.count(|batch| batch.login_wait_us = batch.login_wait_us.max(waited));
-        }
-        while self.clock.now() < mine && !self.is_cut() {
-            self.pacer.until(mine).await;
-        }
-        if self.is_cut() { Permit::CutOff } else { Permit::Granted }
-    }
 }

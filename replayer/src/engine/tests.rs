@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
+use super::settings::{FidelityMode, Settings};
 use super::transport::Transport;
-use super::worker::{FidelityMode, Settings, Stop, Worker};
+use super::worker::{Stop, Worker};
 use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{
