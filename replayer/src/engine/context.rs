@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
+use super::answer::Kept;
 use super::settings::Settings;
 use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
@@ -41,9 +42,16 @@ pub(super) struct Context<T> {
 /// Memory for one exchange, lent to a lane.
 #[derive(Default)]
 pub(super) struct Buffers {
-    pub request: Vec<u8>,
-    pub request_body: Vec<u8>,
-    pub answer_body: Vec<u8>,
+    pub rendered: Rendered,
+    pub answer: Kept,
+}
+
+/// A request as it is sent.
+#[derive(Default)]
+pub(super) struct Rendered {
+    pub bytes: Vec<u8>,
+    /// Where its body is put together.
+    pub body: Vec<u8>,
 }
 
 /// What the login rate says.

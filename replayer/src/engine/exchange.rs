@@ -20,7 +20,10 @@ pub(super) struct Times {
     pub deadline: At,
 }
 
-/// One attempt to send a request.
+/// Statuses by which a target says that it is busy, and not that the login is wrong.
+const BUSY: [u16; 3] = [408, 425, 429];
+
+/// What came of one attempt to send a request.
 pub(super) struct Attempt {
     pub outcome: Outcome,
     /// Of a completed one; else 0.
@@ -54,6 +57,11 @@ impl Attempt {
 
     pub(super) fn is_completed(&self) -> bool {
         self.outcome == Outcome::Completed
+    }
+
+    /// Whether the answer, if it is to a login, says that the next one will be no better.
+    pub(super) fn is_refusal(&self) -> bool {
+        (400..500).contains(&self.status) && !BUSY.contains(&self.status)
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::answer::{Answer, Wanted};
 use super::context::{Buffers, Context};
+use super::effects::{Asker, apply_head};
 use super::exchange::{Attempt, Sender, Times};
 use super::release::{Next, Ticket};
 use super::render::render;
@@ -13,7 +14,7 @@ use super::settings::FidelityMode;
 use super::settle::{Release, SAMPLE_BYTES, Taken, settle};
 use super::transport::Transport;
 use super::user::User;
-use crate::prepare::{CaptureFrom, Request};
+use crate::prepare::Request;
 use crate::time::At;
 use run_log::outcome::Outcome;
 use scenario::Pacing;
@@ -160,48 +161,47 @@ impl<T: Transport> Lane<'_, T> {
     async fn send(&mut self, taken: Taken<'_>, buffers: &mut Buffers) {
         let Taken { ticket, request, release } = taken;
         let (context, user) = (self.context, self.user);
-        let login = self.user.state.borrow().login_generation;
+        let login = user.state.borrow().login_generation;
         let in_prologue = ticket.request < context.plan.sessions[ticket.run.session].prologue;
         // Accounts lock: what was refused once is not tried again by others who have it.
-        let is_refused = in_prologue && self.user.is_refused();
-        if is_refused && self.user.refuse() {
+        let is_refused = in_prologue && user.is_refused();
+        if is_refused && user.refuse() {
             context.count(|batch| batch.logins_refused += 1);
         }
-        if is_refused || render(context, self.user, ticket, request, buffers).is_err() {
+        let Buffers { rendered, answer } = buffers;
+        if is_refused || render(context, user, ticket, request, rendered).is_err() {
             self.settle_unsent(taken, Outcome::Unbound);
             return;
         }
-        let wanted = self.wanted(request);
-        let body = std::mem::take(&mut buffers.answer_body);
+        let mut answer = Answer::new(request, self.wanted(request), answer);
         let begun = release.taken;
-        let mut answer = Answer::new(wanted, body, user, ticket, request, &context.settings, begun);
         let timeout = context.settings.request_timeout;
         let times = Times { begun, deadline: begun + timeout };
-        let mut attempt = self.exchange(request, buffers, &mut answer, times).await;
+        let mut attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
         let mut times_sent = u64::from(attempt.first_byte_sent.is_some());
         if attempt.was_stale && request.idempotent {
             let again = Times { begun: attempt.end, ..times };
-            attempt = self.exchange(request, buffers, &mut answer, again).await;
+            attempt = self.exchange(taken, &rendered.bytes, &mut answer, again).await;
             times_sent += u64::from(attempt.first_byte_sent.is_some());
         }
         let refuses_token = token_expired(request, &attempt)
             && !release.has_no_token
-            && !self.user.is_barred(request.endpoint);
+            && !user.is_barred(request.endpoint);
         if refuses_token {
             let renewal = renew(&mut self.sender, user, ticket, login, None).await;
             if context.is_cut() {
                 attempt.outcome = Outcome::CutOff;
                 attempt.end = context.clock.now();
             } else if renewal == Renewal::Done
-                && render(context, self.user, ticket, request, buffers).is_ok()
+                && render(context, user, ticket, request, rendered).is_ok()
             {
                 // It waited for the login, which is none of the target's time for it.
                 let begun = context.clock.now();
                 let times = Times { begun, deadline: begun + timeout };
-                attempt = self.exchange(request, buffers, &mut answer, times).await;
+                attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
                 times_sent += u64::from(attempt.first_byte_sent.is_some());
                 if token_expired(request, &attempt) {
-                    self.user.bar(request.endpoint);
+                    user.bar(request.endpoint);
                 }
             }
         }
@@ -209,28 +209,29 @@ impl<T: Transport> Lane<'_, T> {
             batch.sent += times_sent.min(1);
             batch.extra.retries += times_sent.saturating_sub(1);
         });
-        settle(context, user, taken, &attempt, Some(&answer));
-        buffers.answer_body = answer.body;
+        settle(context, user, taken, &attempt, Some(&mut answer));
     }
 
-    /// Sends once what was rendered.
+    /// Sends once, and applies what the head of the answer gives.
     async fn exchange(
         &mut self,
-        request: &Request,
-        buffers: &Buffers,
+        Taken { ticket, request, release }: Taken<'_>,
+        bytes: &[u8],
         answer: &mut Answer<'_>,
         times: Times,
     ) -> Attempt {
-        let generation = self.user.state.borrow().generation();
-        self.sender.exchange(generation, request, &buffers.request, answer, times).await
+        let (user, settings) = (self.user, &self.context.settings);
+        let generation = user.state.borrow().generation();
+        answer.reset();
+        let attempt = self.sender.exchange(generation, request, bytes, answer, times).await;
+        apply_head(Asker { settings, user, ticket, at: release.taken }, answer);
+        attempt
     }
 
     /// How much of the answer's body is needed.
     fn wanted(&self, request: &Request) -> Wanted {
-        let from_body =
-            |from: &CaptureFrom| matches!(from, CaptureFrom::Json { .. } | CaptureFrom::Form(_));
         let compares = self.context.settings.fidelity == FidelityMode::StatusAndShape;
-        if compares || request.captures.iter().any(|capture| from_body(&capture.from)) {
+        if compares || request.captures.iter().any(|capture| capture.from.is_in_body()) {
             Wanted::Whole
         } else if self.context.wants_error(request.endpoint) {
             Wanted::FailureSample { bytes: SAMPLE_BYTES }

@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::bind::Values;
-use crate::prepare::{MAX_CONNECTIONS, Prepared, Request, Session};
-use crate::schedule::{Bound, Chain, PlannedUser, Run, scaled};
+use super::live_run::{LiveRun, Readiness};
+use crate::bind::Slots;
+use crate::prepare::{MAX_CONNECTIONS, Prepared, Request};
+use crate::schedule::{Bound, Chain, PlannedUser, Run};
 use crate::time::At;
 use scenario::{Load, Pacing, Restart};
 
@@ -27,31 +28,10 @@ pub(super) struct Runs {
     spare: Vec<LiveRun>,
     /// Another user has taken this one's place, which was not noted yet.
     is_replaced: bool,
-    /// When the prologue ended, and how much later than planned that was.
-    prologue_end: Option<(At, Duration)>,
+    /// How much later than planned the prologue ended, once it has ended.
+    prologue_late: Option<Duration>,
     /// When the last exchange of all ended.
     last_end: At,
-}
-
-/// A run of a session under way.
-struct LiveRun {
-    run: Run,
-    requests: Arc<[Request]>,
-    /// By closed pacing, what its first requests count from: the end of all before.
-    begun: At,
-    progress: Vec<Progress>,
-    /// All requests before this one were taken.
-    first_untaken: usize,
-    /// How many have not ended.
-    open: usize,
-    captures: Values,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Progress {
-    Untaken,
-    Taken,
-    Ended(At),
 }
 
 /// A request that a lane took: no other will.
@@ -75,13 +55,6 @@ pub(super) enum Next {
     Done,
 }
 
-#[derive(Clone, Copy)]
-enum Readiness {
-    At(At),
-    /// Something it waits for has not ended.
-    Unknown,
-}
-
 impl Runs {
     pub(super) fn new(planned: &PlannedUser, plan: &Prepared) -> Self {
         let persona = &plan.personas[planned.persona];
@@ -92,7 +65,7 @@ impl Runs {
             next_run: planned.chain.first(&persona.sessions, planned.start),
             spare: Vec::new(),
             is_replaced: false,
-            prologue_end: None,
+            prologue_late: None,
             last_end: planned.start,
         }
     }
@@ -108,11 +81,11 @@ impl Runs {
     }
 
     /// What the run of a ticket captured.
-    pub(super) fn captures(&self, ticket: &Ticket) -> Option<&Values> {
+    pub(super) fn captures(&self, ticket: &Ticket) -> Option<&Slots> {
         self.of(ticket).map(|live| &live.captures)
     }
 
-    pub(super) fn captures_mut(&mut self, ticket: &Ticket) -> Option<&mut Values> {
+    pub(super) fn captures_mut(&mut self, ticket: &Ticket) -> Option<&mut Slots> {
         self.of_mut(ticket).map(|live| &mut live.captures)
     }
 
@@ -127,8 +100,7 @@ impl Runs {
     /// Gives a ticket back that was not used.
     pub(super) fn put_back(&mut self, ticket: &Ticket) {
         if let Some(live) = self.of_mut(ticket) {
-            live.progress[ticket.request] = Progress::Untaken;
-            live.first_untaken = live.first_untaken.min(ticket.request);
+            live.put_back(ticket.request);
         }
     }
 
@@ -138,12 +110,11 @@ impl Runs {
         let Some(index) = self.live.iter().position(|live| live.run == ticket.run) else { return };
         let session = &plan.sessions[ticket.run.session];
         let live = &mut self.live[index];
-        live.progress[ticket.request] = Progress::Ended(end);
-        live.open -= 1;
-        if live.run.first == 0 && self.prologue_end.is_none() {
-            self.prologue_end = live.prologue_end(session, load);
+        live.end(ticket.request, end);
+        if live.run.first == 0 && self.prologue_late.is_none() {
+            self.prologue_late = live.prologue_late(session, load);
         }
-        if live.open == 0 && live.first_untaken == session.offsets.len() {
+        if live.is_over() {
             self.spare.extend(self.live.remove(index));
         }
     }
@@ -166,7 +137,9 @@ impl Runs {
                 if due > now || !is_planned || count == most {
                     return count;
                 }
-                if let Readiness::At(ready) = self.readiness(live, session, request, load) {
+                if let Readiness::At(ready) =
+                    live.readiness(session, request, load, self.prologue_late)
+                {
                     count += usize::from(ready <= now);
                 }
             }
@@ -195,7 +168,7 @@ impl Runs {
                 }) {
                     break 'runs;
                 }
-                match self.readiness(live, session, request, load) {
+                match live.readiness(session, request, load, self.prologue_late) {
                     Readiness::At(ready) if best.is_none_or(|(.., earliest)| ready < earliest) => {
                         best = Some((index, request, ready));
                     }
@@ -228,10 +201,7 @@ impl Runs {
             };
         };
         let live = &mut self.live[index];
-        live.progress[request] = Progress::Taken;
-        while live.progress.get(live.first_untaken).is_some_and(|p| *p != Progress::Untaken) {
-            live.first_untaken += 1;
-        }
+        live.take(request);
         let due = live.due(&plan.sessions[live.run.session], request, load);
         Next::Take(Ticket { run: live.run, request, due, ready })
     }
@@ -251,8 +221,8 @@ impl Runs {
 
     /// Opens the next run, where it may hold the request that is ready first.
     ///
-    /// By closed pacing, and where each run is a new user's, that is only once all is over
-    /// that the one before did.
+    /// By closed pacing, and where each run is a new user's, that is only once the run before
+    /// is over.
     fn open_next(&mut self, plan: &Prepared, load: &Load, best: Option<At>, stop: At) -> bool {
         let Some(run) = self.next_run else { return false };
         let in_turn = load.pacing == Pacing::Closed || load.restart == Restart::NewUser;
@@ -266,120 +236,17 @@ impl Runs {
         let session = &plan.sessions[run.session];
         let Some(requests) = session.body.begin() else { return false };
         if run.first == 0 {
-            self.prologue_end = (session.prologue == 0).then_some((run.start, Duration::ZERO));
+            self.prologue_late = (session.prologue == 0).then_some(Duration::ZERO);
             self.is_replaced |= run.number > 0 && load.restart == Restart::NewUser;
         }
-        let mut live = self.spare.pop().unwrap_or_else(|| LiveRun {
-            run,
-            requests: Arc::default(),
-            begun: At::START,
-            progress: Vec::new(),
-            first_untaken: 0,
-            open: 0,
-            captures: Values::default(),
-        });
-        live.run = run;
-        live.progress.clear();
-        live.progress.resize(session.offsets.len(), Progress::Untaken);
-        live.requests = requests;
-        live.first_untaken = run.first;
-        live.open = session.offsets.len() - run.first;
-        live.captures.reset(session.captures);
-        live.begun = self.last_end;
+        let live = LiveRun::begin(self.spare.pop(), run, requests, session, self.last_end);
         self.next_run = self.chain.next(run, plan, load.speed, load.restart);
-        if live.open == 0 {
+        if live.is_over() {
             self.spare.push(live);
         } else {
             self.live.push_back(live);
         }
         // An idle session opens nothing; its successor may.
         !self.live.is_empty() || self.open_next(plan, load, best, stop)
-    }
-
-    /// When a request of a run is ready.
-    fn readiness(
-        &self,
-        live: &LiveRun,
-        session: &Session,
-        request: usize,
-        load: &Load,
-    ) -> Readiness {
-        let waits = &live.requests[request];
-        let in_prologue = live.run.first == 0 && request < session.prologue;
-        if !in_prologue && self.prologue_end.is_none() {
-            return Readiness::Unknown;
-        }
-        match load.pacing {
-            Pacing::Open => self.open_readiness(live, session, request, waits, load, in_prologue),
-            Pacing::Closed => self.closed_readiness(live, session, waits, load),
-        }
-    }
-
-    fn open_readiness(
-        &self,
-        live: &LiveRun,
-        session: &Session,
-        request: usize,
-        waits: &Request,
-        load: &Load,
-        in_prologue: bool,
-    ) -> Readiness {
-        let mut ready = live.run.due(session, request, load.speed);
-        if let (false, Some((_, late))) = (in_prologue, self.prologue_end) {
-            ready = ready + late;
-        }
-        for wait in waits.sources.iter().filter(|wait| wait.request >= live.run.first) {
-            match live.progress[wait.request] {
-                Progress::Ended(end) => ready = ready.max(end + scaled(wait.gap, load.speed)),
-                Progress::Untaken | Progress::Taken => return Readiness::Unknown,
-            }
-        }
-        Readiness::At(ready)
-    }
-
-    fn closed_readiness(
-        &self,
-        live: &LiveRun,
-        session: &Session,
-        waits: &Request,
-        load: &Load,
-    ) -> Readiness {
-        if let Some(wait) = waits.predecessor.filter(|wait| wait.request >= live.run.first) {
-            return match live.progress[wait.request] {
-                Progress::Ended(end) => Readiness::At(end + scaled(wait.gap, load.speed)),
-                Progress::Untaken | Progress::Taken => Readiness::Unknown,
-            };
-        }
-        // Nothing of this run came before it.
-        let skipped = if live.run.first == 0 { Duration::ZERO } else { session.prologue_length };
-        Readiness::At(live.begun + scaled(waits.offset.saturating_sub(skipped), load.speed))
-    }
-}
-
-impl LiveRun {
-    fn untaken(&self) -> impl Iterator<Item = usize> {
-        (self.first_untaken..self.progress.len())
-            .filter(|&request| self.progress[request] == Progress::Untaken)
-    }
-
-    /// By closed pacing nothing is due.
-    fn due(&self, session: &Session, request: usize, load: &Load) -> Option<At> {
-        match load.pacing {
-            Pacing::Open => Some(self.run.due(session, request, load.speed)),
-            Pacing::Closed => None,
-        }
-    }
-
-    /// When the prologue ended and how late that was, once all of it has ended.
-    fn prologue_end(&self, session: &Session, load: &Load) -> Option<(At, Duration)> {
-        let mut end = self.run.start;
-        for progress in &self.progress[..session.prologue] {
-            match progress {
-                Progress::Ended(at) => end = end.max(*at),
-                Progress::Untaken | Progress::Taken => return None,
-            }
-        }
-        let planned = self.run.start + scaled(session.prologue_length, load.speed);
-        Some((end, end.since(planned)))
     }
 }

@@ -1,6 +1,6 @@
 //! Writes a request with the values of its user and moment.
 
-use super::context::{Buffers, Context};
+use super::context::{Context, Rendered};
 use super::release::Ticket;
 use super::user::User;
 use crate::prepare::{Piece, Request, Slot};
@@ -9,7 +9,7 @@ use trace::write::{encode, write_clock, write_fresh};
 /// A value is missing: what should have given it failed, or was empty.
 pub(super) struct Unbound;
 
-/// Renders the request into `buffers.request`.
+/// Writes the request to `rendered.bytes`.
 ///
 /// # Errors
 /// [`Unbound`], and nothing may be sent then.
@@ -18,10 +18,10 @@ pub(super) fn render<T>(
     user: &User,
     ticket: &Ticket,
     request: &Request,
-    buffers: &mut Buffers,
+    rendered: &mut Rendered,
 ) -> Result<(), Unbound> {
-    let Buffers { request: out, request_body, .. } = buffers;
-    request.template.render(out, request_body, |piece, out| match piece {
+    let Rendered { bytes, body } = rendered;
+    request.template.render(bytes, body, |piece, out| match piece {
         Piece::Literal(_) => Ok(()),
         Piece::Cookies => {
             write_cookies(context, user, out);

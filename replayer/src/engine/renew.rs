@@ -8,8 +8,9 @@
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::context::Permit;
-use super::exchange::{Attempt, Sender, Times};
+use super::context::{Buffers, Permit};
+use super::effects::{Asker, apply_body, apply_head};
+use super::exchange::{Sender, Times};
 use super::release::Ticket;
 use super::render::render;
 use super::transport::Transport;
@@ -26,14 +27,6 @@ pub(super) enum Renewal {
     Later,
     /// It was refused, could not be sent, or was cut off.
     Failed,
-}
-
-/// Statuses by which a target says that it is busy, and not that the login is wrong.
-const BUSY: [u16; 3] = [408, 425, 429];
-
-/// Whether an answer to a login says that it will not do better next time.
-pub(super) fn is_refusal(attempt: &Attempt) -> bool {
-    (400..500).contains(&attempt.status) && !BUSY.contains(&attempt.status)
 }
 
 /// Gets a new token for the user, unless another of his lanes did since `generation`: by
@@ -109,28 +102,28 @@ async fn send_all<T: Transport>(
     for (index, request) in requests.iter().enumerate().take(way.end).skip(way.start) {
         // The values go into the user's login slots, whichever run the request belongs to.
         let ticket = Ticket { run: Run { first: 0, ..ticket.run }, request: index, ..*ticket };
-        if render(context, user, &ticket, request, &mut buffers).is_err() {
+        let Buffers { rendered, answer } = &mut buffers;
+        if render(context, user, &ticket, request, rendered).is_err() {
             ended = Err(Ended::Lost);
             break;
         }
-        let body = std::mem::take(&mut buffers.answer_body);
         let begun = context.clock.now();
         let generation = user.state.borrow().generation();
-        let mut answer =
-            Answer::new(Wanted::Whole, body, user, &ticket, request, &context.settings, begun);
+        let mut answer = Answer::new(request, Wanted::Whole, answer);
         let times = Times { begun, deadline: begun + context.settings.request_timeout };
         let attempt =
-            sender.exchange(generation, request, &buffers.request, &mut answer, times).await;
+            sender.exchange(generation, request, &rendered.bytes, &mut answer, times).await;
+        let asker = Asker { settings: &context.settings, user, ticket: &ticket, at: begun };
+        apply_head(asker, &answer);
         if attempt.first_byte_sent.is_some() {
             context.count(|batch| batch.extra.renewals += 1);
         }
         let is_good = attempt.is_completed() && attempt.status < 400;
         if is_good {
-            answer.capture();
+            apply_body(asker, &mut answer);
         }
-        buffers.answer_body = answer.body;
         if !is_good {
-            ended = Err(if is_refusal(&attempt) { Ended::Refused } else { Ended::Lost });
+            ended = Err(if attempt.is_refusal() { Ended::Refused } else { Ended::Lost });
             break;
         }
     }

@@ -1,5 +1,5 @@
-//! What is noted of a request once its outcome is known: what its answer gives the user, the
-//! comparison with the recording, counts and times.
+//! What is noted of a request once its outcome is known: its effects, the comparison with the
+//! recording, counts and times.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use trace::shape::Shape;
 
 use super::answer::Answer;
 use super::context::Context;
+use super::effects::{Asker, apply_body};
 use super::exchange::Attempt;
 use super::redact::redact;
 use super::release::Ticket;
-use super::renew::is_refusal;
 use super::settings::FidelityMode;
 use super::user::User;
 use crate::measure::{FidelityCheck, Sample};
@@ -41,18 +41,20 @@ pub(super) struct Taken<'a> {
     pub release: Release,
 }
 
-/// Captures, compares, counts, and tells those who wait.
+/// Applies what the answer gives, compares, counts, and tells those who wait.
 pub(super) fn settle<T>(
     context: &Context<T>,
     user: &User,
     Taken { ticket, request, release }: Taken<'_>,
     attempt: &Attempt,
-    answer: Option<&Answer<'_>>,
+    answer: Option<&mut Answer<'_>>,
 ) {
     let settings = &context.settings;
     let is_failed = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
-    let answer = answer.filter(|_| attempt.is_completed());
-    let is_rebound = answer.is_some_and(Answer::capture);
+    let mut answer = answer.filter(|_| attempt.is_completed());
+    let asker = Asker { settings, user, ticket, at: release.taken };
+    let is_rebound = answer.as_mut().is_some_and(|answer| apply_body(asker, answer));
+    let answer = answer.as_deref();
     let session = &context.plan.sessions[ticket.run.session];
     if session.refresh == Some(ticket.request) && !is_failed && answer.is_some() {
         user.state.borrow_mut().login_generation += 1;
@@ -61,7 +63,7 @@ pub(super) fn settle<T>(
         note_error(context, user, request, attempt, answer);
         if is_good_login(context, ticket, request) {
             context.count(|batch| batch.logins_failed += 1);
-            if is_refusal(attempt) && user.refuse() {
+            if attempt.is_refusal() && user.refuse() {
                 context.count(|batch| batch.logins_refused += 1);
             }
         }
@@ -128,7 +130,7 @@ fn note_error<T>(
     context.note_error(request.endpoint, || {
         let status = attempt.is_completed().then_some(attempt.status);
         let body = answer.map(|answer| {
-            let kept = &answer.body[..answer.body.len().min(SAMPLE_BYTES)];
+            let kept = &answer.body()[..answer.body().len().min(SAMPLE_BYTES)];
             redact(&String::from_utf8_lossy(kept), user)
         });
         ErrorSample {

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify};
 use super::account::SharedAccount;
 use super::expiry::Expiry;
 use super::release::{Next, Runs, Ticket};
-use crate::bind::Values;
+use crate::bind::Slots;
 use crate::prepare::{Prepared, Request, Source};
 use crate::schedule::PlannedUser;
 use crate::time::At;
@@ -34,7 +34,7 @@ pub(super) struct User {
 /// What a user knows, and nobody else.
 pub(super) struct State {
     /// What its prologue captured.
-    pub login: Values,
+    pub login: Slots,
     /// Counts the renewals of what its prologue captured.
     pub login_generation: u64,
     /// Of what its prologue captured, where it is known.
@@ -72,7 +72,7 @@ impl User {
             draw,
             runs: RefCell::new(Runs::new(&planned, plan)),
             state: RefCell::new(State {
-                login: Values::with_slots(persona.login_slots),
+                login: Slots::with_slots(persona.login_slots),
                 login_generation: 0,
                 expiry: None,
                 barred: Vec::new(),

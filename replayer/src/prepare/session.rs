@@ -156,3 +156,10 @@ pub enum CaptureFrom {
     Cookie(String),
     Form(String),
 }
+
+impl CaptureFrom {
+    /// Whether the value stands in the body of the answer, and not in its head.
+    pub fn is_in_body(&self) -> bool {
+        matches!(self, Self::Json { .. } | Self::Form(_))
+    }
+}
