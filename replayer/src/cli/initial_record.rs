@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 
 use super::input::{Choices, Ready};
-use super::run::Args;
+use super::run_args::Args;
 use crate::engine::Settings;
 use crate::measure::host;
 use crate::prepare::Prepared;

@@ -3,7 +3,7 @@
 use super::context::{Context, Rendered};
 use super::release::Ticket;
 use super::user::User;
-use crate::prepare::{Piece, Request, Slot};
+use crate::prepare::{Origin, Piece, Request};
 use trace::write::{encode, write_clock, write_fresh};
 
 /// A value is missing: what should have given it failed, or was empty.
@@ -27,20 +27,20 @@ pub(super) fn render<T>(
             write_cookies(context, user, out);
             Ok(())
         }
-        Piece::Value { slot, encode: encoding } => {
-            match slot {
-                Slot::Captured(source) => user.value(ticket, *source, |value| {
+        Piece::Value { from, encode: encoding } => {
+            match from {
+                Origin::Captured(source) => user.value(ticket, *source, |value| {
                     value.map(|value| encode(value, *encoding, out)).ok_or(Unbound)
                 })?,
-                Slot::Account(field) => {
+                Origin::Account(field) => {
                     let account = user.account.as_ref().ok_or(Unbound)?;
                     encode(account.fields.get(field).ok_or(Unbound)?, *encoding, out);
                 }
-                Slot::Secret(name) => {
+                Origin::Secret(name) => {
                     encode(context.settings.secrets.get(name).ok_or(Unbound)?, *encoding, out);
                 }
-                Slot::Clock(format) => write_clock(context.wall_clock(), *format, out),
-                Slot::Fresh { key, like } => {
+                Origin::Clock(format) => write_clock(context.wall_clock(), *format, out),
+                Origin::Fresh { key, like } => {
                     // The same key gives the same id within a run, and another in the next.
                     let run = (ticket.run.number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     write_fresh(user.seed ^ run ^ key, *like, out);

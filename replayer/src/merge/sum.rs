@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
-use super::{MergeError, Merged};
+use super::error::MergeError;
 use figures::stats::History;
 use figures::{Histograms, Names};
 
@@ -16,6 +16,13 @@ use run_log::reader::{Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
 use run_log::writer::RunWriter;
+
+/// Shards that were added up, with the run directory still to be finished.
+pub struct Merged {
+    pub collector: Collector,
+    pub run: Run,
+    pub writer: RunWriter,
+}
 
 /// `run.json` of the whole, of at least one shard.
 pub(super) fn run(shards: &[RunReader]) -> Run {

@@ -6,18 +6,24 @@
 
 mod ahead;
 mod build;
+mod capture;
 mod draft;
+mod error;
+mod line;
 mod overlap;
+mod plan;
 mod select;
+mod serialise;
 mod session;
 mod stream;
 mod template;
 mod trace;
 
+pub use capture::{Capture, CaptureFrom, Source};
+pub use error::PrepareError;
+pub use plan::{Bindings, Prepared, TracePersona};
 pub use select::{LeftOut, Selection};
-pub use session::{
-    Body, Capture, CaptureFrom, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Source, Wait,
-};
+pub use session::{Body, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Wait};
 pub use stream::{TraceStream, prepare_streamed};
-pub use template::{Piece, Slot, Template};
-pub use trace::{Bindings, PrepareError, Prepared, TracePersona, prepare};
+pub use template::{Origin, Piece, Template};
+pub use trace::prepare;
