@@ -157,7 +157,7 @@ impl<'a, T: Transport> Sender<'a, T> {
             opened = context.transport.connect(context.clock.instant(by)) => opened,
             () = context.cut() => return Err(Outcome::CutOff),
         };
-        let (connection, _) = opened.map_err(|error| outcome_of(&error))?;
+        let connection = opened.map_err(|error| outcome_of(&error))?;
         context.count(|batch| batch.connections_opened += 1);
         Ok(connection)
     }

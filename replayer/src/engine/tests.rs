@@ -22,7 +22,7 @@ use crate::prepare::{
 };
 use crate::schedule::{Bound, Chain, PlannedUser};
 use crate::time::{At, Clock};
-use http1::{ConnectTimes, Exchange, Method, Progress, SendError, Sink};
+use http1::{Exchange, Method, Progress, SendError, Sink};
 use run_log::format::TraceRef;
 use run_log::outcome::Outcome;
 use scenario::{Load, Pacing};
@@ -44,14 +44,13 @@ struct FakeConnection {
 impl Transport for Fake {
     type Connection = FakeConnection;
 
-    async fn connect(&self, _: Instant) -> Result<(FakeConnection, ConnectTimes), SendError> {
-        let connection = FakeConnection {
+    async fn connect(&self, _: Instant) -> Result<FakeConnection, SendError> {
+        Ok(FakeConnection {
             delays: Rc::clone(&self.delays),
             clock: self.clock,
             sent: Rc::clone(&self.sent),
             progress: Progress::default(),
-        };
-        Ok((connection, ConnectTimes { tcp: Duration::ZERO, tls: None }))
+        })
     }
 
     async fn exchange(

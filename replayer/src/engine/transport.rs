@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use http1::{
-    ConnectTimes, Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink,
+    Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink,
 };
 
 /// What a lane needs of the network.
@@ -16,10 +16,7 @@ use http1::{
 pub trait Transport: 'static {
     type Connection: 'static;
 
-    async fn connect(
-        &self,
-        deadline: Instant,
-    ) -> Result<(Self::Connection, ConnectTimes), SendError>;
+    async fn connect(&self, deadline: Instant) -> Result<Self::Connection, SendError>;
 
     async fn exchange(
         connection: &mut Self::Connection,
@@ -41,8 +38,9 @@ pub struct Http {
 impl Transport for Http {
     type Connection = Connection;
 
-    async fn connect(&self, deadline: Instant) -> Result<(Connection, ConnectTimes), SendError> {
-        Connection::open(&self.destination, deadline).await
+    async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
+        let (connection, _) = Connection::open(&self.destination, deadline).await?;
+        Ok(connection)
     }
 
     async fn exchange(
