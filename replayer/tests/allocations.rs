@@ -6,9 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use clap::Parser as _;
-use trace::format::{
-    Answer, FORMAT, Header, PersonaWeight, Request, Source, SourceKind, VERSION,
-};
+use trace::format::{Answer, FORMAT, Header, PersonaWeight, Request, Source, SourceKind, VERSION};
 use trace::writer::TraceWriter;
 
 #[global_allocator]

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let measured = runtime.block_on(async {
         RunWriter::check(&out, args.force)?;
         let mut interrupts = watch().map_err(Error::Runtime)?;
-        tokio::spawn(tell_of_stop(interrupts.clone()));
+        tokio::spawn(announce_stop(interrupts.clone()));
         let database = match &args.database_url {
             Some(url) => Some(Database::connect(url, &args.input.allow_host).await?),
             None => None,
@@ -115,7 +115,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         live.finish();
         Ok::<_, Error>(Some(measured))
     })?;
-    // Told to stop before anything was sent: there is no run.
+    // Interrupted before anything was sent: there is no run.
     let Some(Measured { collector, mut run, writer }) = measured else {
         return Ok(Exit::Interrupted);
     };
@@ -134,8 +134,8 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     Ok(exit_of(&run, args.verify.then_some(args.min_fidelity)))
 }
 
-/// Says what a signal does, where a run takes a while to end.
-async fn tell_of_stop(mut interrupts: watch::Receiver<Interrupt>) {
+/// Says what the next signal does, since a run takes a while to end.
+async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
     if interrupts.changed().await.is_ok() {
         eprintln!(
             "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"

@@ -1,7 +1,6 @@
 //! What all users of a thread share: the plan, the clock, the way out, and what was measured.
 //!
-//! Nothing here is started or waited for on its own account: the worker does that, the users'
-//! lanes use it.
+//! It starts nothing: the worker does, and its users' lanes use what is here.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -36,7 +36,7 @@ pub(super) async fn run_lane<T: Transport>(context: Rc<Context<T>>, user: Rc<Use
             Next::Done => break,
         }
     }
-    // Others of this user's lanes may wait for what will not come any more.
+    // Other lanes of this user may be waiting for what will no longer come.
     user.changed.notify_waiters();
 }
 
@@ -120,7 +120,7 @@ impl<T: Transport> Lane<'_, T> {
             match token.filter(|token| token.renew < until.min(context.stop()) && !is_renewed) {
                 Some(token) if token.renew <= now => {
                     renew(&mut self.sender, user, ticket, generation, Some(until)).await;
-                    // Once for a request: what fails is seen to when it is ready.
+                    // Once a request: after a failure it is tried again when the request is ready.
                     (is_renewed, slept) = (true, false);
                 }
                 Some(token) => {
@@ -195,7 +195,7 @@ impl<T: Transport> Lane<'_, T> {
             } else if renewal == Renewal::Done
                 && render(context, user, ticket, request, rendered).is_ok()
             {
-                // It waited for the login, which is none of the target's time for it.
+                // The wait for the login is not part of the time-out.
                 let begun = context.clock.now();
                 let times = Times { begun, deadline: begun + timeout };
                 attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;

@@ -75,7 +75,7 @@ impl LiveRun {
         }
     }
 
-    /// Makes a request that was taken one that was not.
+    /// Makes a request that was taken untaken again.
     pub(super) fn put_back(&mut self, request: usize) {
         self.progress[request] = Progress::Untaken;
         self.first_untaken = self.first_untaken.min(request);
@@ -111,7 +111,7 @@ impl LiveRun {
         Some(end.since(self.run.start + scaled(session.prologue_length, load.speed)))
     }
 
-    /// When a request is ready, where the user's prologue ended so late, or has not ended.
+    /// When a request is ready, given how late the user's prologue ended, if it has ended.
     pub(super) fn readiness(
         &self,
         session: &Session,

@@ -14,7 +14,8 @@ use crate::schedule::{Bound, Chain, PlannedUser, Run};
 use crate::time::At;
 use scenario::{Load, Pacing, Restart};
 
-/// How many requests that are not due yet are looked at for one whose ready time is known.
+/// How many requests whose ready time is unknown are passed over before those that are not yet
+/// due are left for later.
 const LOOK_AHEAD: usize = 64;
 
 /// The runs of sessions of a user's chain, in their order.
@@ -26,7 +27,7 @@ pub(super) struct Runs {
     next_run: Option<Run>,
     /// Runs that are over, kept for their memory.
     spare: Vec<LiveRun>,
-    /// Another user has taken this one's place, which was not noted yet.
+    /// Another user has taken this one's place since [`Runs::take_replaced`] was called.
     is_replaced: bool,
     /// How much later than planned the prologue ended, once it has ended.
     prologue_late: Option<Duration>,
@@ -34,7 +35,7 @@ pub(super) struct Runs {
     last_end: At,
 }
 
-/// A request that a lane took: no other will.
+/// A request that a lane took, so that no other lane will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub run: Run,
@@ -180,7 +181,7 @@ impl Runs {
                                 look_again = due;
                                 break 'runs;
                             }
-                            // No time makes these ready: only the end of another.
+                            // Only the end of another request makes these ready, and no time.
                             None if waiting > MAX_CONNECTIONS => break 'runs,
                             Some(_) | None => {}
                         }

@@ -1,8 +1,8 @@
 //! Logging in again when a token has expired, or soon will.
 //!
-//! A user renews while he thinks, where his token is known to end soon; at the latest
-//! when a request is ready and its token is over, or was refused with a 401. What that
-//! sends is extra: it is no part of the plan. Together the renewals keep to the login
+//! A user whose token is known to end soon renews it while thinking; at the latest when a
+//! request is ready and its token is over, or was refused with a 401. What is sent for this is
+//! extra: it is no part of the plan. Together the renewals keep to the login
 //! rate; a request that has to wait for one has the wait in its response time.
 
 use std::ops::Range;
@@ -29,8 +29,8 @@ pub(super) enum Renewal {
     Failed,
 }
 
-/// Gets a new token for the user, unless another of his lanes did since `generation`: by
-/// the refresh that his session recorded, else by its login. With `by`, only if the login
+/// Gets a new token for the user, unless another of its lanes did since `generation`: by
+/// the refresh that its session recorded, else by the login. With `by`, only if the login
 /// rate allows it before then. One at a time a user.
 pub(super) async fn renew<T: Transport>(
     sender: &mut Sender<'_, T>,
@@ -54,7 +54,7 @@ pub(super) async fn renew<T: Transport>(
             Permit::CutOff => return Renewal::Failed,
         }
         let is_login = way.start < session.prologue;
-        // Only now: others with his account may have been refused while he waited.
+        // Asked only now: others with the same account may have been refused meanwhile.
         let ended = if is_login && user.is_refused() {
             Err(Ended::Refused)
         } else {
@@ -70,7 +70,7 @@ pub(super) async fn renew<T: Transport>(
                     context.count(|batch| batch.logins_refused += 1);
                 }
             }
-            // The next request tries again; a refresh that fails leaves the login.
+            // The next request tries again; after a failed refresh the login is left.
             Err(_) => {}
         }
     }
@@ -79,16 +79,16 @@ pub(super) async fn renew<T: Transport>(
 
 /// Why there is no new token.
 enum Ended {
-    /// The target says that this will not do.
+    /// The target refused, and would again.
     Refused,
-    /// No good answer, this time.
+    /// There was no good answer this time.
     Lost,
 }
 
 /// Sends these requests of the session in turn.
 ///
 /// # Errors
-/// At the first that was not good.
+/// At the first answer that was not good.
 async fn send_all<T: Transport>(
     sender: &mut Sender<'_, T>,
     user: &User,

@@ -41,7 +41,7 @@ pub(super) struct Taken<'a> {
     pub release: Release,
 }
 
-/// Applies what the answer gives, compares, counts, and tells those who wait.
+/// Applies what the answer gives, compares, counts, and wakes the lanes that wait for it.
 pub(super) fn settle<T>(
     context: &Context<T>,
     user: &User,
@@ -101,7 +101,7 @@ fn compare<T>(
     answer: Option<&Answer<'_>>,
 ) -> FidelityCheck {
     let Some(recorded) = &request.recorded else { return FidelityCheck::None };
-    // What was not answered is not the same, unless it was never to be sent.
+    // What got no answer differs from the recording, unless the run ended first.
     if attempt.outcome == Outcome::CutOff {
         return FidelityCheck::None;
     }

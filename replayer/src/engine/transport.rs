@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use http1::{
-    Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink,
-};
+use http1::{Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink};
 
 /// What a lane needs of the network.
 #[expect(
@@ -25,7 +23,7 @@ pub trait Transport: 'static {
         sink: &mut impl Sink,
     ) -> Result<Exchange, SendError>;
 
-    /// How far an exchange got that was dropped.
+    /// How far the last exchange got, also if it was dropped.
     fn progress(connection: &Self::Connection) -> Progress;
 }
 

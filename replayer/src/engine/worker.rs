@@ -36,7 +36,7 @@ pub struct Stop {
 
 pub struct Worker<T> {
     context: Rc<Context<T>>,
-    /// Those who are there now.
+    /// Those that are there now.
     users: RefCell<Vec<Rc<User>>>,
 }
 
@@ -68,7 +68,7 @@ impl<T: Transport> Worker<T> {
     ) {
         let last_batches = batches.clone();
         // Tasks of their own, so that all are woken in the order of their times:
-        // a second is closed before the users leave who stay to its end.
+        // a second is closed before the users that stay to its end leave.
         let mut background = JoinSet::new();
         let pacing = Rc::clone(&self.context);
         background.spawn_local(async move {
@@ -90,7 +90,7 @@ impl<T: Transport> Worker<T> {
         drop(last_batches.send(last).await);
     }
 
-    /// Starts each user when it is planned to start, and waits for all of them.
+    /// Starts each user at its planned time, and waits for all of them.
     async fn spawn_users(self: &Rc<Self>, users: Vec<PlannedUser>, mut feed: Option<Feed>) {
         let context = &self.context;
         let lanes = tokio_util::task::TaskTracker::new();
@@ -102,7 +102,7 @@ impl<T: Transport> Worker<T> {
                 break;
             }
             if let (Some(feed), Chain::Once { session }) = (&mut feed, planned.chain) {
-                // Without them the reader has failed, and says why.
+                // None means that the reader has failed, and it says why.
                 let Some(requests) = feed.recv().await else { break };
                 context.plan.sessions[session].body.give(requests);
                 let late = context.clock.now().since(planned.start).as_micros();
@@ -205,7 +205,7 @@ impl<T: Transport> Worker<T> {
             let mut batch =
                 self.close_batch(second, spare.try_recv().unwrap_or_default(), usage.share());
             batch.worst_wake_us = batch.worst_wake_us.max(late);
-            // The collector is a thread of its own; should it be slow, time is not lost here.
+            // The collector has a thread of its own, and a queue that outlasts its slow moments.
             if batches.send(batch).await.is_err() {
                 return;
             }

@@ -151,7 +151,7 @@ pub(super) fn seconds(
     for part in &parts {
         add_tables(part, &mut collector)?;
     }
-    // All watched the same target, so one of them tells of it.
+    // All watched the same target, so the samples of one are enough.
     let seen: Vec<_> = shards[0].target()?.collect::<Result<_, ReadError>>()?;
     writer.target(&seen)?;
     let mut errors = Vec::new();

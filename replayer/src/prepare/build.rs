@@ -16,7 +16,7 @@ use super::session::{Recorded, Request, Session};
 use super::template::Origin;
 use run_log::format::MAX_ENDPOINTS;
 
-/// Makes sessions of their lines.
+/// Makes sessions of lines.
 pub(super) struct Builder {
     path: PathBuf,
     host: String,
@@ -64,7 +64,7 @@ impl Builder {
         }
     }
 
-    /// Notes what the requests of a session of this number need.
+    /// Notes what the requests of the session with this number need.
     pub(super) fn add(&mut self, number: usize, session: &Session, requests: &[Request]) {
         let persona = &mut self.personas[session.persona];
         persona.sessions.push(number);
@@ -138,7 +138,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Where what a line captures is kept.
+    /// Where the values that a line captures are kept.
     fn kept_in(&mut self, draft: &mut Draft, line: &disk::Request) -> Vec<Source> {
         let (index, renews) = draft.position(line);
         let captures = line::captures(line).iter();

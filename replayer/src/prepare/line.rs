@@ -1,4 +1,4 @@
-//! What all that reads a trace asks of its lines.
+//! What all readers of a trace ask of its lines.
 
 use trace::format as disk;
 
@@ -15,7 +15,7 @@ pub(super) fn captures(line: &disk::Request) -> &[disk::Capture] {
     }
 }
 
-/// Bytes that a request takes, about, from its line to its end.
+/// About how many bytes a request takes, as a line and as a template.
 pub(super) fn size_in_memory(line: &disk::Request) -> u64 {
     let body = match &line.body {
         Some(disk::Body::Text(text) | disk::Body::Base64(text)) => text.len(),

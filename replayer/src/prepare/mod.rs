@@ -1,7 +1,8 @@
 //! From a trace to what the engine runs: sessions of ready-made requests.
 //!
 //! All that can be worked out before the start is worked out here: heads are
-//! serialised, names become indices, bindings become slots, and each request
+//! serialised, names become indices, bindings become places left open, and each
+//! request
 //! knows what it waits for.
 
 mod ahead;

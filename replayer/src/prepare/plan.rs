@@ -15,7 +15,7 @@ pub struct Prepared {
     pub file: TraceRef,
     /// Digest of the manifest that the trace was recorded with, where it says so.
     pub manifest: Option<String>,
-    /// Endpoint names by index; past [`MAX_ENDPOINTS`] they share the last, "other".
+    /// Endpoint names by index; past [`run_log::format::MAX_ENDPOINTS`] they share the last, "other".
     pub endpoints: Vec<String>,
     pub personas: Vec<TracePersona>,
     pub sessions: Vec<Session>,

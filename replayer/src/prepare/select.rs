@@ -17,7 +17,7 @@ pub struct Selection {
     pub skip_truncated: bool,
 }
 
-/// Requests of the personas that take part which were not taken.
+/// Requests that were left out, of the personas that take part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// By `read_only`.

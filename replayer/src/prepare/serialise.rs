@@ -19,7 +19,7 @@ const RECOMPUTED: [&str; 8] = [
     "upgrade",
 ];
 
-/// About how many bytes of a request are known beforehand.
+/// About how many bytes of a request are known before it is sent.
 fn literal_bytes(line: &disk::Request, host: &str) -> usize {
     let headers: usize =
         line.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();

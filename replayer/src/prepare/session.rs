@@ -95,13 +95,13 @@ pub struct Request {
     pub template: Template,
     /// As recorded: what cookies of the answer are for.
     pub path: String,
-    /// Sent again on a fresh connection when a reused one was closed under it.
+    /// It is sent again on a fresh connection where a reused one was closed under it.
     pub idempotent: bool,
     pub is_head: bool,
-    /// What it may not be sent before, by open pacing.
+    /// By open pacing, the requests that must have ended before it is sent.
     pub sources: Vec<Wait>,
-    /// What it is released by, by closed pacing: the exchange of the session that had
-    /// finished last before it began. None for the first.
+    /// By closed pacing, the request whose end releases it: that of the exchange of the session
+    /// that had ended last before it began. None for the first.
     pub predecessor: Option<Wait>,
     pub captures: Vec<Capture>,
     /// What was recorded; none where no answer was.

@@ -8,14 +8,14 @@ use super::capture::Source;
 
 /// Literal bytes and what stands between them, in the order of sending.
 ///
-/// A head without cookies and a body without values is one literal, so that
-/// most requests are a single copy.
+/// Where no values stand, the head is one literal before the place of the cookies and the body
+/// is another, so that most requests are one or two copies.
 #[derive(Debug, Default)]
 pub struct Template {
     literals: Vec<u8>,
     head: Vec<Piece>,
     body: Vec<Piece>,
-    /// Whether a Content-Length belongs into the head.
+    /// Whether a Content-Length belongs in the head.
     has_body: bool,
 }
 
@@ -26,7 +26,7 @@ pub enum Piece {
         from: Origin,
         encode: Encoding,
     },
-    /// The Cookie header, if the user's jar has any for `path`.
+    /// The Cookie header, if the user has cookies for the path of the request.
     Cookies,
 }
 
@@ -117,7 +117,7 @@ impl Template {
         Ok(())
     }
 
-    /// Where the values come from that it needs.
+    /// Where the values that it needs come from.
     pub fn origins(&self) -> impl Iterator<Item = &Origin> {
         self.head.iter().chain(&self.body).filter_map(|piece| match piece {
             Piece::Value { from, .. } => Some(from),
