@@ -85,7 +85,7 @@ impl<'a> Answer<'a> {
     }
 
     /// What was kept of the body, its content coding still on.
-    pub(super) fn body(&self) -> &[u8] {
+    pub(super) fn kept_body(&self) -> &[u8] {
         &self.kept.body
     }
 

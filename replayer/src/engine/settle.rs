@@ -130,7 +130,7 @@ fn note_error<T>(
     context.note_error(request.endpoint, || {
         let status = attempt.is_completed().then_some(attempt.status);
         let body = answer.map(|answer| {
-            let kept = &answer.body()[..answer.body().len().min(SAMPLE_BYTES)];
+            let kept = &answer.kept_body()[..answer.kept_body().len().min(SAMPLE_BYTES)];
             redact(&String::from_utf8_lossy(kept), user)
         });
         ErrorSample {
