@@ -21,10 +21,10 @@ use super::select::{Selection, Selector};
 use super::session::{Request, Session};
 use super::trace::prepared;
 
-/// Reads the trace at `path` as [`prepare`](super::trace::prepare) does, and keeps none of its requests.
+/// Reads the trace at `path` as [`super::prepare`] does, and keeps none of its requests.
 ///
 /// # Errors
-/// As [`prepare`](super::trace::prepare); it is too big where the sessions that overlap are.
+/// As [`super::prepare`]; it is too big where the sessions that overlap are.
 pub fn prepare_streamed(
     path: &Path,
     host: &str,
