@@ -47,12 +47,7 @@ pub(super) fn initial_record(
         }),
         config: Config {
             target: args.input.target.to_string(),
-            target_is_local: ready
-                .http
-                .destination
-                .addresses()
-                .iter()
-                .all(|address| address.ip().is_loopback()),
+            target_is_local: ready.is_local,
             pacing: match load.pacing {
                 Pacing::Open => format::Pacing::Open,
                 Pacing::Closed => format::Pacing::Closed,

@@ -78,6 +78,8 @@ pub(super) struct Ready {
     pub http: Http,
     pub settings: Settings,
     pub manifest: ManifestRef,
+    /// Whether the target is on this machine.
+    pub is_local: bool,
     pub limitations: Vec<String>,
 }
 
@@ -166,6 +168,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         http: Http { destination: Arc::new(destination) },
         settings: Settings { accounts, ..settings },
         manifest: reference,
+        is_local,
         limitations,
     })
 }

@@ -100,7 +100,7 @@ impl<T: Transport> Lane<'_, T> {
                 return None;
             }
             let token = request.has_token.then(|| user.token_end()).flatten();
-            let generation = user.state.borrow().login_generation;
+            let generation = user.login_generation();
             if now >= ticket.ready || context.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
@@ -161,7 +161,7 @@ impl<T: Transport> Lane<'_, T> {
     async fn send(&mut self, taken: Taken<'_>, buffers: &mut Buffers) {
         let Taken { ticket, request, release } = taken;
         let (context, user) = (self.context, self.user);
-        let login = user.state.borrow().login_generation;
+        let login = user.login_generation();
         let in_prologue = ticket.request < context.plan.sessions[ticket.run.session].prologue;
         // Accounts lock: what was refused once is not tried again by others who have it.
         let is_refused = in_prologue && user.is_refused();
@@ -221,7 +221,7 @@ impl<T: Transport> Lane<'_, T> {
         times: Times,
     ) -> Attempt {
         let (user, settings) = (self.user, &self.context.settings);
-        let generation = user.state.borrow().generation();
+        let generation = user.generation();
         answer.reset();
         let attempt = self.sender.exchange(generation, request, bytes, answer, times).await;
         apply_head(Asker { settings, user, ticket, at: release.taken }, answer);

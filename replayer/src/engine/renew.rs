@@ -41,7 +41,7 @@ pub(super) async fn renew<T: Transport>(
 ) -> Renewal {
     let context = sender.context();
     let _one_at_a_time = user.renewing.lock().await;
-    if user.state.borrow().login_generation != generation {
+    if user.login_generation() != generation {
         return Renewal::Done;
     }
     let session = &context.plan.sessions[ticket.run.session];
@@ -62,7 +62,7 @@ pub(super) async fn renew<T: Transport>(
         };
         match ended {
             Ok(()) => {
-                user.state.borrow_mut().login_generation += 1;
+                user.note_renewal();
                 return Renewal::Done;
             }
             Err(Ended::Refused) if is_login => {
@@ -108,7 +108,7 @@ async fn send_all<T: Transport>(
             break;
         }
         let begun = context.clock.now();
-        let generation = user.state.borrow().generation();
+        let generation = user.generation();
         let mut answer = Answer::new(request, Wanted::Whole, answer);
         let times = Times { begun, deadline: begun + context.settings.request_timeout };
         let attempt =

@@ -57,7 +57,7 @@ pub(super) fn settle<T>(
     let answer = answer.as_deref();
     let session = &context.plan.sessions[ticket.run.session];
     if session.refresh == Some(ticket.request) && !is_failed && answer.is_some() {
-        user.state.borrow_mut().login_generation += 1;
+        user.note_renewal();
     }
     if is_failed {
         note_error(context, user, request, attempt, answer);

@@ -36,7 +36,7 @@ pub(super) struct State {
     /// What its prologue captured.
     pub login: Slots,
     /// Counts the renewals of what its prologue captured.
-    pub login_generation: u64,
+    login_generation: u64,
     /// Of what its prologue captured, where it is known.
     expiry: Option<Expiry>,
     /// Endpoints that refused it with a token that was just renewed.
@@ -154,6 +154,21 @@ impl User {
         !std::mem::replace(&mut self.state.borrow_mut().login_refused, true)
     }
 
+    /// Which user it is, where one takes the place of another.
+    pub(super) fn generation(&self) -> u64 {
+        self.state.borrow().generation
+    }
+
+    /// Which login it is that the user has.
+    pub(super) fn login_generation(&self) -> u64 {
+        self.state.borrow().login_generation
+    }
+
+    /// Notes that what its login gave was renewed.
+    pub(super) fn note_renewal(&self) {
+        self.state.borrow_mut().login_generation += 1;
+    }
+
     /// Notes how long what its login gave is good for.
     pub(super) fn expires(&self, expiry: Expiry) {
         self.state.borrow_mut().expiry = Some(expiry);
@@ -195,11 +210,6 @@ impl User {
 }
 
 impl State {
-    /// Which user it is, where one takes the place of another.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation
-    }
-
     /// Another user takes the place of this one: nothing of it is left.
     fn begin_anew(&mut self, login_slots: usize) {
         self.login.reset(login_slots);
