@@ -116,7 +116,7 @@ impl Pacer {
 }
 
 impl Queue {
-    /// Gives how many it woke.
+    /// Returns how many it woke.
     fn wake_due(&mut self, now: At) -> usize {
         let mut woken = 0;
         while let Some(&Reverse((deadline, slot))) = self.heap.peek() {
@@ -195,9 +195,9 @@ impl Future for Sleep<'_> {
     }
 }
 
-/// A deadline that is put off over and over, as that of each exchange of a connection, and
-/// hardly ever reached: the pacer is told anew only once the first of them has passed. One that
-/// is dropped before leaves its place in the pacer until then.
+/// A deadline that is put off over and over and hardly ever reached, as the one of each exchange
+/// on a connection: it is registered with the pacer anew only once the deadline before has
+/// passed. If it is dropped earlier, its place in the pacer is kept until then.
 pub struct Alarm<'a> {
     pacer: &'a Pacer,
     sleep: Option<Sleep<'a>>,
@@ -438,7 +438,7 @@ mod tests {
                 pacer.until(millis(begun)).await;
                 assert!(!look_at(begun + 60));
             }
-            // One that ends sooner, and then one that does not end.
+            // An exchange that ends sooner, and then one that does not end.
             assert!(!look_at(110));
             pacer.until(millis(111)).await;
             assert!(look_at(110));
@@ -450,7 +450,7 @@ mod tests {
             () = check => {}
             result = pacer.run() => panic!("{result:?}"),
         }
-        // Of a hundred deadlines the pacer was told of two or three at a time.
+        // Of a hundred deadlines two or three were registered at a time.
         assert!(pacer.queue.borrow().slots.len() < 8);
     }
 

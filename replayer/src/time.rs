@@ -80,7 +80,7 @@ impl Clock {
     }
 
     pub fn instant(&self, at: At) -> Instant {
-        // An hour past any deadline is as good as never, and cannot overflow.
+        // A year is later than any run lasts; the instant of `NEVER` would overflow.
         let nanos = at.nanos().min(Duration::from_hours(24 * 365).as_nanos() as u64);
         self.start + Duration::from_nanos(nanos)
     }

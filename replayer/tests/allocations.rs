@@ -6,9 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use clap::Parser as _;
-use trace::format::{
-    Answer, FORMAT, Header, PersonaWeight, Request, Result as Outcome, Source, SourceKind, VERSION,
-};
+use trace::format::{Answer, FORMAT, Header, PersonaWeight, Request, Source, SourceKind, VERSION};
 use trace::writer::TraceWriter;
 
 #[global_allocator]
@@ -73,7 +71,7 @@ fn write_trace(path: &Path) {
             bind: vec![],
             after: vec![],
             prologue: false,
-            result: Outcome::Answer(Answer {
+            result: trace::format::Result::Answer(Answer {
                 status: 200,
                 header_us: 100,
                 total_us: 200,

@@ -111,10 +111,6 @@ impl Destination {
         self.dns
     }
 
-    pub fn is_tls(&self) -> bool {
-        self.tls.is_some()
-    }
-
     pub(super) fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }

@@ -29,16 +29,16 @@ pub fn extract_json(body: &[u8], tokens: &[String], lists: &[ListStep]) -> Extra
     let mut rebound = false;
     // Each round finds one more list that is too short, so there are at most as many as lists.
     for _ in 0..=lists.len() {
-        let mut outcome = Outcome::Nothing;
-        let walk = Walk { tokens, indices: &indices, at: 0, outcome: &mut outcome };
+        let mut reached = Reached::Nothing;
+        let walk = Walk { tokens, indices: &indices, at: 0, reached: &mut reached };
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         if walk.deserialize(&mut deserializer).is_err() {
             return Extracted::Nothing;
         }
-        match outcome {
-            Outcome::Found(text) if rebound => return Extracted::Rebound(text),
-            Outcome::Found(text) => return Extracted::Found(text),
-            Outcome::Short { token, length } => {
+        match reached {
+            Reached::Found(text) if rebound => return Extracted::Rebound(text),
+            Reached::Found(text) => return Extracted::Found(text),
+            Reached::Short { token, length } => {
                 let Some(index) = indices[token].filter(|_| length > 0) else { break };
                 if !lists.iter().any(|list| list.token == token) {
                     break;
@@ -46,7 +46,7 @@ pub fn extract_json(body: &[u8], tokens: &[String], lists: &[ListStep]) -> Extra
                 indices[token] = Some(index % length);
                 rebound = true;
             }
-            Outcome::Nothing => break,
+            Reached::Nothing => break,
         }
     }
     Extracted::Nothing
@@ -58,7 +58,8 @@ fn index_of(token: &str) -> Option<usize> {
     token.parse().ok().filter(|_| canonical && !token.starts_with('+'))
 }
 
-enum Outcome {
+/// Where a walk through the document ended.
+enum Reached {
     Found(String),
     /// The list at this token has too few items.
     Short {
@@ -72,7 +73,7 @@ struct Walk<'a> {
     tokens: &'a [String],
     indices: &'a [Option<usize>],
     at: usize,
-    outcome: &'a mut Outcome,
+    reached: &'a mut Reached,
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -86,7 +87,7 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
 impl Walk<'_> {
     fn leaf<E>(self, text: impl fmt::Display) -> Result<(), E> {
         if self.at == self.tokens.len() {
-            *self.outcome = Outcome::Found(text.to_string());
+            *self.reached = Reached::Found(text.to_string());
         }
         Ok(())
     }
@@ -130,7 +131,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
                     tokens: self.tokens,
                     indices: self.indices,
                     at: self.at + 1,
-                    outcome: self.outcome,
+                    reached: self.reached,
                 })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -148,7 +149,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
                     tokens: self.tokens,
                     indices: self.indices,
                     at: self.at + 1,
-                    outcome: self.outcome,
+                    reached: self.reached,
                 })?
             } else {
                 seq.next_element::<IgnoredAny>()?.map(drop)
@@ -159,7 +160,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
             length = length.checked_add(1).ok_or_else(|| A::Error::custom("list too long"))?;
         }
         if wanted.is_some_and(|wanted| wanted >= length) {
-            *self.outcome = Outcome::Short { token: self.at, length };
+            *self.reached = Reached::Short { token: self.at, length };
         }
         Ok(())
     }
@@ -176,8 +177,7 @@ mod tests {
     use super::*;
 
     fn json(body: &str, pointer: &str, list_tokens: &[usize]) -> Extracted {
-        let tokens: Vec<String> =
-            pointer.split('/').skip(1).map(|t| t.replace("~1", "/").replace("~0", "~")).collect();
+        let tokens = trace::pointer::tokens(pointer).unwrap();
         let lists: Vec<ListStep> =
             list_tokens.iter().map(|&token| ListStep { token, index: 0, length: 100 }).collect();
         extract_json(body.as_bytes(), &tokens, &lists)

@@ -2,7 +2,7 @@
 //! requests that need them.
 
 mod extract;
-mod values;
+mod slots;
 
 pub use extract::{Extracted, extract_form, extract_json};
-pub use values::Values;
+pub use slots::Slots;

@@ -1,21 +1,22 @@
-//! The end of a run: judged, written and told.
+//! The end of a run: it is judged, written and given an exit code.
 
 use common::exit::Exit;
 use common_net::signals::exit_of as exit_of_signal;
+use figures::conclusion::profile;
 use figures::judge::judge;
 use figures::stats::{self, Figures};
 
 use crate::error::Error;
 use crate::measure::Collector;
 use run_log::format::{
-    EndedBy, FailureRow, Fidelity, Judgement, LatencyKind, Profile, Run, Scope, State,
-    ValidityState, Verdict,
+    EndedBy, FailureRow, Fidelity, Judgement, LatencyKind, Run, Scope, State, ValidityState,
+    Verdict,
 };
 use run_log::stats::{StatsRow, split};
 use run_log::writer::RunWriter;
-use scenario::Expectation;
+use scenario::{Expectation, Profile};
 
-/// Judges by these expectations and writes the last files; gives `run.json` as written.
+/// Judges by these expectations and writes the last files; returns `run.json` as written.
 ///
 /// # Errors
 /// When they cannot be written; the run then reads as incomplete.
@@ -74,7 +75,7 @@ pub(super) fn finish(
     Ok(run)
 }
 
-/// Every reason there is; the most telling one wins. With `min_fidelity`, a share in percent,
+/// Of all reasons that hold, the most important one. With `min_fidelity`, a share in percent,
 /// answers must be as they were recorded.
 pub(super) fn exit_of(run: &Run, min_fidelity: Option<f64>) -> Exit {
     let mut exit = match &run.ended_by {
@@ -107,5 +108,5 @@ pub(super) fn exit_of(run: &Run, min_fidelity: Option<f64>) -> Exit {
 }
 
 fn is_quick(run: &Run) -> bool {
-    run.scenario.as_ref().is_some_and(|scenario| scenario.profile == Profile::Quick)
+    profile(run) == Profile::Quick
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 
 use super::input::{Choices, Ready};
-use super::run::Args;
+use super::run_args::Args;
 use crate::engine::Settings;
 use crate::measure::host;
 use crate::prepare::Prepared;
@@ -47,12 +47,7 @@ pub(super) fn initial_record(
         }),
         config: Config {
             target: args.input.target.to_string(),
-            target_is_local: ready
-                .http
-                .destination
-                .addresses()
-                .iter()
-                .all(|address| address.ip().is_loopback()),
+            target_is_local: ready.is_local,
             pacing: match load.pacing {
                 Pacing::Open => format::Pacing::Open,
                 Pacing::Closed => format::Pacing::Closed,

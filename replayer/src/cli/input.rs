@@ -78,6 +78,8 @@ pub(super) struct Ready {
     pub http: Http,
     pub settings: Settings,
     pub manifest: ManifestRef,
+    /// Whether the target is on this machine.
+    pub is_local: bool,
     pub limitations: Vec<String>,
 }
 
@@ -121,9 +123,9 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     };
     let secrets = secrets(input, &plan)?;
     let mut limitations = Vec::new();
-    if let Some(told) = left_out(&plan) {
-        eprintln!("replayer: {told}");
-        limitations.push(told);
+    if let Some(notice) = left_out(&plan) {
+        eprintln!("replayer: {notice}");
+        limitations.push(notice);
     }
     let is_local = destination.addresses().iter().all(|address| address.ip().is_loopback());
     if is_local {
@@ -166,6 +168,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         http: Http { destination: Arc::new(destination) },
         settings: Settings { accounts, ..settings },
         manifest: reference,
+        is_local,
         limitations,
     })
 }

@@ -8,13 +8,14 @@ mod load;
 mod merge;
 mod probe;
 mod run;
+mod run_args;
 mod start_at;
 mod summary;
 
 use clap::{Parser, Subcommand};
 use common::exit::Exit;
-use common_net::signals::Interrupt;
-use tokio::sync::watch;
+
+pub use run::WatchSignals;
 
 use crate::error::Error;
 
@@ -47,15 +48,12 @@ Exit codes: 0 good, 1 internal or I/O, 2 usage, 3 refused for safety, 4 environm
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Replay a trace against a target, and write a run directory
-    Run(Box<run::Args>),
+    Run(Box<run_args::Args>),
     /// Run one session of each persona once, and show what fails
     Probe(probe::Args),
     /// Add the run directories of shards up to one
     Merge(merge::Args),
 }
-
-/// Begins to turn signals into interrupts; needs a runtime.
-pub type WatchSignals = fn() -> std::io::Result<watch::Receiver<Interrupt>>;
 
 impl Cli {
     /// Runs what was asked for. `signals` is called where something is under way that has

@@ -1,24 +1,20 @@
 //! `replayer run`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::Args as ClapArgs;
 use common::exit::Exit;
 use common_net::signals::Interrupt;
 use figures::is_endpoint;
 use figures::validity::{Generator, validity};
 use tokio::sync::watch;
 
-use super::WatchSignals;
 use super::dry_run::print_plan;
 use super::finish::{exit_of, finish};
 use super::initial_record::initial_record;
-use super::input::{Choices, Input, Ready, pairs, prepare_all};
-use super::load::LoadArgs;
+use super::input::{Choices, Ready, pairs, prepare_all};
 use super::probe::show_probed;
-use super::start_at::{Start, StartAt};
+use super::run_args::Args;
+use super::start_at::Start;
 use super::summary::print_summary;
 use crate::config;
 use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings};
@@ -30,70 +26,10 @@ use crate::schedule::{Policy, Schedule, Walk};
 use run_log::format::{LatencyKind, Run, Shard, Window};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
-use scenario::{Load, Pacing, Rate, Scenario};
+use scenario::{Load, Pacing, Scenario};
 
-#[derive(Debug, ClapArgs)]
-pub(super) struct Args {
-    #[command(flatten)]
-    pub input: Input,
-    #[command(flatten)]
-    pub load: LoadArgs,
-    /// Folder for what is measured
-    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
-    out: Option<PathBuf>,
-    /// Replace a run that is in the folder already
-    #[arg(long)]
-    force: bool,
-    /// Print the plan, and send nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Start without trying one session of each persona first
-    #[arg(long)]
-    no_probe: bool,
-    /// Compare every answer with the recorded one, its shape included; exit 11 below --min-fidelity
-    #[arg(long)]
-    verify: bool,
-    /// Least share of answers with the recorded status and shape, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 99.5, requires = "verify")]
-    min_fidelity: f64,
-    /// Replay only this part of the plan, such as 1/3; the others are run elsewhere
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<Shard>,
-    /// Begin second 0 then: a time such as 2026-11-24T10:00:00Z, or seconds from now such as +30
-    #[arg(long, value_name = "TIME")]
-    start_at: Option<StartAt>,
-    /// Worker threads; all cores if not given
-    #[arg(long, value_name = "N")]
-    threads: Option<std::num::NonZeroUsize>,
-    /// The database behind the target, to observe its connections and statements
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-    /// Note in the run directory, such as --label commit=4f2a1c
-    #[arg(long, value_name = "KEY=VALUE")]
-    label: Vec<String>,
-    /// Refuse a plan that is busier than this in any second
-    #[arg(long, value_name = "RATE", default_value = "20000/s")]
-    max_rate: Rate,
-    /// Requests of one user that may be ready and waiting; more are shed
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    max_queue: usize,
-    /// Logins a second that may renew tokens
-    #[arg(long, value_name = "RATE", default_value = "20/s")]
-    login_rate: Rate,
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
-    connect_timeout: Duration,
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
-    request_timeout: Duration,
-    /// How long requests may still take when the time is over
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
-    grace: Duration,
-    /// Print what was measured as JSON
-    #[arg(long)]
-    json: bool,
-    /// No line a second
-    #[arg(long, short)]
-    quiet: bool,
-}
+/// Begins to turn signals into interrupts; needs a runtime.
+pub type WatchSignals = fn() -> std::io::Result<watch::Receiver<Interrupt>>;
 
 pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let scenario = args.load.scenario.as_deref().map(Scenario::read).transpose()?;
@@ -134,7 +70,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let measured = runtime.block_on(async {
         RunWriter::check(&out, args.force)?;
         let mut interrupts = watch().map_err(Error::Runtime)?;
-        tokio::spawn(tell_of_stop(interrupts.clone()));
+        tokio::spawn(announce_stop(interrupts.clone()));
         let database = match &args.database_url {
             Some(url) => Some(Database::connect(url, &args.input.allow_host).await?),
             None => None,
@@ -179,7 +115,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         live.finish();
         Ok::<_, Error>(Some(measured))
     })?;
-    // Told to stop before anything was sent: there is no run.
+    // Interrupted before anything was sent: there is no run.
     let Some(Measured { collector, mut run, writer }) = measured else {
         return Ok(Exit::Interrupted);
     };
@@ -198,8 +134,8 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     Ok(exit_of(&run, args.verify.then_some(args.min_fidelity)))
 }
 
-/// Says what a signal does, where a run takes a while to end.
-async fn tell_of_stop(mut interrupts: watch::Receiver<Interrupt>) {
+/// Says what the next signal does, since a run takes a while to end.
+async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
     if interrupts.changed().await.is_ok() {
         eprintln!(
             "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"

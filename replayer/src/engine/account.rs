@@ -19,7 +19,7 @@ impl SharedAccount {
     }
 
     pub(super) fn is_refused(&self) -> bool {
-        // Relaxed: nothing else is told by it.
+        // Relaxed: no other memory is ordered by it.
         self.is_refused.load(Ordering::Relaxed)
     }
 

@@ -1,23 +1,20 @@
-//! What is kept of an answer while it is read.
+//! What is kept of an answer while it is read. Reading changes nothing for the user: see
+//! [`super::effects`].
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use common_net::coding::decode;
 use httparse::Header;
 
-use super::expiry::{Expiry, life_beside, life_of_token};
-use super::user::{Ticket, User};
-use super::worker::{Settings, Worker};
-use crate::bind::{Extracted, extract_form, extract_json};
-use crate::prepare::{Capture, CaptureFrom, Request, Source};
-use crate::time::At;
+use super::expiry::life_beside;
+use crate::bind::{Extracted, Slots, extract_form, extract_json};
+use crate::prepare::{CaptureFrom, Request, Source};
 use http1::Sink;
-use http1::cookies::{Asked, name_and_value};
+use http1::cookies::name_and_value;
 
 /// Bodies are kept up to this size where something is captured from them.
-pub(super) const MAX_KEPT_BODY: usize = 16 << 20;
+const MAX_KEPT_BODY: usize = 16 << 20;
 
 /// How much of a body is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,141 +28,166 @@ pub(super) enum Wanted {
     Whole,
 }
 
-/// Takes an answer in for a lane.
-pub(super) struct Answer<'a> {
-    pub status: u16,
-    pub wanted: Wanted,
-    /// Lent by the worker, so that it is allocated once.
+/// What is kept of an answer. Its memory serves one answer after another.
+#[derive(Default)]
+pub(super) struct Kept {
     pub body: Vec<u8>,
     /// The body was longer than what may be kept.
-    pub is_cut: bool,
+    is_cut: bool,
     content_encoding: Vec<u8>,
-    /// The shortest of the login's values in the head.
-    life: Option<Duration>,
-    user: &'a User,
-    ticket: &'a Ticket,
+    set_cookies: SetCookies,
+    /// By capture of the request; empty where the answer has no such value.
+    values: Slots,
+}
+
+/// The values of an answer's `Set-Cookie` headers, one after another.
+#[derive(Default)]
+struct SetCookies {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+/// Takes an answer in.
+pub(super) struct Answer<'a> {
+    /// None until a head has come.
+    status: Option<u16>,
+    wanted: Wanted,
     request: &'a Request,
-    place: Place<'a>,
+    kept: &'a mut Kept,
 }
 
-/// Where and when the request went, for cookies and tokens.
-struct Place<'a> {
-    settings: &'a Settings,
-    at: At,
-}
-
-impl Place<'_> {
-    fn wall_clock(&self) -> DateTime<Utc> {
-        self.settings.wall_clock(self.at)
-    }
+/// What the body says beside the values in it.
+pub(super) struct OfBody {
+    /// A value came from a list that was shorter than recorded.
+    pub is_rebound: bool,
+    /// The shortest life that stands beside a value of the login.
+    pub life: Option<Duration>,
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn new<T>(
-        wanted: Wanted,
-        body: Vec<u8>,
-        user: &'a User,
-        ticket: &'a Ticket,
-        request: &'a Request,
-        worker: &'a Worker<T>,
-        at: At,
-    ) -> Self {
-        Self {
-            status: 0,
-            wanted,
-            body,
-            is_cut: false,
-            content_encoding: Vec::new(),
-            life: None,
-            user,
-            ticket,
-            request,
-            place: Place { settings: &worker.settings, at },
-        }
+    pub(super) fn new(request: &'a Request, wanted: Wanted, kept: &'a mut Kept) -> Self {
+        Self { status: None, wanted, request, kept }
+    }
+
+    /// Makes room for the answer to another attempt.
+    pub(super) fn reset(&mut self) {
+        self.status = None;
+    }
+
+    /// Whether a head has come.
+    pub(super) fn has_head(&self) -> bool {
+        self.status.is_some()
+    }
+
+    pub(super) fn request(&self) -> &'a Request {
+        self.request
+    }
+
+    /// What was kept of the body, its content coding still on.
+    pub(super) fn kept_body(&self) -> &[u8] {
+        &self.kept.body
     }
 
     /// The body without its content coding, if it was kept whole and is what it says.
     pub(super) fn decoded(&self) -> Option<Cow<'_, [u8]>> {
+        self.kept.decoded()
+    }
+
+    pub(super) fn set_cookies(&self) -> impl Iterator<Item = &[u8]> {
+        self.kept.set_cookies.iter()
+    }
+
+    /// What the request's capture of this number gave: those of the head once that has come,
+    /// those of the body once [`Answer::read_body`] was called.
+    pub(super) fn value(&self, capture: usize) -> Option<&str> {
+        self.kept.values.get(capture)
+    }
+
+    /// Looks in the body for what the request captures from it.
+    pub(super) fn read_body(&mut self) -> OfBody {
+        let mut found = OfBody { is_rebound: false, life: None };
+        let mut values = std::mem::take(&mut self.kept.values);
+        let decoded = self.kept.decoded();
+        for (number, capture) in self.request.captures.iter().enumerate() {
+            let Some(body) = &decoded else { break };
+            match &capture.from {
+                CaptureFrom::Json { tokens, lists } => {
+                    match extract_json(body, tokens, lists) {
+                        Extracted::Found(value) => values.set(number, &value),
+                        Extracted::Rebound(value) => {
+                            found.is_rebound = true;
+                            values.set(number, &value);
+                        }
+                        Extracted::Nothing => {}
+                    }
+                    if let Source::Login(_) = capture.into {
+                        found.life = shorter(found.life, life_beside(body, tokens));
+                    }
+                }
+                CaptureFrom::Form(name) => {
+                    let page = std::str::from_utf8(body).ok();
+                    if let Some(value) = page.and_then(|page| extract_form(page, name)) {
+                        values.set(number, &value);
+                    }
+                }
+                CaptureFrom::Header(_)
+                | CaptureFrom::HeaderSegment { .. }
+                | CaptureFrom::Cookie(_) => {}
+            }
+        }
+        drop(decoded);
+        self.kept.values = values;
+        found
+    }
+}
+
+impl Kept {
+    fn decoded(&self) -> Option<Cow<'_, [u8]>> {
         if self.is_cut {
             return None;
         }
         decode(&self.content_encoding, &self.body, MAX_KEPT_BODY).ok()
     }
+}
 
-    /// Captures what the request's answer is to give; tells whether any was rebound.
-    pub(super) fn capture(&self) -> bool {
-        let mut is_rebound = false;
-        let mut life = self.life;
-        let decoded = self.decoded();
-        for capture in &self.request.captures {
-            let value = match (&capture.from, &decoded) {
-                // Taken when the head was read.
-                (
-                    CaptureFrom::Header(_)
-                    | CaptureFrom::HeaderSegment { .. }
-                    | CaptureFrom::Cookie(_),
-                    _,
-                ) => continue,
-                (CaptureFrom::Json { tokens, lists }, Some(body)) => {
-                    match extract_json(body, tokens, lists) {
-                        Extracted::Found(value) => Some(value),
-                        Extracted::Rebound(value) => {
-                            is_rebound = true;
-                            Some(value)
-                        }
-                        Extracted::Nothing => None,
-                    }
-                }
-                (CaptureFrom::Form(name), Some(body)) => std::str::from_utf8(body)
-                    .ok()
-                    .and_then(|page| extract_form(page, name))
-                    .map(Cow::into_owned),
-                (_, None) => None,
-            };
-            let beside = match (capture.into, &capture.from, &decoded) {
-                (Source::Login(_), CaptureFrom::Json { tokens, .. }, Some(body)) => {
-                    life_beside(body, tokens)
-                }
-                _ => None,
-            };
-            life = shorter(life, beside);
-            life = shorter(life, self.keep(capture, value.as_deref()));
-        }
-        if let Some(life) = life {
-            self.user.expires(Expiry { at: self.place.at + life, life });
-        }
-        is_rebound
+impl SetCookies {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
-    /// Keeps what a capture gave; of a login's, how long it is good for where it says.
-    fn keep(&self, capture: &Capture, value: Option<&str>) -> Option<Duration> {
-        self.user.capture(self.ticket, capture.into, value);
-        match capture.into {
-            Source::Login(_) => life_of_token(value?, self.place.wall_clock()),
-            Source::Session(_) => None,
-        }
+    fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| &self.bytes[std::mem::replace(&mut start, end)..end])
     }
 }
 
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
-        self.status = status;
-        self.body.clear();
-        self.content_encoding.clear();
+        self.status = Some(status);
+        let Kept { body, is_cut, content_encoding, set_cookies, values } = &mut *self.kept;
+        body.clear();
+        *is_cut = false;
+        content_encoding.clear();
+        set_cookies.clear();
         for header in headers {
             if header.name.eq_ignore_ascii_case("set-cookie") {
-                let cookies = &mut self.user.state.borrow_mut().cookies;
-                let asked = Asked { host: &self.place.settings.host, path: &self.request.path };
-                cookies.store(header.value, asked, self.place.wall_clock());
+                set_cookies.push(header.value);
             } else if header.name.eq_ignore_ascii_case("content-encoding") {
-                if !self.content_encoding.is_empty() {
-                    self.content_encoding.push(b',');
+                if !content_encoding.is_empty() {
+                    content_encoding.push(b',');
                 }
-                self.content_encoding.extend_from_slice(header.value);
+                content_encoding.extend_from_slice(header.value);
             }
         }
-        let mut life = None;
-        for capture in &self.request.captures {
+        values.reset(self.request.captures.len());
+        for (number, capture) in self.request.captures.iter().enumerate() {
             let value = match &capture.from {
                 CaptureFrom::Header(name) => text_of(headers, name),
                 CaptureFrom::HeaderSegment { name, from_end } => text_of(headers, name)
@@ -176,23 +198,24 @@ impl Sink for Answer<'_> {
                     .filter_map(|header| name_and_value(header.value))
                     .find(|(key, _)| *key == name.as_bytes())
                     .and_then(|(_, value)| std::str::from_utf8(value).ok()),
-                CaptureFrom::Json { .. } | CaptureFrom::Form(_) => continue,
+                CaptureFrom::Json { .. } | CaptureFrom::Form(_) => None,
             };
-            life = shorter(life, self.keep(capture, value));
+            if let Some(value) = value {
+                values.set(number, value);
+            }
         }
-        self.life = life;
     }
 
     fn body(&mut self, bytes: &[u8]) {
         let most = match self.wanted {
             Wanted::Nothing => return,
-            Wanted::FailureSample { .. } if self.status < 400 => return,
+            Wanted::FailureSample { .. } if self.status.is_none_or(|status| status < 400) => return,
             Wanted::FailureSample { bytes } => bytes,
             Wanted::Whole => MAX_KEPT_BODY,
         };
-        let room = most.saturating_sub(self.body.len());
-        self.is_cut |= bytes.len() > room;
-        self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let room = most.saturating_sub(self.kept.body.len());
+        self.kept.is_cut |= bytes.len() > room;
+        self.kept.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 }
 
@@ -203,6 +226,6 @@ fn text_of<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
 
 /// Of two lives that may be known, the one that ends first: a refresh token outlives the
 /// token that it is for.
-fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+pub(super) fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     one.into_iter().chain(other).min()
 }

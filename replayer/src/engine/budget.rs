@@ -14,7 +14,7 @@ impl Budget {
 
     /// Takes one, if any is left.
     pub fn take(&self) -> bool {
-        // Relaxed: nothing else is ordered by it.
+        // Relaxed: no other memory is ordered by it.
         self.0.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 

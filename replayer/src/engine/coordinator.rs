@@ -1,32 +1,28 @@
 //! Starts the workers, closes the seconds, decides when to stop.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use common_net::signals::Interrupt;
-use figures::judge::verdict;
-use figures::stats::History;
-use figures::{Names, Plateau, Recorded};
+use figures::Names;
 
+use super::seconds::Seconds;
+use super::settings::Settings;
+use super::threads::{WorkerThread, feed};
 use super::transport::Http;
-use super::worker::{Feed, Settings, Stop, Worker};
-use crate::measure::{Batch, Collector, Sample, Usage, resident_bytes};
+use super::worker::Stop;
+use crate::measure::{Batch, Collector, Usage, resident_bytes};
 use crate::observe::Observer;
-use crate::pacer::Pacer;
 use crate::prepare::{PrepareError, Prepared, TraceStream};
-use crate::schedule::{Chain, PlannedUser, Schedule, walk};
+use crate::schedule::{PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
-use run_log::format::{EndedBy, Judgement, Run, Tag, Window};
-use run_log::stats::StatsHistoryRow;
+use run_log::format::{EndedBy, Run, Window};
 use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
-use scenario::{Expectation, Pacing};
+use scenario::Pacing;
 
 /// Everything a run needs.
 pub struct Job {
@@ -79,17 +75,12 @@ pub struct Tick<'a> {
 /// Batches that may wait for the collector: some seconds of every worker.
 const BATCHES: usize = 64;
 
-/// Between deciding to stop and stopping: long enough for every worker to learn of it.
+/// The time between deciding to stop and stopping: enough for every worker to learn of it.
 const NOTICE: Duration = Duration::from_millis(50);
 
-/// The time that a `--stop-on` condition is taken over.
-const STOP_WINDOW: usize = 10;
-
-/// Of the users, so many may be refused a new login before the run is stopped.
-const REFUSED_SHARE: f64 = 0.01;
-
-/// A wait for the login rate that is told: part of response times, and not the target's doing.
-const TOLD_LOGIN_WAIT: Duration = Duration::from_millis(100);
+/// A longer wait for the login rate is listed as a limitation: it is part of response times, and
+/// not the target's doing.
+const LISTED_LOGIN_WAIT: Duration = Duration::from_millis(100);
 
 /// Runs a job to its end.
 ///
@@ -123,7 +114,7 @@ pub async fn run(
     let mut spares = Vec::new();
     let (feeder, mut feeds) = match stream {
         Some(stream) => {
-            let (feeder, feeds) = feed(stream, &schedule, threads)?;
+            let (feeder, feeds) = feed(stream, &schedule, threads).map_err(EngineError::Thread)?;
             (Some(feeder), feeds)
         }
         None => (None, Vec::new()),
@@ -134,7 +125,7 @@ pub async fn run(
             schedule.users.iter().skip(index).step_by(threads).copied().collect();
         let (spare, spare_taken) = std::sync::mpsc::channel();
         spares.push(spare);
-        let thread = Thread {
+        let thread = WorkerThread {
             index,
             plan: Arc::clone(&plan),
             settings: Arc::clone(&settings),
@@ -147,11 +138,7 @@ pub async fn run(
             batches: batches.clone(),
             spare: spare_taken,
         };
-        let handle = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || thread.run())
-            .map_err(EngineError::Thread)?;
-        handles.push(handle);
+        handles.push(thread.spawn().map_err(EngineError::Thread)?);
     }
     drop(batches);
     give_way();
@@ -187,7 +174,7 @@ pub async fn run(
         timer_failed |= batch.timer_failed;
         let worker = batch.worker;
         let spare = collector.add(batch);
-        // A worker that is done needs no memory back.
+        // A worker that has ended takes no memory back.
         drop(spares[worker].send(spare));
         writer.errors(&std::mem::take(&mut collector.errors))?;
         plateau.end_s = plateau.end_s.min(stop.borrow().at.second());
@@ -241,7 +228,7 @@ pub async fn run(
         None => EndedBy::PlanDone,
     }));
     run.elapsed_s = clock.now().nanos() as f64 / 1e9;
-    if collector.login_wait_us > TOLD_LOGIN_WAIT.as_micros() as u64 {
+    if collector.login_wait_us > LISTED_LOGIN_WAIT.as_micros() as u64 {
         run.limitations.push(format!(
             "requests waited up to {:.1} s for a new token, because of the bound on logins (--login-rate)",
             collector.login_wait_us as f64 / 1e6,
@@ -252,138 +239,18 @@ pub async fn run(
     Ok(Measured { collector, run, writer })
 }
 
-/// Has this thread give way to the workers where they share a processor: what it puts together
-/// once a second would hold them up for milliseconds otherwise.
+/// Lets the workers go first where they share a processor with this thread: otherwise its work
+/// once a second would hold them up for milliseconds.
 fn give_way() {
-    // Elsewhere than on Linux it would be the whole process. That it fails changes no figure.
+    // On other systems this would concern the whole process. If it fails, no figure changes.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 
-/// Moves the end of the plan forward, never back.
+/// Ends the plan earlier, never later.
 fn shorten(stop: &watch::Sender<Stop>, at: At, now: bool) {
     stop.send_modify(|stop| {
         stop.at = stop.at.min(at);
         stop.now |= now;
     });
-}
-
-/// Sessions that a worker may be ahead by.
-const READ_AHEAD: usize = 16;
-
-type Feeder = std::thread::JoinHandle<Result<(), PrepareError>>;
-
-/// Starts a thread that reads the trace ahead of the users, as far as the workers take it.
-fn feed(
-    stream: TraceStream,
-    schedule: &Schedule,
-    threads: usize,
-) -> Result<(Feeder, Vec<Feed>), EngineError> {
-    let once = |user: &PlannedUser| match user.chain {
-        Chain::Once { session } => Some(session),
-        Chain::Cycle { .. } => None,
-    };
-    let order: Vec<usize> = schedule.users.iter().filter_map(once).collect();
-    let (senders, feeds): (Vec<_>, Vec<_>) =
-        (0..threads).map(|_| mpsc::channel(READ_AHEAD)).unzip();
-    // Users go to the workers in turn, and so does what they need.
-    let mut turn = 0;
-    let give = move |requests| {
-        let sender: &mpsc::Sender<_> = &senders[turn % threads];
-        turn += 1;
-        sender.blocking_send(requests).is_ok()
-    };
-    let feeder = std::thread::Builder::new()
-        .name("trace".to_owned())
-        .spawn(move || stream.feed(&order, give))
-        .map_err(EngineError::Thread)?;
-    Ok((feeder, feeds))
-}
-
-/// What a worker thread is given.
-struct Thread {
-    index: usize,
-    plan: Arc<Prepared>,
-    settings: Arc<Settings>,
-    http: Http,
-    clock: Clock,
-    end: At,
-    users: Vec<PlannedUser>,
-    feed: Option<Feed>,
-    stop: watch::Receiver<Stop>,
-    batches: mpsc::Sender<Batch>,
-    spare: std::sync::mpsc::Receiver<Vec<Sample>>,
-}
-
-impl Thread {
-    fn run(self) -> std::io::Result<()> {
-        // Tasks stay on this thread: what a user knows is his own.
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build_local(runtime::LocalOptions::default())?;
-        runtime.block_on(async {
-            let pacer = Pacer::new(self.clock)?;
-            let worker: Rc<Worker<Http>> = Worker::new(
-                self.index,
-                self.plan,
-                self.settings,
-                self.clock,
-                pacer,
-                self.http,
-                self.end,
-            );
-            worker.run(self.users, self.feed, self.stop, self.batches, self.spare).await;
-            Ok(())
-        })
-    }
-}
-
-/// A closed second, as a plateau takes it in.
-type Closed = (Second, Vec<(Tag, Recorded)>);
-
-/// What is remembered of the seconds gone by.
-struct Seconds {
-    stop_on: Option<Expectation>,
-    /// The last [`STOP_WINDOW`] of them.
-    window: VecDeque<Closed>,
-    last_second: u64,
-    history: History,
-}
-
-impl Seconds {
-    fn new(stop_on: Option<Expectation>) -> Self {
-        Self { stop_on, window: VecDeque::new(), last_second: 0, history: History::default() }
-    }
-
-    fn close(&mut self, row: &Second, collector: &Collector, started: i64) -> StatsHistoryRow {
-        self.last_second = row.second;
-        if self.stop_on.is_some() {
-            if self.window.len() == STOP_WINDOW {
-                self.window.pop_front();
-            }
-            let recorded = collector.second.iter().map(|(tag, of)| (tag, Recorded::of(of)));
-            self.window.push_back((*row, recorded.collect()));
-        }
-        self.history.row(started, row, &collector.second.completed())
-    }
-
-    fn reason_to_stop(&self, collector: &Collector, users: u64) -> Option<EndedBy> {
-        if collector.logins_refused as f64 > users as f64 * REFUSED_SHARE {
-            return Some(EndedBy::LoginsRefused);
-        }
-        let condition = self.stop_on.as_ref()?;
-        if self.window.len() < STOP_WINDOW {
-            return None;
-        }
-        let mut plateau = Plateau::new(collector.names());
-        let window = Window { start_s: 0, end_s: u64::MAX };
-        for (row, recorded) in &self.window {
-            plateau.add_row(window, row);
-            for (tag, recorded) in recorded {
-                plateau.add(window, row.second, *tag, recorded).ok()?;
-            }
-        }
-        let holds = verdict(condition, &plateau).result == Judgement::Met;
-        holds.then(|| EndedBy::StopOn(condition.to_string()))
-    }
 }

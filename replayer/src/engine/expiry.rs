@@ -1,4 +1,4 @@
-//! How long what a login gave is good for, where that is told.
+//! How long what a login gave is good for, where the target says so.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use serde::Deserialize;
 use crate::bind::{Extracted, extract_json};
 use crate::time::At;
 
-/// A captured value that will not be good for ever.
+/// The end of a captured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Expiry {
     pub at: At,
-    /// From when it was asked for.
+    /// From the moment it was asked for.
     pub life: Duration,
 }
 
@@ -26,7 +26,7 @@ struct Claims {
 }
 
 /// The life of a JSON Web Token that was asked for at `now`; none of any other text, nor
-/// of a token that is over already: then the clocks differ, and a 401 will tell.
+/// of a token that is over already: then the clocks differ, and only a 401 will show its end.
 pub(super) fn life_of_token(token: &str, now: DateTime<Utc>) -> Option<Duration> {
     let mut parts = token.split('.');
     let (Some(_), Some(claims), Some(_), None) =
@@ -57,7 +57,7 @@ pub(super) fn life_beside(body: &[u8], pointer: &[String]) -> Option<Duration> {
 
 impl Expiry {
     /// When to renew: 5 to 10 % of the life before its end, by `draw` in 0 to 1, so that
-    /// users who logged in together do not all come back together.
+    /// users who logged in together do not all come back at once.
     pub(super) fn renew_from(&self, draw: f64) -> At {
         self.at - self.life.mul_f64(0.05 + 0.05 * draw)
     }

@@ -1,16 +1,35 @@
-//! Runs a schedule: worker threads release and send, and what they measured
-//! goes out a second at a time.
+//! Runs a schedule: worker threads release and send, and what they measured goes out a second
+//! at a time.
+//!
+//! Imports go one way, from the top of this list to its end:
+//! - `coordinator` starts the `threads`, closes the `seconds` and decides when to stop;
+//! - `worker` is one thread's users: starts them, stops them, reports;
+//! - `lane` is one connection's worth of a user: releases a request and sees it to its outcome,
+//!   which `settle` notes;
+//! - `renew` gets new tokens;
+//! - `exchange` makes one attempt to send, `effects` applies what its `answer` gives, `render`
+//!   writes the request;
+//! - `user` is what a user knows, `release` and `live_run` what it does next;
+//! - `context` is what all users of a thread share.
 
 mod account;
 mod answer;
-mod attempt;
 mod budget;
+mod context;
 mod coordinator;
+mod effects;
+mod exchange;
 mod expiry;
 mod lane;
+mod live_run;
 mod redact;
+mod release;
 mod render;
 mod renew;
+mod seconds;
+mod settings;
+mod settle;
+mod threads;
 mod transport;
 mod user;
 mod worker;
@@ -18,9 +37,9 @@ mod worker;
 pub use account::SharedAccount;
 pub use budget::Budget;
 pub use coordinator::{EngineError, Job, Measured, Tick, run};
+pub use settings::{FidelityMode, Settings};
 pub use transport::{Http, Transport};
-pub use user::{Next, Ticket, User};
-pub use worker::{Feed, FidelityMode, Settings, Stop, Worker};
+pub use worker::{Feed, Stop, Worker};
 
 #[cfg(test)]
 mod tests;

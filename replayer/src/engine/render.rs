@@ -1,51 +1,46 @@
 //! Writes a request with the values of its user and moment.
 
-use std::rc::Rc;
-
-use chrono::TimeDelta;
-
-use super::transport::Transport;
-use super::user::{Ticket, User};
-use super::worker::{Buffers, Settings, Worker};
-use crate::prepare::{Piece, Request, Slot};
-use crate::time::At;
+use super::context::{Context, Rendered};
+use super::release::Ticket;
+use super::user::User;
+use crate::prepare::{Origin, Piece, Request};
 use trace::values::{encode, write_clock, write_fresh};
 
 /// A value is missing: what should have given it failed, or was empty.
 pub(super) struct Unbound;
 
-/// Renders the request into `buffers.request`.
+/// Writes the request to `rendered.bytes`.
 ///
 /// # Errors
 /// [`Unbound`], and nothing may be sent then.
-pub(super) fn render<T: Transport>(
-    worker: &Rc<Worker<T>>,
+pub(super) fn render<T>(
+    context: &Context<T>,
     user: &User,
     ticket: &Ticket,
     request: &Request,
-    buffers: &mut Buffers,
+    rendered: &mut Rendered,
 ) -> Result<(), Unbound> {
-    let Buffers { request: out, request_body, .. } = buffers;
-    request.template.render(out, request_body, |piece, out| match piece {
+    let Rendered { bytes, body } = rendered;
+    request.template.render(bytes, body, |piece, out| match piece {
         Piece::Literal(_) => Ok(()),
         Piece::Cookies => {
-            write_cookies(worker, user, out);
+            write_cookies(context, user, out);
             Ok(())
         }
-        Piece::Value { slot, encode: encoding } => {
-            match slot {
-                Slot::Captured(source) => user.value(ticket, *source, |value| {
+        Piece::Value { from, encode: encoding } => {
+            match from {
+                Origin::Captured(source) => user.value(ticket, *source, |value| {
                     value.map(|value| encode(value, *encoding, out)).ok_or(Unbound)
                 })?,
-                Slot::Account(field) => {
+                Origin::Account(field) => {
                     let account = user.account.as_ref().ok_or(Unbound)?;
                     encode(account.fields.get(field).ok_or(Unbound)?, *encoding, out);
                 }
-                Slot::Secret(name) => {
-                    encode(worker.settings.secrets.get(name).ok_or(Unbound)?, *encoding, out);
+                Origin::Secret(name) => {
+                    encode(context.settings.secrets.get(name).ok_or(Unbound)?, *encoding, out);
                 }
-                Slot::Clock(format) => write_clock(worker.wall_clock(), *format, out),
-                Slot::Fresh { key, like } => {
+                Origin::Clock(format) => write_clock(context.wall_clock(), *format, out),
+                Origin::Fresh { key, like } => {
                     // The same key gives the same id within a run, and another in the next.
                     let run = (ticket.run.number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                     write_fresh(user.seed ^ run ^ key, *like, out);
@@ -56,7 +51,7 @@ pub(super) fn render<T: Transport>(
     })
 }
 
-fn write_cookies<T: Transport>(worker: &Rc<Worker<T>>, user: &User, out: &mut Vec<u8>) {
+fn write_cookies<T>(context: &Context<T>, user: &User, out: &mut Vec<u8>) {
     let state = user.state.borrow();
     if state.cookies.is_empty() {
         return;
@@ -64,7 +59,7 @@ fn write_cookies<T: Transport>(worker: &Rc<Worker<T>>, user: &User, out: &mut Ve
     let path = path_of(out).to_owned();
     let before = out.len();
     out.extend_from_slice(b"Cookie: ");
-    if state.cookies.write(&path, worker.settings.secure, worker.wall_clock(), out) {
+    if state.cookies.write(&path, context.settings.secure, context.wall_clock(), out) {
         out.extend_from_slice(b"\r\n");
     } else {
         out.truncate(before);
@@ -72,24 +67,10 @@ fn write_cookies<T: Transport>(worker: &Rc<Worker<T>>, user: &User, out: &mut Ve
 }
 
 /// The path in a request that begins with its request line.
-pub(super) fn path_of(request: &[u8]) -> &str {
+fn path_of(request: &[u8]) -> &str {
     request
         .split(|byte| *byte == b' ')
         .nth(1)
         .and_then(|path| std::str::from_utf8(path).ok())
         .unwrap_or("/")
-}
-
-impl<T> Worker<T> {
-    /// The time of day, from the monotonic clock.
-    pub fn wall_clock(&self) -> chrono::DateTime<chrono::Utc> {
-        self.settings.wall_clock(self.clock.now())
-    }
-}
-
-impl Settings {
-    pub(super) fn wall_clock(&self, at: At) -> chrono::DateTime<chrono::Utc> {
-        let elapsed = i64::try_from(at.nanos()).unwrap_or(i64::MAX);
-        self.started + TimeDelta::nanoseconds(elapsed)
-    }
 }

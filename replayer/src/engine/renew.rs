@@ -1,19 +1,20 @@
 //! Logging in again when a token has expired, or soon will.
 //!
-//! A user renews while he thinks, where his token is known to end soon; at the latest
-//! when a request is ready and its token is over, or was refused with a 401. What that
-//! sends is extra: it is no part of the plan. Together the renewals keep to the login
+//! A user whose token is known to end soon renews it while thinking; at the latest when a
+//! request is ready and its token is over, or was refused with a 401. What is sent for this is
+//! extra: it is no part of the plan. Together the renewals keep to the login
 //! rate; a request that has to wait for one has the wait in its response time.
 
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::attempt::{Attempt, Times};
-use super::lane::Lane;
+use super::context::{Buffers, Permit};
+use super::effects::{Asker, apply_body, apply_head};
+use super::exchange::{Sender, Times};
+use super::release::Ticket;
 use super::render::render;
 use super::transport::Transport;
-use super::user::Ticket;
-use super::worker::Worker;
+use super::user::User;
 use crate::prepare::Request;
 use crate::schedule::Run;
 use crate::time::At;
@@ -28,55 +29,48 @@ pub(super) enum Renewal {
     Failed,
 }
 
-/// Statuses by which a target says that it is busy, and not that the login is wrong.
-const BUSY: [u16; 3] = [408, 425, 429];
-
-/// Whether an answer to a login says that it will not do better next time.
-pub(super) fn is_refusal(attempt: &Attempt) -> bool {
-    (400..500).contains(&attempt.status) && !BUSY.contains(&attempt.status)
-}
-
-/// Gets a new token for the user, unless another of his lanes did since `generation`: by
-/// the refresh that his session recorded, else by its login. With `by`, only if the login
+/// Gets a new token for the user, unless another of its lanes did since `generation`: by
+/// the refresh that its session recorded, else by the login. With `by`, only if the login
 /// rate allows it before then. One at a time a user.
 pub(super) async fn renew<T: Transport>(
-    lane: &mut Lane<'_, T>,
+    sender: &mut Sender<'_, T>,
+    user: &User,
     ticket: &Ticket,
     generation: u64,
     by: Option<At>,
 ) -> Renewal {
-    let (worker, user) = (lane.worker, lane.user);
+    let context = sender.context();
     let _one_at_a_time = user.renewing.lock().await;
-    if user.state.borrow().login_generation != generation {
+    if user.login_generation() != generation {
         return Renewal::Done;
     }
-    let session = &worker.plan.sessions[ticket.run.session];
+    let session = &context.plan.sessions[ticket.run.session];
     let requests = user.requests(ticket);
     let login = (session.prologue > 0).then_some(0..session.prologue);
     for way in session.refresh.map(|index| index..index + 1).into_iter().chain(login) {
-        match worker.login_permit(by).await {
+        match context.login_permit(by).await {
             Permit::Granted => {}
             Permit::TooLate => return Renewal::Later,
             Permit::CutOff => return Renewal::Failed,
         }
         let is_login = way.start < session.prologue;
-        // Only now: others with his account may have been refused while he waited.
+        // Asked only now: others with the same account may have been refused meanwhile.
         let ended = if is_login && user.is_refused() {
             Err(Ended::Refused)
         } else {
-            send_all(lane, ticket, &requests, way).await
+            send_all(sender, user, ticket, &requests, way).await
         };
         match ended {
             Ok(()) => {
-                user.state.borrow_mut().login_generation += 1;
+                user.note_renewal();
                 return Renewal::Done;
             }
             Err(Ended::Refused) if is_login => {
                 if user.refuse() {
-                    worker.count(|batch| batch.logins_refused += 1);
+                    context.count(|batch| batch.logins_refused += 1);
                 }
             }
-            // The next request tries again; a refresh that fails leaves the login.
+            // The next request tries again; after a failed refresh the login is left.
             Err(_) => {}
         }
     }
@@ -85,80 +79,54 @@ pub(super) async fn renew<T: Transport>(
 
 /// Why there is no new token.
 enum Ended {
-    /// The target says that this will not do.
+    /// The target refused, and would again.
     Refused,
-    /// No good answer, this time.
+    /// There was no good answer this time.
     Lost,
 }
 
 /// Sends these requests of the session in turn.
 ///
 /// # Errors
-/// At the first that was not good.
+/// At the first answer that was not good.
 async fn send_all<T: Transport>(
-    lane: &mut Lane<'_, T>,
+    sender: &mut Sender<'_, T>,
+    user: &User,
     ticket: &Ticket,
     requests: &[Request],
     way: Range<usize>,
 ) -> Result<(), Ended> {
-    let (worker, user) = (lane.worker, lane.user);
-    let mut buffers = worker.lend_buffers();
+    let context = sender.context();
+    let mut buffers = context.lend_buffers();
     let mut ended = Ok(());
     for (index, request) in requests.iter().enumerate().take(way.end).skip(way.start) {
         // The values go into the user's login slots, whichever run the request belongs to.
         let ticket = Ticket { run: Run { first: 0, ..ticket.run }, request: index, ..*ticket };
-        if render(worker, user, &ticket, request, &mut buffers).is_err() {
+        let Buffers { rendered, answer } = &mut buffers;
+        if render(context, user, &ticket, request, rendered).is_err() {
             ended = Err(Ended::Lost);
             break;
         }
-        let body = std::mem::take(&mut buffers.answer_body);
-        let begun = worker.clock.now();
-        let mut answer = Answer::new(Wanted::Whole, body, user, &ticket, request, worker, begun);
-        let times = Times { begun, deadline: begun + worker.settings.request_timeout };
-        let attempt = lane.exchange(request, &buffers.request, &mut answer, times).await;
+        let begun = context.clock.now();
+        let generation = user.generation();
+        let mut answer = Answer::new(request, Wanted::Whole, answer);
+        let times = Times { begun, deadline: begun + context.settings.request_timeout };
+        let attempt =
+            sender.exchange(generation, request, &rendered.bytes, &mut answer, times).await;
+        let asker = Asker { settings: &context.settings, user, ticket: &ticket, at: begun };
+        apply_head(asker, &answer);
         if attempt.first_byte_sent.is_some() {
-            worker.count(|batch| batch.extra.renewals += 1);
+            context.count(|batch| batch.extra.renewals += 1);
         }
         let is_good = attempt.is_completed() && attempt.status < 400;
         if is_good {
-            answer.capture();
+            apply_body(asker, &mut answer);
         }
-        buffers.answer_body = answer.body;
         if !is_good {
-            ended = Err(if is_refusal(&attempt) { Ended::Refused } else { Ended::Lost });
+            ended = Err(if attempt.is_refusal() { Ended::Refused } else { Ended::Lost });
             break;
         }
     }
-    worker.give_back(buffers);
+    context.give_back(buffers);
     ended
-}
-
-/// What the login rate says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permit {
-    Granted,
-    TooLate,
-    CutOff,
-}
-
-impl<T: Transport> Worker<T> {
-    /// Waits for the next turn in this worker's share of the login rate; with `by`, takes
-    /// none that comes later.
-    pub(super) async fn login_permit(&self, by: Option<At>) -> Permit {
-        let now = self.clock.now();
-        let mine = self.next_login.get().max(now);
-        if by.is_some_and(|by| mine > by) {
-            return Permit::TooLate;
-        }
-        let gap = std::time::Duration::from_secs_f64(1.0 / self.settings.login_rate);
-        self.next_login.set(mine + gap);
-        if by.is_none() {
-            let waited = u64::try_from(mine.since(now).as_micros()).unwrap_or(u64::MAX);
-            self.count(|batch| batch.login_wait_us = batch.login_wait_us.max(waited));
-        }
-        while self.clock.now() < mine && !self.is_cut() {
-            self.pacer.until(mine).await;
-        }
-        if self.is_cut() { Permit::CutOff } else { Permit::Granted }
-    }
 }

@@ -11,8 +11,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
+use super::settings::{FidelityMode, Settings};
 use super::transport::Transport;
-use super::worker::{FidelityMode, Settings, Stop, Worker};
+use super::worker::{Stop, Worker};
 use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{
@@ -21,7 +22,7 @@ use crate::prepare::{
 };
 use crate::schedule::{Bound, Chain, PlannedUser};
 use crate::time::{At, Clock};
-use http1::{ConnectTimes, Exchange, Method, Progress, SendError, Sink};
+use http1::{Exchange, Method, Progress, SendError, Sink};
 use run_log::format::TraceRef;
 use run_log::outcome::Outcome;
 use scenario::{Load, Pacing};
@@ -43,14 +44,13 @@ struct FakeConnection {
 impl Transport for Fake {
     type Connection = FakeConnection;
 
-    async fn connect(&self, _: Instant) -> Result<(FakeConnection, ConnectTimes), SendError> {
-        let connection = FakeConnection {
+    async fn connect(&self, _: Instant) -> Result<FakeConnection, SendError> {
+        Ok(FakeConnection {
             delays: Rc::clone(&self.delays),
             clock: self.clock,
             sent: Rc::clone(&self.sent),
             progress: Progress::default(),
-        };
-        Ok((connection, ConnectTimes { tcp: Duration::ZERO, tls: None }))
+        })
     }
 
     async fn exchange(
@@ -89,26 +89,33 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
+pub(super) fn request(offset: Duration) -> Request {
+    Request {
+        endpoint: 0,
+        offset,
+        template: Template::default(),
+        path: "/".to_owned(),
+        idempotent: true,
+        is_head: false,
+        sources: Vec::new(),
+        predecessor: None,
+        captures: Vec::new(),
+        recorded: Some(Recorded { status: 200, shape: None }),
+        has_token: false,
+    }
+}
+
 /// Requests at these offsets, each answered after 1 ms when it was recorded.
-fn session(offsets_ms: &[u64], prologue: usize) -> Session {
+pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
     let end = |index: usize| ms(offsets_ms[index] + 1);
     let requests: Vec<Request> = offsets_ms
         .iter()
         .enumerate()
         .map(|(index, offset)| Request {
-            endpoint: 0,
-            offset: ms(*offset),
-            template: Template::default(),
-            path: "/".to_owned(),
-            idempotent: true,
-            is_head: false,
-            sources: Vec::new(),
             predecessor: (0..index)
                 .next_back()
                 .map(|request| Wait { request, gap: ms(*offset).saturating_sub(end(request)) }),
-            captures: Vec::new(),
-            recorded: Some(Recorded { status: 200, shape: None }),
-            has_token: false,
+            ..request(ms(*offset))
         })
         .collect();
     let prologue_length = if prologue == 0 { Duration::ZERO } else { end(prologue - 1) };
@@ -147,7 +154,31 @@ async fn run(session: Session, load: Load, delays: &[Duration]) -> Ran {
     };
     let user = PlannedUser { persona: 0, ordinal: 0, start: At::START, chain, bound: Bound::NONE };
     let end = load.duration.map_or(At::NEVER, |duration| At::START + duration);
-    let settings = Settings {
+    let clock = Clock::starting(Instant::now());
+    let sent = Rc::new(RefCell::new(Vec::new()));
+    let fake =
+        Fake { delays: Rc::new(RefCell::new(delays.to_vec())), clock, sent: Rc::clone(&sent) };
+    let pacer = Pacer::on_runtime_clock(clock);
+    let (plan, settings) = (Arc::new(plan(session)), Arc::new(settings(load)));
+    let worker = Worker::new(0, plan, settings, clock, pacer, fake, end);
+    let (_stop, stopped) = watch::channel(Stop { at: end, now: false });
+    let (batches, mut received) = mpsc::channel::<Batch>(4);
+    let (_spare, spare_taken) = std::sync::mpsc::channel();
+    let mut samples = Vec::new();
+    let collect = async {
+        while let Some(batch) = received.recv().await {
+            samples.extend(batch.samples);
+        }
+    };
+    let work = worker.run(vec![user], None, stopped, batches, spare_taken);
+    let tasks = LocalSet::new();
+    tokio::join!(tasks.run_until(work), collect);
+    let sent = sent.borrow().clone();
+    Ran { samples, sent }
+}
+
+pub(super) fn settings(load: Load) -> Settings {
+    Settings {
         load,
         seed: 1,
         connect_timeout: Duration::from_secs(5),
@@ -164,15 +195,19 @@ async fn run(session: Session, load: Load, delays: &[Duration]) -> Ran {
         host: "h".to_owned(),
         secure: false,
         started: Utc::now(),
-    };
+    }
+}
+
+/// One persona with one session.
+pub(super) fn plan(session: Session) -> Prepared {
     let persona = TracePersona {
         name: "p".to_owned(),
         weight: 1.0,
         sessions: vec![0],
-        login_slots: 0,
+        login_slots: 2,
         needs_account: false,
     };
-    let plan = Prepared {
+    Prepared {
         file: TraceRef { file: String::new(), digest: String::new(), requests: 0, sessions: 1 },
         manifest: None,
         endpoints: vec!["GET /".to_owned()],
@@ -181,27 +216,7 @@ async fn run(session: Session, load: Load, delays: &[Duration]) -> Ran {
         shapes: Vec::new(),
         bindings: Bindings::default(),
         left_out: LeftOut::default(),
-    };
-    let clock = Clock::starting(Instant::now());
-    let sent = Rc::new(RefCell::new(Vec::new()));
-    let fake =
-        Fake { delays: Rc::new(RefCell::new(delays.to_vec())), clock, sent: Rc::clone(&sent) };
-    let pacer = Pacer::on_runtime_clock(clock);
-    let worker = Worker::new(0, Arc::new(plan), Arc::new(settings), clock, pacer, fake, end);
-    let (_stop, stopped) = watch::channel(Stop { at: end, now: false });
-    let (batches, mut received) = mpsc::channel::<Batch>(4);
-    let (_spare, spare_taken) = std::sync::mpsc::channel();
-    let mut samples = Vec::new();
-    let collect = async {
-        while let Some(batch) = received.recv().await {
-            samples.extend(batch.samples);
-        }
-    };
-    let work = worker.run(vec![user], None, stopped, batches, spare_taken);
-    let tasks = LocalSet::new();
-    tokio::join!(tasks.run_until(work), collect);
-    let sent = sent.borrow().clone();
-    Ran { samples, sent }
+    }
 }
 
 /// Microseconds to milliseconds, rounded: the pacer may wake up to a tenth of one late.

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use http1::{
-    ConnectTimes, Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink,
-};
+use http1::{Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink};
 
 /// What a lane needs of the network.
 #[expect(
@@ -16,10 +14,7 @@ use http1::{
 pub trait Transport: 'static {
     type Connection: 'static;
 
-    async fn connect(
-        &self,
-        deadline: Instant,
-    ) -> Result<(Self::Connection, ConnectTimes), SendError>;
+    async fn connect(&self, deadline: Instant) -> Result<Self::Connection, SendError>;
 
     async fn exchange(
         connection: &mut Self::Connection,
@@ -28,7 +23,7 @@ pub trait Transport: 'static {
         sink: &mut impl Sink,
     ) -> Result<Exchange, SendError>;
 
-    /// How far an exchange got that was dropped.
+    /// How far the last exchange got, also if it was dropped.
     fn progress(connection: &Self::Connection) -> Progress;
 }
 
@@ -41,8 +36,9 @@ pub struct Http {
 impl Transport for Http {
     type Connection = Connection;
 
-    async fn connect(&self, deadline: Instant) -> Result<(Connection, ConnectTimes), SendError> {
-        Connection::open(&self.destination, deadline).await
+    async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
+        let (connection, _) = Connection::open(&self.destination, deadline).await?;
+        Ok(connection)
     }
 
     async fn exchange(

@@ -94,7 +94,7 @@ impl Collector {
         &self.names
     }
 
-    /// Takes a batch in; gives its vector of samples back, empty, to be filled again.
+    /// Takes a batch in; returns its vector of samples, empty, to be filled again.
     pub fn add(&mut self, batch: Batch) -> Vec<Sample> {
         let Batch { worker, second, mut samples, .. } = batch;
         for ended in samples.chunk_by(|one, next| one.second == next.second) {
@@ -128,7 +128,7 @@ impl Collector {
         samples
     }
 
-    /// Closes the next second that all workers have closed, if there is one, and gives its
+    /// Closes the next second that all workers have closed, if there is one, and returns its
     /// row. The caller takes [`Collector::second`] before it asks again.
     pub fn close(&mut self, plateau: Window) -> Option<Second> {
         let next = *self.rows.keys().chain(self.open.keys()).min()?;

@@ -19,7 +19,7 @@ pub struct Usage {
 #[derive(Debug)]
 enum Of {
     Process,
-    /// With what the kernel has to say on when the thread could have run.
+    /// What the kernel says of the time that the thread could have run.
     Thread(Option<File>),
 }
 
@@ -30,7 +30,7 @@ impl Usage {
     }
 
     /// Of the calling thread, with the time that it was ready to run and had to wait for a
-    /// processor: to what is measured that is the same as being busy.
+    /// processor: for what is measured that is the same as being busy.
     pub fn of_thread() -> Self {
         Self::of(Of::Thread(File::open("/proc/thread-self/schedstat").ok()))
     }

@@ -1,6 +1,6 @@
 //! Whether run directories are parts of one run.
 
-use super::MergeError;
+use super::error::MergeError;
 use run_log::format::{Config, Run, State};
 use run_log::reader::RunReader;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 
-use super::{MergeError, Merged};
+use super::error::MergeError;
 use figures::stats::History;
 use figures::{Histograms, Names};
 
@@ -16,6 +16,13 @@ use run_log::reader::{Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
 use run_log::writer::RunWriter;
+
+/// Shards that were added up, with the run directory still to be finished.
+pub struct Merged {
+    pub collector: Collector,
+    pub run: Run,
+    pub writer: RunWriter,
+}
 
 /// `run.json` of the whole, of at least one shard.
 pub(super) fn run(shards: &[RunReader]) -> Run {
@@ -146,7 +153,7 @@ pub(super) fn seconds(
     for part in &parts {
         add_tables(part, &mut collector)?;
     }
-    // All watched the same target, so one of them tells of it.
+    // All watched the same target, so the samples of one are enough.
     let seen: Vec<_> = shards[0].target()?.collect::<Result<_, ReadError>>()?;
     writer.target(&seen)?;
     let mut errors = Vec::new();

@@ -60,7 +60,7 @@ impl Observer {
         }
     }
 
-    /// Takes the last sample, and what can be told of the whole run only.
+    /// Takes the last sample, and what is known only of the whole run.
     pub async fn finish_at(&mut self, second: u64) {
         self.sample_at(second).await;
         if let Some(database) = &mut self.database {

@@ -32,7 +32,7 @@ struct Spent {
     ms: f64,
 }
 
-/// Statements that are told of.
+/// How many statements are reported.
 const SLOWEST: usize = 5;
 
 /// Longer statements are cut: the beginning says which it is.
@@ -42,7 +42,7 @@ impl Database {
     /// Connects to the database at `url`.
     ///
     /// # Errors
-    /// When the URL is none, its host may not be used, or it cannot be connected to.
+    /// When it is not a URL, its host may not be used, or it cannot be connected to.
     pub async fn connect(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
         let (host, port) = (options.get_host().to_owned(), options.get_port());

@@ -6,14 +6,14 @@ use std::thread::JoinHandle;
 use trace::format::{End, Request};
 use trace::reader::{ReadError, TraceReader};
 
-/// Requests that are handed over together, and how often that may be done ahead.
+/// Requests that are handed over together, and how many batches may be read ahead.
 const BATCH: usize = 256;
 const BATCHES: usize = 8;
 
 pub(super) struct ReadAhead {
     batches: Receiver<Vec<Request>>,
-    /// Takes a batch back that was used: memory is cheapest to free where it was taken. As many
-    /// are on their way as there are ahead.
+    /// Takes a used batch back: memory is cheapest to free where it was taken. No more are on
+    /// their way back than were read ahead.
     used: Sender<Vec<Request>>,
     current: Vec<Request>,
     next: usize,
@@ -36,7 +36,7 @@ impl ReadAhead {
                     }
                 }
             }
-            // Nobody listens any more only where an error has ended it all.
+            // This fails only where an error has ended everything.
             let _ = sender.send(batch);
             reader.finish()
         };
@@ -48,7 +48,7 @@ impl ReadAhead {
     pub(super) fn next(&mut self) -> Option<&mut Request> {
         while self.next == self.current.len() {
             let batch = self.batches.recv().ok()?;
-            // A reader that is done needs no memory back.
+            // A reader that has ended takes no memory back.
             let _ = self.used.send(std::mem::replace(&mut self.current, batch));
             self.next = 0;
         }

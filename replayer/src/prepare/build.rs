@@ -6,13 +6,17 @@ use std::sync::Arc;
 
 use trace::format as disk;
 
-use super::draft::{Draft, Values};
-use super::session::{Capture, CaptureFrom, Recorded, Request, Session, Source};
-use super::template::{Piece, Slot, Template};
-use super::trace::{Bindings, NO_PERSONA, PrepareError, TracePersona};
+use super::capture::{Capture, CaptureFrom, Source};
+use super::draft::Draft;
+use super::error::PrepareError;
+use super::line;
+use super::plan::{Bindings, TracePersona};
+use super::serialise::template;
+use super::session::{Recorded, Request, Session};
+use super::template::Origin;
 use run_log::format::MAX_ENDPOINTS;
 
-/// Makes sessions of their lines.
+/// Makes sessions of lines.
 pub(super) struct Builder {
     path: PathBuf,
     host: String,
@@ -60,13 +64,13 @@ impl Builder {
         }
     }
 
-    /// Notes what the requests of a session of this number need.
+    /// Notes what the requests of the session with this number need.
     pub(super) fn add(&mut self, number: usize, session: &Session, requests: &[Request]) {
         let persona = &mut self.personas[session.persona];
         persona.sessions.push(number);
-        for slot in requests.iter().flat_map(|request| request.template.slots()) {
-            persona.needs_account |= matches!(slot, Slot::Account(_));
-            self.bindings.add(slot);
+        for origin in requests.iter().flat_map(|request| request.template.origins()) {
+            persona.needs_account |= matches!(origin, Origin::Account(_));
+            self.bindings.add(origin);
         }
     }
 
@@ -113,7 +117,7 @@ impl Builder {
 
     /// Begins a session with its first line.
     pub(super) fn begin(&mut self, line: &disk::Request) -> Result<Draft, PrepareError> {
-        let persona = self.persona(line.persona.as_deref().unwrap_or(NO_PERSONA));
+        let persona = self.persona(line::persona(line));
         let mut draft = Draft::new(line.session.clone(), persona, line.at);
         self.add_line(&mut draft, line)?;
         Ok(draft)
@@ -134,10 +138,10 @@ impl Builder {
         Ok(())
     }
 
-    /// Where what a line captures is kept.
+    /// Where the values that a line captures are kept.
     fn kept_in(&mut self, draft: &mut Draft, line: &disk::Request) -> Vec<Source> {
         let (index, renews) = draft.position(line);
-        let captures = line_captures(line).iter();
+        let captures = line::captures(line).iter();
         captures
             .map(|capture| {
                 if let Some(slot) = draft.renewed(&capture.name).filter(|_| renews) {
@@ -176,11 +180,11 @@ impl Builder {
         let captures = self
             .kept_in(draft, line)
             .into_iter()
-            .zip(line_captures(line))
+            .zip(line::captures(line))
             .map(|(into, capture)| capture_from(&capture.from).map(|from| Capture { into, from }))
             .collect::<Result<_, String>>()?;
         let has_token =
-            template.slots().any(|slot| matches!(slot, Slot::Captured(Source::Login(_))))
+            template.origins().any(|origin| matches!(origin, Origin::Captured(Source::Login(_))))
                 && !line.prologue;
         Ok(Request {
             endpoint: self.endpoints.index(&line.name),
@@ -208,13 +212,6 @@ impl Builder {
     }
 }
 
-pub(super) fn line_captures(line: &disk::Request) -> &[disk::Capture] {
-    match &line.result {
-        disk::Result::Answer(answer) => &answer.capture,
-        disk::Result::Error(_) => &[],
-    }
-}
-
 fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
     Ok(match from {
         disk::CaptureFrom::Json { pointer, lists } => {
@@ -232,137 +229,4 @@ fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
         disk::CaptureFrom::Cookie(name) => CaptureFrom::Cookie(name.clone()),
         disk::CaptureFrom::Form(name) => CaptureFrom::Form(name.clone()),
     })
-}
-
-/// Headers that replay makes anew, or that are about the recorded connection alone.
-const RECOMPUTED: [&str; 8] = [
-    "host",
-    "content-length",
-    "connection",
-    "cookie",
-    "transfer-encoding",
-    "keep-alive",
-    "proxy-connection",
-    "upgrade",
-];
-
-/// About how many bytes of a request are known beforehand.
-fn literal_bytes(line: &disk::Request, host: &str) -> usize {
-    let headers: usize =
-        line.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
-    let body = match &line.body {
-        Some(disk::Body::Text(text) | disk::Body::Base64(text)) => text.len(),
-        Some(disk::Body::Truncated { .. }) | None => 0,
-    };
-    line.method.len() + line.path.len() + host.len() + headers + body + 32
-}
-
-fn template(line: &disk::Request, host: &str, values: &Values) -> Result<Template, String> {
-    let mut template = Template::with_capacity(literal_bytes(line, host), 2 + 2 * line.bind.len());
-    let spans = |part| Spans::of(line, part, values);
-    template.head_literal(line.method.as_bytes());
-    template.head_literal(b" ");
-    spans(disk::Part::Path)?.fill(line.path.as_bytes(), &mut template, Half::Head)?;
-    template.head_literal(b" HTTP/1.1\r\nHost: ");
-    template.head_literal(host.as_bytes());
-    template.head_literal(b"\r\n");
-    for (index, (name, value)) in line.headers.iter().enumerate() {
-        if RECOMPUTED.iter().any(|recomputed| name.eq_ignore_ascii_case(recomputed)) {
-            continue;
-        }
-        template.head_literal(name.as_bytes());
-        template.head_literal(b": ");
-        spans(disk::Part::Header(index))?.fill(value.as_bytes(), &mut template, Half::Head)?;
-        template.head_literal(b"\r\n");
-    }
-    template.head_piece(Piece::Cookies);
-    match &line.body {
-        Some(disk::Body::Text(text)) => {
-            spans(disk::Part::Body)?.fill(text.as_bytes(), &mut template, Half::Body)?;
-        }
-        Some(disk::Body::Base64(text)) => {
-            use base64::Engine as _;
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(text)
-                .map_err(|error| format!("its body is not base64: {error}"))?;
-            spans(disk::Part::Body)?.fill(&bytes, &mut template, Half::Body)?;
-        }
-        Some(disk::Body::Truncated { size, .. }) => {
-            return Err(format!(
-                "its body of {size} bytes was not kept, so it cannot be replayed; leave such requests out with --skip-truncated"
-            ));
-        }
-        None if matches!(line.method.as_str(), "POST" | "PUT" | "PATCH") => {
-            template.body_literal(b"");
-        }
-        None => {}
-    }
-    Ok(template)
-}
-
-/// Which half of a request something belongs to.
-#[derive(Clone, Copy)]
-enum Half {
-    Head,
-    Body,
-}
-
-/// The bindings of one part, by position.
-struct Spans<'a> {
-    bindings: Vec<&'a disk::Binding>,
-    values: &'a Values,
-}
-
-impl<'a> Spans<'a> {
-    fn of(line: &'a disk::Request, part: disk::Part, values: &'a Values) -> Result<Self, String> {
-        let mut bindings: Vec<_> = line.bind.iter().filter(|b| b.part == part).collect();
-        bindings.sort_by_key(|binding| (binding.start, binding.end));
-        if bindings.windows(2).any(|pair| pair[0].end > pair[1].start) {
-            return Err("two of its bindings overlap".to_owned());
-        }
-        Ok(Self { bindings, values })
-    }
-
-    fn fill(self, text: &[u8], template: &mut Template, half: Half) -> Result<(), String> {
-        let literal = |template: &mut Template, bytes: &[u8]| match half {
-            Half::Head => template.head_literal(bytes),
-            Half::Body => template.body_literal(bytes),
-        };
-        let mut position = 0;
-        for binding in &self.bindings {
-            if binding.start > binding.end || binding.end > text.len() {
-                return Err(format!(
-                    "a binding at {}..{} lies outside of {} bytes",
-                    binding.start,
-                    binding.end,
-                    text.len()
-                ));
-            }
-            literal(template, &text[position..binding.start]);
-            position = binding.end;
-            let piece = Piece::Value { slot: self.slot(binding)?, encode: binding.encode };
-            match half {
-                Half::Head => template.head_piece(piece),
-                Half::Body => template.body_piece(piece),
-            }
-        }
-        literal(template, &text[position..]);
-        Ok(())
-    }
-
-    fn slot(&self, binding: &disk::Binding) -> Result<Slot, String> {
-        Ok(match &binding.from {
-            disk::Origin::Capture { of, name } => {
-                Slot::Captured(self.values.of(of, name).ok_or_else(|| {
-                    format!("it needs {name} of request {of}, which does not capture that")
-                })?)
-            }
-            disk::Origin::Account(field) => Slot::Account(field.clone()),
-            disk::Origin::Clock(format) => Slot::Clock(*format),
-            disk::Origin::Fresh { key, like } => {
-                Slot::Fresh { key: common::digest::stable_hash(key.as_bytes()), like: *like }
-            }
-            disk::Origin::Slot(name) => Slot::Secret(name.clone()),
-        })
-    }
 }

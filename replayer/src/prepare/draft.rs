@@ -7,9 +7,10 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use trace::format as disk;
 
-use super::build::line_captures;
+use super::capture::Source;
+use super::line;
 use super::overlap::Overlaps;
-use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Source, Wait};
+use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Wait};
 
 pub(super) struct Draft {
     name: String,
@@ -23,14 +24,14 @@ pub(super) struct Draft {
     /// By request, when its exchange ended.
     ends: Vec<u64>,
     by_id: HashMap<String, usize, RandomState>,
-    pub(super) values: Values,
+    pub(super) values: KeptValues,
     refresh: Option<usize>,
     overlaps: Overlaps,
 }
 
 /// Where the values of a session's requests are kept.
 #[derive(Default)]
-pub(super) struct Values {
+pub(super) struct KeptValues {
     /// By id of the request, with the name of each.
     by_request: HashMap<String, Vec<(String, Source)>>,
     /// Login slots of the prologue's secrets, by name.
@@ -38,7 +39,7 @@ pub(super) struct Values {
     session: usize,
 }
 
-impl Values {
+impl KeptValues {
     pub(super) fn of(&self, request: &str, name: &str) -> Option<Source> {
         let values = self.by_request.get(request)?;
         values.iter().find(|(known, _)| known == name).map(|(_, source)| *source)
@@ -61,7 +62,7 @@ impl Values {
         }
         let is_renewed =
             |capture: &disk::Capture| capture.secret && self.login.contains_key(&*capture.name);
-        sends_login && line_captures(line).iter().any(is_renewed)
+        sends_login && line::captures(line).iter().any(is_renewed)
     }
 }
 
@@ -77,7 +78,7 @@ impl Draft {
             requests: Vec::new(),
             ends: Vec::new(),
             by_id: HashMap::default(),
-            values: Values::default(),
+            values: KeptValues::default(),
             refresh: None,
             overlaps: Overlaps::default(),
         }
@@ -144,7 +145,7 @@ impl Draft {
         } else if self.values.is_refresh(line) {
             self.refresh.get_or_insert(index);
         }
-        let names = line_captures(line).iter().map(|capture| capture.name.clone());
+        let names = line::captures(line).iter().map(|capture| capture.name.clone());
         let values: Vec<(String, Source)> =
             names.zip(request.captures.iter().map(|capture| capture.into)).collect();
         if !values.is_empty() {

@@ -1,23 +1,30 @@
 //! From a trace to what the engine runs: sessions of ready-made requests.
 //!
 //! All that can be worked out before the start is worked out here: heads are
-//! serialised, names become indices, bindings become slots, and each request
+//! serialised, names become indices, bindings become places left open, and each
+//! request
 //! knows what it waits for.
 
 mod ahead;
 mod build;
+mod capture;
 mod draft;
+mod error;
+mod line;
 mod overlap;
+mod plan;
 mod select;
+mod serialise;
 mod session;
 mod stream;
 mod template;
 mod trace;
 
+pub use capture::{Capture, CaptureFrom, Source};
+pub use error::PrepareError;
+pub use plan::{Bindings, Prepared, TracePersona};
 pub use select::{LeftOut, Selection};
-pub use session::{
-    Body, Capture, CaptureFrom, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Source, Wait,
-};
+pub use session::{Body, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Wait};
 pub use stream::{TraceStream, prepare_streamed};
-pub use template::{Piece, Slot, Template};
-pub use trace::{Bindings, PrepareError, Prepared, TracePersona, prepare};
+pub use template::{Origin, Piece, Template};
+pub use trace::prepare;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Told of a session's exchanges in the order in which they began.
+/// Takes a session's exchanges in the order in which they began.
 #[derive(Default)]
 pub(super) struct Overlaps {
     /// End and number of each.
@@ -16,7 +16,7 @@ impl Overlaps {
     /// The exchange that had ended last by this time; of those that ended at the same time, the
     /// one that began last. Times must not go back.
     pub(super) fn ended_before(&mut self, at: u64) -> Option<usize> {
-        // Whatever ends now ended after all that had ended before.
+        // What is popped now ended no earlier than all that was popped before.
         while let Some(&Reverse((end, number))) = self.under_way.peek()
             && end <= at
         {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use trace::format::{Body, Origin, Request};
 
-use super::trace::NO_PERSONA;
+use super::line;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -17,7 +17,7 @@ pub struct Selection {
     pub skip_truncated: bool,
 }
 
-/// Requests of the personas that take part which were not taken.
+/// Requests that were left out, of the personas that take part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// By `read_only`.
@@ -41,7 +41,7 @@ impl<'a> Selector<'a> {
 
     /// Whether a request takes part; it then waits no longer for one that does not.
     pub(super) fn selects(&mut self, request: &mut Request) -> bool {
-        let persona = request.persona.as_deref().unwrap_or(NO_PERSONA);
+        let persona = line::persona(request);
         let Selection { personas, read_only, skip_truncated } = self.selection;
         if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
             return false;

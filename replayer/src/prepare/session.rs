@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use trace::format::ListStep;
-
+use super::capture::Capture;
 use super::template::Template;
 
 /// One recorded session.
@@ -96,13 +95,13 @@ pub struct Request {
     pub template: Template,
     /// As recorded: what cookies of the answer are for.
     pub path: String,
-    /// Sent again on a fresh connection when a reused one was closed under it.
+    /// It is sent again on a fresh connection where a reused one was closed under it.
     pub idempotent: bool,
     pub is_head: bool,
-    /// What it may not be sent before, by open pacing.
+    /// By open pacing, the requests that must have ended before it is sent.
     pub sources: Vec<Wait>,
-    /// What it is released by, by closed pacing: the exchange of the session that had
-    /// finished last before it began. None for the first.
+    /// By closed pacing, the request whose end releases it: that of the exchange of the session
+    /// that had ended last before it began. None for the first.
     pub predecessor: Option<Wait>,
     pub captures: Vec<Capture>,
     /// What was recorded; none where no answer was.
@@ -123,36 +122,4 @@ pub struct Recorded {
 pub struct Wait {
     pub request: usize,
     pub gap: Duration,
-}
-
-#[derive(Debug)]
-pub struct Capture {
-    pub into: Source,
-    pub from: CaptureFrom,
-}
-
-/// Where a captured value is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Of this run of the session.
-    Session(usize),
-    /// From the prologue: the user's, for all his sessions.
-    Login(usize),
-}
-
-#[derive(Debug)]
-pub enum CaptureFrom {
-    /// Reference tokens of a JSON pointer, unescaped.
-    Json {
-        tokens: Vec<String>,
-        lists: Vec<ListStep>,
-    },
-    Header(String),
-    /// A path segment of a URL, counted from its end.
-    HeaderSegment {
-        name: String,
-        from_end: usize,
-    },
-    Cookie(String),
-    Form(String),
 }

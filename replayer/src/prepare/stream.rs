@@ -14,9 +14,12 @@ use trace::format as disk;
 use trace::reader::TraceReader;
 
 use super::build::Builder;
+use super::error::PrepareError;
+use super::line;
+use super::plan::Prepared;
 use super::select::{Selection, Selector};
 use super::session::{Request, Session};
-use super::trace::{NO_PERSONA, PrepareError, Prepared, prepared, size_in_memory};
+use super::trace::prepared;
 
 /// Reads the trace at `path` as [`super::prepare`] does, and keeps none of its requests.
 ///
@@ -124,7 +127,7 @@ impl Extents {
             let number = match found.by_name.get(request.session.as_str()) {
                 Some(&number) => number,
                 None => {
-                    let persona = request.persona.as_deref().unwrap_or(NO_PERSONA);
+                    let persona = line::persona(&request);
                     let is_first_of_persona = !personas.iter().any(|seen| seen == persona);
                     if is_first_of_persona {
                         personas.push(persona.to_owned());
@@ -143,7 +146,7 @@ impl Extents {
             let extent = &mut found.all[number];
             extent.requests += 1;
             extent.last_at = request.at;
-            extent.memory += size_in_memory(&request);
+            extent.memory += line::size_in_memory(&request);
         }
         Ok(found)
     }

@@ -4,18 +4,18 @@ use std::ops::Range;
 
 use trace::format::{ClockFormat, Encoding, FreshId};
 
-use super::session::Source;
+use super::capture::Source;
 
 /// Literal bytes and what stands between them, in the order of sending.
 ///
-/// A head without cookies and a body without values is one literal, so that
-/// most requests are a single copy.
+/// Where no values stand, the head is one literal before the place of the cookies and the body
+/// is another, so that most requests are one or two copies.
 #[derive(Debug, Default)]
 pub struct Template {
     literals: Vec<u8>,
     head: Vec<Piece>,
     body: Vec<Piece>,
-    /// Whether a Content-Length belongs into the head.
+    /// Whether a Content-Length belongs in the head.
     has_body: bool,
 }
 
@@ -23,26 +23,27 @@ pub struct Template {
 pub enum Piece {
     Literal(Range<usize>),
     Value {
-        slot: Slot,
+        from: Origin,
         encode: Encoding,
     },
-    /// The Cookie header, if the user's jar has any for `path`.
+    /// The Cookie header, if the user has cookies for the path of the request.
     Cookies,
 }
 
-/// A value that is known only when the request is sent.
+/// Where a value comes from that is known only when the request is sent.
 #[derive(Debug)]
-pub enum Slot {
+pub enum Origin {
     Captured(Source),
-    /// Index into the persona's account fields.
+    /// Name of a field of the user's account.
     Account(String),
     Clock(ClockFormat),
-    /// Index of the key within the session.
+    /// A new id: the same for the same key within a run of the session, and another in the next.
     Fresh {
+        /// Hash of the key in the trace.
         key: u64,
         like: FreshId,
     },
-    /// A secret given from outside.
+    /// Name of a secret that is given from outside.
     Secret(String),
 }
 
@@ -75,7 +76,7 @@ impl Template {
 
     /// Writes the request to `out`, which is cleared first.
     ///
-    /// `write` appends the value of a slot, encoded, and fails where there is none.
+    /// `write` appends the value of a piece, encoded, and fails where there is none.
     /// `body` is scratch space, kept by the caller so that nothing is allocated here.
     ///
     /// # Errors
@@ -116,17 +117,12 @@ impl Template {
         Ok(())
     }
 
-    /// The values that it needs.
-    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+    /// Where the values that it needs come from.
+    pub fn origins(&self) -> impl Iterator<Item = &Origin> {
         self.head.iter().chain(&self.body).filter_map(|piece| match piece {
-            Piece::Value { slot, .. } => Some(slot),
+            Piece::Value { from, .. } => Some(from),
             Piece::Literal(_) | Piece::Cookies => None,
         })
-    }
-
-    /// Bytes that it holds, about: what counts against the bound on trace memory.
-    pub fn memory(&self) -> usize {
-        self.literals.len() + (self.head.len() + self.body.len()) * size_of::<Piece>()
     }
 }
 
@@ -165,14 +161,14 @@ mod tests {
         let mut template = Template::default();
         template.head_literal(b"POST /a/");
         template.head_piece(Piece::Value {
-            slot: Slot::Account("id".to_owned()),
+            from: Origin::Account("id".to_owned()),
             encode: Encoding::Raw,
         });
         template.head_literal(b" HTTP/1.1\r\n");
         template.head_literal(b"Host: h\r\n");
         template.body_literal(b"{\"e\":\"");
         template.body_piece(Piece::Value {
-            slot: Slot::Account("email".to_owned()),
+            from: Origin::Account("email".to_owned()),
             encode: Encoding::Json,
         });
         template.body_literal(b"\"}");

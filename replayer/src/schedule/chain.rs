@@ -11,7 +11,7 @@ use scenario::{Restart, Speed};
 pub enum Chain {
     /// One session, once.
     Once { session: usize },
-    /// The sessions of his persona in turn, from this one on.
+    /// The sessions of its persona in turn, from this one on.
     Cycle { first: usize },
 }
 
@@ -31,7 +31,7 @@ pub struct Run {
 const SHORTEST: Duration = Duration::from_millis(1);
 
 impl Chain {
-    /// The user's first run; none where his persona has no session.
+    /// The user's first run; none where its persona has no session.
     pub fn first(self, persona: &[usize], start: At) -> Option<Run> {
         let session = match self {
             Self::Once { session } => session,

@@ -1,27 +1,15 @@
 //! The end of a plan by a number of requests.
 
-use super::walk::each_request;
-use super::{PlannedUser, Schedule};
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use super::bound::Bound;
+use super::chain::{Chain, scaled};
+use super::users::{PlannedUser, Schedule};
+use super::walk::{each_request, walk};
 use crate::prepare::Prepared;
 use crate::time::At;
 use scenario::Load;
-use std::time::Duration;
-
-/// The place of a request in its user's plan: by due time, by run, by number.
-type Place = (At, usize, usize);
-
-/// Requests of a user from this place on are not part of the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bound(Place);
-
-impl Bound {
-    pub const NONE: Self = Self((At::NEVER, 0, 0));
-
-    /// Whether a request lies before it.
-    pub fn admits(self, due: At, run: usize, request: usize) -> bool {
-        (due, run, request) < self.0
-    }
-}
 
 /// The length of a first look for the end; doubled until it is found.
 const FIRST_LOOK: Duration = Duration::from_secs(60);
@@ -51,11 +39,11 @@ impl Schedule {
         let (_, &mut (due, owner, run, request), _) = within.select_nth_unstable(last);
         let after = due + Duration::from_nanos(1);
         for (index, user) in users.iter_mut().enumerate() {
-            user.bound = Bound(match index.cmp(&owner) {
-                std::cmp::Ordering::Less => (after, 0, 0),
-                std::cmp::Ordering::Equal => (due, run, request + 1),
-                std::cmp::Ordering::Greater => (due, 0, 0),
-            });
+            user.bound = match index.cmp(&owner) {
+                Ordering::Less => Bound::before(after, 0, 0),
+                Ordering::Equal => Bound::before(due, run, request + 1),
+                Ordering::Greater => Bound::before(due, 0, 0),
+            };
         }
         Self { users, end: Some(after), is_limited: true, ..self }
     }
@@ -65,7 +53,7 @@ impl Schedule {
         let end = self.until();
         let mut until = (At::START + FIRST_LOOK).min(end);
         loop {
-            let found = super::walk(plan, &self.users, load, until);
+            let found = walk(plan, &self.users, load, until);
             if found.requests >= most {
                 let mut counted = 0;
                 let reached = |requests: &u64| {
@@ -84,11 +72,11 @@ impl Schedule {
     /// Whether anything is due from `until` on.
     fn goes_on_after(&self, plan: &Prepared, load: &Load, until: At) -> bool {
         self.users.iter().any(|user: &PlannedUser| match user.chain {
-            super::Chain::Cycle { .. } => true,
-            super::Chain::Once { session } => {
+            Chain::Cycle { .. } => true,
+            Chain::Once { session } => {
                 let session = &plan.sessions[session];
                 let length = session.prologue_length + session.body_length;
-                user.start + super::scaled(length, load.speed) + Duration::from_nanos(1) >= until
+                user.start + scaled(length, load.speed) + Duration::from_nanos(1) >= until
             }
         })
     }

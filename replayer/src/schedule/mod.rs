@@ -4,14 +4,15 @@
 //! simulated person. A user runs a chain of sessions, and each run has a start
 //! that is computed from the plan, so that nothing here depends on the target.
 
+mod bound;
 mod chain;
 mod limit;
 mod shard;
 mod users;
 mod walk;
 
+pub use bound::Bound;
 pub use chain::{Chain, Run, scaled};
-pub use limit::Bound;
 pub use users::{PlannedUser, Policy, Schedule, ScheduleError};
 pub use walk::{Walk, walk};
 

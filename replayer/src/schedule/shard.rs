@@ -1,13 +1,14 @@
 //! Which users of a plan are a shard's own.
 
-use super::{Chain, PlannedUser, Schedule};
+use super::chain::Chain;
+use super::users::{PlannedUser, Schedule};
 use crate::prepare::Prepared;
 use common::digest::stable_hash;
 use run_log::format::Shard;
 
 impl Schedule {
-    /// The part of the plan that is this shard's: what each user does, when he starts and
-    /// which account he takes stay as they are in the whole.
+    /// The part of the plan that is this shard's: what each user does, when it starts and
+    /// which account it takes stay as they are in the whole.
     #[must_use]
     pub fn of_shard(self, plan: &Prepared, shard: Shard) -> Self {
         let users: Vec<PlannedUser> =
@@ -20,7 +21,7 @@ impl Schedule {
     }
 }
 
-/// Whether a user is this shard's: by a hash of his first session and of his number, which
+/// Whether a user is this shard's: by a hash of its first session and of its number, which
 /// is the same on every machine, so that shards need to know nothing of each other.
 fn owns(plan: &Prepared, shard: Shard, user: &PlannedUser) -> bool {
     let session = match user.chain {

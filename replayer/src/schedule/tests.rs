@@ -161,7 +161,7 @@ proptest! {
         let whole = schedule(&plan, &load, 7);
         let shards: Vec<Schedule> =
             (1..=of).map(|index| whole.clone().of_shard(&plan, Shard { index, of })).collect();
-        // Each user is there once, exactly as he is in the whole, his account included.
+        // Each user is there once, exactly as in the whole, its account included.
         let mut users: Vec<PlannedUser> =
             shards.iter().flat_map(|shard| shard.users.clone()).collect();
         users.sort_by_key(key);

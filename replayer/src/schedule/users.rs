@@ -6,7 +6,7 @@ use common::shares::{interleaved, largest_remainder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::Bound;
+use super::bound::Bound;
 use super::chain::{Chain, scaled};
 use crate::prepare::{Body, Prepared, Session};
 use crate::time::At;
@@ -40,7 +40,7 @@ pub struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedUser {
     pub persona: usize,
-    /// Which of the persona's users he is, from 0: decides account and seeds.
+    /// Which of the persona's users it is, from 0: decides account and seeds.
     pub ordinal: u64,
     pub start: At,
     pub chain: Chain,
@@ -88,6 +88,11 @@ impl Schedule {
         };
         schedule.end = load.duration.map(|duration| At::START + duration);
         Ok(schedule)
+    }
+
+    /// The plan's end, or never where it ends with its last request.
+    pub fn until(&self) -> At {
+        self.end.unwrap_or(At::NEVER)
     }
 
     /// Every session `clones` times at its recorded arrival; the first is exact, the

@@ -1,6 +1,7 @@
 //! Counts what the plan holds, without running it.
 
-use super::{PlannedUser, Run, Schedule};
+use super::chain::Run;
+use super::users::PlannedUser;
 use crate::prepare::Prepared;
 use crate::time::At;
 use scenario::Load;
@@ -55,12 +56,5 @@ pub(super) fn each_request(
             }
         }
         run = user.chain.next(current, plan, load.speed, load.restart);
-    }
-}
-
-impl Schedule {
-    /// The plan's end, or never where it ends with its last request.
-    pub fn until(&self) -> At {
-        self.end.unwrap_or(At::NEVER)
     }
 }

@@ -50,7 +50,7 @@ fn every_fault_leaves_exactly_one_outcome_a_request() {
 }
 
 #[test]
-fn a_target_that_is_not_there_is_told_before_any_load() {
+fn a_target_that_is_not_there_is_reported_before_any_load() {
     let trace = TraceBuilder::default().session("s", &[(0, "GET", "/")]);
     let place = Workplace::new(&trace, 0);
     // Bound and dropped: nobody listens there.

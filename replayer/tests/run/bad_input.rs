@@ -1,4 +1,4 @@
-//! Each mistake is told in one line that says what, where and what would be right.
+//! Each mistake is reported in one line that says what, where and what would be right.
 
 use std::process::Command;
 
@@ -16,11 +16,11 @@ fn refused(place: &Workplace, options: &[&str], code: i32, words: &[&str]) {
 fn refused_by(place: &Workplace, target: &str, options: &[&str], code: i32, words: &[&str]) {
     let ran = place.run(target, options);
     assert_eq!(ran.code, Some(code), "{}", ran.stderr);
-    let told: Vec<&str> =
+    let lines: Vec<&str> =
         ran.stderr.lines().filter(|line| line.starts_with("replayer: ")).collect();
-    assert_eq!(told.len(), 1, "{}", ran.stderr);
+    assert_eq!(lines.len(), 1, "{}", ran.stderr);
     for word in words {
-        assert!(told[0].contains(word), "{word:?} is not in {}", told[0]);
+        assert!(lines[0].contains(word), "{word:?} is not in {}", lines[0]);
     }
 }
 

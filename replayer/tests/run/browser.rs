@@ -9,7 +9,7 @@ fn raw(head: &str) -> Answer {
 }
 
 #[test]
-fn each_user_has_cookies_of_his_own_that_go_where_they_belong() {
+fn each_user_has_cookies_of_its_own_that_go_where_they_belong() {
     let steps = [
         (0, "GET", "/enter"),
         (30, "GET", "/shop/cart"),
@@ -49,7 +49,7 @@ fn each_user_has_cookies_of_his_own_that_go_where_they_belong() {
 }
 
 #[test]
-fn who_never_logs_in_stays_who_he_is_from_session_to_session() {
+fn a_user_without_a_login_stays_the_same_from_session_to_session() {
     let trace = TraceBuilder::default().session("s", &[(0, "GET", "/a"), (20, "GET", "/b")]);
     let run_with = |answer: fn() -> Answer, options: &[&str]| {
         let server = Server::start(move |_| answer());
@@ -63,7 +63,7 @@ fn who_never_logs_in_stays_who_he_is_from_session_to_session() {
     };
     let greeting = || raw("200 OK\r\nSet-Cookie: user=1; Path=/");
     let plain = || Answer::Json(200, "{}".into());
-    assert_eq!(run_with(greeting, &[]).1, 1, "his first request");
+    assert_eq!(run_with(greeting, &[]).1, 1, "the user's first request");
     assert_eq!(run_with(plain, &[]).0, 1, "one connection");
     let (_, strangers, asked) = run_with(greeting, &["--restart", "new-user"]);
     assert!(strangers >= asked / 2, "{strangers} of {asked}: each session's first");

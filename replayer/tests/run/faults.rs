@@ -82,7 +82,7 @@ fn a_certificate_that_nobody_vouches_for_is_a_tls_failure() {
     let ran = place.run(&url, &[&OPTIONS[..], &["--insecure", "--force"]].concat());
     let run = ran.checked();
     assert_eq!(run.totals.outcomes, Outcomes::from_iter([(Outcome::Completed, 5)]));
-    assert!(run.limitations.iter().any(|told| told.contains("not verified")));
+    assert!(run.limitations.iter().any(|text| text.contains("not verified")));
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_server_that_speaks_no_tls_is_a_tls_failure_too() {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_told_before_the_start() {
+fn a_name_that_does_not_resolve_is_refused_before_the_start() {
     let place = Workplace::new(&gets(1), 0);
     // RFC 2606: there will never be such a name.
     let ran = place.run("http://target.invalid", &OPTIONS);
@@ -153,7 +153,7 @@ fn a_retry_counts_only_if_it_was_sent() {
         read_head(&mut observer);
         observer.write_all(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n").unwrap();
         let (mut stream, _) = listener.accept().unwrap();
-        // Whoever comes again finds nobody.
+        // A retry finds nobody listening.
         drop(listener);
         closes_under_the_second(&mut stream);
     });

@@ -58,7 +58,7 @@ fn write(place: &Workplace, mib: u64) -> u64 {
     requests
 }
 
-/// Replays a trace of this size with this bound; gives the most memory that was used, in MiB.
+/// Replays a trace of this size with this bound; returns the most memory that was used, in MiB.
 fn replay(mib: u64, bound: &str) -> u64 {
     let place = Workplace::new(&TraceBuilder::default().session("s", &[(0, "GET", "/")]), 0);
     let requests = write(&place, mib);
@@ -91,7 +91,7 @@ fn two_gib_are_replayed_in_under_200_mib() {
 }
 
 #[test]
-fn sessions_that_overlap_too_much_are_told_before_the_start() {
+fn sessions_that_overlap_too_much_are_refused_before_the_start() {
     let place = Workplace::new(&TraceBuilder::default().session("s", &[(0, "GET", "/")]), 0);
     write(&place, 32);
     let ran = place.run("http://127.0.0.1:9", &["--no-probe", "--max-trace-memory", "1MiB"]);

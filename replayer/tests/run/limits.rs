@@ -59,9 +59,9 @@ fn only_what_reads_is_sent_and_what_was_left_out_is_said() {
     paths.sort();
     assert_eq!(paths, ["/one", "/two"], "{}", ran.stderr);
     assert_eq!(run.totals.outcomes[Outcome::Completed], 2);
-    let told = run.limitations.join("\n");
-    assert!(told.contains("2 that are not GET or HEAD, logins among them"), "{told}");
-    assert!(told.contains("1 that need the answer of one that was left out"), "{told}");
+    let listed = run.limitations.join("\n");
+    assert!(listed.contains("2 that are not GET or HEAD, logins among them"), "{listed}");
+    assert!(listed.contains("1 that need the answer of one that was left out"), "{listed}");
     assert!(ran.stderr.contains("not GET or HEAD"), "{}", ran.stderr);
 }
 

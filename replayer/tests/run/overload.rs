@@ -1,4 +1,4 @@
-//! Too much, and being told to stop: nothing vanishes.
+//! Too much load, and interrupts: nothing vanishes.
 
 use run_log::outcome::Outcome;
 use std::io::{BufRead, BufReader};
@@ -48,7 +48,7 @@ fn a_condition_stops_the_run_when_it_holds() {
     let options = ["--no-probe", "--users", "1", "--duration", "60s"];
     let ran = place.run(&server.url(), &[&options[..], &["--stop-on", "failures > 5%"]].concat());
     let run = ran.checked();
-    assert!(matches!(&run.ended_by, Some(EndedBy::StopOn(told)) if told.contains("failures > 5%")));
+    assert!(matches!(&run.ended_by, Some(EndedBy::StopOn(text)) if text.contains("failures > 5%")));
     assert!((10.0..40.0).contains(&run.elapsed_s), "{} s", run.elapsed_s);
     assert!(run.totals.failed_status > 0);
 }
@@ -74,8 +74,8 @@ fn a_second_interrupt_cuts_off_what_is_under_way_and_still_writes() {
         || assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     lines.next().unwrap().unwrap();
     interrupt();
-    let told = lines.by_ref().map_while(Result::ok).find(|line| line.contains("a second signal"));
-    assert!(told.is_some());
+    let notice = lines.by_ref().map_while(Result::ok).find(|line| line.contains("a second signal"));
+    assert!(notice.is_some());
     let asked = Instant::now();
     interrupt();
     let rest: Vec<String> = lines.map_while(Result::ok).collect();

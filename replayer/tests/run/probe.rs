@@ -40,9 +40,9 @@ fn every_failing_request_is_shown_with_its_answer() {
     });
     let ran = probe(&place(), &server.url(), &[]);
     assert_eq!(ran.code, Some(10), "{}", ran.stderr);
-    let told: Vec<&str> = ran.stderr.lines().collect();
-    assert_eq!(told.len(), 10, "{told:?}");
-    for line in told {
+    let shown: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(shown.len(), 10, "{shown:?}");
+    for line in shown {
         assert!(
             line.contains(r#"GET /one of visitor: 500 {"detail":"no table [redacted]"}"#),
             "{line}"
@@ -55,7 +55,7 @@ fn every_failing_request_is_shown_with_its_answer() {
 }
 
 #[test]
-fn a_persona_that_cannot_log_in_is_told_by_name() {
+fn a_persona_that_cannot_log_in_is_named() {
     for (status, detail) in [(401, "wrong password"), (422, "not an address"), (503, "busy")] {
         let server =
             Server::start(move |_| Answer::Json(status, format!(r#"{{"detail":"{detail}"}}"#)));

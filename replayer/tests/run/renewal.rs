@@ -14,9 +14,9 @@ use crate::support::server::Asked;
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
-/// How a login tells when its token ends.
+/// Where a login says when its token ends.
 #[derive(Clone, Copy, PartialEq)]
-enum Told {
+enum Stated {
     No,
     ByToken,
     BesideIt,
@@ -26,32 +26,32 @@ enum Told {
 #[derive(Clone)]
 struct Tokens {
     life: Duration,
-    told: Told,
+    stated: Stated,
     made: Arc<Mutex<HashMap<String, Instant>>>,
     refused: Arc<Mutex<u64>>,
 }
 
 impl Tokens {
-    fn new(life: Duration, told: Told) -> Self {
-        Self { life, told, made: Arc::default(), refused: Arc::default() }
+    fn new(life: Duration, stated: Stated) -> Self {
+        Self { life, stated, made: Arc::default(), refused: Arc::default() }
     }
 
     fn login(&self) -> Answer {
         let mut made = self.made.lock().unwrap();
         let number = made.len();
-        let token = match self.told {
-            Told::ByToken => {
+        let token = match self.stated {
+            Stated::ByToken => {
                 let ends = SystemTime::now() + self.life;
                 let exp = ends.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
                 let claims = format!(r#"{{"sub":"{number}","exp":{exp}}}"#);
                 format!("eyJhbGciOiJIUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
             }
-            Told::No | Told::BesideIt => format!("token-{number}"),
+            Stated::No | Stated::BesideIt => format!("token-{number}"),
         };
         made.insert(token.clone(), Instant::now());
-        let beside = match self.told {
-            Told::BesideIt => format!(r#","expires_in":{}"#, self.life.as_secs_f64()),
-            Told::No | Told::ByToken => String::new(),
+        let beside = match self.stated {
+            Stated::BesideIt => format!(r#","expires_in":{}"#, self.life.as_secs_f64()),
+            Stated::No | Stated::ByToken => String::new(),
         };
         Answer::Json(200, format!(r#"{{"access_token":"{token}","refresh_token":"r"{beside}}}"#))
     }
@@ -87,8 +87,8 @@ fn logins(server: &Server) -> Vec<Asked> {
 
 #[test]
 fn a_token_whose_end_is_known_is_renewed_ahead_of_it() {
-    for told in [Told::ByToken, Told::BesideIt] {
-        let tokens = Tokens::new(Duration::from_secs(2), told);
+    for stated in [Stated::ByToken, Stated::BesideIt] {
+        let tokens = Tokens::new(Duration::from_secs(2), stated);
         let server = tokens.server();
         let place = Workplace::new(&trace(), 1);
         let options = ["--no-probe", "--users", "1", "--duration", "7s", "--threads", "1"];
@@ -105,22 +105,22 @@ fn a_token_whose_end_is_known_is_renewed_ahead_of_it() {
 
 #[test]
 fn renewals_keep_to_the_login_rate_and_requests_wait_for_them() {
-    let tokens = Tokens::new(Duration::from_secs(1), Told::No);
+    let tokens = Tokens::new(Duration::from_secs(1), Stated::No);
     let server = tokens.server();
     let place = Workplace::new(&trace(), 4);
     let options = ["--no-probe", "--users", "20", "--duration", "5s", "--threads", "1"];
     let rate = ["--login-rate", "5/s", "--grace", "30s", "--max-queue", "100000"];
     let ran = place.run(&server.url(), &[&options[..], &rate].concat());
     let run = ran.checked();
-    // 20 users want a token a second each. Every request waits for his own.
+    // 20 users want a token a second each. Every request waits for its user's own.
     assert_eq!(run.totals.outcomes[Outcome::Completed], run.totals.planned, "{}", ran.stderr);
     assert_eq!(run.totals.failed_status, 0);
     let renewals = run.totals.extra.renewals;
     assert!(renewals >= 20, "{renewals} renewals");
     assert!(renewals as f64 <= run.elapsed_s * 5.0 + 1.0, "{renewals} in {} s", run.elapsed_s);
     assert_eq!(logins(&server).len() as u64, renewals + 20);
-    let told = run.limitations.iter().any(|told| told.contains("--login-rate"));
-    assert!(told, "{:?}", run.limitations);
+    let is_listed = run.limitations.iter().any(|text| text.contains("--login-rate"));
+    assert!(is_listed, "{:?}", run.limitations);
     assert_eq!(run.personas[0].users_per_account, 5);
 }
 
@@ -157,7 +157,7 @@ fn the_recorded_refresh_is_used_where_there_is_one() {
         }
     }
     trace.requests.push(refresh);
-    let tokens = Tokens::new(Duration::from_millis(700), Told::BesideIt);
+    let tokens = Tokens::new(Duration::from_millis(700), Stated::BesideIt);
     let served = tokens.clone();
     let server = Server::start(move |asked| match asked.path.as_str() {
         "/login" => served.login(),
@@ -178,7 +178,7 @@ fn the_recorded_refresh_is_used_where_there_is_one() {
 
 #[test]
 fn a_refused_login_is_not_repeated_for_its_account_and_stops_the_run() {
-    let tokens = Tokens::new(Duration::from_millis(500), Told::No);
+    let tokens = Tokens::new(Duration::from_millis(500), Stated::No);
     let served = tokens.clone();
     let server = Server::start(move |asked| {
         if asked.path != "/login" {
@@ -209,7 +209,7 @@ fn a_refused_login_is_not_repeated_for_its_account_and_stops_the_run() {
 
 #[test]
 fn a_login_that_is_too_busy_is_no_refusal() {
-    let tokens = Tokens::new(Duration::from_secs(1), Told::No);
+    let tokens = Tokens::new(Duration::from_secs(1), Stated::No);
     let served = tokens.clone();
     let busy = Mutex::new(0);
     let server = Server::start(move |asked| {
@@ -232,10 +232,10 @@ fn a_login_that_is_too_busy_is_no_refusal() {
 }
 
 #[test]
-fn who_is_refused_with_a_new_token_too_does_not_log_in_again_for_it() {
+fn a_user_refused_with_a_new_token_too_does_not_log_in_again_for_it() {
     let steps = [(0, "GET", "/one"), (20, "GET", "/forbidden"), (40, "GET", "/two")];
     let trace = TraceBuilder::default().session_with_login("a", &steps);
-    let tokens = Tokens::new(Duration::from_secs(60), Told::No);
+    let tokens = Tokens::new(Duration::from_secs(60), Stated::No);
     let served = tokens.clone();
     let server = Server::start(move |asked| match asked.path.as_str() {
         "/login" => served.login(),

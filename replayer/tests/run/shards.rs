@@ -98,8 +98,8 @@ fn shards_add_up_to_the_whole_run_and_so_does_their_merge() {
     let dirs = run_shards(&place, &server, 3, &["--clones", "2"]);
     let out = place.path("merged");
     let merged_by = merge(&dirs, &out);
-    let told = String::from_utf8_lossy(&merged_by.stderr).into_owned();
-    assert_eq!(merged_by.status.code(), Some(0), "{told}");
+    let stderr = String::from_utf8_lossy(&merged_by.stderr).into_owned();
+    assert_eq!(merged_by.status.code(), Some(0), "{stderr}");
     let merged = run(&out);
 
     // The plan's figures are those of one run, though each shard counted its own part.
@@ -164,11 +164,11 @@ fn what_is_not_parts_of_one_run_is_not_added_up() {
     let out = place.path("merged");
     let refused = |dirs: &[PathBuf], code: i32, words: &[&str]| {
         let output = merge(dirs, &out);
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{told}");
-        assert_eq!(told.lines().count(), 1, "{told}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
         for word in words {
-            assert!(told.contains(word), "{word:?} is not in {told}");
+            assert!(stderr.contains(word), "{word:?} is not in {stderr}");
         }
         assert!(!out.exists());
     };

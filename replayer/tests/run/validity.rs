@@ -35,7 +35,7 @@ fn a_target_that_collapses_fails_the_run_and_does_not_make_it_invalid() {
     let run = ran.checked();
     assert_ne!(run.validity.state, ValidityState::Invalid, "{:?}", run.validity);
     assert!(run.totals.failed_status > 0);
-    // A machine that is busy with other things may make the run doubtful, and tells by 12.
+    // A machine that is busy with other things may make the run doubtful, which is exit code 12.
     match run.validity.state {
         ValidityState::Valid => assert_eq!(ran.code, Some(10), "{}", ran.stdout),
         _ => assert_eq!(ran.code, Some(12), "{}", ran.stdout),

@@ -52,7 +52,7 @@ fn clones_get_different_accounts_and_live_tokens() {
 }
 
 #[test]
-fn accounts_are_shared_in_turn_and_that_is_told() {
+fn accounts_are_shared_in_turn_and_the_run_says_so() {
     let trace = TraceBuilder::default().session_with_login("a", &[(0, "GET", "/one")]);
     let place = Workplace::new(&trace, 2);
     let ran = place.run(&login_server().url(), &["--clones", "5", "--no-probe"]);

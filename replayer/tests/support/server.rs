@@ -78,7 +78,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Where each connection came from that asked for more than metrics.
+    /// Where the connections came from that asked for more than metrics.
     pub(crate) fn peers(&self) -> Vec<IpAddr> {
         self.peers.lock().unwrap().clone()
     }

@@ -2,13 +2,13 @@
 
 /// A fixed number of slots, each empty or holding a text. Texts keep their
 /// memory when they are replaced, so that a user's hundredth session allocates
-/// nothing that his first did not.
-#[derive(Debug, Default)]
-pub struct Values {
+/// nothing that the first did not.
+#[derive(Default)]
+pub struct Slots {
     slots: Vec<(bool, String)>,
 }
 
-impl Values {
+impl Slots {
     pub fn with_slots(count: usize) -> Self {
         Self { slots: vec![(false, String::new()); count] }
     }

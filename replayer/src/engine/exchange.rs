@@ -1,16 +1,16 @@
-//! One attempt of a lane to send a request: connects if need be, sends, and reads the answer.
+//! One attempt to send a request: connects if need be, sends, and reads the answer.
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::answer::Answer;
-use super::lane::Lane;
+use super::context::Context;
 use super::transport::Transport;
+use crate::pacer::Alarm;
 use crate::prepare::Request;
 use crate::time::At;
-use http1::{Exchange, Method, SendError};
+use http1::{Exchange, Method, SendError, Sink};
 use run_log::outcome::Outcome;
 
 /// When an attempt to send a request begins, and by when it must have ended.
@@ -20,7 +20,10 @@ pub(super) struct Times {
     pub deadline: At,
 }
 
-/// One attempt to send a request.
+/// Statuses by which a target says that it is busy, and not that the login is wrong.
+const BUSY: [u16; 3] = [408, 425, 429];
+
+/// What came of one attempt to send a request.
 pub(super) struct Attempt {
     pub outcome: Outcome,
     /// Of a completed one; else 0.
@@ -55,20 +58,44 @@ impl Attempt {
     pub(super) fn is_completed(&self) -> bool {
         self.outcome == Outcome::Completed
     }
+
+    /// Whether the answer, if it is to a login, says that the next one will be no better.
+    pub(super) fn is_refusal(&self) -> bool {
+        (400..500).contains(&self.status) && !BUSY.contains(&self.status)
+    }
 }
 
-impl<T: Transport> Lane<'_, T> {
-    /// Connects if need be, and sends once.
+/// Sends a user's requests over one connection, which it opens when it needs one.
+pub(super) struct Sender<'a, T: Transport> {
+    context: &'a Context<T>,
+    connection: Option<T::Connection>,
+    /// Of the user that the connection belongs to, where users are replaced.
+    generation: u64,
+    /// Goes off when an exchange takes too long.
+    alarm: Alarm<'a>,
+}
+
+impl<'a, T: Transport> Sender<'a, T> {
+    pub(super) fn new(context: &'a Context<T>) -> Self {
+        let alarm = Alarm::of(&context.pacer);
+        Self { context, connection: None, generation: 0, alarm }
+    }
+
+    pub(super) fn context(&self) -> &'a Context<T> {
+        self.context
+    }
+
+    /// Connects if need be, and sends `bytes` once, for the user of this generation.
     pub(super) async fn exchange(
         &mut self,
+        generation: u64,
         request: &Request,
         bytes: &[u8],
-        answer: &mut Answer<'_>,
+        answer: &mut impl Sink,
         Times { begun, deadline }: Times,
     ) -> Attempt {
-        let worker = self.worker;
-        let _under_way = worker.under_way();
-        let generation = self.user.state.borrow().generation();
+        let context = self.context;
+        let _under_way = context.under_way();
         if std::mem::replace(&mut self.generation, generation) != generation {
             self.connection = None;
         }
@@ -78,9 +105,9 @@ impl<T: Transport> Lane<'_, T> {
             let mut connection = match self.connection.take() {
                 Some(connection) => connection,
                 None => {
-                    let begun = worker.clock.now();
+                    let begun = context.clock.now();
                     let opened = self.connect(begun, deadline).await;
-                    connected = worker.clock.now();
+                    connected = context.clock.now();
                     match opened {
                         Ok(connection) => {
                             connect = Some(connected.since(begun));
@@ -92,7 +119,7 @@ impl<T: Transport> Lane<'_, T> {
             };
             let exchange = T::exchange(&mut connection, bytes, method, answer);
             let ended = self.within(deadline, exchange).await;
-            // One that was just opened never is, so that this is done twice at most.
+            // A connection that was just opened is never stale, so that this is done twice at most.
             if !matches!(ended, Ok(Err(SendError::Stale))) {
                 break (connection, ended);
             }
@@ -100,10 +127,10 @@ impl<T: Transport> Lane<'_, T> {
         let progress = T::progress(&connection);
         let (outcome, status, end, body_bytes) = match &ended {
             Ok(Ok(Exchange { status, done, body_bytes, .. })) => {
-                (Outcome::Completed, *status, worker.clock.at(*done), *body_bytes)
+                (Outcome::Completed, *status, context.clock.at(*done), *body_bytes)
             }
-            Ok(Err(error)) => (outcome_of(error), 0, worker.clock.now(), 0),
-            Err(outcome) => (*outcome, 0, worker.clock.now(), 0),
+            Ok(Err(error)) => (outcome_of(error), 0, context.clock.now(), 0),
+            Err(outcome) => (*outcome, 0, context.clock.now(), 0),
         };
         if matches!(&ended, Ok(Ok(exchange)) if exchange.reusable) {
             self.connection = Some(connection);
@@ -114,7 +141,7 @@ impl<T: Transport> Lane<'_, T> {
             end,
             connected: Some(connected),
             connect,
-            first_byte_sent: progress.first_byte_sent.map(|at| worker.clock.at(at)),
+            first_byte_sent: progress.first_byte_sent.map(|at| context.clock.at(at)),
             bytes_sent: progress.bytes_sent,
             bytes_received: progress.bytes_received,
             body_bytes,
@@ -124,14 +151,14 @@ impl<T: Transport> Lane<'_, T> {
 
     /// A fresh connection.
     async fn connect(&self, begun: At, deadline: At) -> Result<T::Connection, Outcome> {
-        let worker = self.worker;
-        let by = (begun + worker.settings.connect_timeout).min(deadline);
+        let context = self.context;
+        let by = (begun + context.settings.connect_timeout).min(deadline);
         let opened = tokio::select! {
-            opened = worker.transport.connect(worker.clock.instant(by)) => opened,
-            () = worker.cut() => return Err(Outcome::CutOff),
+            opened = context.transport.connect(context.clock.instant(by)) => opened,
+            () = context.cut() => return Err(Outcome::CutOff),
         };
-        let (connection, _) = opened.map_err(|error| outcome_of(&error))?;
-        worker.count(|batch| batch.connections_opened += 1);
+        let connection = opened.map_err(|error| outcome_of(&error))?;
+        context.count(|batch| batch.connections_opened += 1);
         Ok(connection)
     }
 
@@ -139,14 +166,14 @@ impl<T: Transport> Lane<'_, T> {
     /// under way is cut off.
     async fn within<F: Future>(&mut self, deadline: At, work: F) -> Result<F::Output, Outcome> {
         let mut work = pin!(work);
-        poll_fn(|context| {
-            if let Poll::Ready(done) = work.as_mut().poll(context) {
+        poll_fn(|task| {
+            if let Poll::Ready(done) = work.as_mut().poll(task) {
                 return Poll::Ready(Ok(done));
             }
-            if self.worker.is_cut() {
+            if self.context.is_cut() {
                 return Poll::Ready(Err(Outcome::CutOff));
             }
-            self.alarm.poll_at(deadline, context).map(|()| Err(Outcome::TimedOut))
+            self.alarm.poll_at(deadline, task).map(|()| Err(Outcome::TimedOut))
         })
         .await
     }

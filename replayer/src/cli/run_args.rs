@@ -1,0 +1,75 @@
+//! The options of `replayer run`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+
+use super::input::Input;
+use super::load::LoadArgs;
+use super::start_at::StartAt;
+use run_log::format::Shard;
+use scenario::Rate;
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub input: Input,
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Folder for what is measured
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Replace a run that is in the folder already
+    #[arg(long)]
+    pub force: bool,
+    /// Print the plan, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Start without trying one session of each persona first
+    #[arg(long)]
+    pub no_probe: bool,
+    /// Compare every answer with the recorded one, its shape included; exit 11 below --min-fidelity
+    #[arg(long)]
+    pub verify: bool,
+    /// Least share of answers with the recorded status and shape, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 99.5, requires = "verify")]
+    pub min_fidelity: f64,
+    /// Replay only this part of the plan, such as 1/3; the others are run elsewhere
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Begin second 0 then: a time such as 2026-11-24T10:00:00Z, or seconds from now such as +30
+    #[arg(long, value_name = "TIME")]
+    pub start_at: Option<StartAt>,
+    /// Worker threads; all cores if not given
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// The database behind the target, to observe its connections and statements
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Note in the run directory, such as --label commit=4f2a1c
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Refuse a plan that is busier than this in any second
+    #[arg(long, value_name = "RATE", default_value = "20000/s")]
+    pub max_rate: Rate,
+    /// Requests of one user that may be ready and waiting; more are shed
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_queue: usize,
+    /// Logins a second that may renew tokens
+    #[arg(long, value_name = "RATE", default_value = "20/s")]
+    pub login_rate: Rate,
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub connect_timeout: Duration,
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub request_timeout: Duration,
+    /// How long requests may still take when the time is over
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub grace: Duration,
+    /// Print what was measured as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// No line a second
+    #[arg(long, short)]
+    pub quiet: bool,
+}

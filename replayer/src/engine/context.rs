@@ -1,0 +1,222 @@
+//! What all users of a thread share: the plan, the clock, the way out, and what was measured.
+//!
+//! It starts nothing: the worker does, and its users' lanes use what is here.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+
+use super::answer::Kept;
+use super::settings::Settings;
+use crate::measure::{Batch, Sample};
+use crate::pacer::Pacer;
+use crate::prepare::Prepared;
+use crate::time::{At, Clock};
+use run_log::format::ErrorSample;
+
+pub(super) struct Context<T> {
+    pub plan: Arc<Prepared>,
+    pub settings: Arc<Settings>,
+    pub clock: Clock,
+    pub pacer: Rc<Pacer>,
+    pub transport: T,
+    stop: Cell<At>,
+    /// Wakes lanes that wait for something to end.
+    pub stop_changed: Notify,
+    /// Everything under way is cut off.
+    is_cut: Cell<bool>,
+    batch: RefCell<Batch>,
+    in_flight: Cell<u64>,
+    buffers: RefCell<Vec<Buffers>>,
+    /// By endpoint, how many samples of failing answers were kept.
+    error_samples: RefCell<Vec<usize>>,
+    /// When the next renewal may begin.
+    next_login: Cell<At>,
+}
+
+/// Memory for one exchange, lent to a lane.
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub rendered: Rendered,
+    pub answer: Kept,
+}
+
+/// A request as it is sent.
+#[derive(Default)]
+pub(super) struct Rendered {
+    pub bytes: Vec<u8>,
+    /// Where its body is put together.
+    pub body: Vec<u8>,
+}
+
+/// What the login rate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Permit {
+    Granted,
+    TooLate,
+    CutOff,
+}
+
+impl<T> Context<T> {
+    /// For worker `index`, with an intake that ends at `end`.
+    pub(super) fn new(
+        index: usize,
+        plan: Arc<Prepared>,
+        settings: Arc<Settings>,
+        clock: Clock,
+        pacer: Rc<Pacer>,
+        transport: T,
+        end: At,
+    ) -> Self {
+        let endpoints = plan.endpoints.len();
+        Self {
+            plan,
+            settings,
+            clock,
+            pacer,
+            transport,
+            stop: Cell::new(end),
+            stop_changed: Notify::new(),
+            is_cut: Cell::new(false),
+            batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
+            in_flight: Cell::new(0),
+            buffers: RefCell::default(),
+            error_samples: RefCell::new(vec![0; endpoints]),
+            next_login: Cell::new(At::START),
+        }
+    }
+
+    /// The time of day.
+    pub(super) fn wall_clock(&self) -> DateTime<Utc> {
+        self.settings.wall_clock(self.clock.now())
+    }
+
+    pub(super) async fn sleep_until(&self, at: At) {
+        while self.clock.now() < at {
+            self.pacer.until(at).await;
+        }
+    }
+
+    /// When intake stops.
+    pub(super) fn stop(&self) -> At {
+        self.stop.get()
+    }
+
+    /// Has intake stop at another time.
+    pub(super) fn stop_at(&self, at: At) {
+        self.stop.set(at);
+        self.wake_all();
+    }
+
+    /// Whether everything under way is cut off.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut.get()
+    }
+
+    /// Cuts off everything under way.
+    pub(super) fn cut_off(&self) {
+        self.is_cut.set(true);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
+        self.pacer.wake_all();
+        self.stop_changed.notify_waiters();
+    }
+
+    /// Waits until everything under way is cut off.
+    pub(super) async fn cut(&self) {
+        loop {
+            let changed = self.stop_changed.notified();
+            if self.is_cut() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes a request from what may still begin, if anything may.
+    pub(super) fn may_begin(&self) -> bool {
+        self.settings.budget.as_ref().is_none_or(|budget| budget.take())
+    }
+
+    /// Waits for the next turn in this worker's share of the login rate; with `by`, takes
+    /// none that comes later.
+    pub(super) async fn login_permit(&self, by: Option<At>) -> Permit {
+        let now = self.clock.now();
+        let mine = self.next_login.get().max(now);
+        if by.is_some_and(|by| mine > by) {
+            return Permit::TooLate;
+        }
+        let gap = Duration::from_secs_f64(1.0 / self.settings.login_rate);
+        self.next_login.set(mine + gap);
+        if by.is_none() {
+            let waited = u64::try_from(mine.since(now).as_micros()).unwrap_or(u64::MAX);
+            self.count(|batch| batch.login_wait_us = batch.login_wait_us.max(waited));
+        }
+        while self.clock.now() < mine && !self.is_cut() {
+            self.pacer.until(mine).await;
+        }
+        if self.is_cut() { Permit::CutOff } else { Permit::Granted }
+    }
+
+    /// Notes a planned request that ended.
+    pub(super) fn record(&self, sample: Sample) {
+        self.batch.borrow_mut().samples.push(sample);
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut Batch)) {
+        count(&mut self.batch.borrow_mut());
+    }
+
+    pub(super) fn note_error(&self, endpoint: usize, make: impl FnOnce() -> ErrorSample) {
+        let seen = &mut self.error_samples.borrow_mut()[endpoint];
+        if *seen < self.settings.error_samples {
+            *seen += 1;
+            self.batch.borrow_mut().errors.push(make());
+        }
+    }
+
+    /// Whether another failing answer of this endpoint is wanted.
+    pub(super) fn wants_error(&self, endpoint: usize) -> bool {
+        self.error_samples.borrow()[endpoint] < self.settings.error_samples
+    }
+
+    /// What was measured since the last call; what follows goes into the memory of `samples`.
+    pub(super) fn take_batch(&self, samples: Vec<Sample>) -> Batch {
+        let mut batch = self.batch.borrow_mut();
+        let empty = Batch { worker: batch.worker, samples, ..Batch::default() };
+        std::mem::replace(&mut batch, empty)
+    }
+
+    pub(super) fn lend_buffers(&self) -> Buffers {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&self, buffers: Buffers) {
+        self.buffers.borrow_mut().push(buffers);
+    }
+
+    /// Counts an exchange under way until the guard is dropped.
+    pub(super) fn under_way(&self) -> UnderWay<'_> {
+        self.in_flight.set(self.in_flight.get() + 1);
+        UnderWay(&self.in_flight)
+    }
+
+    /// Exchanges under way.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.get()
+    }
+}
+
+pub(super) struct UnderWay<'a>(&'a Cell<u64>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}

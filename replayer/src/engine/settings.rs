@@ -1,0 +1,68 @@
+//! What a run is to be like, the same for all its workers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::account::SharedAccount;
+use super::budget::Budget;
+use crate::time::At;
+use run_log::outcome::Outcome;
+use scenario::Load;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub load: Load,
+    pub seed: u64,
+    pub connect_timeout: Duration,
+    pub request_timeout: Duration,
+    /// How long after the end of the plan what is left of it may take.
+    pub grace: Duration,
+    pub fidelity: FidelityMode,
+    /// Requests of one user that may be ready and waiting; past it they are shed.
+    pub max_queue: usize,
+    /// Failing answers an endpoint of which a sample is kept, by each worker.
+    pub error_samples: usize,
+    /// Token renewals a second that each worker may do.
+    pub login_rate: f64,
+    /// Requests that may still begin, of all workers; none for any number.
+    pub budget: Option<Arc<Budget>>,
+    /// By endpoint, the statuses that are a success; none for those below 400.
+    pub accepted: Vec<Option<Vec<u16>>>,
+    /// Values of named secret slots.
+    pub secrets: BTreeMap<String, String>,
+    /// By persona.
+    pub accounts: Vec<Vec<Arc<SharedAccount>>>,
+    /// The target's host without port, and whether it is spoken to over TLS: for cookies.
+    pub host: String,
+    pub secure: bool,
+    /// Wall clock at second 0, for timestamps in requests.
+    pub started: DateTime<Utc>,
+}
+
+/// How closely answers are compared with the recorded ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FidelityMode {
+    Status,
+    /// Every body is parsed: for `--verify`, not for load.
+    StatusAndShape,
+}
+
+impl Settings {
+    /// The time of day at a point of the run, from the monotonic clock.
+    pub(super) fn wall_clock(&self, at: At) -> DateTime<Utc> {
+        let elapsed = i64::try_from(at.nanos()).unwrap_or(i64::MAX);
+        self.started + TimeDelta::nanoseconds(elapsed)
+    }
+
+    /// Not completed, or completed with a status that is none of a success.
+    pub(super) fn is_failure(&self, endpoint: usize, outcome: Outcome, status: u16) -> bool {
+        outcome != Outcome::Completed
+            || match &self.accepted[endpoint] {
+                Some(accepted) => !accepted.contains(&status),
+                None => status >= 400,
+            }
+    }
+}

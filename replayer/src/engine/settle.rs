@@ -1,0 +1,151 @@
+//! What is noted of a request once its outcome is known: its effects, the comparison with the
+//! recording, counts and times.
+
+use std::time::Duration;
+
+use trace::shape::Shape;
+
+use super::answer::Answer;
+use super::context::Context;
+use super::effects::{Asker, apply_body};
+use super::exchange::Attempt;
+use super::redact::redact;
+use super::release::Ticket;
+use super::settings::FidelityMode;
+use super::user::User;
+use crate::measure::{FidelityCheck, Sample};
+use crate::prepare::Request;
+use crate::time::At;
+use run_log::format::ErrorSample;
+use run_log::outcome::Outcome;
+
+/// Bytes kept of a failing answer.
+pub(super) const SAMPLE_BYTES: usize = 2048;
+
+/// How a request was released.
+#[derive(Clone, Copy)]
+pub(super) struct Release {
+    /// When the lane began with it.
+    pub taken: At,
+    /// Whether the lane slept until it was ready, so that being late is the generator's fault.
+    pub slept: bool,
+    /// The user's token is over, and there is no new one.
+    pub has_no_token: bool,
+}
+
+/// A request that a lane took.
+#[derive(Clone, Copy)]
+pub(super) struct Taken<'a> {
+    pub ticket: &'a Ticket,
+    pub request: &'a Request,
+    pub release: Release,
+}
+
+/// Applies what the answer gives, compares, counts, and wakes the lanes that wait for it.
+pub(super) fn settle<T>(
+    context: &Context<T>,
+    user: &User,
+    Taken { ticket, request, release }: Taken<'_>,
+    attempt: &Attempt,
+    answer: Option<&mut Answer<'_>>,
+) {
+    let settings = &context.settings;
+    let is_failed = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
+    let mut answer = answer.filter(|_| attempt.is_completed());
+    let asker = Asker { settings, user, ticket, at: release.taken };
+    let is_rebound = answer.as_mut().is_some_and(|answer| apply_body(asker, answer));
+    let answer = answer.as_deref();
+    let session = &context.plan.sessions[ticket.run.session];
+    if session.refresh == Some(ticket.request) && !is_failed && answer.is_some() {
+        user.note_renewal();
+    }
+    if is_failed {
+        note_error(context, user, request, attempt, answer);
+        if is_good_login(context, ticket, request) {
+            context.count(|batch| batch.logins_failed += 1);
+            if attempt.is_refusal() && user.refuse() {
+                context.count(|batch| batch.logins_refused += 1);
+            }
+        }
+    }
+    let micros = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+    let waited_from = if release.slept { release.taken } else { ticket.ready };
+    let bytes = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    context.record(Sample {
+        endpoint: u16::try_from(request.endpoint).unwrap_or(u16::MAX),
+        persona: u16::try_from(user.planned.persona).unwrap_or(u16::MAX),
+        outcome: attempt.outcome,
+        status: attempt.status,
+        is_failed,
+        was_sent: attempt.first_byte_sent.is_some(),
+        second: u32::try_from(attempt.end.second()).unwrap_or(u32::MAX),
+        response_us: micros(attempt.end.since(ticket.ready)),
+        service_us: attempt.first_byte_sent.map(|sent| micros(attempt.end.since(sent))),
+        queue_us: attempt.connected.map_or(0, |at| micros(at.since(waited_from))),
+        connect_us: attempt.connect.map(micros),
+        session_delay_us: ticket.due.map(|due| micros(ticket.ready.since(due))),
+        lag_us: release.slept.then(|| micros(release.taken.since(ticket.ready))),
+        bytes_sent: bytes(attempt.bytes_sent),
+        bytes_received: bytes(attempt.bytes_received),
+        body_bytes: bytes(attempt.body_bytes),
+        fidelity: compare(context, request, attempt, answer),
+        is_rebound,
+    });
+    user.ended(&context.plan, &settings.load, ticket, attempt.end);
+}
+
+fn compare<T>(
+    context: &Context<T>,
+    request: &Request,
+    attempt: &Attempt,
+    answer: Option<&Answer<'_>>,
+) -> FidelityCheck {
+    let Some(recorded) = &request.recorded else { return FidelityCheck::None };
+    // What got no answer differs from the recording, unless the run ended first.
+    if attempt.outcome == Outcome::CutOff {
+        return FidelityCheck::None;
+    }
+    let same_status = attempt.status == recorded.status;
+    if context.settings.fidelity == FidelityMode::Status {
+        return FidelityCheck::Status { same: same_status };
+    }
+    let body = answer.and_then(Answer::decoded);
+    let shape =
+        body.and_then(|body| serde_json::from_slice(&body).ok()).map(|json| Shape::of(&json));
+    let same_shape = match (recorded.shape.map(|index| &context.plan.shapes[index]), shape) {
+        (Some(recorded), Some(shape)) => recorded.fits(&shape),
+        (None, None) => true,
+        _ => false,
+    };
+    FidelityCheck::StatusAndShape { same_status, same_shape }
+}
+
+fn note_error<T>(
+    context: &Context<T>,
+    user: &User,
+    request: &Request,
+    attempt: &Attempt,
+    answer: Option<&Answer<'_>>,
+) {
+    context.note_error(request.endpoint, || {
+        let status = attempt.is_completed().then_some(attempt.status);
+        let body = answer.map(|answer| {
+            let kept = &answer.kept_body()[..answer.kept_body().len().min(SAMPLE_BYTES)];
+            redact(&String::from_utf8_lossy(kept), user)
+        });
+        ErrorSample {
+            second: attempt.end.second(),
+            endpoint: context.plan.endpoints[request.endpoint].clone(),
+            persona: context.plan.personas[user.planned.persona].name.clone(),
+            outcome: attempt.outcome.name(),
+            status,
+            body: body.filter(|body| !body.is_empty()),
+        }
+    });
+}
+
+/// A request of a login that was good when it was recorded.
+fn is_good_login<T>(context: &Context<T>, ticket: &Ticket, request: &Request) -> bool {
+    let in_prologue = ticket.request < context.plan.sessions[ticket.run.session].prologue;
+    in_prologue && request.recorded.as_ref().is_some_and(|recorded| recorded.status < 400)
+}

@@ -1,0 +1,42 @@
+//! What a request takes from its answer for later ones.
+
+use trace::format::ListStep;
+
+#[derive(Debug)]
+pub struct Capture {
+    pub into: Source,
+    pub from: CaptureFrom,
+}
+
+/// Where a captured value is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Of this run of the session.
+    Session(usize),
+    /// From the prologue: the user's, for all its sessions.
+    Login(usize),
+}
+
+#[derive(Debug)]
+pub enum CaptureFrom {
+    /// Reference tokens of a JSON pointer, unescaped.
+    Json {
+        tokens: Vec<String>,
+        lists: Vec<ListStep>,
+    },
+    Header(String),
+    /// A path segment of a URL, counted from its end.
+    HeaderSegment {
+        name: String,
+        from_end: usize,
+    },
+    Cookie(String),
+    Form(String),
+}
+
+impl CaptureFrom {
+    /// Whether the value stands in the body of the answer, and not in its head.
+    pub fn is_in_body(&self) -> bool {
+        matches!(self, Self::Json { .. } | Self::Form(_))
+    }
+}

@@ -1,0 +1,63 @@
+//! A trace as the engine runs it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use trace::shape::Shape;
+
+use super::select::LeftOut;
+use super::session::Session;
+use super::template::Origin;
+use run_log::format::TraceRef;
+
+/// A trace, ready to be scheduled.
+#[derive(Debug)]
+pub struct Prepared {
+    pub file: TraceRef,
+    /// Digest of the manifest that the trace was recorded with, where it says so.
+    pub manifest: Option<String>,
+    /// Endpoint names by index; past [`run_log::format::MAX_ENDPOINTS`] they share the last, "other".
+    pub endpoints: Vec<String>,
+    pub personas: Vec<TracePersona>,
+    pub sessions: Vec<Session>,
+    pub shapes: Vec<Shape>,
+    pub bindings: Bindings,
+    pub left_out: LeftOut,
+}
+
+/// What the requests need that is not a literal.
+#[derive(Debug, Default)]
+pub struct Bindings {
+    /// How many, by where the value comes from, in words.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Names of the secrets that have to be given.
+    pub secrets: BTreeSet<String>,
+}
+
+impl Bindings {
+    pub(super) fn add(&mut self, origin: &Origin) {
+        let kind = match origin {
+            Origin::Captured(_) => "from answers",
+            Origin::Account(_) => "from the account",
+            Origin::Clock(_) => "from the clock",
+            Origin::Fresh { .. } => "fresh ids",
+            Origin::Secret(name) => {
+                self.secrets.insert(name.clone());
+                "secret slots"
+            }
+        };
+        *self.counts.entry(kind).or_default() += 1;
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct TracePersona {
+    pub name: String,
+    /// Its share of the users.
+    pub weight: f64,
+    /// Its sessions by arrival, as indices.
+    pub sessions: Vec<usize>,
+    /// How many values its prologues capture.
+    pub login_slots: usize,
+    /// Whether its requests need anything of an account.
+    pub needs_account: bool,
+}

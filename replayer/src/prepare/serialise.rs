@@ -1,0 +1,148 @@
+//! From a line of the trace to the bytes of its request, with places left open for values.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use trace::format as disk;
+
+use super::draft::KeptValues;
+use super::template::{Origin, Piece, Template};
+
+/// Headers that replay makes anew, or that are about the recorded connection alone.
+const RECOMPUTED: [&str; 8] = [
+    "host",
+    "content-length",
+    "connection",
+    "cookie",
+    "transfer-encoding",
+    "keep-alive",
+    "proxy-connection",
+    "upgrade",
+];
+
+/// About how many bytes of a request are known before it is sent.
+fn literal_bytes(line: &disk::Request, host: &str) -> usize {
+    let headers: usize =
+        line.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let body = match &line.body {
+        Some(disk::Body::Text(text) | disk::Body::Base64(text)) => text.len(),
+        Some(disk::Body::Truncated { .. }) | None => 0,
+    };
+    line.method.len() + line.path.len() + host.len() + headers + body + 32
+}
+
+pub(super) fn template(
+    line: &disk::Request,
+    host: &str,
+    values: &KeptValues,
+) -> Result<Template, String> {
+    let mut template = Template::with_capacity(literal_bytes(line, host), 2 + 2 * line.bind.len());
+    let spans = |part| Spans::of(line, part, values);
+    template.head_literal(line.method.as_bytes());
+    template.head_literal(b" ");
+    spans(disk::Part::Path)?.fill(line.path.as_bytes(), &mut template, Half::Head)?;
+    template.head_literal(b" HTTP/1.1\r\nHost: ");
+    template.head_literal(host.as_bytes());
+    template.head_literal(b"\r\n");
+    for (index, (name, value)) in line.headers.iter().enumerate() {
+        if RECOMPUTED.iter().any(|recomputed| name.eq_ignore_ascii_case(recomputed)) {
+            continue;
+        }
+        template.head_literal(name.as_bytes());
+        template.head_literal(b": ");
+        spans(disk::Part::Header(index))?.fill(value.as_bytes(), &mut template, Half::Head)?;
+        template.head_literal(b"\r\n");
+    }
+    template.head_piece(Piece::Cookies);
+    match &line.body {
+        Some(disk::Body::Text(text)) => {
+            spans(disk::Part::Body)?.fill(text.as_bytes(), &mut template, Half::Body)?;
+        }
+        Some(disk::Body::Base64(text)) => {
+            let bytes = STANDARD
+                .decode(text)
+                .map_err(|error| format!("its body is not base64: {error}"))?;
+            spans(disk::Part::Body)?.fill(&bytes, &mut template, Half::Body)?;
+        }
+        Some(disk::Body::Truncated { size, .. }) => {
+            return Err(format!(
+                "its body of {size} bytes was not kept, so it cannot be replayed; leave such requests out with --skip-truncated"
+            ));
+        }
+        None if matches!(line.method.as_str(), "POST" | "PUT" | "PATCH") => {
+            template.body_literal(b"");
+        }
+        None => {}
+    }
+    Ok(template)
+}
+
+/// Which half of a request something belongs to.
+#[derive(Clone, Copy)]
+enum Half {
+    Head,
+    Body,
+}
+
+/// The bindings of one part, by position.
+struct Spans<'a> {
+    bindings: Vec<&'a disk::Binding>,
+    values: &'a KeptValues,
+}
+
+impl<'a> Spans<'a> {
+    fn of(
+        line: &'a disk::Request,
+        part: disk::Part,
+        values: &'a KeptValues,
+    ) -> Result<Self, String> {
+        let mut bindings: Vec<_> = line.bind.iter().filter(|b| b.part == part).collect();
+        bindings.sort_by_key(|binding| (binding.start, binding.end));
+        if bindings.windows(2).any(|pair| pair[0].end > pair[1].start) {
+            return Err("two of its bindings overlap".to_owned());
+        }
+        Ok(Self { bindings, values })
+    }
+
+    fn fill(self, text: &[u8], template: &mut Template, half: Half) -> Result<(), String> {
+        let literal = |template: &mut Template, bytes: &[u8]| match half {
+            Half::Head => template.head_literal(bytes),
+            Half::Body => template.body_literal(bytes),
+        };
+        let mut position = 0;
+        for binding in &self.bindings {
+            if binding.start > binding.end || binding.end > text.len() {
+                return Err(format!(
+                    "a binding at {}..{} lies outside of {} bytes",
+                    binding.start,
+                    binding.end,
+                    text.len()
+                ));
+            }
+            literal(template, &text[position..binding.start]);
+            position = binding.end;
+            let piece = Piece::Value { from: self.origin(binding)?, encode: binding.encode };
+            match half {
+                Half::Head => template.head_piece(piece),
+                Half::Body => template.body_piece(piece),
+            }
+        }
+        literal(template, &text[position..]);
+        Ok(())
+    }
+
+    fn origin(&self, binding: &disk::Binding) -> Result<Origin, String> {
+        Ok(match &binding.from {
+            disk::Origin::Capture { of, name } => {
+                Origin::Captured(self.values.of(of, name).ok_or_else(|| {
+                    format!("it needs {name} of request {of}, which does not capture that")
+                })?)
+            }
+            disk::Origin::Account(field) => Origin::Account(field.clone()),
+            disk::Origin::Clock(format) => Origin::Clock(*format),
+            disk::Origin::Fresh { key, like } => {
+                Origin::Fresh { key: common::digest::stable_hash(key.as_bytes()), like: *like }
+            }
+            disk::Origin::Slot(name) => Origin::Secret(name.clone()),
+        })
+    }
+}
