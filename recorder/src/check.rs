@@ -10,7 +10,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use manifest::format::SECRET_FIELDS;
+use redact::is_secret_field;
 use serde::{Deserialize, Serialize};
 
 use trace::format::{
@@ -216,7 +216,7 @@ fn binding_problem(request: &Request, binding: &Binding) -> Option<String> {
             if request.account.is_none() {
                 return Some(format!("it needs {field} of an account and has none"));
             }
-            SECRET_FIELDS.contains(&field.as_str())
+            is_secret_field(field)
         }
         Origin::Slot(_) => true,
         Origin::Capture { .. } | Origin::Clock(_) | Origin::Fresh { .. } => false,

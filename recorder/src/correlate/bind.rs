@@ -5,13 +5,12 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use manifest::format::Account;
 
+use super::client_values;
 use super::edit::Edit;
-use super::made;
 use super::places::{Kind, Place};
 use super::rules::Rules;
-use super::secrets::Found;
 use super::values::{self, Source, Values};
-use redact::is_secret_field;
+use redact::{Found, is_secret_field};
 use trace::format::{Capture, CaptureFrom, Origin};
 use trace::journal::LateCapture;
 
@@ -84,12 +83,12 @@ impl Binder<'_> {
         if let Some((key, like)) = self.values.known_fresh(text) {
             return Some((Origin::Fresh { key, like }, false));
         }
-        if let Some(format) = made::time(text, self.now) {
+        if let Some(format) = client_values::time(text, self.now) {
             return Some((Origin::Clock(format), false));
         }
         let is_own = self.creates || !matches!(place.kind, Kind::Segment { .. });
-        let like = made::id(text)
-            .or_else(|| made::number(text).filter(|_| values::is_id_name(place.name())))?;
+        let like = client_values::id(text)
+            .or_else(|| client_values::number(text).filter(|_| values::is_id_name(place.name())))?;
         is_own.then(|| (Origin::Fresh { key: self.values.fresh(text, like), like }, false))
     }
 

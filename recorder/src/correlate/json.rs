@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-/// A string, number, boolean or null.
-#[derive(Debug, PartialEq)]
+/// A string, number, boolean or null. It may be secret, hence no `Debug`.
 pub(super) struct Leaf<'a> {
     /// The key that it, or the innermost list that it is in, stands under.
     pub(super) name: Cow<'a, str>,
@@ -99,7 +98,7 @@ mod tests {
         let expected = [("b", "1"), ("b", "x\"y"), ("c", "null"), ("b", "true"), ("de", "-2.5e3")];
         let expected = expected.map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(names_and_values(text), expected);
-        assert_eq!(leaves("{\"a\":"), None);
+        assert!(leaves("{\"a\":").is_none());
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

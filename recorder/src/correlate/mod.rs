@@ -10,15 +10,13 @@
 
 mod answer;
 mod bind;
+mod client_values;
 mod edit;
 mod identity;
 mod json;
-mod kept;
-mod made;
 mod places;
 mod route;
 mod rules;
-mod secrets;
 mod values;
 
 use std::borrow::Cow;
@@ -29,7 +27,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use manifest::format::{Account, Manifest, SECRET_FIELDS};
+use manifest::format::{Account, Manifest};
+use redact::{Redactor, is_password_name, is_secret_field};
 use serde_json::Value;
 
 use self::answer::Giver;
@@ -117,7 +116,7 @@ impl Correlator {
         let mut logins = HashMap::new();
         for (index, account) in accounts.iter().enumerate() {
             for (field, value) in &account.fields {
-                if !SECRET_FIELDS.contains(&field.as_str()) {
+                if !is_secret_field(field) {
                     logins.insert(value.to_lowercase(), index);
                 }
             }
@@ -226,11 +225,12 @@ impl Correlator {
                     self.identity.give(number, credential);
                 }
                 // Once what this answer gave is known to be secret or not.
-                let body = content
-                    .as_ref()
-                    .filter(|_| self.keep_bodies)
-                    .and_then(|content| kept::body(content, &self.rules, session.values.secrets()));
                 shape = content.as_ref().and_then(Content::shape);
+                let redactor =
+                    Redactor { names: &self.rules.names, known: session.values.secrets() };
+                let body = content
+                    .filter(|_| self.keep_bodies)
+                    .and_then(|content| content.without_secrets(redactor));
                 let SeenAnswer { status, header_us, total_us, .. } = answer;
                 let capture = Vec::new();
                 Outcome::Answer(Answer {
@@ -271,7 +271,7 @@ impl Correlator {
 
     /// Whether the body logs someone in, and whom of the manifest.
     fn login(&self, places: &[Place<'_>]) -> Option<Option<usize>> {
-        let is_password = |place: &&Place<'_>| redact::plain(place.name()).contains("passw");
+        let is_password = |place: &&Place<'_>| is_password_name(place.name());
         let password = places.iter().find(is_password)?;
         let accounts =
             places.iter().filter_map(|place| self.logins.get(&place.value.to_lowercase()).copied());
@@ -339,6 +339,17 @@ impl Content<'_> {
         match self {
             Self::Json(json) => Some(Shape::of(json)),
             Self::Text(_) => None,
+        }
+    }
+
+    /// As it may be kept, if at all.
+    fn without_secrets(self, redactor: Redactor<'_>) -> Option<String> {
+        match self {
+            Self::Json(mut json) => {
+                redactor.json(&mut json);
+                Some(json.to_string())
+            }
+            Self::Text(text) => redactor.may_keep(&text).then(|| text.into_owned()),
         }
     }
 }

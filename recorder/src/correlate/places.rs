@@ -7,8 +7,7 @@ use std::ops::Range;
 use super::json;
 use trace::format::Encoding;
 
-/// A value, and where it stands in the text of its part.
-#[derive(Debug, PartialEq)]
+/// A value, and where it stands in the text of its part. It may be secret, hence no `Debug`.
 pub(super) struct Place<'a> {
     pub(super) kind: Kind<'a>,
     /// Decoded.

@@ -1,6 +1,6 @@
 //! The name of an endpoint: its path with `{id}` wherever an id stands.
 
-use super::made;
+use super::client_values;
 use super::rules::Rules;
 
 /// `POST /alerts/{id}/acknowledge`. Segments in `bound` (by number) hold values
@@ -38,7 +38,7 @@ fn looks_like_id(segment: &str) -> bool {
             .rsplit(['-', '_'])
             .next()
             .is_some_and(|last| last.len() >= 4 && last.bytes().all(|b| b.is_ascii_digit()));
-    is_number || made::is_uuid(segment) || is_hex || is_mixture || is_numbered
+    is_number || client_values::is_uuid(segment) || is_hex || is_mixture || is_numbered
 }
 
 #[cfg(test)]

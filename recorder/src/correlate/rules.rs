@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use redact::Names;
 use serde::Deserialize;
 
 /// In TOML; every list may be left out.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rules {
+struct TypedRules {
     /// Further names of fields, headers and parameters whose values are secret:
     /// each name that has one of these in it, letter case, `-` and `_` aside.
     #[serde(default)]
@@ -25,6 +26,22 @@ pub struct Rules {
     /// Route names, such as `/files/{path}/raw`; a `{…}` stands for any one segment.
     #[serde(default)]
     routes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "TypedRules")]
+pub struct Rules {
+    pub(super) names: Names,
+    keep: Vec<String>,
+    same: Vec<(String, String)>,
+    routes: Vec<String>,
+}
+
+impl From<TypedRules> for Rules {
+    fn from(typed: TypedRules) -> Self {
+        let TypedRules { secret, harmless, keep, same, routes } = typed;
+        Self { names: Names::new(secret, &harmless), keep, same, routes }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -50,17 +67,11 @@ impl Rules {
 
     /// The names in force, for the trace's header.
     pub fn secret_names(&self) -> Vec<String> {
-        redact::RULES.iter().map(|&name| name.to_owned()).chain(self.secret.clone()).collect()
+        self.names.in_force()
     }
 
     pub(super) fn is_secret(&self, name: &str) -> bool {
-        if self.secret.is_empty() && self.harmless.is_empty() {
-            return redact::is_secret_name(name);
-        }
-        let name = redact::plain(name);
-        let is_harmless = self.harmless.iter().any(|harmless| redact::plain(harmless) == name);
-        let is_secret = self.secret.iter().any(|secret| name.contains(&redact::plain(secret)));
-        !is_harmless && (is_secret || redact::is_secret_name(&name))
+        self.names.is_secret(name)
     }
 
     pub(super) fn is_kept(&self, name: &str) -> bool {

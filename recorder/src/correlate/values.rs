@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use manifest::format::Account;
+use redact::Known;
 
 use super::places::{Kind, Place};
 use super::rules::Rules;
-use super::secrets::Secrets;
 use trace::format::{CaptureFrom, FreshId};
 
 /// Bounds a session's memory: values of answers, and their bytes. The oldest make room.
@@ -44,12 +44,13 @@ pub(super) struct Source {
     pub(super) is_told: bool,
 }
 
-#[derive(Debug, Default)]
+/// It holds secrets, hence no `Debug`.
+#[derive(Default)]
 pub(super) struct Values {
     by_text: HashMap<Arc<str>, Vec<Source>>,
     order: VecDeque<Arc<str>>,
     bytes: usize,
-    secrets: Secrets,
+    secrets: Known,
     sent: HashSet<Arc<str>>,
     fresh: HashMap<Arc<str>, (u64, FreshId)>,
     next_fresh: u64,
@@ -140,7 +141,7 @@ impl Values {
         }
     }
 
-    pub(super) fn secrets(&self) -> &Secrets {
+    pub(super) fn secrets(&self) -> &Known {
         &self.secrets
     }
 

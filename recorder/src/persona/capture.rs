@@ -16,8 +16,8 @@ pub(super) struct Rule {
     pub(super) secret: bool,
 }
 
-/// A value that was captured.
-#[derive(Clone, Debug)]
+/// A value that was captured. It may be secret, hence no `Debug`.
+#[derive(Clone)]
 pub(super) struct Captured {
     /// The request whose answer it was in.
     pub(super) of: String,

@@ -255,7 +255,7 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
         personas: weights
             .map(|p| PersonaWeight { name: p.name.clone(), weight: f64::from(p.weight) })
             .collect(),
-        redaction: redact::RULES.map(str::to_owned).to_vec(),
+        redaction: redact::Names::default().in_force(),
         shapes: std::collections::BTreeMap::new(),
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Values<'a> {
     pub(super) id: &'a str,
 }
 
-#[derive(Debug)]
+/// What is sent has secrets in it, hence no `Debug`.
 pub(super) struct Rendered {
     pub(super) path: Written,
     pub(super) headers: Vec<(String, Written)>,
@@ -37,7 +37,7 @@ pub(super) struct Rendered {
     pub(super) bind: Vec<Binding>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Written {
     pub(super) sent: String,
     pub(super) stored: String,

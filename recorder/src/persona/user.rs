@@ -19,7 +19,7 @@ use super::record::RecordError;
 use super::render::{Rendered, Values, render};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
-use redact::is_secret_field;
+use redact::{Known, Names, Redactor};
 use trace::format::{Answer, Body, Capture, RecordedError, Request, Result as Outcome};
 use trace::shape::Shape;
 
@@ -141,12 +141,6 @@ impl User {
         }
         Ok(())
     }
-
-    /// Values that no message may show.
-    fn secrets(&self) -> Vec<&str> {
-        let fields = self.account.fields.iter();
-        fields.filter(|(name, _)| is_secret_field(name)).map(|(_, value)| value.as_str()).collect()
-    }
 }
 
 /// One of the tasks, by weight.
@@ -170,7 +164,7 @@ impl Session<'_> {
                 self.exchange(step, Place { turn: LOGIN, step: index }).await?;
             let why = match &received {
                 Received::Answer { status, body, .. } if *status >= 400 => {
-                    format!("was answered {status} {}", redact::answer(body, &user.secrets()))
+                    format!("was answered {status} {}", self.without_secrets(body))
                 }
                 Received::Answer { .. } => {
                     match step.captures.iter().find(|r| !captured.contains_key(&r.name)) {
@@ -195,6 +189,15 @@ impl Session<'_> {
             }));
         }
         Ok(())
+    }
+
+    /// An answer for a message.
+    fn without_secrets(&self, answer: &[u8]) -> String {
+        let mut known = Known::of(&self.user.account);
+        for captured in self.login.values().filter(|captured| captured.secret) {
+            known.add(captured.text.as_str().into());
+        }
+        Redactor { names: &Names::default(), known: &known }.message(answer)
     }
 
     /// Does the steps up to one that needs a value which no answer had.

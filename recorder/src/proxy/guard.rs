@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 use super::heads::Heads;
 
 /// The heads of one connection, between the reading and the service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct SharedHeads(Arc<Mutex<Heads>>);
 
 /// The answer to a head that took too long.

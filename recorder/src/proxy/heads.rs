@@ -22,8 +22,7 @@ pub(super) struct Head {
     pub(super) ambiguous: bool,
 }
 
-/// The requests of one HTTP/1.1 connection, in order.
-#[derive(Debug)]
+/// The requests of one HTTP/1.1 connection, in order. Lines have secrets in them, hence no `Debug`.
 pub(super) struct Heads {
     place: Place,
     line: Line,
@@ -58,7 +57,6 @@ struct Partial {
 }
 
 /// The beginning of a line.
-#[derive(Debug)]
 struct Line {
     bytes: [u8; LINE_BYTES],
     /// Of the whole line, so far.

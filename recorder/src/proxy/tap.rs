@@ -22,8 +22,7 @@ pub(super) struct Held {
     bytes: usize,
 }
 
-/// What was seen of one body.
-#[derive(Debug)]
+/// What was seen of one body, which may have secrets in it, hence no `Debug`.
 pub(super) struct Tap {
     kept: Kept,
     /// Bytes that passed.
@@ -33,7 +32,6 @@ pub(super) struct Tap {
     most: usize,
 }
 
-#[derive(Debug)]
 enum Kept {
     Whole(Vec<u8>),
     Digest(Box<Sha256>),
