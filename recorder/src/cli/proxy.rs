@@ -13,7 +13,8 @@ use manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{print, print_json, remove};
+use super::files::remove;
+use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
 use crate::proxy::{

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use manifest::format::Account;
 
 use super::client_values;
-use super::edit::Edit;
+use super::edits::Edit;
 use super::places::{Kind, Place};
 use super::rules::Rules;
 use super::values::{self, Source, Values};

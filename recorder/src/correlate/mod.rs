@@ -11,7 +11,7 @@
 mod answer;
 mod bind;
 mod client_values;
-mod edit;
+mod edits;
 mod identity;
 mod json;
 mod places;
@@ -169,7 +169,7 @@ impl Correlator {
         };
         let mut bind = Vec::new();
         let edits = binder.edits(&path, &places::of_path(&path));
-        let (stored_path, bindings) = edit::apply(&path, edits, Part::Path);
+        let (stored_path, bindings) = edits::apply(&path, edits, Part::Path);
         bind.extend(bindings);
         let mut stored_headers = Vec::with_capacity(headers.len());
         for (name, value) in &headers {
@@ -179,7 +179,7 @@ impl Correlator {
             // What is not text cannot be stored, and hardly matters to any server.
             let Ok(value) = std::str::from_utf8(value) else { continue };
             let edits = binder.edits(value, &[places::of_header(name, value)]);
-            let (value, bindings) = edit::apply(value, edits, Part::Header(stored_headers.len()));
+            let (value, bindings) = edits::apply(value, edits, Part::Header(stored_headers.len()));
             bind.extend(bindings);
             stored_headers.push((canonical(name), value));
         }
@@ -187,7 +187,7 @@ impl Correlator {
             Sent::None => None,
             Sent::Text(text) => {
                 let edits = binder.edits(text, &places);
-                let (text, bindings) = edit::apply(text, edits, Part::Body);
+                let (text, bindings) = edits::apply(text, edits, Part::Body);
                 bind.extend(bindings);
                 Some(Body::Text(text))
             }
@@ -314,13 +314,13 @@ impl Correlator {
 pub(crate) fn without_secrets(path: &str, rules: &Rules) -> (String, Vec<Binding>) {
     let places = if path.contains('?') { places::of_path(path) } else { Vec::new() };
     let secrets = places.iter().filter(|place| rules.is_secret(place.name()));
-    let edits = secrets.map(|place| edit::Edit {
+    let edits = secrets.map(|place| edits::Edit {
         range: place.range.clone(),
         from: Origin::Slot(place.name().to_owned()),
         encode: place.encode,
         is_secret: true,
     });
-    edit::apply(path, edits.collect(), Part::Path)
+    edits::apply(path, edits.collect(), Part::Path)
 }
 
 /// The name of the endpoint that a request with nothing bound is to.

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use chrono::DateTime;
 use manifest::format::Manifest;
 
+use super::error::ImportError;
+use super::format::Format;
+use super::input::Input;
+use super::remarks::Remarks;
 use super::reorder::Reorder;
-use super::{Format, ImportError, Input, Told};
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
 use trace::finish::Finished;
@@ -34,7 +37,7 @@ pub fn import<F: Format>(
     format: &F,
     input: &mut Input,
     config: Config,
-) -> Result<(Finished, Told), ImportError> {
+) -> Result<(Finished, Remarks), ImportError> {
     let digest = input.digest()?;
     let mut first: Option<u64> = None;
     format.read(input, &mut |exchange| {
@@ -78,21 +81,21 @@ pub fn import<F: Format>(
         first,
         prefix,
         number: 0,
-        told: Told::default(),
+        remarks: Remarks::default(),
     };
     let read = format.read(input, &mut |exchange| sink.take(exchange));
-    let finished = read.and_then(|told| {
+    let finished = read.and_then(|remarks| {
         while let Some(exchange) = sink.held.pop() {
             sink.write(exchange)?;
         }
-        Ok(told)
+        Ok(remarks)
     });
     match finished {
-        Ok(mut told) => {
-            for (what, count) in sink.told.iter() {
-                told.add(what, count);
+        Ok(mut remarks) => {
+            for (what, count) in sink.remarks.iter() {
+                remarks.add(what, count);
             }
-            Ok((sink.journal.finish()?, told))
+            Ok((sink.journal.finish()?, remarks))
         }
         Err(error) => {
             sink.journal.discard()?;
@@ -109,7 +112,7 @@ struct Sink {
     first: u64,
     prefix: String,
     number: u64,
-    told: Told,
+    remarks: Remarks,
 }
 
 impl Sink {
@@ -138,7 +141,7 @@ impl Sink {
         }
         for binding in &request.bind {
             if let Origin::Slot(name) = &binding.from {
-                self.told.count(&format!("values of {name} unbound (give them with --slot)"));
+                self.remarks.count(&format!("values of {name} unbound (give them with --slot)"));
             }
         }
         Ok(self.journal.append(&request)?)

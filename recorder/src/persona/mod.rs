@@ -11,6 +11,7 @@ mod body;
 mod capture;
 mod cast;
 mod collect;
+mod error;
 mod file;
 mod prologue;
 mod record;
@@ -21,8 +22,9 @@ mod template;
 mod user;
 
 pub use collect::{Failure, Observer, PersonaTotals, Totals};
+pub use error::RecordError;
 pub use file::PersonasError;
 pub use prologue::{Common, MOST_AHEAD_US, Prologue};
-pub use record::{Config, RecordError, Recording, record};
+pub use record::{Config, Recording, record};
 pub use script::Personas;
 pub use send::Target;

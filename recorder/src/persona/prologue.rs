@@ -7,7 +7,7 @@ use generate::{Generators, Stream};
 use manifest::format::{Account, Manifest};
 
 use super::capture::{Captured, Variables};
-use super::record::RecordError;
+use super::error::RecordError;
 use super::render::{Rendered, Values, render};
 use super::script::{Persona, Personas, Step};
 use trace::format::{

@@ -9,22 +9,22 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use common::address::{self, SafetyError};
+use common::address;
 use manifest::format::Manifest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::cast::cast;
 use super::collect::{Collector, Observer, Totals};
+use super::error::RecordError;
 use super::script::Personas;
 use super::send::Target;
 use super::user::{Stage, User};
 use trace::finish::Finished;
 use trace::format::{self, Header, PersonaWeight, Source, SourceKind};
-use trace::journal::{Journal, JournalError};
-use trace::writer::WriteError;
+use trace::journal::Journal;
 
 /// How long requests in flight may take once the recording is over.
 const GRACE: Duration = Duration::from_secs(10);
@@ -55,40 +55,6 @@ pub struct Config {
     pub allow_failures: bool,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    #[error("the manifest has no account of persona {persona:?}, which persona {by:?} uses")]
-    NoAccounts { persona: String, by: String },
-    #[error(
-        "account {account} of the manifest has no field {field:?}, which persona {persona} uses"
-    )]
-    NoField { persona: String, account: String, field: String },
-    #[error("the personas file has no persona {persona:?}; it has {known}")]
-    NoPersona { persona: String, known: String },
-    #[error("persona {persona} has no login")]
-    NoLogin { persona: String },
-    #[error(transparent)]
-    Refused(#[from] SafetyError),
-    #[error("cannot reach {target}")]
-    Unreachable { target: String, source: std::io::Error },
-    #[error("cannot set up an HTTP client")]
-    Client(#[source] reqwest::Error),
-    #[error("persona {persona} cannot log in as {account} of the manifest: {request} {why}")]
-    Login { persona: String, account: String, request: String, why: String },
-    #[error("cannot make the request {request}: {why}")]
-    Request { request: String, why: String },
-    #[error(
-        "{failures} of {requests} requests of persona {persona} failed, more than 20 %; --allow-failures records them"
-    )]
-    Failures { persona: String, failures: u64, requests: u64 },
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    #[error("a task of the recording failed")]
-    Task(#[from] JoinError),
-}
-
 /// What was recorded.
 #[derive(Debug)]
 pub struct Recording {
@@ -109,7 +75,7 @@ pub async fn record(
     shutdown: CancellationToken,
     observer: Box<dyn Observer>,
 ) -> Result<Recording, RecordError> {
-    let cast = cast(&config)?;
+    let cast = cast(&config.personas, &config.manifest, config.users)?;
     let target = &config.target;
     let addresses = address::pin(target.host(), target.port(), &config.allowed_hosts)?;
     check_reachable(target, &addresses).await?;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::Variables;
 use super::collect::Exchange;
-use super::record::RecordError;
+use super::error::RecordError;
 use super::render::{Rendered, Values, render};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};

@@ -15,14 +15,16 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::body::{AnswerBody, Gate, Line, RequestBody};
+use super::answer_body::{AnswerBody, BusyConnection};
+use super::error::ConnectError;
 use super::guard::SharedHeads;
 use super::headers;
 use super::open::{Fault, Open, Recording};
 use super::pool::Pool;
+use super::request_body::{Gate, RequestBody};
 use super::rewrite::{self, Site};
 use super::upgrade::tunnel;
-use super::upstream::{ConnectError, Upstream};
+use super::upstream::Upstream;
 use trace::format::RecordedErrorKind;
 
 /// How long an upstream is given to say whether it wants a body, as clients do it.
@@ -117,15 +119,16 @@ pub(super) async fn answer(
             headers::remove_hop_by_hop(response.headers_mut());
             rewrite::answer(response.headers_mut(), &proxy.upstream.origin, front);
             *response.version_mut() = Version::HTTP_11;
-            let line = Line { sender, pool: Arc::clone(&proxy.pool), gate, permit };
-            Ok(response.map(|incoming| AnswerBody::passing(incoming, open, line)))
+            let pool = Arc::clone(&proxy.pool);
+            let connection = BusyConnection { sender, pool, gate, permit };
+            Ok(response.map(|incoming| AnswerBody::passing(incoming, open, connection)))
         }
         Err(_) if open.fault() == Some(Fault::Malformed) => {
             Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the body is malformed"))
         }
         Err(error) => {
             let (status, kind) = match error {
-                SendError::Connect(ConnectError::Timeout) => {
+                SendError::Connect(ConnectError::Timeout(_)) => {
                     (StatusCode::GATEWAY_TIMEOUT, RecordedErrorKind::Timeout)
                 }
                 _ => (StatusCode::BAD_GATEWAY, RecordedErrorKind::Reset),

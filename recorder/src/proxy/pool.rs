@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::SendRequest;
 
-use super::body::RequestBody;
+use super::request_body::RequestBody;
 
 /// A connection that was idle for longer is not used again: servers close theirs after 5 s
 /// (Node, uvicorn) or more, and a request must not meet that.
 const IDLE: Duration = Duration::from_secs(4);
 
 /// The one that came last goes first, so that those that are too many grow old. Never more than
-/// were at work at once, which [`super::Limits`] bounds.
+/// were at work at once, which [`super::limits::Limits`] bounds.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,

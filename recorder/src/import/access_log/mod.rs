@@ -19,7 +19,9 @@ use rand_chacha::ChaCha8Rng;
 pub use self::line::{FieldMap, Kind};
 use self::line::{Hit, Parser};
 use self::sessions::Sessions;
-use super::{ImportError, Input, Told};
+use super::error::ImportError;
+use super::input::Input;
+use super::remarks::Remarks;
 use crate::correlate::{Rules, endpoint, without_secrets};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
@@ -65,7 +67,7 @@ pub struct Config {
 pub struct Imported {
     pub kind: Kind,
     pub end: End,
-    pub told: Told,
+    pub remarks: Remarks,
 }
 
 /// What the first reading found.
@@ -73,7 +75,7 @@ struct Found {
     kind: Kind,
     /// Microseconds since 1970.
     first: u64,
-    told: Told,
+    remarks: Remarks,
 }
 
 /// Imports a log.
@@ -86,7 +88,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         Some(kind) => kind,
         None => detect(input, &config.fields)?,
     };
-    let Found { kind, first, mut told } = look(input, kind, config)?;
+    let Found { kind, first, mut remarks } = look(input, kind, config)?;
     let ahead = if config.login.is_some() { MOST_AHEAD_US } else { 0 };
     // A whole second, so that those of the trace are those of the log.
     let first = (first - ahead.min(first)) / SECOND_US * SECOND_US;
@@ -112,7 +114,8 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
     })?;
     sink.spread()?;
     if sink.is_spread() {
-        told.add("times of one second's resolution, spread within it by the seed", sink.requests);
+        remarks
+            .add("times of one second's resolution, spread within it by the seed", sink.requests);
     }
     let header = Header {
         format: format::FORMAT.to_owned(),
@@ -134,7 +137,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         shapes: BTreeMap::new(),
     };
     let end = sink.out.finish(&header, 0)?;
-    Ok(Imported { kind, end, told })
+    Ok(Imported { kind, end, remarks })
 }
 
 /// A line of the log.
@@ -233,7 +236,7 @@ fn unknown(path: &Path, line: u64, text: &str, nearest: Kind) -> ImportError {
 /// Reads all of the log, and keeps nothing but what is told.
 fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportError> {
     let path = input.path().to_owned();
-    let mut told = Told::default();
+    let mut remarks = Remarks::default();
     let (mut first, mut last) = (u64::MAX, 0);
     let mut hits = 0_u64;
     let mut hosts = false;
@@ -262,18 +265,18 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
                 hits += 1;
                 hosts |= hit.host.is_some();
                 if hit.took_us.is_none() {
-                    told.count("requests whose time to answer is not known");
+                    remarks.count("requests whose time to answer is not known");
                 }
             }
             Line::Broken { number, text } => {
                 broken.get_or_insert_with(|| (number, text.to_owned()));
-                told.count("lines that are in another format (skipped)");
+                remarks.count("lines that are in another format (skipped)");
             }
-            Line::LeftOut(why) => told.count(why),
+            Line::LeftOut(why) => remarks.count(why),
         }
         Ok(())
     })?;
-    let others = told.get("requests to other hosts (skipped)");
+    let others = remarks.get("requests to other hosts (skipped)");
     match (&config.host, broken) {
         _ if hits > 0 => {}
         (Some(host), _) if others > 0 => {
@@ -290,7 +293,7 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
         let message = "this log does not say which host a request is to".to_owned();
         return Err(ImportError::Option { option: "--host", message });
     }
-    Ok(Found { kind, first, told })
+    Ok(Found { kind, first, remarks })
 }
 
 struct Sink<'a> {

@@ -1,4 +1,4 @@
-//! Bodies on their way through, with a tap on each.
+//! A request's body on its way to the upstream, with a tap on it.
 
 use std::error::Error;
 use std::io;
@@ -8,12 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::SendRequest;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 use super::open::{Fault, Open};
-use super::pool::Pool;
-use trace::format::RecordedErrorKind;
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -153,132 +150,4 @@ fn is_malformed(error: &hyper::Error) -> bool {
     cause.is_some_and(|cause| {
         matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
     })
-}
-
-/// What the client gets.
-pub(super) enum AnswerBody {
-    /// The upstream's.
-    Passing(Passing),
-    /// The proxy's own.
-    Own(Option<Bytes>),
-}
-
-pub(super) struct Passing {
-    incoming: Incoming,
-    /// None when it is over.
-    under_way: Option<UnderWay>,
-}
-
-struct UnderWay {
-    open: Arc<Open>,
-    line: Line,
-}
-
-/// The connection that an answer comes on.
-pub(super) struct Line {
-    pub(super) sender: SendRequest<RequestBody>,
-    pub(super) pool: Arc<Pool>,
-    pub(super) gate: Option<Gate>,
-    /// To be at work upstream.
-    pub(super) permit: OwnedSemaphorePermit,
-}
-
-impl AnswerBody {
-    pub(super) fn passing(incoming: Incoming, open: Arc<Open>, line: Line) -> Self {
-        let mut passing = Passing { incoming, under_way: Some(UnderWay { open, line }) };
-        passing.end_if_whole();
-        Self::Passing(passing)
-    }
-}
-
-impl Passing {
-    /// HTTP/1.1 does not ask for more than a known length, so the end is to be seen before.
-    fn end_if_whole(&mut self) {
-        if self.incoming.is_end_stream() {
-            self.end();
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some(UnderWay { open, line }) = self.under_way.take() {
-            open.ended();
-            line.give_back();
-        }
-    }
-}
-
-impl Line {
-    /// Keeps the connection for another request, as soon as this one is sent to its end.
-    fn give_back(self) {
-        let Self { mut sender, pool, gate, permit } = self;
-        if let Some(gate) = gate {
-            gate.shut();
-        }
-        if sender.is_ready() {
-            pool.put(sender);
-        } else if !sender.is_closed() {
-            tokio::spawn(async move {
-                // The upstream is at work on it until then.
-                let _permit = permit;
-                if sender.ready().await.is_ok() {
-                    pool.put(sender);
-                }
-            });
-        }
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let passing = match self.get_mut() {
-            Self::Own(bytes) => return Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Self::Passing(passing) => passing,
-        };
-        Poll::Ready(match ready!(Pin::new(&mut passing.incoming).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                if let (Some(data), Some(under_way)) = (frame.data_ref(), &passing.under_way) {
-                    under_way.open.answer_data(data);
-                }
-                // hyper does not ask for more than trailers either.
-                if frame.is_trailers() {
-                    passing.end();
-                } else {
-                    passing.end_if_whole();
-                }
-                Some(Ok(frame))
-            }
-            Some(Err(error)) => {
-                if let Some(UnderWay { open, .. }) = passing.under_way.take() {
-                    open.failed(RecordedErrorKind::Reset);
-                }
-                Some(Err(error.into()))
-            }
-            None => {
-                passing.end();
-                None
-            }
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(bytes) => bytes.is_none(),
-            Self::Passing(passing) => passing.incoming.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            Self::Passing(passing) => passing.incoming.size_hint(),
-        }
-    }
 }
