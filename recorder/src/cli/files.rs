@@ -1,10 +1,10 @@
-//! Files that stand in the way.
+//! Output files that exist already.
 
 use std::path::Path;
 
 use crate::Error;
 
-/// Removes a file that may not be there.
+/// Removes a file if it exists.
 pub(super) fn remove(path: &Path) -> Result<(), Error> {
     use std::io::ErrorKind::{NotADirectory, NotFound};
     match std::fs::remove_file(path) {

@@ -168,7 +168,7 @@ fn field_map(text: &str) -> Result<FieldMap, String> {
     if text.is_empty() { Ok(FieldMap::default()) } else { text.parse() }
 }
 
-/// What is told at the end.
+/// Printed at the end.
 #[derive(Debug, Serialize)]
 struct Summary<'a> {
     trace: &'a Path,

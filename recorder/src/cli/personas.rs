@@ -94,7 +94,7 @@ impl FromStr for SpawnRate {
     }
 }
 
-/// What is told at the end.
+/// Printed at the end.
 #[derive(Debug, Serialize)]
 struct Summary {
     trace: PathBuf,

@@ -3,8 +3,8 @@
 use super::client_values;
 use super::rules::Rules;
 
-/// `POST /alerts/{id}/acknowledge`. Segments in `bound` (by number) hold values
-/// that came from elsewhere; the others are judged by their looks.
+/// Such as `POST /alerts/{id}/acknowledge`. The segments in `bound` (by number) hold bound
+/// values; the others are judged by their form.
 pub(super) fn name(method: &str, path: &str, bound: &[usize], rules: &Rules) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     if let Some(template) = rules.route(path) {

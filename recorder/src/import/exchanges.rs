@@ -1,4 +1,4 @@
-//! Whole exchanges of a recording become a trace, as those that the proxy sees.
+//! Makes a trace of whole exchanges of a recording, as of those that the proxy sees.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,15 +14,15 @@ use super::reorder::Reorder;
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
 use trace::finish::Finished;
-use trace::format::{self, Header, Origin, Result as Outcome, Source};
+use trace::format::{self, Header, Origin, Result as RecordedResult, Source};
 use trace::journal::Journal;
 
-/// Bytes of a body of which all is kept, as the proxy does by default.
+/// The largest body that is kept, in bytes: the proxy's default.
 const MOST_BODY: usize = 1 << 20;
 
 pub struct Config {
     pub out: PathBuf,
-    /// Whose logins are known.
+    /// The accounts whose logins are recognised.
     pub manifest: Option<Manifest>,
     pub session_by: SessionBy,
     pub rules: Rules,
@@ -136,7 +136,7 @@ impl Sink {
         for capture in captures {
             self.journal.capture(capture)?;
         }
-        if let (Some(shape), Outcome::Answer(answer)) = (shape, &mut request.result) {
+        if let (Some(shape), RecordedResult::Answer(answer)) = (shape, &mut request.result) {
             answer.shape = self.journal.shape(shape)?;
         }
         for binding in &request.bind {

@@ -1,11 +1,11 @@
-//! What a format of whole exchanges has to be able to do.
+//! What the formats of whole exchanges have in common.
 
 use super::error::ImportError;
 use super::input::Input;
 use super::remarks::Remarks;
 use crate::exchange::Exchange;
 
-/// What takes exchanges as they are read; their times are microseconds since 1970.
+/// Takes exchanges as they are read; their times are microseconds since 1970.
 pub type Take<'a> = &'a mut dyn FnMut(Exchange) -> Result<(), ImportError>;
 
 /// A format whose exchanges are whole.

@@ -31,7 +31,7 @@ const MOST_WAIT_US: u64 = 300_000_000;
 const MOST_WAITING: usize = 20_000;
 const MOST_WAITING_BYTES: usize = 32 << 20;
 
-/// A time above this is one, below it a duration: eleven days in nanoseconds.
+/// A number above this is a time, below it a duration: eleven days in nanoseconds.
 const FIRST_TIME_NS: u64 = 1_000_000_000_000_000;
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Format for Gor {
 struct Meta {
     kind: u8,
     id: String,
-    /// Nanoseconds: since 1970, or of an answer in some versions how long it took.
+    /// Nanoseconds since 1970; of an answer, in some versions, how long it took.
     time: u64,
 }
 
@@ -128,8 +128,8 @@ impl Payloads<'_> {
         Ok(Some(Payload { meta, bytes }))
     }
 
-    /// Reads up to the separator that ends the payload: one within the body is told by the
-    /// length that the head gives, or by what follows.
+    /// Reads up to the separator that ends the payload. One within the body is recognised by the
+    /// length in the head, or by what follows.
     fn payload(&mut self, meta: &Meta, at: u64) -> Result<Vec<u8>, ImportError> {
         let mut bytes = Vec::new();
         loop {
@@ -176,7 +176,7 @@ impl Payloads<'_> {
     }
 }
 
-/// Bytes that a payload lacks by what its own head says; none where it has no head.
+/// How many bytes a payload lacks according to its own head; none where it has no head.
 fn missing(meta: &Meta, payload: &[u8]) -> Option<usize> {
     match meta.kind {
         1 => http::request(payload).map(|message| message.missing),
@@ -197,7 +197,7 @@ struct Matcher<'a> {
     /// The latest time of a request, in microseconds.
     latest: u64,
     hashes: RandomState,
-    /// Counts the clients that nothing tells apart.
+    /// Counts the requests whose client nothing identifies.
     alone: u64,
 }
 
@@ -366,11 +366,11 @@ impl Matcher<'_> {
         })
     }
 
-    /// A number for whoever sent it, as far as the headers tell.
+    /// A number for the client, as far as the headers identify it.
     fn client(&mut self, headers: &[(String, Bytes)]) -> u64 {
         let address = header(headers, "x-forwarded-for").or_else(|| header(headers, "x-real-ip"));
         match address {
-            // Above all that are counted.
+            // Above all numbers that are counted up.
             Some(address) => {
                 self.hashes.hash_one((address, header(headers, "user-agent"))) | 1 << 63
             }

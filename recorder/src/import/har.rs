@@ -20,7 +20,7 @@ use super::remarks::Remarks;
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
 use trace::format::SourceKind;
 
-/// Hosts that are named where one has to be chosen.
+/// How many hosts are named where one has to be chosen.
 const SHOWN_HOSTS: usize = 5;
 
 /// No part of an exchange takes longer than a day.
@@ -208,7 +208,7 @@ struct Timings {
 }
 
 impl Entry {
-    /// None where it was no request to the wanted host, or cannot be made again.
+    /// None where it was not a request to the wanted host, or cannot be repeated.
     fn exchange(self, hosts: &mut Hosts, remarks: &mut Remarks) -> Option<Exchange> {
         let Some((authority, path)) = http_url(&self.request.url) else {
             let scheme = self.request.url.split(':').next().unwrap_or_default();
@@ -242,7 +242,7 @@ impl Entry {
         let us = |ms: Option<f64>| {
             ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms.min(MOST_MS) * 1e3) as u64)
         };
-        // What goes before the sending is no part of the exchange.
+        // What comes before the sending is not part of the exchange.
         let before = us(blocked) + us(dns) + us(connect);
         let header_us = us(send) + us(wait);
         let mut total_us = header_us + us(receive);
@@ -260,7 +260,7 @@ impl Entry {
             },
             None => Vec::new(),
         };
-        // Content is as decoded.
+        // The content is decoded already.
         let received = pairs(self.response.headers).into_iter();
         let received = received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
         Some(Exchange {
@@ -293,7 +293,7 @@ fn http_url(url: &str) -> Option<(&str, &str)> {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // A query right behind the host has the path `/`, which no slice of the URL is.
+    // A query right behind the host has the path `/`, which the URL does not contain.
     let path = if path.starts_with('/') { path } else { "/" };
     (!authority.is_empty()).then_some((authority, path))
 }

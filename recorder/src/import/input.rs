@@ -12,7 +12,7 @@ use common::digest;
 
 const BUFFER: usize = 1 << 16;
 
-/// What is told of bytes that were read of the file.
+/// Called with the number of bytes that were read from the file.
 pub(crate) type OnRead = Box<dyn Fn(u64) + Send + Sync>;
 
 pub struct Input {
@@ -23,7 +23,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens a file; `on_read` is called with the bytes of it that were read.
+    /// Opens a file; `on_read` is called with the number of bytes read.
     ///
     /// # Errors
     /// When it cannot be read, or has nothing in it.

@@ -1,9 +1,9 @@
-//! Recordings of other tools become traces.
+//! Makes traces of other tools' recordings.
 //!
 //! Each format is read twice: first to see that it is one, when it begins and what is in it, then
 //! to import it. [`har`] and [`gor`] give whole exchanges, which go through the correlator as
 //! those of the proxy do; an access log ([`access_log`]) has neither bodies nor tokens, so its
-//! lines become requests at once. What a recording cannot know is counted ([`Remarks`]).
+//! lines become requests directly. What a recording cannot know is counted ([`Remarks`]).
 
 pub mod access_log;
 mod error;

@@ -1,8 +1,8 @@
-//! What somebody should know of an import.
+//! What the user should know about an import.
 
 use std::collections::BTreeMap;
 
-/// What was left out or is not known, by what it is.
+/// Counts of what was left out or is not known, by description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remarks(BTreeMap<String, u64>);
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use trace::format::{self, CaptureFrom, ListStep};
 
-/// What to take, and under which name.
+/// What to capture, and under which name.
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) name: String,
@@ -21,7 +21,7 @@ pub(super) struct Rule {
 pub(super) struct Captured {
     /// The request whose answer it was in.
     pub(super) of: String,
-    /// Strings as they are, numbers and booleans as JSON writes them.
+    /// A string as it is, a number or boolean as JSON writes it.
     pub(super) text: String,
     pub(super) is_string: bool,
     pub(super) secret: bool,

@@ -24,7 +24,7 @@ mod user;
 pub use collect::{Failure, Observer, PersonaTotals, Totals};
 pub use error::RecordError;
 pub use file::PersonasError;
-pub use prologue::{Common, MOST_AHEAD_US, Prologue};
+pub use prologue::{AfterLogin, MOST_AHEAD_US, Prologue};
 pub use record::{Config, Recording, record};
 pub use script::Personas;
 pub use send::Target;

@@ -40,7 +40,7 @@ pub struct Config {
     pub personas: Personas,
     pub manifest: Manifest,
     pub target: Target,
-    /// Hosts beside loopback that may be loaded.
+    /// Hosts besides loopback that may be loaded.
     pub allowed_hosts: Vec<String>,
     pub users: u32,
     /// Users a second.
@@ -63,9 +63,8 @@ pub struct Recording {
     pub length: Duration,
 }
 
-/// Records until the duration has passed, so many requests were sent or `shutdown` is
-/// cancelled; then
-/// requests in flight get 10 s to finish, and the trace is written.
+/// Records until the duration has passed, enough requests were sent or `shutdown` is cancelled;
+/// then requests in flight get 10 s to finish, and the trace is written.
 ///
 /// # Errors
 /// When the target is refused or unreachable, a persona cannot log in, too
@@ -79,7 +78,7 @@ pub async fn record(
     let target = &config.target;
     let addresses = address::pin(target.host(), target.port(), &config.allowed_hosts)?;
     check_reachable(target, &addresses).await?;
-    // An error means that there is a provider already, which is as good.
+    // An error means that a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = || target.client(&addresses).map_err(RecordError::Client);
 

@@ -38,7 +38,7 @@ pub(super) struct BusyConnection {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) pool: Arc<Pool>,
     pub(super) gate: Option<Gate>,
-    /// To be at work upstream.
+    /// Permission for this request to be at work upstream.
     pub(super) permit: OwnedSemaphorePermit,
 }
 
@@ -51,7 +51,7 @@ impl AnswerBody {
 }
 
 impl Passing {
-    /// HTTP/1.1 does not ask for more than a known length, so the end is to be seen before.
+    /// hyper does not poll past a known length, so the end has to be noticed with the last frame.
     fn end_if_whole(&mut self) {
         if self.incoming.is_end_stream() {
             self.end();
@@ -67,7 +67,7 @@ impl Passing {
 }
 
 impl BusyConnection {
-    /// Keeps the connection for another request, as soon as this one is sent to its end.
+    /// Returns the connection to the pool as soon as the request has been sent completely.
     fn give_back(self) {
         let Self { mut sender, pool, gate, permit } = self;
         if let Some(gate) = gate {
@@ -77,7 +77,7 @@ impl BusyConnection {
             pool.put(sender);
         } else if !sender.is_closed() {
             tokio::spawn(async move {
-                // The upstream is at work on it until then.
+                // Until then the upstream is still at work on the request.
                 let _permit = permit;
                 if sender.ready().await.is_ok() {
                     pool.put(sender);
@@ -104,7 +104,7 @@ impl Body for AnswerBody {
                 if let (Some(data), Some(under_way)) = (frame.data_ref(), &passing.under_way) {
                     under_way.open.answer_data(data);
                 }
-                // hyper does not ask for more than trailers either.
+                // hyper does not poll past trailers either.
                 if frame.is_trailers() {
                     passing.end();
                 } else {

@@ -27,7 +27,7 @@ pub(super) struct RequestBody {
     shut: Option<oneshot::Receiver<()>>,
 }
 
-/// Opens the way for a body once, or never.
+/// Lets a body through once, or never.
 #[derive(Clone, Debug)]
 pub(super) struct Gate(Arc<Mutex<Option<oneshot::Sender<()>>>>);
 
@@ -36,7 +36,7 @@ impl RequestBody {
         Self { incoming: Some(incoming), open, first: None, shut: None }
     }
 
-    /// Of a request that has none.
+    /// The body of a request without one.
     pub(super) fn empty(open: Arc<Open>) -> Self {
         Self { incoming: None, open, first: None, shut: None }
     }
@@ -52,18 +52,18 @@ impl RequestBody {
         }
     }
 
-    /// Nothing is taken from the client until the gate is opened; where it is shut for good the
-    /// body fails.
+    /// Takes nothing from the client until the gate is opened. Where it is shut for good, the body
+    /// fails.
     pub(super) fn wait(&mut self) -> Gate {
         let (gate, shut) = oneshot::channel();
         self.shut = Some(shut);
         Gate(Arc::new(Mutex::new(Some(gate))))
     }
 
-    /// Whether what came together with the head is in order. What comes later is looked at when
-    /// it does: to wait for it here would keep the head from the upstream.
+    /// Whether what arrived together with the head is well formed. What arrives later is checked
+    /// then: waiting for it here would keep the head from the upstream.
     pub(super) async fn begins_well(&mut self) -> bool {
-        // The first turn asks hyper for the body, by the second it has looked at what it has.
+        // The first turn asks hyper for the body; by the second it has parsed what it has.
         for _ in 0..2 {
             let frame = std::future::poll_fn(|cx| {
                 Poll::Ready(match self.poll_incoming(cx) {
@@ -144,7 +144,7 @@ impl Body for RequestBody {
     }
 }
 
-/// Whether the coding of a body was wrong, and not its end too early.
+/// Whether the body's coding was wrong, as opposed to its ending too early.
 fn is_malformed(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
     cause.is_some_and(|cause| {

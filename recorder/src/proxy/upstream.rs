@@ -87,7 +87,7 @@ impl Upstream {
         Ok(Self { origin: Origin { https, authority }, addresses, tls, http })
     }
 
-    /// A new connection, which a task of its own drives.
+    /// A new connection, driven by a task of its own.
     pub(super) async fn connect(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open())
             .await
@@ -113,7 +113,7 @@ impl Upstream {
     {
         let (sender, connection) =
             self.http.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Http)?;
-        // What goes wrong is told to whoever waits for an answer. It ends with its connection.
+        // Errors reach the request that waits for an answer. The task ends with the connection.
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }

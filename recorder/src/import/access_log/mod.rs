@@ -1,6 +1,6 @@
 //! Access logs of web servers and load balancers.
 //!
-//! A log has the time of completion, so `at = time - request time`; times of a resolution of a
+//! A log has the time of completion, so `at = time - request time`; times with a resolution of one
 //! second are spread within it, in the order of the lines. A session is what one address and
 //! user agent did without a pause of half an hour. There are no bodies and no tokens: writes are
 //! left out unless they are asked for, and a login can be put before each session.
@@ -25,8 +25,8 @@ use super::remarks::Remarks;
 use crate::correlate::{Rules, endpoint, without_secrets};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
-    self, Answer, Binding, End, Header, Part, PersonaWeight, Request, Result as Outcome, Source,
-    SourceKind,
+    self, Answer, Binding, End, Header, Part, PersonaWeight, Request, Result as RecordedResult,
+    Source, SourceKind,
 };
 use trace::unordered::Unordered;
 
@@ -36,10 +36,10 @@ const RUN_BYTES: usize = 24 << 20;
 /// No line is longer.
 const MOST_LINE: usize = 1 << 20;
 
-/// Lines of the same second that are spread together.
+/// How many lines of the same second are spread together.
 const MOST_AT_ONCE: usize = 50_000;
 
-/// Lines of which one at least must be understood.
+/// Of this many first lines at least one must be understood.
 const TRIED: u64 = 100;
 
 const SECOND_US: u64 = 1_000_000;
@@ -71,7 +71,7 @@ pub struct Imported {
 }
 
 /// What the first reading found.
-struct Found {
+struct FirstReading {
     kind: Kind,
     /// Microseconds since 1970.
     first: u64,
@@ -88,7 +88,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         Some(kind) => kind,
         None => detect(input, &config.fields)?,
     };
-    let Found { kind, first, mut remarks } = look(input, kind, config)?;
+    let FirstReading { kind, first, mut remarks } = look(input, kind, config)?;
     let ahead = if config.login.is_some() { MOST_AHEAD_US } else { 0 };
     // A whole second, so that those of the trace are those of the log.
     let first = (first - ahead.min(first)) / SECOND_US * SECOND_US;
@@ -109,8 +109,8 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         waiting: Vec::new(),
     };
     each_hit(input, kind, config, |hit| match hit {
-        Line::Hit { hit, .. } => sink.take(hit),
-        Line::Broken { .. } | Line::LeftOut(_) => Ok(()),
+        LogLine::Hit { hit, .. } => sink.take(hit),
+        LogLine::Broken { .. } | LogLine::LeftOut(_) => Ok(()),
     })?;
     sink.spread()?;
     if sink.is_spread() {
@@ -141,7 +141,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
 }
 
 /// A line of the log.
-enum Line<'a> {
+enum LogLine<'a> {
     Hit { number: u64, hit: Hit<'a> },
     Broken { number: u64, text: &'a str },
     LeftOut(&'static str),
@@ -152,23 +152,23 @@ fn each_hit(
     input: &mut Input,
     kind: Kind,
     config: &Config,
-    mut take: impl FnMut(Line<'_>) -> Result<(), ImportError>,
+    mut take: impl FnMut(LogLine<'_>) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
     let mut parser = Parser::new(kind, &config.fields);
     each_line(input, |number, text| {
         let Some(hit) = parser.parse(text) else {
-            take(Line::Broken { number, text })?;
+            take(LogLine::Broken { number, text })?;
             return Ok(true);
         };
         let is_other =
             |wanted: &String| hit.host.as_deref().is_some_and(|host| !line::is_host(host, wanted));
         let is_write = !matches!(&*hit.method, "GET" | "HEAD");
         take(if config.host.as_ref().is_some_and(is_other) {
-            Line::LeftOut("requests to other hosts (skipped)")
+            LogLine::LeftOut("requests to other hosts (skipped)")
         } else if is_write && !config.with_writes {
-            Line::LeftOut("writes without their bodies (skipped)")
+            LogLine::LeftOut("writes without their bodies (skipped)")
         } else {
-            Line::Hit { number, hit }
+            LogLine::Hit { number, hit }
         })?;
         Ok(true)
     })
@@ -216,7 +216,7 @@ fn detect(input: &mut Input, fields: &FieldMap) -> Result<Kind, ImportError> {
     let Some((number, text)) = first else {
         return Err(ImportError::Empty { path: input.path().to_owned() });
     };
-    // Of those that fit as well the first.
+    // Of equally good ones the first.
     let best = fits.into_iter().rev().max_by_key(|(count, _)| *count);
     match best {
         Some((count, kind)) if count > 0 => Ok(kind),
@@ -233,8 +233,8 @@ fn unknown(path: &Path, line: u64, text: &str, nearest: Kind) -> ImportError {
     ImportError::Content { path: path.to_owned(), line: Some(line), message }
 }
 
-/// Reads all of the log, and keeps nothing but what is told.
-fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportError> {
+/// Reads all of the log, and keeps only its start and the remarks.
+fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<FirstReading, ImportError> {
     let path = input.path().to_owned();
     let mut remarks = Remarks::default();
     let (mut first, mut last) = (u64::MAX, 0);
@@ -243,7 +243,7 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
     let mut broken = None;
     each_hit(input, kind, config, |line| {
         match line {
-            Line::Hit { number, hit } => {
+            LogLine::Hit { number, hit } => {
                 if hit.time_us < last && !config.sort {
                     let at = |us: u64| {
                         let us = i64::try_from(us).unwrap_or(i64::MAX);
@@ -268,11 +268,11 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
                     remarks.count("requests whose time to answer is not known");
                 }
             }
-            Line::Broken { number, text } => {
+            LogLine::Broken { number, text } => {
                 broken.get_or_insert_with(|| (number, text.to_owned()));
                 remarks.count("lines that are in another format (skipped)");
             }
-            Line::LeftOut(why) => remarks.count(why),
+            LogLine::LeftOut(why) => remarks.count(why),
         }
         Ok(())
     })?;
@@ -293,7 +293,7 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
         let message = "this log does not say which host a request is to".to_owned();
         return Err(ImportError::Option { option: "--host", message });
     }
-    Ok(Found { kind, first, remarks })
+    Ok(FirstReading { kind, first, remarks })
 }
 
 struct Sink<'a> {
@@ -308,7 +308,7 @@ struct Sink<'a> {
     requests: u64,
     prefix: String,
     random: ChaCha8Rng,
-    /// Those of the same second that wait to be spread.
+    /// Hits of the same second that wait to be spread.
     second: u64,
     waiting: Vec<Waiting>,
 }
@@ -352,7 +352,7 @@ impl Sink<'_> {
             bind,
             after: Vec::new(),
             prologue: false,
-            result: Outcome::Answer(Answer {
+            result: RecordedResult::Answer(Answer {
                 status: hit.status,
                 header_us: took_us,
                 total_us: took_us,
@@ -374,7 +374,7 @@ impl Sink<'_> {
         self.random.get_word_pos() > 0
     }
 
-    /// Gives those of a second times within it, in their order.
+    /// Gives the hits of a second times within it, in their order.
     fn spread(&mut self) -> Result<(), ImportError> {
         let waiting = std::mem::take(&mut self.waiting);
         let mut within: Vec<u64> =
@@ -398,7 +398,7 @@ impl Sink<'_> {
                 }
                 self.begun.insert(session, request.at);
             }
-            // The request that ended first need not have begun first.
+            // The request that ended first may not have begun first.
             request.at = request.at.max(self.begun.get(&session).copied().unwrap_or_default());
             let common = login.common(&request.session, session, self.started)?;
             request.persona = Some(common.persona);
