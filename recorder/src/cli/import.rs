@@ -215,7 +215,7 @@ fn exchanges<F: Format>(
     let imported = import::import(format, &mut input, config);
     bar.finish_and_clear();
     let (finished, remarks) = imported?;
-    tell(common, None, &finished.end, &remarks)
+    report(common, None, &finished.end, &remarks)
 }
 
 fn log(args: LogArgs) -> Result<Exit, Error> {
@@ -249,7 +249,7 @@ fn log(args: LogArgs) -> Result<Exit, Error> {
     let imported = access_log::import(&mut input, &config);
     bar.finish_and_clear();
     let access_log::Imported { kind, end, remarks } = imported?;
-    tell(&common, Some(kind), &end, &remarks)
+    report(&common, Some(kind), &end, &remarks)
 }
 
 /// What every import begins with.
@@ -278,7 +278,12 @@ impl Opened {
     }
 }
 
-fn tell(common: &Common, kind: Option<Kind>, end: &End, remarks: &Remarks) -> Result<Exit, Error> {
+fn report(
+    common: &Common,
+    kind: Option<Kind>,
+    end: &End,
+    remarks: &Remarks,
+) -> Result<Exit, Error> {
     let summary = Summary {
         trace: &common.out,
         format: kind.map(|kind| kind.to_string()),

@@ -110,7 +110,7 @@ impl Binder<'_> {
     fn captured(&mut self, place: &Place<'_>) -> Option<(Origin, bool)> {
         let source = self.values.find(place, self.at, self.rules)?;
         if !source.is_journaled {
-            self.captures.push(tell(source));
+            self.captures.push(late_capture(source));
         }
         let name = capture_name(&source.from);
         let of = source.answered.id.clone();
@@ -171,11 +171,11 @@ impl Binder<'_> {
 
 /// Captures of the secrets that the answer to `id` gave.
 pub(super) fn secrets_of(values: &mut SessionValues, id: &str) -> Vec<LateCapture> {
-    values.unjournaled_secrets_of(id).map(tell).collect()
+    values.unjournaled_secrets_of(id).map(late_capture).collect()
 }
 
 /// The capture of a source, which from now on counts as journaled.
-fn tell(source: &mut Source) -> LateCapture {
+fn late_capture(source: &mut Source) -> LateCapture {
     source.is_journaled = true;
     LateCapture {
         of: source.answered.id.clone(),

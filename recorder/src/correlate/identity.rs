@@ -49,7 +49,7 @@ impl Identity {
                 let token = value.split_once(' ').map_or(value, |(_, token)| token);
                 shown.bearer = Some(self.hashes.hash_one(token));
             } else if name.eq_ignore_ascii_case("cookie") {
-                let pairs = value.split(';').map(str::trim).filter(|pair| tells_who(pair));
+                let pairs = value.split(';').map(str::trim).filter(|pair| identifies_client(pair));
                 shown.cookies.extend(pairs.map(|pair| self.hashes.hash_one(pair)));
             }
         }
@@ -99,7 +99,7 @@ impl Identity {
 
     /// An answer gave this token, or this cookie as `name=value`, to the session.
     pub(super) fn give(&mut self, session: usize, credential: &str) {
-        if tells_who(credential) {
+        if identifies_client(credential) {
             let credential = self.hashes.hash_one(credential);
             self.held.insert((session, credential));
             self.credentials.insert(credential, session);
@@ -115,7 +115,7 @@ impl Identity {
 }
 
 /// Whether a token, or a cookie as `name=value`, can identify a single client: `lang=en` cannot.
-fn tells_who(credential: &str) -> bool {
+fn identifies_client(credential: &str) -> bool {
     let value = credential.split_once('=').map_or(credential, |(_, value)| value);
     value.len() >= 16 || (value.len() >= 8 && value.bytes().any(|byte| byte.is_ascii_digit()))
 }

@@ -147,7 +147,7 @@ fn a_login_is_the_prologue_and_its_secrets_stay_in_memory() {
         encode: Encoding::Raw,
     };
     assert_eq!(next.bind, [bound]);
-    assert_eq!(client.captures().len(), 1, "it was told with the login");
+    assert_eq!(client.captures().len(), 1, "it was journaled with the login");
 }
 
 #[test]

@@ -77,15 +77,15 @@ impl Collector {
         done: &AtomicBool,
     ) -> Result<(Finished, Totals), ProxyError> {
         const { assert!(LOOK.as_millis() + FLUSH_AFTER.as_millis() < 200) };
-        let mut told = Instant::now();
+        let mut reported = Instant::now();
         loop {
             // Read before the queue: what was sent before it was set is in the queue.
             let last = done.load(Ordering::Acquire);
             let drained = self.drain(&mut exchanges);
             let flushed = self.flush();
             self.note(flushed);
-            if told.elapsed() >= Duration::from_secs(1) {
-                told = Instant::now();
+            if reported.elapsed() >= Duration::from_secs(1) {
+                reported = Instant::now();
                 let totals = self.totals();
                 self.observer.second(self.recording.started.elapsed(), &totals);
             }
