@@ -156,14 +156,20 @@ impl Search {
         Self { beginnings, spellings: all }
     }
 
-    /// Index and range of each spelling that stands in the text. One that overlaps itself
-    /// counts as often as it begins.
+    /// Index and range of each spelling that stands in the text; those of one spelling do not
+    /// overlap.
     fn matches(&self, text: &[u8]) -> impl Iterator<Item = (usize, Range<usize>)> {
+        // Where the last of each spelling ended.
+        let mut ends = vec![0; self.spellings.len()];
         self.beginnings.find_overlapping_iter(text).filter_map(move |found| {
             let index = found.pattern().as_usize();
             let spelling = self.spellings[index].text.as_bytes();
-            let is_whole = text[found.start()..].starts_with(spelling);
-            is_whole.then(|| (index, found.start()..found.start() + spelling.len()))
+            let range = found.start()..found.start() + spelling.len();
+            if range.start < ends[index] || !text[range.start..].starts_with(spelling) {
+                return None;
+            }
+            ends[index] = range.end;
+            Some((index, range))
         })
     }
 }
@@ -256,6 +262,14 @@ mod tests {
         let found = known.find(text);
         assert_eq!(found.len(), 1);
         assert_eq!(&text[found[0].range.clone()], "eyJhbGciOiJIUzI1NiJ9.other");
+    }
+
+    #[test]
+    fn a_secret_that_overlaps_itself_is_found_once() {
+        let mut known = Known::default();
+        known.add("abab".into());
+        let ranges: Vec<_> = known.find("abababab ab").into_iter().map(|f| f.range).collect();
+        assert_eq!(ranges, [0..4, 4..8]);
     }
 
     #[test]

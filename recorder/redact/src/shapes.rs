@@ -11,15 +11,17 @@ use crate::table::{TABLE, TokenShape};
 /// A shape of the table with what its first part may begin with.
 struct Shape {
     token: &'static TokenShape,
-    /// `{"alg":` and the like, in base64url.
+    /// `{"alg":"` and the like, in base64url.
     heads: Vec<String>,
 }
 
 static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
     let head = |key: &String| {
-        // Nine bytes are twelve characters: none of them depends on what comes after.
         let json = format!("{{\"{key}\":\"");
-        BASE64_URL_SAFE_NO_PAD.encode(&json.as_bytes()[..json.len() / 3 * 3])
+        let mut head = BASE64_URL_SAFE_NO_PAD.encode(&json);
+        // A last character that shares bits with what comes after says nothing.
+        head.truncate(json.len() * 8 / 6);
+        head
     };
     let shape = |token: &'static TokenShape| Shape {
         token,
@@ -29,13 +31,18 @@ static SHAPES: LazyLock<Vec<Shape>> = LazyLock::new(|| {
 });
 
 /// Where in a text something stands that looks like a token, in order and apart from each other.
+/// Takes time in proportion to the text, whatever is in it.
 pub fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let found = SHAPES.iter().filter_map(|shape| shape.find(text, from));
-        let range = found.min_by_key(|range| range.start)?;
-        from = range.end;
-        Some(range)
+    let may_have_any = SHAPES.iter().any(|shape| text.contains(&shape.token.begins));
+    let text = if may_have_any { text } else { "" };
+    let mut at = 0;
+    text.split(|c| !is_token_character(c)).filter_map(move |run| {
+        let end = at + run.len();
+        let start = SHAPES.iter().filter_map(|shape| shape.find(run)).min();
+        let range = start.map(|start| at + start..end);
+        // What ended the run may be longer than a byte.
+        at = end + text[end..].chars().next().map_or(0, char::len_utf8);
+        range
     })
 }
 
@@ -45,23 +52,19 @@ pub fn has_token(text: &str) -> bool {
 }
 
 impl Shape {
-    fn find(&self, text: &str, mut from: usize) -> Option<Range<usize>> {
-        while let Some(found) = text[from..].find(&self.token.begins) {
-            let start = from + found;
-            let length = text[start..].find(|c| !is_token_character(c));
-            let range = start..length.map_or(text.len(), |length| start + length);
-            if self.fits(&text[range.clone()]) {
-                return Some(range);
-            }
-            from = start + self.token.begins.len();
-        }
-        None
-    }
-
-    fn fits(&self, candidate: &str) -> bool {
-        let first_part = candidate.find('.');
-        first_part.is_some_and(|length| length >= self.token.first_part)
-            || self.heads.iter().any(|head| candidate.starts_with(head.as_str()))
+    /// Where a token begins that ends with this run of a token's characters.
+    fn find(&self, run: &str) -> Option<usize> {
+        let TokenShape { begins, first_part, .. } = self.token;
+        let mut at = 0;
+        let (parts, _last) = run.rsplit_once('.').unwrap_or_default();
+        let mut dotted = parts.split('.').filter_map(|part| {
+            let start = part.find(begins).filter(|start| part.len() - start >= *first_part);
+            let found = start.map(|start| at + start);
+            at += part.len() + 1;
+            found
+        });
+        let headed = self.heads.iter().filter_map(|head| run.find(head.as_str()));
+        dotted.next().into_iter().chain(headed).min()
     }
 }
 
@@ -82,6 +85,13 @@ mod tests {
         let token = "eyJ4NXQiOiJhIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
         let cut_off = "eyJhbGciOiJIUzI1Ni";
         assert_eq!(found(&format!("Bearer {token}, {cut_off}")), [token, cut_off]);
+    }
+
+    #[test]
+    fn a_token_ends_with_the_characters_that_it_may_have() {
+        let token = "a.eyJ4NXQiOiJhIn0.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
+        assert_eq!(found(&format!("é{token}é{token}")), [&token[2..], &token[2..]]);
+        assert_eq!(found(&"eyJ".repeat(1 << 20)), [""; 0]);
     }
 
     #[test]
