@@ -1,5 +1,5 @@
-//! A finished exchange as it was seen on the wire. It lives in memory alone:
-//! what of it may reach the disk, [`crate::correlate`] decides.
+//! A finished exchange as it was seen on the wire. It exists only in memory:
+//! [`crate::correlate`] decides what of it may reach the disk.
 
 use std::fmt;
 
@@ -47,7 +47,7 @@ pub enum SeenBody {
     },
 }
 
-/// Without anything that could be secret.
+/// Leaves out anything that could be secret.
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()

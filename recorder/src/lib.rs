@@ -5,16 +5,12 @@
 //! the end. No token, cookie or password ever reaches the disk: values that
 //! replay needs are bound to where they come from.
 
-pub mod check;
 pub mod cli;
 pub mod correlate;
-pub mod cut;
+pub mod edit;
 mod error;
 pub mod exchange;
-pub mod export;
 pub mod import;
-pub mod inspect;
-pub mod merge;
 pub mod persona;
 pub mod proxy;
 

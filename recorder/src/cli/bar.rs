@@ -1,4 +1,4 @@
-//! How far a file is read, where that takes long.
+//! A progress bar for reading files, where that takes long.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -11,7 +11,7 @@ use trace::reader::bytes_read;
 /// Above this size a bar is shown, on a terminal.
 const FROM: u64 = 100 << 20;
 
-/// A bar for files of this size together that are read so many times.
+/// A bar for files of this total size that are read this many times.
 pub(super) fn bar(bytes: u64, times: u64) -> ProgressBar {
     if bytes <= FROM {
         return ProgressBar::hidden();
@@ -33,7 +33,7 @@ pub(super) struct Watched {
 
 impl Watched {
     pub(super) fn new<'a>(traces: impl IntoIterator<Item = &'a Path>, times: u64) -> Self {
-        // What cannot be looked at is told of when it is opened.
+        // A file that cannot be examined is reported when it is opened.
         let size = |trace: &Path| std::fs::metadata(trace).map_or(0, |data| data.len());
         let bar = bar(traces.into_iter().map(size).sum(), times);
         if bar.is_hidden() {

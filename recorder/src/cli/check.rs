@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use common::exit::Exit;
 
 use super::bar::Watched;
-use super::print;
+use super::output::print;
 use crate::Error;
-use crate::check::check;
+use crate::edit::check::check;
 
 /// Problems that are shown; all are counted.
 const SHOWN: usize = 20;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use common::exit::Exit;
 
 use super::bar::Watched;
-use super::{new_trace, print};
+use super::files::new_trace;
+use super::output::print;
 use crate::Error;
-use crate::cut::{Counts, Selection, cut};
+use crate::edit::cut::{Counts, Selection, cut};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use common::exit::Exit;
 
 use super::bar::Watched;
-use super::{new_trace, print};
+use super::files::new_trace;
+use super::output::print;
 use crate::Error;
-use crate::export;
+use crate::edit::export;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

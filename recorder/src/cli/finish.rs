@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use common::exit::Exit;
 
-use super::print;
+use super::output::print;
 use crate::Error;
 use trace::finish::{RUN_BYTES, finish};
 

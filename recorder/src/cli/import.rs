@@ -9,13 +9,14 @@ use manifest::format::Manifest;
 use serde::Serialize;
 
 use super::bar::bar;
-use super::{print, print_json, remove};
+use super::files::remove;
+use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
 use crate::import::access_log::{self, FieldMap, Kind};
 use crate::import::gor::Gor;
 use crate::import::har::Har;
-use crate::import::{self, Format, ImportError, Input, Told};
+use crate::import::{self, Format, ImportError, Input, Remarks};
 use crate::persona::{Personas, Prologue};
 use trace::format::End;
 use trace::journal::Journal;
@@ -167,7 +168,7 @@ fn field_map(text: &str) -> Result<FieldMap, String> {
     if text.is_empty() { Ok(FieldMap::default()) } else { text.parse() }
 }
 
-/// What is told at the end.
+/// Printed at the end.
 #[derive(Debug, Serialize)]
 struct Summary<'a> {
     trace: &'a Path,
@@ -176,7 +177,8 @@ struct Summary<'a> {
     digest: &'a str,
     requests: u64,
     sessions: u64,
-    told: std::collections::BTreeMap<&'a str, u64>,
+    #[serde(rename = "told")]
+    remarks: std::collections::BTreeMap<&'a str, u64>,
 }
 
 impl Command {
@@ -212,8 +214,8 @@ fn exchanges<F: Format>(
         import::Config { out: common.out.clone(), manifest, session_by, rules, keep_bodies };
     let imported = import::import(format, &mut input, config);
     bar.finish_and_clear();
-    let (finished, told) = imported?;
-    tell(common, None, &finished.end, &told)
+    let (finished, remarks) = imported?;
+    report(common, None, &finished.end, &remarks)
 }
 
 fn log(args: LogArgs) -> Result<Exit, Error> {
@@ -246,8 +248,8 @@ fn log(args: LogArgs) -> Result<Exit, Error> {
     };
     let imported = access_log::import(&mut input, &config);
     bar.finish_and_clear();
-    let access_log::Imported { kind, end, told } = imported?;
-    tell(&common, Some(kind), &end, &told)
+    let access_log::Imported { kind, end, remarks } = imported?;
+    report(&common, Some(kind), &end, &remarks)
 }
 
 /// What every import begins with.
@@ -276,14 +278,19 @@ impl Opened {
     }
 }
 
-fn tell(common: &Common, kind: Option<Kind>, end: &End, told: &Told) -> Result<Exit, Error> {
+fn report(
+    common: &Common,
+    kind: Option<Kind>,
+    end: &End,
+    remarks: &Remarks,
+) -> Result<Exit, Error> {
     let summary = Summary {
         trace: &common.out,
         format: kind.map(|kind| kind.to_string()),
         digest: &end.digest,
         requests: end.requests,
         sessions: end.sessions,
-        told: told.iter().collect(),
+        remarks: remarks.iter().collect(),
     };
     if common.json { print_json(&summary) } else { print(&summary.text()) }?;
     Ok(Exit::Good)
@@ -292,13 +299,13 @@ fn tell(common: &Common, kind: Option<Kind>, end: &End, told: &Told) -> Result<E
 impl Summary<'_> {
     fn text(&self) -> String {
         let format = self.format.as_ref().map_or(String::new(), |format| format!(" ({format})"));
-        let told: String = self
-            .told
+        let remarks: String = self
+            .remarks
             .iter()
             .map(|(what, count)| format!("{:>11}  {what}\n", thousands(*count)))
             .collect();
         format!(
-            "{}{format}: {} requests, {} sessions\n{told}{}",
+            "{}{format}: {} requests, {} sessions\n{remarks}{}",
             self.trace.display(),
             thousands(self.requests),
             thousands(self.sessions),

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use common::exit::Exit;
 
 use super::bar::Watched;
+use super::output::{print, print_json};
 use super::table::{row, table};
-use super::{print, print_json};
 use crate::Error;
-use crate::inspect::{Inspection, inspect};
+use crate::edit::inspect::{Inspection, inspect};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

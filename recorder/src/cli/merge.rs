@@ -6,9 +6,10 @@ use clap::ValueEnum;
 use common::exit::Exit;
 
 use super::bar::Watched;
-use super::{new_trace, print};
+use super::files::new_trace;
+use super::output::print;
 use crate::Error;
-use crate::merge::{Align, merge};
+use crate::edit::merge::{Align, merge};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

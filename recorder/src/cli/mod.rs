@@ -1,24 +1,22 @@
-//! The command line: what may be typed.
+//! The command line.
 
 mod bar;
 mod check;
 mod cut;
 mod export;
+mod files;
 mod finish;
 mod import;
 mod inspect;
 mod merge;
+mod output;
 mod personas;
 mod progress;
 mod proxy;
 mod table;
 
-use std::io::Write as _;
-use std::path::Path;
-
 use clap::{Parser, Subcommand};
 use common::exit::Exit;
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -81,35 +79,4 @@ impl Cli {
             Command::Export(command) => command.run(),
         }
     }
-}
-
-/// Removes a file that may not be there.
-fn remove(path: &Path) -> Result<(), Error> {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    match std::fs::remove_file(path) {
-        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
-            Err(Error::File { path: path.to_owned(), source: error })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Refuses to replace a file unless that is wanted.
-fn new_trace(path: &Path, force: bool) -> Result<(), Error> {
-    if !force && path.exists() {
-        return Err(Error::Exists { path: path.to_owned() });
-    }
-    Ok(())
-}
-
-/// Writes data.
-fn print(text: &str) -> Result<(), Error> {
-    writeln!(std::io::stdout(), "{text}").map_err(Error::Stdout)
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value)
-        .map_err(|error| Error::Stdout(error.into()))?;
-    writeln!(stdout).map_err(Error::Stdout)
 }

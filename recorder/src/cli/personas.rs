@@ -10,9 +10,10 @@ use manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::files::remove;
+use super::output::{print, print_json};
 use super::progress::Progress;
 use super::table::{row, table};
-use super::{print, print_json, remove};
 use crate::Error;
 use crate::persona::{Config, PersonaTotals, Personas, Recording, Target, record};
 use trace::journal::Journal;
@@ -93,7 +94,7 @@ impl FromStr for SpawnRate {
     }
 }
 
-/// What is told at the end.
+/// Printed at the end.
 #[derive(Debug, Serialize)]
 struct Summary {
     trace: PathBuf,

@@ -1,4 +1,4 @@
-//! What one sees while recording: a bar on a terminal, else a line a second.
+//! Progress of a recording: a bar on a terminal, else a line every second.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -14,7 +14,7 @@ const SHOWN: u64 = 3;
 pub(super) struct Progress {
     /// Hidden where stderr is no terminal.
     bar: ProgressBar,
-    /// Whether the bar shows requests, for want of a duration.
+    /// Whether the bar shows requests, because there is no duration.
     by_count: bool,
     last: u64,
     failures: HashMap<(String, Option<u16>), u64>,

@@ -13,7 +13,8 @@ use manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{print, print_json, remove};
+use super::files::remove;
+use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
 use crate::proxy::{
@@ -22,7 +23,7 @@ use crate::proxy::{
 use trace::journal::Journal;
 use trace::writer::WriteError;
 
-/// Without a terminal a line is printed once in so many seconds.
+/// Without a terminal a line is printed this often, in seconds.
 const PLAIN_EVERY: u64 = 10;
 
 /// A body of this size, coded in base64, still fits into a line of the trace.
@@ -145,7 +146,7 @@ enum TellApart {
     Connection,
 }
 
-/// What is told at the end.
+/// Printed at the end.
 #[derive(Debug, Serialize)]
 struct Summary {
     trace: PathBuf,
@@ -266,7 +267,7 @@ impl Summary {
     }
 }
 
-/// What one sees while recording: a line that changes on a terminal, else one now and then.
+/// Progress of a recording: a changing line on a terminal, else a line now and then.
 struct Progress {
     /// Hidden where stderr is no terminal.
     line: ProgressBar,

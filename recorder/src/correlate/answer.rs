@@ -7,19 +7,19 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::rules::Rules;
-use super::values::{Answered, Source, Values, is_id_name};
+use super::values::{Answered, SessionValues, Source, is_id_name};
 use trace::form;
 use trace::format::{CaptureFrom, ListStep};
 use trace::pointer;
 
-/// Pages that are longer are not searched for form fields.
+/// Longer pages are not searched for form fields.
 const MAX_PAGE: usize = 1 << 20;
 
 pub(super) struct Giver<'a> {
-    pub(super) values: &'a mut Values,
+    pub(super) values: &'a mut SessionValues,
     pub(super) rules: &'a Rules,
     pub(super) answered: Arc<Answered>,
-    /// Values that tell who the client is from now on: cookies and tokens.
+    /// Cookies and tokens, which identify the client from now on.
     pub(super) credentials: Vec<String>,
 }
 
@@ -31,7 +31,7 @@ impl Giver<'_> {
             from,
             name: name.into(),
             is_secret,
-            is_told: false,
+            is_journaled: false,
         };
         self.values.give(text, source);
     }
@@ -54,12 +54,12 @@ impl Giver<'_> {
         }
     }
 
-    /// As a whole it is the next path, and its segments are ids.
+    /// The whole value is the next path; its segments are ids.
     fn location(&mut self, name: &str, value: &str) {
         self.give(name, value, CaptureFrom::Header(name.to_owned()));
         let path = value.split(['?', '#']).next().unwrap_or_default();
         for (from_end, segment) in path.rsplit('/').enumerate().take(4) {
-            if Values::is_worth_keeping(name, segment, true) && !segment.contains(':') {
+            if SessionValues::is_worth_keeping(name, segment, true) && !segment.contains(':') {
                 let from = CaptureFrom::HeaderSegment { name: name.to_owned(), from_end };
                 self.give("id", segment, from);
             }
@@ -114,7 +114,7 @@ impl Giver<'_> {
         if is_secret {
             self.credentials.push(text.to_owned());
         }
-        if is_secret || Values::is_worth_keeping(name, text, is_string) {
+        if is_secret || SessionValues::is_worth_keeping(name, text, is_string) {
             let (pointer, lists) = (pointer.to_owned(), lists.to_vec());
             self.give(name, text, CaptureFrom::Json { pointer, lists });
         }
@@ -126,7 +126,7 @@ impl Giver<'_> {
         }
         let fields: Vec<(Cow<'_, str>, Cow<'_, str>)> = form::fields(page).collect();
         for (name, value) in fields {
-            if self.rules.is_secret(&name) || Values::is_worth_keeping(&name, &value, true) {
+            if self.rules.is_secret(&name) || SessionValues::is_worth_keeping(&name, &value, true) {
                 self.give(&name, &value, CaptureFrom::Form(name.clone().into_owned()));
             }
         }

@@ -5,22 +5,21 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use manifest::format::Account;
 
-use super::edit::Edit;
-use super::made;
+use super::client_values;
+use super::edits::Edit;
 use super::places::{Kind, Place};
 use super::rules::Rules;
-use super::secrets::Found;
-use super::values::{self, Source, Values};
-use redact::is_secret_field;
+use super::values::{self, SessionValues, Source};
+use redact::{Found, is_secret_field};
 use trace::format::{Capture, CaptureFrom, Origin};
 use trace::journal::LateCapture;
 
 /// Binds the places of one request.
 pub(super) struct Binder<'a> {
-    pub(super) values: &'a mut Values,
+    pub(super) values: &'a mut SessionValues,
     pub(super) rules: &'a Rules,
     pub(super) account: Option<&'a Account>,
-    /// When the request was sent: on the recording's clock in microseconds, and on the wall.
+    /// When the request was sent: microseconds on the recording's clock, and the wall clock.
     pub(super) at: u64,
     pub(super) now: DateTime<Utc>,
     /// Whether an id in the path may be the client's own.
@@ -84,17 +83,17 @@ impl Binder<'_> {
         if let Some((key, like)) = self.values.known_fresh(text) {
             return Some((Origin::Fresh { key, like }, false));
         }
-        if let Some(format) = made::time(text, self.now) {
+        if let Some(format) = client_values::time(text, self.now) {
             return Some((Origin::Clock(format), false));
         }
         let is_own = self.creates || !matches!(place.kind, Kind::Segment { .. });
-        let like = made::id(text)
-            .or_else(|| made::number(text).filter(|_| values::is_id_name(place.name())))?;
+        let like = client_values::id(text)
+            .or_else(|| client_values::number(text).filter(|_| values::is_id_name(place.name())))?;
         is_own.then(|| (Origin::Fresh { key: self.values.fresh(text, like), like }, false))
     }
 
-    /// The field of the account that has this value: the one of that name, else one that can be
-    /// told from any other value.
+    /// The field of the account that has this value: the one with the place's name, else one whose
+    /// value is distinctive.
     fn account_field(&self, place: &Place<'_>) -> Option<String> {
         let fields = &self.account?.fields;
         let text = place.value.as_ref();
@@ -110,18 +109,18 @@ impl Binder<'_> {
 
     fn captured(&mut self, place: &Place<'_>) -> Option<(Origin, bool)> {
         let source = self.values.find(place, self.at, self.rules)?;
-        if !source.is_told {
-            self.captures.push(tell(source));
+        if !source.is_journaled {
+            self.captures.push(late_capture(source));
         }
         let name = capture_name(&source.from);
         let of = source.answered.id.clone();
         Some((Origin::Capture { of, name }, source.is_secret))
     }
 
-    /// Values within a longer text: ids in a URL, in a message.
+    /// Binds values within a longer text, such as ids in a URL or a message.
     fn within(&mut self, place: &Place<'_>, text: &str, edits: &mut Vec<Edit>) {
         let written = &text[place.range.clone()];
-        // Ranges are those of the text as written, which must then be the value itself.
+        // Ranges refer to the text as written, so the value must be written without escapes.
         if written != place.value || written.len() > 4096 {
             return;
         }
@@ -171,13 +170,13 @@ impl Binder<'_> {
 }
 
 /// Captures of the secrets that the answer to `id` gave.
-pub(super) fn secrets_of(values: &mut Values, id: &str) -> Vec<LateCapture> {
-    values.untold_secrets_of(id).map(tell).collect()
+pub(super) fn secrets_of(values: &mut SessionValues, id: &str) -> Vec<LateCapture> {
+    values.unjournaled_secrets_of(id).map(late_capture).collect()
 }
 
-/// The capture of a source, which from now on counts as told.
-fn tell(source: &mut Source) -> LateCapture {
-    source.is_told = true;
+/// The capture of a source, which from now on counts as journaled.
+fn late_capture(source: &mut Source) -> LateCapture {
+    source.is_journaled = true;
     LateCapture {
         of: source.answered.id.clone(),
         at: source.answered.at,
@@ -189,7 +188,7 @@ fn tell(source: &mut Source) -> LateCapture {
     }
 }
 
-/// A secret that replay has to be given: by the name of its field.
+/// A secret that has to be given to the replay, under the name of its field.
 fn slot(name: &str) -> Origin {
     let name: String = name
         .chars()
@@ -211,7 +210,7 @@ fn capture_name(from: &CaptureFrom) -> String {
     }
 }
 
-/// What stands between spaces, quotes and the marks of URLs and messages.
+/// The words between spaces, quotes and the delimiters of URLs and messages.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let is_mark = |c: char| {
         c.is_whitespace()
@@ -242,7 +241,7 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     text.split(is_mark).map(move |word| {
         let start = at;
         at += word.len();
-        // The mark itself, which may be longer than a byte.
+        // Skips the delimiter, which may be longer than a byte.
         at += text[at..].chars().next().map_or(0, char::len_utf8);
         start..start + word.len()
     })

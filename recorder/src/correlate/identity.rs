@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 
-/// By what sessions are told apart.
+/// How sessions are told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionBy {
     /// By token, else by cookie, else by connection.
@@ -19,18 +19,18 @@ pub enum SessionBy {
 #[derive(Debug, Default)]
 pub(super) struct Identity {
     by: SessionBy,
-    /// Of tokens and cookies, which are not kept themselves.
+    /// Hashes tokens and cookies, which are not kept themselves.
     hashes: RandomState,
     credentials: HashMap<u64, usize>,
-    /// Which session showed or got which: two may hold the same one, as where two log in to
-    /// the same account at once.
+    /// Which session sent or received which credential. Two sessions may hold the same one, for
+    /// example where two log in to the same account at once.
     held: HashSet<(usize, u64)>,
     connections: HashMap<u64, usize>,
 }
 
-/// What a request says of who sends it.
+/// The credentials that a request carries.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct ShownCredentials {
     bearer: Option<u64>,
     cookies: Vec<u64>,
 }
@@ -41,15 +41,15 @@ impl Identity {
     }
 
     /// Reads the request's credentials.
-    pub(super) fn shown(&self, headers: &[(String, Bytes)]) -> Shown {
-        let mut shown = Shown::default();
+    pub(super) fn shown(&self, headers: &[(String, Bytes)]) -> ShownCredentials {
+        let mut shown = ShownCredentials::default();
         for (name, value) in headers {
             let Ok(value) = std::str::from_utf8(value) else { continue };
             if name.eq_ignore_ascii_case("authorization") {
                 let token = value.split_once(' ').map_or(value, |(_, token)| token);
                 shown.bearer = Some(self.hashes.hash_one(token));
             } else if name.eq_ignore_ascii_case("cookie") {
-                let pairs = value.split(';').map(str::trim).filter(|pair| tells_who(pair));
+                let pairs = value.split(';').map(str::trim).filter(|pair| identifies_client(pair));
                 shown.cookies.extend(pairs.map(|pair| self.hashes.hash_one(pair)));
             }
         }
@@ -66,7 +66,7 @@ impl Identity {
     /// login: it then belongs to the connection's session only if nobody is logged in there.
     pub(super) fn of(
         &self,
-        shown: &Shown,
+        shown: &ShownCredentials,
         connection: u64,
         begins: bool,
         is_logged_in: impl Fn(usize) -> bool,
@@ -88,8 +88,8 @@ impl Identity {
         (!is_another).then_some(session)
     }
 
-    /// From now on the connection and what was shown on it mean this session.
-    pub(super) fn bind(&mut self, session: usize, shown: &Shown, connection: u64) {
+    /// From now on the connection and the credentials sent on it belong to this session.
+    pub(super) fn bind(&mut self, session: usize, shown: &ShownCredentials, connection: u64) {
         self.connections.insert(connection, session);
         for &credential in shown.bearer.iter().chain(&shown.cookies) {
             self.held.insert((session, credential));
@@ -99,14 +99,14 @@ impl Identity {
 
     /// An answer gave this token, or this cookie as `name=value`, to the session.
     pub(super) fn give(&mut self, session: usize, credential: &str) {
-        if tells_who(credential) {
+        if identifies_client(credential) {
             let credential = self.hashes.hash_one(credential);
             self.held.insert((session, credential));
             self.credentials.insert(credential, session);
         }
     }
 
-    /// Forgets all that means one of these sessions.
+    /// Forgets everything that belongs to these sessions.
     pub(super) fn forget(&mut self, is_gone: impl Fn(usize) -> bool) {
         self.credentials.retain(|_, session| !is_gone(*session));
         self.held.retain(|(session, _)| !is_gone(*session));
@@ -114,8 +114,8 @@ impl Identity {
     }
 }
 
-/// Whether a token, or a cookie as `name=value`, can be one client's alone: `lang=en` is not.
-fn tells_who(credential: &str) -> bool {
+/// Whether a token, or a cookie as `name=value`, can identify a single client: `lang=en` cannot.
+fn identifies_client(credential: &str) -> bool {
     let value = credential.split_once('=').map_or(credential, |(_, value)| value);
     value.len() >= 16 || (value.len() >= 8 && value.bytes().any(|byte| byte.is_ascii_digit()))
 }
@@ -133,21 +133,25 @@ mod tests {
     #[test]
     fn a_token_means_its_session_on_any_connection() {
         let mut identity = Identity::new(SessionBy::Auto);
-        identity.bind(1, &Shown::default(), 1);
+        identity.bind(1, &ShownCredentials::default(), 1);
         identity.give(1, TOKEN);
         let shown = identity.shown(&header("Authorization", &format!("Bearer {TOKEN}")));
         assert_eq!(identity.of(&shown, 9, false, |_| true), Some(1));
         let other = identity.shown(&header("Authorization", "Bearer another-token-1"));
         assert_eq!(identity.of(&other, 1, false, |_| true), None, "one of its own");
-        assert_eq!(identity.of(&Shown::default(), 1, true, |_| true), None, "another login");
-        assert_eq!(identity.of(&Shown::default(), 1, true, |_| false), Some(1));
+        assert_eq!(
+            identity.of(&ShownCredentials::default(), 1, true, |_| true),
+            None,
+            "another login"
+        );
+        assert_eq!(identity.of(&ShownCredentials::default(), 1, true, |_| false), Some(1));
     }
 
     #[test]
     fn who_holds_the_same_token_is_told_apart_by_connection() {
         let mut identity = Identity::new(SessionBy::Auto);
         for session in [1, 2] {
-            identity.bind(session, &Shown::default(), session as u64);
+            identity.bind(session, &ShownCredentials::default(), session as u64);
             identity.give(session, TOKEN);
         }
         let shown = identity.shown(&header("authorization", &format!("Bearer {TOKEN}")));

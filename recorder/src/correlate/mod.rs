@@ -1,24 +1,22 @@
-//! Exchanges as seen become lines of the trace: sessions told apart, values
-//! that came from earlier answers bound to where they came from, secrets left out.
+//! Turns observed exchanges into lines of the trace: sessions are told apart, values from earlier
+//! answers are bound to where they came from, and secrets are left out.
 //!
 //! [`identity`] says whose exchange it is, [`answer`] what its answer gives to that
 //! session's [`values`], and [`bind`] what each of the [`places`] of a request is bound to.
 //!
-//! Memory a session: at most 512 KiB of values that answers gave, 8192 that the client
-//! sent, 8192 ids that it made. Of sessions at most [`MAX_SESSIONS`], those longest without
-//! a request forgotten first.
+//! Memory per session: at most 512 KiB of values from answers, 8192 values that the client sent,
+//! 8192 ids that it generated. At most [`MAX_SESSIONS`] sessions are kept; those idle for longest
+//! are forgotten first.
 
 mod answer;
 mod bind;
-mod edit;
+mod client_values;
+mod edits;
 mod identity;
 mod json;
-mod kept;
-mod made;
 mod places;
 mod route;
 mod rules;
-mod secrets;
 mod values;
 
 use std::borrow::Cow;
@@ -29,7 +27,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use manifest::format::{Account, Manifest, SECRET_FIELDS};
+use manifest::format::{Account, Manifest};
+use redact::{Redactor, is_password_name, is_secret_field};
 use serde_json::Value;
 
 use self::answer::Giver;
@@ -38,37 +37,39 @@ use self::identity::Identity;
 pub use self::identity::SessionBy;
 use self::places::Place;
 pub use self::rules::{Rules, RulesError};
-use self::values::{Answered, Values};
+use self::values::{Answered, SessionValues};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use trace::format::{Answer, Binding, Body, Origin, Part, Request, Result as Outcome, canonical};
+use trace::format::{
+    Answer, Binding, Body, Origin, Part, Request, Result as RecordedResult, canonical,
+};
 use trace::journal::LateCapture;
 use trace::shape::Shape;
 
 const MAX_SESSIONS: usize = 50_000;
 
-/// A body that grows over this without its content coding is not looked into.
+/// A body that is larger than this once decoded is not looked into.
 const MAX_LOOKED_INTO: usize = 16 << 20;
 
 /// Headers that replay computes, or that belong to the connection.
 const LEFT_OUT: [&str; 6] =
     ["host", "content-length", "cookie", "expect", "content-encoding", "transfer-encoding"];
 
-/// What is known before the first exchange.
+/// What has to be known before the first exchange.
 #[derive(Debug)]
 pub struct Config {
-    /// Whose logins are known.
+    /// The accounts whose logins are recognised.
     pub manifest: Option<Manifest>,
     pub session_by: SessionBy,
     pub rules: Rules,
-    /// Whether the trace is to have the bodies of answers, without secrets.
+    /// Whether the trace keeps the bodies of answers, without secrets.
     pub keep_bodies: bool,
     /// Wall clock at the recording's start.
     pub started: DateTime<Utc>,
-    /// Begins the name of each session.
+    /// Prefix of each session's name.
     pub prefix: String,
 }
 
-/// What goes into the journal for one exchange.
+/// What is journaled for one exchange.
 pub struct Correlated {
     pub request: Request,
     /// Of the answer's body, if it was JSON; the journal gives it its digest.
@@ -77,7 +78,7 @@ pub struct Correlated {
     pub captures: Vec<LateCapture>,
 }
 
-/// Knows the sessions; memory for each is bounded.
+/// Holds the sessions, with bounded memory for each.
 pub struct Correlator {
     rules: Rules,
     keep_bodies: bool,
@@ -95,14 +96,14 @@ pub struct Correlator {
 struct Session {
     name: String,
     account: Option<Arc<Account>>,
-    values: Values,
+    values: SessionValues,
     is_logged_in: bool,
     /// When its latest request was sent.
     last: u64,
 }
 
 /// A request's body as it will be stored, before anything is bound.
-enum Sent {
+enum SentBody {
     None,
     Text(String),
     Binary(Vec<u8>),
@@ -117,7 +118,7 @@ impl Correlator {
         let mut logins = HashMap::new();
         for (index, account) in accounts.iter().enumerate() {
             for (field, value) in &account.fields {
-                if !SECRET_FIELDS.contains(&field.as_str()) {
+                if !is_secret_field(field) {
                     logins.insert(value.to_lowercase(), index);
                 }
             }
@@ -143,7 +144,7 @@ impl Correlator {
         let body = text_body(body, header("content-encoding"));
         let content_type = header("content-type").to_ascii_lowercase();
         let places = match &body {
-            Sent::Text(text) => body_places(text, &content_type, header("content-type")),
+            SentBody::Text(text) => body_places(text, &content_type, header("content-type")),
             _ => Vec::new(),
         };
         let login = self.login(&places);
@@ -170,31 +171,33 @@ impl Correlator {
         };
         let mut bind = Vec::new();
         let edits = binder.edits(&path, &places::of_path(&path));
-        let (stored_path, bindings) = edit::apply(&path, edits, Part::Path);
+        let (stored_path, bindings) = edits::apply(&path, edits, Part::Path);
         bind.extend(bindings);
         let mut stored_headers = Vec::with_capacity(headers.len());
         for (name, value) in &headers {
             if LEFT_OUT.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)) {
                 continue;
             }
-            // What is not text cannot be stored, and hardly matters to any server.
+            // A value that is not text cannot be stored, and hardly any server depends on one.
             let Ok(value) = std::str::from_utf8(value) else { continue };
             let edits = binder.edits(value, &[places::of_header(name, value)]);
-            let (value, bindings) = edit::apply(value, edits, Part::Header(stored_headers.len()));
+            let (value, bindings) = edits::apply(value, edits, Part::Header(stored_headers.len()));
             bind.extend(bindings);
             stored_headers.push((canonical(name), value));
         }
         let stored_body = match &body {
-            Sent::None => None,
-            Sent::Text(text) => {
+            SentBody::None => None,
+            SentBody::Text(text) => {
                 let edits = binder.edits(text, &places);
-                let (text, bindings) = edit::apply(text, edits, Part::Body);
+                let (text, bindings) = edits::apply(text, edits, Part::Body);
                 bind.extend(bindings);
                 Some(Body::Text(text))
             }
-            Sent::Binary(bytes) if binder.values.secrets().are_in(bytes) => Some(truncated(bytes)),
-            Sent::Binary(bytes) => Some(Body::Base64(BASE64_STANDARD.encode(bytes))),
-            Sent::Unknown { size, sha256 } => {
+            SentBody::Binary(bytes) if binder.values.secrets().are_in(bytes) => {
+                Some(truncated(bytes))
+            }
+            SentBody::Binary(bytes) => Some(Body::Base64(BASE64_STANDARD.encode(bytes))),
+            SentBody::Unknown { size, sha256 } => {
                 Some(Body::Truncated { size: *size, sha256: sha256.clone() })
             }
         };
@@ -205,7 +208,7 @@ impl Correlator {
         let mut shape = None;
         let mut prologue = false;
         let result = match result {
-            Err(error) => Outcome::Error(error),
+            Err(error) => RecordedResult::Error(error),
             Ok(answer) => {
                 let ended = at + answer.total_us;
                 let path = path.split('?').next().unwrap_or_default().to_owned();
@@ -225,15 +228,16 @@ impl Correlator {
                 for credential in &credentials {
                     self.identity.give(number, credential);
                 }
-                // Once what this answer gave is known to be secret or not.
-                let body = content
-                    .as_ref()
-                    .filter(|_| self.keep_bodies)
-                    .and_then(|content| kept::body(content, &self.rules, session.values.secrets()));
+                // Only now are all secrets of this answer known.
                 shape = content.as_ref().and_then(Content::shape);
+                let redactor =
+                    Redactor { names: &self.rules.names, known: session.values.secrets() };
+                let body = content
+                    .filter(|_| self.keep_bodies)
+                    .and_then(|content| content.without_secrets(redactor));
                 let SeenAnswer { status, header_us, total_us, .. } = answer;
                 let capture = Vec::new();
-                Outcome::Answer(Answer {
+                RecordedResult::Answer(Answer {
                     status,
                     header_us,
                     total_us,
@@ -244,7 +248,7 @@ impl Correlator {
                 })
             }
         };
-        // What a login gives is the user's, whatever this session needs of it.
+        // What a login returns belongs to the user, whether or not this session needs it.
         if prologue {
             captures.extend(bind::secrets_of(&mut session.values, &id));
         }
@@ -269,20 +273,25 @@ impl Correlator {
         Correlated { request, shape, captures }
     }
 
-    /// Whether the body logs someone in, and whom of the manifest.
+    /// Whether the body is a login, and the manifest's account that it is of.
     fn login(&self, places: &[Place<'_>]) -> Option<Option<usize>> {
-        let is_password = |place: &&Place<'_>| redact::plain(place.name()).contains("passw");
+        let is_password = |place: &&Place<'_>| is_password_name(place.name());
         let password = places.iter().find(is_password)?;
         let accounts =
             places.iter().filter_map(|place| self.logins.get(&place.value.to_lowercase()).copied());
-        // A wrong password is not the account's.
+        // A login with a wrong password is not the account's.
         let mut right = accounts.filter(|&account| {
             self.accounts[account].fields.values().any(|value| *value == password.value)
         });
         Some(right.next())
     }
 
-    fn session(&mut self, shown: &identity::Shown, connection: u64, begins: bool) -> usize {
+    fn session(
+        &mut self,
+        shown: &identity::ShownCredentials,
+        connection: u64,
+        begins: bool,
+    ) -> usize {
         let sessions = &self.sessions;
         let is_logged_in =
             |session| sessions.get(&session).is_some_and(|s: &Session| s.is_logged_in);
@@ -309,26 +318,26 @@ impl Correlator {
     }
 }
 
-/// A path as it may be stored where nothing is known of its session: values of parameters that
-/// are secret by their names are left out, and must be given.
+/// A path as it may be stored where nothing is known about its session: parameters with secret
+/// names lose their values, which then have to be given to the replay.
 pub(crate) fn without_secrets(path: &str, rules: &Rules) -> (String, Vec<Binding>) {
     let places = if path.contains('?') { places::of_path(path) } else { Vec::new() };
     let secrets = places.iter().filter(|place| rules.is_secret(place.name()));
-    let edits = secrets.map(|place| edit::Edit {
+    let edits = secrets.map(|place| edits::Edit {
         range: place.range.clone(),
         from: Origin::Slot(place.name().to_owned()),
         encode: place.encode,
         is_secret: true,
     });
-    edit::apply(path, edits.collect(), Part::Path)
+    edits::apply(path, edits.collect(), Part::Path)
 }
 
-/// The name of the endpoint that a request with nothing bound is to.
+/// The endpoint's name of a request that has no bindings.
 pub(crate) fn endpoint(method: &str, path: &str, rules: &Rules) -> String {
     route::name(method, path, &[], rules)
 }
 
-/// A body that could be looked into.
+/// A decoded body.
 enum Content<'a> {
     Json(Value),
     Text(Cow<'a, str>),
@@ -341,10 +350,21 @@ impl Content<'_> {
             Self::Text(_) => None,
         }
     }
+
+    /// The body as it may be kept, if at all.
+    fn without_secrets(self, redactor: Redactor<'_>) -> Option<String> {
+        match self {
+            Self::Json(mut json) => {
+                redactor.json(&mut json);
+                Some(json.to_string())
+            }
+            Self::Text(text) => redactor.may_keep(&text).then(|| text.into_owned()),
+        }
+    }
 }
 
 impl Giver<'_> {
-    /// The answer's size without content coding, and what is in it.
+    /// The answer's size after decoding, and its content.
     fn answer<'a>(&mut self, answer: &'a SeenAnswer) -> (u64, Option<Content<'a>>) {
         self.headers(&answer.headers);
         let bytes = match &answer.body {
@@ -376,7 +396,7 @@ impl Giver<'_> {
     }
 }
 
-/// None of what is not UTF-8.
+/// None where the bytes are not UTF-8.
 fn text(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
     match bytes {
         Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
@@ -389,25 +409,25 @@ fn text_of<'a>(headers: &'a [(String, Bytes)], name: &str) -> &'a str {
     found.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
 }
 
-/// Content coding is undone, because what is bound stands in the plain text.
-fn text_body(body: SeenBody, coding: &str) -> Sent {
+/// Undoes content coding, because values are bound in the plain text.
+fn text_body(body: SeenBody, coding: &str) -> SentBody {
     let bytes = match body {
-        SeenBody::TooLarge { size, sha256 } => return Sent::Unknown { size, sha256 },
-        SeenBody::Whole(bytes) if bytes.is_empty() => return Sent::None,
+        SeenBody::TooLarge { size, sha256 } => return SentBody::Unknown { size, sha256 },
+        SeenBody::Whole(bytes) if bytes.is_empty() => return SentBody::None,
         SeenBody::Whole(bytes) => bytes,
     };
     let Some(plain) = decoded(&bytes, coding) else {
-        let Body::Truncated { size, sha256 } = truncated(&bytes) else { return Sent::None };
-        return Sent::Unknown { size, sha256 };
+        let Body::Truncated { size, sha256 } = truncated(&bytes) else { return SentBody::None };
+        return SentBody::Unknown { size, sha256 };
     };
     match String::from_utf8(plain.into_owned()) {
-        Ok(text) => Sent::Text(text),
-        Err(error) => Sent::Binary(error.into_bytes()),
+        Ok(text) => SentBody::Text(text),
+        Err(error) => SentBody::Binary(error.into_bytes()),
     }
 }
 
-/// A body without its content coding, to look into; none where the coding is unknown, the
-/// body damaged, or larger than [`MAX_LOOKED_INTO`].
+/// A body without its content coding; none where the coding is unknown, the body is damaged, or
+/// it is larger than [`MAX_LOOKED_INTO`].
 fn decoded<'a>(body: &'a [u8], codings: &str) -> Option<Cow<'a, [u8]>> {
     common_net::coding::decode(codings.as_bytes(), body, MAX_LOOKED_INTO).ok()
 }

@@ -1,4 +1,4 @@
-//! The places of a request in which a value of its own stands.
+//! The places of a request that can hold a value.
 
 use common::encoding::percent_decoded;
 use std::borrow::Cow;
@@ -7,8 +7,7 @@ use std::ops::Range;
 use super::json;
 use trace::format::Encoding;
 
-/// A value, and where it stands in the text of its part.
-#[derive(Debug, PartialEq)]
+/// A value, and where it stands in the text of its part. It may be secret, hence no `Debug`.
 pub(super) struct Place<'a> {
     pub(super) kind: Kind<'a>,
     /// Decoded.
@@ -80,7 +79,7 @@ fn pairs(text: &str, offset: usize, encode: Encoding) -> impl Iterator<Item = Pl
     })
 }
 
-/// Leaves of a JSON body; none where it is none.
+/// Leaves of a JSON body; none where it is not JSON.
 pub(super) fn of_json(body: &str) -> Option<Vec<Place<'_>>> {
     let place = |leaf: json::Leaf<'_>| Place {
         kind: Kind::Named(Cow::Owned(leaf.name.into_owned())),
@@ -91,7 +90,7 @@ pub(super) fn of_json(body: &str) -> Option<Vec<Place<'_>>> {
     Some(json::leaves(body)?.into_iter().map(place).collect())
 }
 
-/// The value of a header; after the scheme where it is a credential.
+/// The value of a header; of a credential, the part behind its scheme.
 pub(super) fn of_header<'a>(name: &'a str, value: &'a str) -> Place<'a> {
     let is_credential = name.to_ascii_lowercase().ends_with("authorization");
     let start = match value.split_once(' ') {
@@ -106,7 +105,7 @@ pub(super) fn of_header<'a>(name: &'a str, value: &'a str) -> Place<'a> {
     }
 }
 
-/// Text parts of a `multipart/form-data` body whose name is known.
+/// Text parts of a `multipart/form-data` body that have a name.
 pub(super) fn of_multipart<'a>(body: &'a str, boundary: &str) -> Vec<Place<'a>> {
     let delimiter = format!("--{boundary}");
     let mut places = Vec::new();

@@ -1,10 +1,10 @@
 //! The name of an endpoint: its path with `{id}` wherever an id stands.
 
-use super::made;
+use super::client_values;
 use super::rules::Rules;
 
-/// `POST /alerts/{id}/acknowledge`. Segments in `bound` (by number) hold values
-/// that came from elsewhere; the others are judged by their looks.
+/// Such as `POST /alerts/{id}/acknowledge`. The segments in `bound` (by number) hold bound
+/// values; the others are judged by their form.
 pub(super) fn name(method: &str, path: &str, bound: &[usize], rules: &Rules) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     if let Some(template) = rules.route(path) {
@@ -38,7 +38,7 @@ fn looks_like_id(segment: &str) -> bool {
             .rsplit(['-', '_'])
             .next()
             .is_some_and(|last| last.len() >= 4 && last.bytes().all(|b| b.is_ascii_digit()));
-    is_number || made::is_uuid(segment) || is_hex || is_mixture || is_numbered
+    is_number || client_values::is_uuid(segment) || is_hex || is_mixture || is_numbered
 }
 
 #[cfg(test)]

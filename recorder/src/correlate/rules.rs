@@ -1,30 +1,47 @@
-//! The rules file: what is secret beside the defaults, what to bind and what not.
+//! The rules file: what is secret besides the defaults, what to bind and what not.
 
 use std::path::{Path, PathBuf};
 
+use redact::Names;
 use serde::Deserialize;
 
-/// In TOML; every list may be left out.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// The file as it is written, in TOML; every list may be left out.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rules {
-    /// Further names of fields, headers and parameters whose values are secret:
-    /// each name that has one of these in it, letter case, `-` and `_` aside.
+struct TypedRules {
+    /// Further names of fields, headers and parameters whose values are secret: every name that
+    /// contains one of these, ignoring case, `-` and `_`.
     #[serde(default)]
     secret: Vec<String>,
-    /// Names that the rules match although their values are no secrets.
+    /// Names that match although their values are not secret.
     #[serde(default)]
     harmless: Vec<String>,
     /// Names of fields and parameters that keep their values as recorded.
     #[serde(default)]
     keep: Vec<String>,
-    /// Pairs of names that mean the same, so that also a short value of the one in
-    /// an answer is bound where the other is sent.
+    /// Pairs of names with the same meaning: even a short value that an answer has under one of
+    /// them is bound where the other one is sent.
     #[serde(default)]
     same: Vec<(String, String)>,
     /// Route names, such as `/files/{path}/raw`; a `{…}` stands for any one segment.
     #[serde(default)]
     routes: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "TypedRules")]
+pub struct Rules {
+    pub(super) names: Names,
+    keep: Vec<String>,
+    same: Vec<(String, String)>,
+    routes: Vec<String>,
+}
+
+impl From<TypedRules> for Rules {
+    fn from(typed: TypedRules) -> Self {
+        let TypedRules { secret, harmless, keep, same, routes } = typed;
+        Self { names: Names::new(secret, &harmless), keep, same, routes }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +54,7 @@ pub enum RulesError {
 
 impl Rules {
     /// # Errors
-    /// When the file cannot be read, or has what is not known.
+    /// When the file cannot be read, or has an unknown key.
     pub fn read(path: &Path) -> Result<Self, RulesError> {
         let io = |source| RulesError::Io { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(io)?;
@@ -50,17 +67,11 @@ impl Rules {
 
     /// The names in force, for the trace's header.
     pub fn secret_names(&self) -> Vec<String> {
-        redact::RULES.iter().map(|&name| name.to_owned()).chain(self.secret.clone()).collect()
+        self.names.in_force()
     }
 
     pub(super) fn is_secret(&self, name: &str) -> bool {
-        if self.secret.is_empty() && self.harmless.is_empty() {
-            return redact::is_secret_name(name);
-        }
-        let name = redact::plain(name);
-        let is_harmless = self.harmless.iter().any(|harmless| redact::plain(harmless) == name);
-        let is_secret = self.secret.iter().any(|secret| name.contains(&redact::plain(secret)));
-        !is_harmless && (is_secret || redact::is_secret_name(&name))
+        self.names.is_secret(name)
     }
 
     pub(super) fn is_kept(&self, name: &str) -> bool {

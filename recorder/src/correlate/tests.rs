@@ -1,4 +1,4 @@
-//! The correlator against traffic whose truth is known.
+//! The correlator against traffic of which the right bindings are known.
 
 use std::collections::BTreeMap;
 
@@ -147,7 +147,7 @@ fn a_login_is_the_prologue_and_its_secrets_stay_in_memory() {
         encode: Encoding::Raw,
     };
     assert_eq!(next.bind, [bound]);
-    assert_eq!(client.captures().len(), 1, "it was told with the login");
+    assert_eq!(client.captures().len(), 1, "it was journaled with the login");
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn what_the_client_makes_itself_is_made_anew() {
             && found.contains(&&Origin::Clock(UnixSeconds))
     );
     assert!(found.contains(&&fresh("f1")) && found.contains(&&fresh("f2")), "{found:?}");
-    // It answered with the client's own id, which stays that.
+    // The answer echoed the client's own id, which stays the client's.
     let read = client.get(&format!("/things/{ID}"), "{}");
     assert_eq!(origins(read), [&fresh("f2")]);
 }

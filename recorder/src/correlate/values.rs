@@ -1,24 +1,24 @@
-//! What a session knows: values that answers gave it, and those that its client made.
+//! What a session knows: values from answers, and those that its client generated.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use manifest::format::Account;
+use redact::Known;
 
 use super::places::{Kind, Place};
 use super::rules::Rules;
-use super::secrets::Secrets;
 use trace::format::{CaptureFrom, FreshId};
 
-/// Bounds a session's memory: values of answers, and their bytes. The oldest make room.
+/// Bound a session's memory: values from answers, and their bytes. The oldest are dropped first.
 const MAX_VALUES: usize = 4096;
 const MAX_BYTES: usize = 512 << 10;
 
-/// Values that the client sent and did not get from an answer; when there are more, they are
-/// forgotten together.
+/// Values that the client sent without having got them from an answer. When there are more, all
+/// of them are forgotten.
 const MAX_SENT: usize = 8192;
 
-/// Answers that the same value is remembered from.
+/// From how many answers the same value is remembered.
 const SOURCES: usize = 3;
 
 /// An exchange whose answer gave values.
@@ -41,27 +41,28 @@ pub(super) struct Source {
     pub(super) name: Arc<str>,
     pub(super) is_secret: bool,
     /// Whether the capture is in the journal.
-    pub(super) is_told: bool,
+    pub(super) is_journaled: bool,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Values {
+/// It holds secrets, hence no `Debug`.
+#[derive(Default)]
+pub(super) struct SessionValues {
     by_text: HashMap<Arc<str>, Vec<Source>>,
     order: VecDeque<Arc<str>>,
     bytes: usize,
-    secrets: Secrets,
+    secrets: Known,
     sent: HashSet<Arc<str>>,
     fresh: HashMap<Arc<str>, (u64, FreshId)>,
     next_fresh: u64,
 }
 
-impl Values {
+impl SessionValues {
     /// Whether a value may be bound at all: others are not worth keeping.
     pub(super) fn is_worth_keeping(name: &str, text: &str, is_string: bool) -> bool {
         is_strong(text, is_string) || (is_id_name(name) && is_short(text))
     }
 
-    /// A value that an answer gave. What the client sent before is not the answer's.
+    /// Takes a value of an answer, unless the client itself sent it before.
     pub(super) fn give(&mut self, text: &str, source: Source) {
         if self.sent.contains(text) || self.fresh.contains_key(text) {
             return;
@@ -87,8 +88,8 @@ impl Values {
         }
     }
 
-    /// The best source of a value that is sent at `at`: of those whose answers were there by
-    /// then the one of the same name, the latest, and the one with the shortest way to it.
+    /// The best source of a value that is sent at `at`. Of the answers that had arrived by then:
+    /// one with the same name, then the latest, then the one with the shortest pointer.
     pub(super) fn find(
         &mut self,
         place: &Place<'_>,
@@ -112,7 +113,7 @@ impl Values {
             .max_by_key(|source| rank(source))
     }
 
-    /// The key of an id that the client made: a new one for a value not sent before.
+    /// The key of an id that the client generated: a new key for a value not sent before.
     pub(super) fn fresh(&mut self, text: &str, like: FreshId) -> String {
         if self.fresh.len() > MAX_SENT {
             self.fresh.clear();
@@ -125,12 +126,12 @@ impl Values {
         format!("f{number}")
     }
 
-    /// The key of an id that the client made earlier.
+    /// The key of an id that the client generated earlier.
     pub(super) fn known_fresh(&self, text: &str) -> Option<(String, FreshId)> {
         self.fresh.get(text).map(|(number, like)| (format!("f{number}"), *like))
     }
 
-    /// The client sent this of its own.
+    /// Notes a value that did not come from an answer.
     pub(super) fn note_sent(&mut self, text: &str) {
         if !self.sent.contains(text) && !self.by_text.contains_key(text) {
             if self.sent.len() >= MAX_SENT {
@@ -140,7 +141,7 @@ impl Values {
         }
     }
 
-    pub(super) fn secrets(&self) -> &Secrets {
+    pub(super) fn secrets(&self) -> &Known {
         &self.secrets
     }
 
@@ -148,17 +149,20 @@ impl Values {
         self.secrets.set_account(account);
     }
 
-    /// Of the secrets that the answer to `id` gave, those whose captures are not told yet.
-    pub(super) fn untold_secrets_of(&mut self, id: &str) -> impl Iterator<Item = &mut Source> {
-        // Cookies are the jar's.
+    /// The secrets from the answer to `id` whose captures are not journaled yet.
+    pub(super) fn unjournaled_secrets_of(&mut self, id: &str) -> impl Iterator<Item = &mut Source> {
+        // Cookies are left to the cookie jar.
         let is_cookie = |source: &Source| matches!(source.from, CaptureFrom::Cookie(_));
         self.by_text.values_mut().flatten().filter(move |source| {
-            source.is_secret && !source.is_told && !is_cookie(source) && source.answered.id == id
+            source.is_secret
+                && !source.is_journaled
+                && !is_cookie(source)
+                && source.answered.id == id
         })
     }
 }
 
-/// A value that is hardly there twice by chance.
+/// A value that is unlikely to occur twice by chance.
 pub(super) fn is_strong(text: &str, is_string: bool) -> bool {
     if !(8..=4096).contains(&text.len()) {
         return false;
@@ -176,7 +180,7 @@ pub(super) fn is_strong(text: &str, is_string: bool) -> bool {
             _ => {}
         }
     }
-    // A name with a few digits, such as device_1234, is one of some thousands.
+    // A name with few digits, such as device_1234, is one of only thousands.
     let is_mixed = digits >= 2 && small >= 2 && capital >= 2 && text.len() >= 10;
     digits >= 5 || is_mixed || (digits > 0 && text.len() >= 20)
 }
@@ -185,7 +189,7 @@ fn is_short(text: &str) -> bool {
     (1..=64).contains(&text.len()) && !text.contains(char::is_whitespace)
 }
 
-/// Whether a field of this name holds what something else is found by.
+/// Whether a field of this name usually holds an identifier.
 pub(super) fn is_id_name(name: &str) -> bool {
     const ENDS: [&str; 17] = [
         "id",
@@ -210,7 +214,7 @@ pub(super) fn is_id_name(name: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// The second sign that a short value needs.
+/// Whether place and source are named alike, without which a short value is not bound.
 fn is_same_name(place: &Place<'_>, source: &Source, rules: &Rules) -> bool {
     let name = source.name.as_ref();
     match &place.kind {
@@ -257,7 +261,7 @@ mod tests {
         let path = "/api/users".to_owned();
         let answered = Arc::new(Answered { id: id.to_owned(), at: 0, ended, path });
         let from = CaptureFrom::Json { pointer: pointer.to_owned(), lists: Vec::new() };
-        Source { answered, from, name: name.into(), is_secret: false, is_told: false }
+        Source { answered, from, name: name.into(), is_secret: false, is_journaled: false }
     }
 
     fn named<'a>(name: &'a str, value: &'a str) -> Place<'a> {
@@ -269,7 +273,7 @@ mod tests {
         Place { kind: Kind::Segment { number: 2, before }, ..named("", value) }
     }
 
-    fn found(values: &mut Values, place: &Place<'_>, at: u64) -> Option<String> {
+    fn found(values: &mut SessionValues, place: &Place<'_>, at: u64) -> Option<String> {
         values.find(place, at, &Rules::default()).map(|source| source.answered.id.clone())
     }
 
@@ -277,7 +281,7 @@ mod tests {
 
     #[test]
     fn the_latest_answer_that_was_there_by_then_is_the_source() {
-        let mut values = Values::default();
+        let mut values = SessionValues::default();
         for (id, ended) in [("r1", 10), ("r2", 20), ("r3", 30)] {
             values.give(UUID, source(id, ended, "/0/id", "id"));
         }
@@ -287,7 +291,7 @@ mod tests {
 
     #[test]
     fn of_several_the_one_of_the_same_name_is_taken() {
-        let mut values = Values::default();
+        let mut values = SessionValues::default();
         values.give(UUID, source("r1", 10, "/agency_id", "agency_id"));
         values.give(UUID, source("r2", 20, "/id", "id"));
         assert_eq!(found(&mut values, &named("agency_id", UUID), 30).as_deref(), Some("r1"));
@@ -295,7 +299,7 @@ mod tests {
 
     #[test]
     fn short_values_need_a_second_sign() {
-        let mut values = Values::default();
+        let mut values = SessionValues::default();
         values.give("17", source("r1", 10, "/0/id", "id"));
         assert_eq!(found(&mut values, &segment("users", "17"), 20).as_deref(), Some("r1"));
         assert_eq!(found(&mut values, &named("user_id", "17"), 20).as_deref(), Some("r1"));
@@ -305,7 +309,7 @@ mod tests {
 
     #[test]
     fn an_echo_of_what_the_client_sent_is_not_the_answers() {
-        let mut values = Values::default();
+        let mut values = SessionValues::default();
         values.note_sent("device_12345");
         values.give("device_12345", source("r1", 10, "/source_id", "source_id"));
         assert_eq!(found(&mut values, &named("source_id", "device_12345"), 20), None);
@@ -317,7 +321,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_the_oldest_make_room() {
-        let mut values = Values::default();
+        let mut values = SessionValues::default();
         for number in 0..3 * MAX_VALUES {
             values.give(&format!("{number:0200}"), source("r", 1, "/id", "id"));
         }

@@ -1,4 +1,4 @@
-//! Whole exchanges of a recording become a trace, as those that the proxy sees.
+//! Makes a trace of whole exchanges of a recording, as of those that the proxy sees.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,20 +6,23 @@ use std::path::PathBuf;
 use chrono::DateTime;
 use manifest::format::Manifest;
 
+use super::error::ImportError;
+use super::format::Format;
+use super::input::Input;
+use super::remarks::Remarks;
 use super::reorder::Reorder;
-use super::{Format, ImportError, Input, Told};
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
 use trace::finish::Finished;
-use trace::format::{self, Header, Origin, Result as Outcome, Source};
+use trace::format::{self, Header, Origin, Result as RecordedResult, Source};
 use trace::journal::Journal;
 
-/// Bytes of a body of which all is kept, as the proxy does by default.
+/// The largest body that is kept, in bytes: the proxy's default.
 const MOST_BODY: usize = 1 << 20;
 
 pub struct Config {
     pub out: PathBuf,
-    /// Whose logins are known.
+    /// The accounts whose logins are recognised.
     pub manifest: Option<Manifest>,
     pub session_by: SessionBy,
     pub rules: Rules,
@@ -34,7 +37,7 @@ pub fn import<F: Format>(
     format: &F,
     input: &mut Input,
     config: Config,
-) -> Result<(Finished, Told), ImportError> {
+) -> Result<(Finished, Remarks), ImportError> {
     let digest = input.digest()?;
     let mut first: Option<u64> = None;
     format.read(input, &mut |exchange| {
@@ -79,21 +82,21 @@ pub fn import<F: Format>(
         first,
         prefix,
         number: 0,
-        told: Told::default(),
+        remarks: Remarks::default(),
     };
     let read = format.read(input, &mut |exchange| sink.take(exchange));
-    let finished = read.and_then(|told| {
+    let finished = read.and_then(|remarks| {
         while let Some(exchange) = sink.held.pop() {
             sink.write(exchange)?;
         }
-        Ok(told)
+        Ok(remarks)
     });
     match finished {
-        Ok(mut told) => {
-            for (what, count) in sink.told.iter() {
-                told.add(what, count);
+        Ok(mut remarks) => {
+            for (what, count) in sink.remarks.iter() {
+                remarks.add(what, count);
             }
-            Ok((sink.journal.finish()?, told))
+            Ok((sink.journal.finish()?, remarks))
         }
         Err(error) => {
             sink.journal.discard()?;
@@ -110,7 +113,7 @@ struct Sink {
     first: u64,
     prefix: String,
     number: u64,
-    told: Told,
+    remarks: Remarks,
 }
 
 impl Sink {
@@ -134,12 +137,12 @@ impl Sink {
         for capture in captures {
             self.journal.capture(capture)?;
         }
-        if let (Some(shape), Outcome::Answer(answer)) = (shape, &mut request.result) {
+        if let (Some(shape), RecordedResult::Answer(answer)) = (shape, &mut request.result) {
             answer.shape = self.journal.shape(shape)?;
         }
         for binding in &request.bind {
             if let Origin::Slot(name) = &binding.from {
-                self.told.count(&format!("values of {name} unbound (give them with --slot)"));
+                self.remarks.count(&format!("values of {name} unbound (give them with --slot)"));
             }
         }
         Ok(self.journal.append(&request)?)

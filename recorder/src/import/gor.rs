@@ -13,8 +13,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use super::error::ImportError;
+use super::format::{Format, Take};
 use super::http::{self, Message, header};
-use super::{Format, ImportError, Input, Take, Told};
+use super::input::Input;
+use super::remarks::Remarks;
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
 use trace::format::{RecordedError, RecordedErrorKind, SourceKind};
 
@@ -28,7 +31,7 @@ const MOST_WAIT_US: u64 = 300_000_000;
 const MOST_WAITING: usize = 20_000;
 const MOST_WAITING_BYTES: usize = 32 << 20;
 
-/// A time above this is one, below it a duration: eleven days in nanoseconds.
+/// A number above this is a time, below it a duration: eleven days in nanoseconds.
 const FIRST_TIME_NS: u64 = 1_000_000_000_000_000;
 
 #[derive(Debug)]
@@ -40,14 +43,14 @@ pub struct Gor {
 impl Format for Gor {
     const KIND: SourceKind = SourceKind::Gor;
 
-    fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Told, ImportError> {
+    fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Remarks, ImportError> {
         let path = input.path().to_owned();
         let mut payloads = Payloads { input: input.content()?, path: &path, at: 0 };
         let mut matcher = Matcher {
             host: self.host.as_deref(),
             other: None,
             wanted: 0,
-            told: Told::default(),
+            remarks: Remarks::default(),
             waiting: HashMap::new(),
             order: VecDeque::new(),
             bytes: 0,
@@ -67,7 +70,7 @@ impl Format for Gor {
 struct Meta {
     kind: u8,
     id: String,
-    /// Nanoseconds: since 1970, or of an answer in some versions how long it took.
+    /// Nanoseconds since 1970; of an answer, in some versions, how long it took.
     time: u64,
 }
 
@@ -125,8 +128,8 @@ impl Payloads<'_> {
         Ok(Some(Payload { meta, bytes }))
     }
 
-    /// Reads up to the separator that ends the payload: one within the body is told by the
-    /// length that the head gives, or by what follows.
+    /// Reads up to the separator that ends the payload. One within the body is recognised by the
+    /// length in the head, or by what follows.
     fn payload(&mut self, meta: &Meta, at: u64) -> Result<Vec<u8>, ImportError> {
         let mut bytes = Vec::new();
         loop {
@@ -173,7 +176,7 @@ impl Payloads<'_> {
     }
 }
 
-/// Bytes that a payload lacks by what its own head says; none where it has no head.
+/// How many bytes a payload lacks according to its own head; none where it has no head.
 fn missing(meta: &Meta, payload: &[u8]) -> Option<usize> {
     match meta.kind {
         1 => http::request(payload).map(|message| message.missing),
@@ -186,7 +189,7 @@ struct Matcher<'a> {
     /// A host that was not wanted.
     other: Option<String>,
     wanted: u64,
-    told: Told,
+    remarks: Remarks,
     waiting: HashMap<String, Waiting>,
     /// Ids by when they came.
     order: VecDeque<String>,
@@ -194,7 +197,7 @@ struct Matcher<'a> {
     /// The latest time of a request, in microseconds.
     latest: u64,
     hashes: RandomState,
-    /// Counts the clients that nothing tells apart.
+    /// Counts the requests whose client nothing identifies.
     alone: u64,
 }
 
@@ -214,7 +217,7 @@ impl Waiting {
 impl Matcher<'_> {
     fn add(&mut self, payload: Payload, take: Take<'_>) -> Result<(), ImportError> {
         if payload.meta.kind == 3 {
-            self.told.count("answers to an earlier replay (skipped)");
+            self.remarks.count("answers to an earlier replay (skipped)");
             return Ok(());
         }
         let id = payload.meta.id.clone();
@@ -234,7 +237,7 @@ impl Matcher<'_> {
             twice => {
                 if let Some(earlier) = twice {
                     self.bytes -= earlier.size();
-                    self.told.count("payloads whose id came twice (skipped)");
+                    self.remarks.count("payloads whose id came twice (skipped)");
                 }
                 self.bytes += payload.bytes.len();
                 let waiting =
@@ -267,13 +270,13 @@ impl Matcher<'_> {
         match waiting {
             Waiting::Request(request) => self.emit(&request, None, take),
             Waiting::Answer(_) => {
-                self.told.count("answers without their requests (skipped)");
+                self.remarks.count("answers without their requests (skipped)");
                 Ok(())
             }
         }
     }
 
-    fn finish(mut self, take: Take<'_>) -> Result<Told, ImportError> {
+    fn finish(mut self, take: Take<'_>) -> Result<Remarks, ImportError> {
         while let Some(oldest) = self.order.pop_front() {
             self.give_up(&oldest, take)?;
         }
@@ -282,7 +285,7 @@ impl Matcher<'_> {
                 option: "--host",
                 message: format!("{wanted} does not occur; it has {other}"),
             }),
-            _ => Ok(self.told),
+            _ => Ok(self.remarks),
         }
     }
 
@@ -293,19 +296,19 @@ impl Matcher<'_> {
         take: Take<'_>,
     ) -> Result<(), ImportError> {
         let Some(sent) = http::request(&request.bytes) else {
-            self.told.count("requests that are not HTTP/1 (skipped)");
+            self.remarks.count("requests that are not HTTP/1 (skipped)");
             return Ok(());
         };
         if let (Some(wanted), Some(host)) = (self.host, header(&sent.headers, "host")) {
             let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
             if !wanted.eq_ignore_ascii_case(host) && !wanted.eq_ignore_ascii_case(name) {
                 self.other.get_or_insert_with(|| host.to_owned());
-                self.told.count("requests to other hosts (skipped)");
+                self.remarks.count("requests to other hosts (skipped)");
                 return Ok(());
             }
         }
         if sent.missing > 0 {
-            self.told.count("writes without their bodies (skipped)");
+            self.remarks.count("writes without their bodies (skipped)");
             return Ok(());
         }
         self.wanted += 1;
@@ -348,11 +351,11 @@ impl Matcher<'_> {
             Some((status, message, took / 1000))
         });
         let Some((status, message, took)) = found else {
-            self.told.count("requests without an answer");
+            self.remarks.count("requests without an answer");
             return Err(RecordedError { kind: RecordedErrorKind::StillOpen, after_us: 0 });
         };
         if message.missing > 0 {
-            self.told.count("answers without all of their bodies");
+            self.remarks.count("answers without all of their bodies");
         }
         Ok(SeenAnswer {
             status,
@@ -363,11 +366,11 @@ impl Matcher<'_> {
         })
     }
 
-    /// A number for whoever sent it, as far as the headers tell.
+    /// A number for the client, as far as the headers identify it.
     fn client(&mut self, headers: &[(String, Bytes)]) -> u64 {
         let address = header(headers, "x-forwarded-for").or_else(|| header(headers, "x-real-ip"));
         match address {
-            // Above all that are counted.
+            // Above all numbers that are counted up.
             Some(address) => {
                 self.hashes.hash_one((address, header(headers, "user-agent"))) | 1 << 63
             }

@@ -12,12 +12,15 @@ use chrono::{DateTime, FixedOffset};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
+use super::error::ImportError;
+use super::format::{Format, Take};
 use super::http::end_to_end;
-use super::{Format, ImportError, Input, Take, Told};
+use super::input::Input;
+use super::remarks::Remarks;
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
 use trace::format::SourceKind;
 
-/// Hosts that are named where one has to be chosen.
+/// How many hosts are named where one has to be chosen.
 const SHOWN_HOSTS: usize = 5;
 
 /// No part of an exchange takes longer than a day.
@@ -32,14 +35,14 @@ pub struct Har {
 impl Format for Har {
     const KIND: SourceKind = SourceKind::Har;
 
-    fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Told, ImportError> {
+    fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Remarks, ImportError> {
         let path = input.path().to_owned();
-        let mut told = Told::default();
+        let mut remarks = Remarks::default();
         let mut hosts = Hosts { wanted: self.host.clone(), met: false, others: BTreeMap::new() };
         let mut failed = None;
         let mut has_log = false;
         let mut on_entry = |entry: Entry| {
-            if let Some(exchange) = entry.exchange(&mut hosts, &mut told)
+            if let Some(exchange) = entry.exchange(&mut hosts, &mut remarks)
                 && let Err(error) = take(exchange)
             {
                 failed = Some(error);
@@ -70,9 +73,9 @@ impl Format for Har {
             return Err(ImportError::Option { option: "--host", message });
         }
         if others > 0 {
-            told.add("requests to other hosts (skipped)", others);
+            remarks.add("requests to other hosts (skipped)", others);
         }
-        Ok(told)
+        Ok(remarks)
     }
 }
 
@@ -205,12 +208,12 @@ struct Timings {
 }
 
 impl Entry {
-    /// None where it was no request to the wanted host, or cannot be made again.
-    fn exchange(self, hosts: &mut Hosts, told: &mut Told) -> Option<Exchange> {
+    /// None where it was not a request to the wanted host, or cannot be repeated.
+    fn exchange(self, hosts: &mut Hosts, remarks: &mut Remarks) -> Option<Exchange> {
         let Some((authority, path)) = http_url(&self.request.url) else {
             let scheme = self.request.url.split(':').next().unwrap_or_default();
             let scheme: String = scheme.chars().take(16).collect();
-            told.count(&format!("{scheme}: URLs (skipped)"));
+            remarks.count(&format!("{scheme}: URLs (skipped)"));
             return None;
         };
         if !hosts.wants(authority) {
@@ -218,28 +221,28 @@ impl Entry {
         }
         let cached = self.fetch_type.as_deref().is_some_and(|fetch| fetch.ends_with("Cache"));
         if cached || self.from_cache.is_some() {
-            told.count("answers from the browser's cache (skipped)");
+            remarks.count("answers from the browser's cache (skipped)");
             return None;
         }
         let is_socket = self.resource_type.as_deref() == Some("websocket");
         if is_socket || self.response.status == 101 {
-            told.count("WebSockets (skipped)");
+            remarks.count("WebSockets (skipped)");
             return None;
         }
         let Some(status) = u16::try_from(self.response.status).ok().filter(|s| *s >= 100) else {
-            told.count("requests that were cancelled or failed (skipped)");
+            remarks.count("requests that were cancelled or failed (skipped)");
             return None;
         };
         let headers = pairs(self.request.headers);
         let Some(body) = sent_body(self.request.post_data, self.request.body_size, &headers) else {
-            told.count("writes without their bodies (skipped)");
+            remarks.count("writes without their bodies (skipped)");
             return None;
         };
         let Timings { blocked, dns, connect, send, wait, receive } = self.timings;
         let us = |ms: Option<f64>| {
             ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms.min(MOST_MS) * 1e3) as u64)
         };
-        // What goes before the sending is no part of the exchange.
+        // What comes before the sending is not part of the exchange.
         let before = us(blocked) + us(dns) + us(connect);
         let header_us = us(send) + us(wait);
         let mut total_us = header_us + us(receive);
@@ -251,13 +254,13 @@ impl Entry {
             Some(content) => match content.bytes() {
                 Some(bytes) => bytes,
                 None => {
-                    told.count("answers without their bodies (nothing can be bound to them)");
+                    remarks.count("answers without their bodies (nothing can be bound to them)");
                     Vec::new()
                 }
             },
             None => Vec::new(),
         };
-        // Content is as decoded.
+        // The content is decoded already.
         let received = pairs(self.response.headers).into_iter();
         let received = received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
         Some(Exchange {
@@ -290,7 +293,7 @@ fn http_url(url: &str) -> Option<(&str, &str)> {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    // A query right behind the host has the path `/`, which no slice of the URL is.
+    // A query right behind the host has the path `/`, which the URL does not contain.
     let path = if path.starts_with('/') { path } else { "/" };
     (!authority.is_empty()).then_some((authority, path))
 }

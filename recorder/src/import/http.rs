@@ -12,10 +12,10 @@ pub(super) struct Message<'a> {
     pub(super) missing: usize,
 }
 
-/// Headers of one message that are understood.
+/// The most headers of one message.
 const MAX_HEADERS: usize = 256;
 
-/// None where it is no request.
+/// None where it is not a request.
 pub(super) fn request(bytes: &[u8]) -> Option<Message<'_>> {
     let mut headers = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -26,7 +26,7 @@ pub(super) fn request(bytes: &[u8]) -> Option<Message<'_>> {
     Some(Message { first, headers: end_to_end(headers), body, missing })
 }
 
-/// An answer, with its status; none where it is none.
+/// An answer, with its status; none where it is not an answer.
 pub(super) fn answer(bytes: &[u8], has_body: bool) -> Option<(u16, Message<'_>)> {
     let mut headers = vec![httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Response::new(&mut headers);
@@ -47,7 +47,7 @@ fn owned(headers: &[httparse::Header<'_>]) -> Vec<(String, Bytes)> {
     headers.iter().map(pair).collect()
 }
 
-/// Without what is about the connection alone (RFC 9110, 7.6.1), and HTTP/2's pseudo-headers.
+/// Without what concerns only the connection (RFC 9110, 7.6.1), and HTTP/2's pseudo-headers.
 pub(super) fn end_to_end(headers: Vec<(String, Bytes)>) -> Vec<(String, Bytes)> {
     const LEFT_OUT: [&str; 6] =
         ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];

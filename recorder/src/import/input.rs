@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use super::ImportError;
+use super::error::ImportError;
 use common::digest;
 
 const BUFFER: usize = 1 << 16;
 
-/// What is told of bytes that were read of the file.
+/// Called with the number of bytes that were read from the file.
 pub(crate) type OnRead = Box<dyn Fn(u64) + Send + Sync>;
 
 pub struct Input {
@@ -23,7 +23,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens a file; `on_read` is called with the bytes of it that were read.
+    /// Opens a file; `on_read` is called with the number of bytes read.
     ///
     /// # Errors
     /// When it cannot be read, or has nothing in it.
@@ -45,7 +45,7 @@ impl Input {
     /// The content from its start.
     pub(super) fn content(&mut self) -> Result<Box<dyn BufRead + '_>, ImportError> {
         self.file.rewind().map_err(|error| ImportError::reading(&self.path, error))?;
-        let file = Told { file: &self.file, on_read: &self.on_read };
+        let file = Watched { file: &self.file, on_read: &self.on_read };
         Ok(if self.is_gzip {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file)))
         } else {
@@ -71,12 +71,12 @@ impl Input {
     }
 }
 
-struct Told<'a> {
+struct Watched<'a> {
     file: &'a File,
     on_read: &'a OnRead,
 }
 
-impl Read for Told<'_> {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         (self.on_read)(count as u64);

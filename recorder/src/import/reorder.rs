@@ -1,5 +1,5 @@
-//! Exchanges in the order of their ends, which is what the correlator wants, of a recording that
-//! has them about in the order of their starts.
+//! Sorts exchanges by their ends, as the correlator wants them, in a recording that has them
+//! roughly in the order of their starts.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -67,14 +67,14 @@ impl Reorder {
         self.held.push(Reverse(held));
     }
 
-    /// One that ended before any that may still come.
+    /// An exchange that ended before any that may still come.
     pub(super) fn pop_due(&mut self) -> Option<Exchange> {
         let is_full = self.bytes > MOST_BYTES || self.held.len() > MOST;
         let Reverse(first) = self.held.peek()?;
         if is_full || first.end.saturating_add(SLACK_US) <= self.latest { self.pop() } else { None }
     }
 
-    /// The next, whatever may still come.
+    /// The next exchange, whatever may still come.
     pub(super) fn pop(&mut self) -> Option<Exchange> {
         let Reverse(Held { exchange, .. }) = self.held.pop()?;
         self.bytes -= size(&exchange);

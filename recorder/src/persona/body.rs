@@ -16,7 +16,7 @@ pub(super) enum Body {
     Object(Vec<(String, Self)>),
 }
 
-/// Compiles the texts of a body. An error comes with the text that it is about.
+/// Compiles the texts of a body. An error comes with the offending text.
 pub(super) fn compile(compiler: &Compiler, json: &Json) -> Result<Body, (String, String)> {
     Ok(match json {
         Json::Bool(value) => Body::Literal(value.to_string()),

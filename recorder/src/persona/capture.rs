@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use trace::format::{self, CaptureFrom, ListStep};
 
-/// What to take, and under which name.
+/// What to capture, and under which name.
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) name: String,
@@ -16,12 +16,12 @@ pub(super) struct Rule {
     pub(super) secret: bool,
 }
 
-/// A value that was captured.
-#[derive(Clone, Debug)]
+/// A value that was captured. It may be secret, hence no `Debug`.
+#[derive(Clone)]
 pub(super) struct Captured {
     /// The request whose answer it was in.
     pub(super) of: String,
-    /// Strings as they are, numbers and booleans as JSON writes them.
+    /// A string as it is, a number or boolean as JSON writes it.
     pub(super) text: String,
     pub(super) is_string: bool,
     pub(super) secret: bool,

@@ -4,8 +4,8 @@ use common::shares::{interleaved, largest_remainder};
 use manifest::format::{Account, Manifest};
 
 use super::collect::PersonaTotals;
-use super::record::{Config, RecordError};
-use super::script::{Persona, Step};
+use super::error::RecordError;
+use super::script::{Persona, Personas, Step};
 use super::template::Reference;
 
 /// Who plays what.
@@ -22,14 +22,18 @@ pub(super) struct Role {
 }
 
 /// Shares the users among the personas and gives each an account in turn.
-pub(super) fn cast(config: &Config) -> Result<Cast, RecordError> {
-    let personas = &config.personas.personas;
+pub(super) fn cast(
+    personas: &Personas,
+    manifest: &Manifest,
+    users: u32,
+) -> Result<Cast, RecordError> {
+    let personas = &personas.personas;
     let mut accounts = Vec::with_capacity(personas.len());
     for persona in personas {
-        accounts.push(accounts_of(persona, &config.manifest)?);
+        accounts.push(accounts_of(persona, manifest)?);
     }
     let weights: Vec<f64> = personas.iter().map(|persona| f64::from(persona.weight)).collect();
-    let shares = largest_remainder(u64::from(config.users), &weights);
+    let shares = largest_remainder(u64::from(users), &weights);
     let roles = interleaved(&shares)
         .into_iter()
         .map(|(persona, ordinal)| {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use trace::format::{Request, Result as Outcome};
+use trace::format::{Request, Result as RecordedResult};
 use trace::journal::Journal;
 use trace::shape::Shape;
 use trace::writer::WriteError;
@@ -20,14 +20,14 @@ const FAILURES_ONE_IN: u64 = 5;
 
 /// A finished exchange, its shape not yet in the journal.
 #[derive(Debug)]
-pub(super) struct Exchange {
+pub(super) struct PersonaExchange {
     /// Index of the persona.
     pub(super) persona: usize,
     pub(super) request: Request,
     pub(super) shape: Option<Shape>,
 }
 
-/// What is told while recording; called from the thread that writes the journal.
+/// Gets progress while recording; called from the thread that writes the journal.
 pub trait Observer: Send + 'static {
     /// About once a second.
     fn second(&mut self, elapsed: Duration, totals: &Totals);
@@ -45,7 +45,7 @@ pub struct Failure<'a> {
 
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// That began a session.
+    /// Users that began a session.
     pub users: u64,
     pub requests: u64,
     pub failures: u64,
@@ -55,7 +55,7 @@ pub struct Totals {
 #[derive(Clone, Debug)]
 pub struct PersonaTotals {
     pub name: String,
-    /// That began a session.
+    /// Users that began a session.
     pub users: u64,
     pub accounts: u64,
     pub requests: u64,
@@ -90,7 +90,7 @@ impl Collector {
     /// Takes exchanges until the last sender is gone.
     pub(super) async fn run(
         mut self,
-        mut exchanges: Receiver<Exchange>,
+        mut exchanges: Receiver<PersonaExchange>,
     ) -> Result<Collected, WriteError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -115,16 +115,16 @@ impl Collector {
         Ok(Collected { journal: self.journal, totals: self.totals })
     }
 
-    fn take(&mut self, exchange: Exchange) -> Result<(), WriteError> {
-        let Exchange { persona, mut request, shape } = exchange;
+    fn take(&mut self, exchange: PersonaExchange) -> Result<(), WriteError> {
+        let PersonaExchange { persona, mut request, shape } = exchange;
         let status = match &mut request.result {
-            Outcome::Answer(answer) => {
+            RecordedResult::Answer(answer) => {
                 if let Some(shape) = shape {
                     answer.shape = self.journal.shape(shape)?;
                 }
                 Some(answer.status)
             }
-            Outcome::Error(_) => None,
+            RecordedResult::Error(_) => None,
         };
         self.journal.append(&request)?;
 

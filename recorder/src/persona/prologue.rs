@@ -7,14 +7,14 @@ use generate::{Generators, Stream};
 use manifest::format::{Account, Manifest};
 
 use super::capture::{Captured, Variables};
-use super::record::RecordError;
-use super::render::{Rendered, Values, render};
+use super::error::RecordError;
+use super::render::{RenderContext, Rendered, render};
 use super::script::{Persona, Personas, Step};
 use trace::format::{
-    Answer, Binding, Body, Capture, CaptureFrom, Part, Request, Result as Outcome,
+    Answer, Binding, Body, Capture, CaptureFrom, Part, Request, Result as RecordedResult,
 };
 
-/// Between two requests of a login.
+/// Time between two requests of a login.
 const STEP_US: u64 = 100_000;
 
 /// The most that a login may begin before its session.
@@ -29,12 +29,12 @@ pub struct Prologue {
     fresh: Stream,
 }
 
-/// What each request after the login has.
-pub struct Common {
+/// What every request after the login gets.
+pub struct AfterLogin {
     pub persona: String,
     pub account: String,
     pub headers: Vec<(String, String)>,
-    /// Of their values, by index among these headers.
+    /// Bindings of the headers' values; a header is numbered among these headers.
     pub bind: Vec<Binding>,
 }
 
@@ -114,7 +114,7 @@ impl Prologue {
                 bind: rendered.bind,
                 after: Vec::new(),
                 prologue: true,
-                result: Outcome::Answer(Answer {
+                result: RecordedResult::Answer(Answer {
                     status: 200,
                     header_us: 0,
                     total_us: 0,
@@ -128,7 +128,7 @@ impl Prologue {
         Ok(lines)
     }
 
-    /// What a request of session `number` has after the login.
+    /// What a request of session `number` gets after the login.
     ///
     /// # Errors
     /// As [`Prologue::lines`].
@@ -137,7 +137,7 @@ impl Prologue {
         session: &str,
         number: u64,
         now: DateTime<Utc>,
-    ) -> Result<Common, RecordError> {
+    ) -> Result<AfterLogin, RecordError> {
         let account = self.account(number);
         let login = self.captured(session, self.persona.login.len() as u64);
         let (step, position) = (&self.persona.common, number << 8 | 255);
@@ -145,7 +145,7 @@ impl Prologue {
         // The first are the recorder's own.
         let own = rendered.headers.len() - step.headers.len();
         let headers = rendered.headers.into_iter().skip(own).map(|(name, v)| (name, v.stored));
-        Ok(Common {
+        Ok(AfterLogin {
             persona: self.persona.name.clone(),
             account: account.name.clone(),
             headers: headers.collect(),
@@ -183,7 +183,7 @@ impl Prologue {
         id: &str,
         now: DateTime<Utc>,
     ) -> Result<Rendered, RecordError> {
-        let values = Values { account, login, task: &Variables::new(), now, id };
+        let values = RenderContext { account, login, task: &Variables::new(), now, id };
         let mut fresh = self.fresh.at(position);
         let drawn =
             self.generators.draw(&self.payloads, position, || render(step, &values, &mut fresh));

@@ -9,22 +9,22 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use common::address::{self, SafetyError};
+use common::address;
 use manifest::format::Manifest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::cast::cast;
 use super::collect::{Collector, Observer, Totals};
+use super::error::RecordError;
 use super::script::Personas;
 use super::send::Target;
 use super::user::{Stage, User};
 use trace::finish::Finished;
 use trace::format::{self, Header, PersonaWeight, Source, SourceKind};
-use trace::journal::{Journal, JournalError};
-use trace::writer::WriteError;
+use trace::journal::Journal;
 
 /// How long requests in flight may take once the recording is over.
 const GRACE: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub struct Config {
     pub personas: Personas,
     pub manifest: Manifest,
     pub target: Target,
-    /// Hosts beside loopback that may be loaded.
+    /// Hosts besides loopback that may be loaded.
     pub allowed_hosts: Vec<String>,
     pub users: u32,
     /// Users a second.
@@ -55,40 +55,6 @@ pub struct Config {
     pub allow_failures: bool,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    #[error("the manifest has no account of persona {persona:?}, which persona {by:?} uses")]
-    NoAccounts { persona: String, by: String },
-    #[error(
-        "account {account} of the manifest has no field {field:?}, which persona {persona} uses"
-    )]
-    NoField { persona: String, account: String, field: String },
-    #[error("the personas file has no persona {persona:?}; it has {known}")]
-    NoPersona { persona: String, known: String },
-    #[error("persona {persona} has no login")]
-    NoLogin { persona: String },
-    #[error(transparent)]
-    Refused(#[from] SafetyError),
-    #[error("cannot reach {target}")]
-    Unreachable { target: String, source: std::io::Error },
-    #[error("cannot set up an HTTP client")]
-    Client(#[source] reqwest::Error),
-    #[error("persona {persona} cannot log in as {account} of the manifest: {request} {why}")]
-    Login { persona: String, account: String, request: String, why: String },
-    #[error("cannot make the request {request}: {why}")]
-    Request { request: String, why: String },
-    #[error(
-        "{failures} of {requests} requests of persona {persona} failed, more than 20 %; --allow-failures records them"
-    )]
-    Failures { persona: String, failures: u64, requests: u64 },
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    #[error("a task of the recording failed")]
-    Task(#[from] JoinError),
-}
-
 /// What was recorded.
 #[derive(Debug)]
 pub struct Recording {
@@ -97,9 +63,8 @@ pub struct Recording {
     pub length: Duration,
 }
 
-/// Records until the duration has passed, so many requests were sent or `shutdown` is
-/// cancelled; then
-/// requests in flight get 10 s to finish, and the trace is written.
+/// Records until the duration has passed, enough requests were sent or `shutdown` is cancelled;
+/// then requests in flight get 10 s to finish, and the trace is written.
 ///
 /// # Errors
 /// When the target is refused or unreachable, a persona cannot log in, too
@@ -109,11 +74,11 @@ pub async fn record(
     shutdown: CancellationToken,
     observer: Box<dyn Observer>,
 ) -> Result<Recording, RecordError> {
-    let cast = cast(&config)?;
+    let cast = cast(&config.personas, &config.manifest, config.users)?;
     let target = &config.target;
     let addresses = address::pin(target.host(), target.port(), &config.allowed_hosts)?;
     check_reachable(target, &addresses).await?;
-    // An error means that there is a provider already, which is as good.
+    // An error means that a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = || target.client(&addresses).map_err(RecordError::Client);
 
@@ -256,7 +221,7 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
         personas: weights
             .map(|p| PersonaWeight { name: p.name.clone(), weight: f64::from(p.weight) })
             .collect(),
-        redaction: redact::RULES.map(str::to_owned).to_vec(),
+        redaction: redact::Names::default().in_force(),
         shapes: std::collections::BTreeMap::new(),
     }
 }

@@ -18,7 +18,7 @@ use trace::format::{Binding, ClockFormat, Encoding, Origin, Part};
 use trace::values::{encode as write, write_clock, write_fresh};
 
 /// What references are resolved from.
-pub(super) struct Values<'a> {
+pub(super) struct RenderContext<'a> {
     pub(super) account: &'a Account,
     /// What the login captured.
     pub(super) login: &'a Variables,
@@ -29,7 +29,7 @@ pub(super) struct Values<'a> {
     pub(super) id: &'a str,
 }
 
-#[derive(Debug)]
+/// A request before it is sent. It contains secrets, hence no `Debug`.
 pub(super) struct Rendered {
     pub(super) path: Written,
     pub(super) headers: Vec<(String, Written)>,
@@ -37,7 +37,7 @@ pub(super) struct Rendered {
     pub(super) bind: Vec<Binding>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Written {
     pub(super) sent: String,
     pub(super) stored: String,
@@ -61,12 +61,12 @@ struct Value {
     origin: Origin,
 }
 
-/// Renders a step. `fresh` is where ids come from that the client makes itself.
+/// Renders a step. `fresh` is what client-generated ids are drawn from.
 ///
 /// Expressions draw from the generators, so this runs within `Generators::draw`.
 pub(super) fn render(
     step: &Step,
-    values: &Values<'_>,
+    values: &RenderContext<'_>,
     fresh: &mut ChaCha8Rng,
 ) -> Result<Rendered, RenderError> {
     let mut renderer = Renderer { values, fresh, made: 0, bind: Vec::new() };
@@ -105,9 +105,9 @@ impl Written {
 }
 
 struct Renderer<'a> {
-    values: &'a Values<'a>,
+    values: &'a RenderContext<'a>,
     fresh: &'a mut ChaCha8Rng,
-    /// How many fresh ids were made for this request.
+    /// How many fresh ids this request has so far.
     made: u32,
     bind: Vec<Binding>,
 }
@@ -211,7 +211,7 @@ impl Renderer<'_> {
     }
 
     fn resolve(&mut self, reference: &Reference) -> Result<Value, RenderError> {
-        let Values { account, login, task, now, id } = self.values;
+        let RenderContext { account, login, task, now, id } = self.values;
         Ok(match reference {
             Reference::Account(field) => Value {
                 text: account.fields.get(field).cloned().ok_or_else(|| RenderError::Field {

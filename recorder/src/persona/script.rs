@@ -16,7 +16,7 @@ use super::file::{self, PersonasError, Source};
 use super::template::{Compiler, Piece, Reference, Template};
 use trace::format::canonical;
 
-/// Who there is and what they do.
+/// All personas, and what they do.
 #[derive(Debug)]
 pub struct Personas {
     /// `sha256:…` of the file's bytes.

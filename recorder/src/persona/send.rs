@@ -90,8 +90,7 @@ impl Target {
     }
 }
 
-/// What came back, with times from the sending.
-#[derive(Debug)]
+/// What came back, with times from the sending. It may have secrets in it, hence no `Debug`.
 pub(super) enum Received {
     Answer {
         status: u16,

@@ -14,13 +14,13 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 
 use super::capture::Variables;
-use super::collect::Exchange;
-use super::record::RecordError;
-use super::render::{Rendered, Values, render};
+use super::collect::PersonaExchange;
+use super::error::RecordError;
+use super::render::{RenderContext, Rendered, render};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
-use redact::is_secret_field;
-use trace::format::{Answer, Body, Capture, RecordedError, Request, Result as Outcome};
+use redact::{Known, Names, Redactor};
+use trace::format::{Answer, Body, Capture, RecordedError, Request, Result as RecordedResult};
 use trace::shape::Shape;
 
 /// What all users share.
@@ -32,23 +32,23 @@ pub(super) struct Stage {
     pub(super) started: Instant,
     /// Begins every session's name, so that recordings can be merged.
     pub(super) prefix: String,
-    pub(super) exchanges: Sender<Exchange>,
+    pub(super) exchanges: Sender<PersonaExchange>,
     /// No further request is begun.
     pub(super) stop: CancellationToken,
     /// No answer is waited for any longer.
     pub(super) abandon: CancellationToken,
-    /// Requests that may still be sent; none: any number.
+    /// How many more requests may be sent; none for any number.
     pub(super) left: Option<AtomicU64>,
 }
 
 impl Stage {
-    /// Whether one more request may be sent. Whoever sends the last one ends the recording.
+    /// Whether one more request may be sent. The user that sends the last one ends the recording.
     fn may_send(&self) -> bool {
         if self.stop.is_cancelled() {
             return false;
         }
         let Some(left) = &self.left else { return true };
-        // Relaxed: nothing else is read by it.
+        // Relaxed: no other memory depends on it.
         let taken =
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if taken == Ok(1) {
@@ -72,7 +72,7 @@ pub(super) struct User {
 struct Session<'a> {
     user: &'a User,
     name: String,
-    /// Of requests sent.
+    /// Number of requests sent.
     sent: u64,
     login: Variables,
     task: Variables,
@@ -82,10 +82,10 @@ struct Session<'a> {
 
 /// Where in a session a step is done.
 #[derive(Clone, Copy)]
-struct Place {
-    /// Of the task, from 1.
+struct StepPosition {
+    /// Number of the task, from 1.
     turn: u64,
-    /// Of the turn, from 0.
+    /// Index of the step in the task.
     step: usize,
 }
 
@@ -141,12 +141,6 @@ impl User {
         }
         Ok(())
     }
-
-    /// Values that no message may show.
-    fn secrets(&self) -> Vec<&str> {
-        let fields = self.account.fields.iter();
-        fields.filter(|(name, _)| is_secret_field(name)).map(|(_, value)| value.as_str()).collect()
-    }
 }
 
 /// One of the tasks, by weight.
@@ -167,10 +161,10 @@ impl Session<'_> {
         let user = self.user;
         for (index, step) in user.persona.login.iter().enumerate() {
             let (received, captured) =
-                self.exchange(step, Place { turn: LOGIN, step: index }).await?;
+                self.exchange(step, StepPosition { turn: LOGIN, step: index }).await?;
             let why = match &received {
                 Received::Answer { status, body, .. } if *status >= 400 => {
-                    format!("was answered {status} {}", redact::answer(body, &user.secrets()))
+                    format!("was answered {status} {}", self.without_secrets(body))
                 }
                 Received::Answer { .. } => {
                     match step.captures.iter().find(|r| !captured.contains_key(&r.name)) {
@@ -181,7 +175,7 @@ impl Session<'_> {
                         }
                     }
                 }
-                // The grace at the end is over: nothing of the server's making.
+                // The grace period at the end is over, which is not the server's fault.
                 Received::Failed { error: None, .. } => return Err(End::Stopped),
                 Received::Failed { error: Some(error), .. } => {
                     format!("got no answer: {}", innermost(error))
@@ -197,7 +191,16 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Does the steps up to one that needs a value which no answer had.
+    /// An answer as a message may show it.
+    fn without_secrets(&self, answer: &[u8]) -> String {
+        let mut known = Known::of(&self.user.account);
+        for captured in self.login.values().filter(|captured| captured.secret) {
+            known.add(captured.text.as_str().into());
+        }
+        Redactor { names: &Names::default(), known: &known }.message(answer)
+    }
+
+    /// Does the steps of a task, up to one that needs a value which no answer had.
     async fn do_task(&mut self, task: &Task, turn: u64) -> Result<(), End> {
         self.task.clear();
         for (index, step) in task.steps.iter().enumerate() {
@@ -205,14 +208,18 @@ impl Session<'_> {
             if !step.needs.iter().all(has) {
                 break;
             }
-            let (_, captured) = self.exchange(step, Place { turn, step: index }).await?;
+            let (_, captured) = self.exchange(step, StepPosition { turn, step: index }).await?;
             self.task.extend(captured);
         }
         Ok(())
     }
 
     /// Sends a step's request and hands the exchange over. Captures are those of a success.
-    async fn exchange(&mut self, step: &Step, place: Place) -> Result<(Received, Variables), End> {
+    async fn exchange(
+        &mut self,
+        step: &Step,
+        position: StepPosition,
+    ) -> Result<(Received, Variables), End> {
         let user = self.user;
         let stage = &*user.stage;
         if !stage.may_send() {
@@ -220,7 +227,7 @@ impl Session<'_> {
         }
         self.sent += 1;
         let id = format!("{}-{}", self.name, self.sent);
-        let rendered = self.render(step, place, &id).map_err(End::Failed)?;
+        let rendered = self.render(step, position, &id).map_err(End::Failed)?;
         let request = stage.target.request(&step.method, &rendered).ok_or_else(|| {
             End::Failed(RecordError::Request {
                 request: step.name.clone(),
@@ -255,37 +262,42 @@ impl Session<'_> {
             body: rendered.body.map(|body| Body::Text(body.stored)),
             bind: rendered.bind,
             after: Vec::new(),
-            prologue: place.turn == LOGIN,
+            prologue: position.turn == LOGIN,
             result: result(&received, capture),
         };
         let shape = json.as_ref().map(Shape::of);
-        let exchange = Exchange { persona: user.persona_index, request, shape };
-        // The collector is gone when it could not write; it tells why itself.
+        let exchange = PersonaExchange { persona: user.persona_index, request, shape };
+        // The collector is gone where it could not write; it reports the reason itself.
         stage.exchanges.send(exchange).await.map_err(|_| End::Stopped)?;
         Ok((received, captured))
     }
 
-    fn render(&self, step: &Step, place: Place, id: &str) -> Result<Rendered, RecordError> {
-        let values = Values {
+    fn render(
+        &self,
+        step: &Step,
+        position: StepPosition,
+        id: &str,
+    ) -> Result<Rendered, RecordError> {
+        let values = RenderContext {
             account: &self.user.account,
             login: &self.login,
             task: &self.task,
             now: Utc::now(),
             id,
         };
-        // A position of its own for each step of each turn, whatever earlier answers were.
-        let position = (place.turn << 16) + place.step as u64;
-        let mut fresh = self.fresh.at(position);
+        // Each step of each turn draws from a position of its own, whatever earlier answers were.
+        let draw = (position.turn << 16) + position.step as u64;
+        let mut fresh = self.fresh.at(draw);
         let generators = &self.user.stage.generators;
-        generators.draw(&self.payloads, position, || render(step, &values, &mut fresh)).map_err(
+        generators.draw(&self.payloads, draw, || render(step, &values, &mut fresh)).map_err(
             |error| RecordError::Request { request: step.name.clone(), why: error.to_string() },
         )
     }
 }
 
-fn result(received: &Received, capture: Vec<Capture>) -> Outcome {
+fn result(received: &Received, capture: Vec<Capture>) -> RecordedResult {
     match received {
-        Received::Answer { status, header, total, size, .. } => Outcome::Answer(Answer {
+        Received::Answer { status, header, total, size, .. } => RecordedResult::Answer(Answer {
             status: *status,
             header_us: micros(*header),
             total_us: micros(*total),
@@ -296,7 +308,7 @@ fn result(received: &Received, capture: Vec<Capture>) -> Outcome {
             body: None,
         }),
         Received::Failed { kind, after, .. } => {
-            Outcome::Error(RecordedError { kind: kind.clone(), after_us: micros(*after) })
+            RecordedResult::Error(RecordedError { kind: kind.clone(), after_us: micros(*after) })
         }
     }
 }

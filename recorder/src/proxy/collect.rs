@@ -15,19 +15,19 @@ use super::sink::Queued;
 use crate::correlate::{Correlated, Correlator};
 use crate::exchange::Exchange;
 use trace::finish::Finished;
-use trace::format::{Request, Result as Outcome};
+use trace::format::{Request, Result as RecordedResult};
 use trace::journal::{FLUSH_AFTER, Journal, LateCapture};
 use trace::shape::Shape;
 use trace::writer::WriteError;
 
-/// How often it looks for exchanges. To be woken for each would cost the proxy more than to pass
-/// it on. With [`FLUSH_AFTER`] it is what a killed recording loses at most.
+/// How often the queue is polled. Being woken for each exchange would cost the proxy more than
+/// passing it on. Together with [`FLUSH_AFTER`] it bounds what a killed recording loses.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Exchanges that are taken before anything else is looked after.
+/// How many exchanges are taken before anything else is attended to.
 const AT_ONCE: usize = 1024;
 
-/// What is told while recording; called from the thread that writes the journal.
+/// Gets progress while recording; called from the thread that writes the journal.
 pub trait Observer: Send + 'static {
     /// About once a second.
     fn second(&mut self, elapsed: Duration, totals: &Totals);
@@ -47,7 +47,7 @@ pub struct Totals {
     pub failures: u64,
     /// Exchanges that were seen and not recorded.
     pub dropped: u64,
-    /// Connections that became something else than HTTP, such as WebSockets.
+    /// Connections that switched to another protocol, such as WebSockets.
     pub upgrades: u64,
     /// Malformed requests, which were not passed on.
     pub refused: u64,
@@ -77,15 +77,15 @@ impl Collector {
         done: &AtomicBool,
     ) -> Result<(Finished, Totals), ProxyError> {
         const { assert!(LOOK.as_millis() + FLUSH_AFTER.as_millis() < 200) };
-        let mut told = Instant::now();
+        let mut reported = Instant::now();
         loop {
             // Read before the queue: what was sent before it was set is in the queue.
             let last = done.load(Ordering::Acquire);
             let drained = self.drain(&mut exchanges);
             let flushed = self.flush();
             self.note(flushed);
-            if told.elapsed() >= Duration::from_secs(1) {
-                told = Instant::now();
+            if reported.elapsed() >= Duration::from_secs(1) {
+                reported = Instant::now();
                 let totals = self.totals();
                 self.observer.second(self.recording.started.elapsed(), &totals);
             }
@@ -115,11 +115,11 @@ impl Collector {
     }
 
     fn take(&mut self, exchange: Exchange) {
-        // Also what is not written: later exchanges may need values of it.
+        // Even where it is not written: later exchanges may need values from it.
         let Correlated { request, shape, captures } = self.correlator.take(exchange);
         let failure = match &request.result {
-            Outcome::Answer(answer) => answer.status >= 400,
-            Outcome::Error(_) => true,
+            RecordedResult::Answer(answer) => answer.status >= 400,
+            RecordedResult::Error(_) => true,
         };
         if self.failed.is_some() {
             self.unwritten += 1;
@@ -135,7 +135,7 @@ impl Collector {
         self.note(written);
     }
 
-    /// Counts the request if the journal has it, be it only in memory.
+    /// Counts the request if the journal has it, even if only in memory.
     fn write(
         &mut self,
         mut request: Request,
@@ -145,7 +145,7 @@ impl Collector {
         for capture in captures {
             self.journal.capture(capture)?;
         }
-        if let (Some(shape), Outcome::Answer(answer)) = (shape, &mut request.result) {
+        if let (Some(shape), RecordedResult::Answer(answer)) = (shape, &mut request.result) {
             answer.shape = self.journal.shape(shape)?;
         }
         let appended = self.journal.append(&request);
@@ -168,7 +168,7 @@ impl Collector {
         }
     }
 
-    /// A line that is too long concerns that line alone, anything else the journal.
+    /// A line that is too long affects only that line, any other error the whole journal.
     fn note(&mut self, result: Result<(), WriteError>) {
         match result {
             Ok(()) | Err(WriteError::TooLong { .. }) => {}
@@ -187,7 +187,7 @@ impl Collector {
     }
 
     fn totals(&self) -> Totals {
-        // Relaxed: they are shown, and nothing else is read by them.
+        // Relaxed: they are only displayed.
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts = &self.counts;
         Totals {

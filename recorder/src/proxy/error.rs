@@ -3,11 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use common::address::SafetyError;
 use tokio::task::JoinError;
 
-use super::upstream::ConnectError;
 use common_net::trust::TrustError;
 use trace::journal::JournalError;
 use trace::writer::WriteError;
@@ -40,4 +40,17 @@ pub enum ProxyError {
     Finish { journal: PathBuf, source: JournalError },
     #[error("a task of the proxy failed")]
     Task(#[from] JoinError),
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+    #[error(transparent)]
+    Tcp(io::Error),
+    #[error("TLS failed: {0}")]
+    Tls(io::Error),
+    #[error(transparent)]
+    Http(hyper::Error),
 }

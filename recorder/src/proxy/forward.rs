@@ -15,17 +15,19 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::body::{AnswerBody, Gate, Line, RequestBody};
+use super::answer_body::{AnswerBody, BusyConnection};
+use super::error::ConnectError;
 use super::guard::SharedHeads;
 use super::headers;
 use super::open::{Fault, Open, Recording};
 use super::pool::Pool;
+use super::request_body::{Gate, RequestBody};
 use super::rewrite::{self, Site};
 use super::upgrade::tunnel;
-use super::upstream::{ConnectError, Upstream};
+use super::upstream::Upstream;
 use trace::format::RecordedErrorKind;
 
-/// How long an upstream is given to say whether it wants a body, as clients do it.
+/// How long the upstream may take to ask for a body, as clients do it.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 
 /// What all requests share.
@@ -37,18 +39,18 @@ pub(super) struct Proxy {
     pub(super) at_work: Arc<Semaphore>,
     pub(super) preserve_host: bool,
     pub(super) counts: Arc<Counts>,
-    /// Ends what would go on for ever.
+    /// Ends what would otherwise go on for ever.
     pub(super) abandon: CancellationToken,
 }
 
-/// What is counted beside exchanges.
+/// What is counted besides exchanges.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     /// Client connections that are open.
     pub(super) open: AtomicU64,
     /// Client connections so far.
     pub(super) connections: AtomicU64,
-    /// Connections that became something else than HTTP.
+    /// Connections that switched to another protocol.
     pub(super) upgrades: AtomicU64,
     /// Requests that were malformed, and not passed on.
     pub(super) refused: AtomicU64,
@@ -117,15 +119,16 @@ pub(super) async fn answer(
             headers::remove_hop_by_hop(response.headers_mut());
             rewrite::answer(response.headers_mut(), &proxy.upstream.origin, front);
             *response.version_mut() = Version::HTTP_11;
-            let line = Line { sender, pool: Arc::clone(&proxy.pool), gate, permit };
-            Ok(response.map(|incoming| AnswerBody::passing(incoming, open, line)))
+            let pool = Arc::clone(&proxy.pool);
+            let connection = BusyConnection { sender, pool, gate, permit };
+            Ok(response.map(|incoming| AnswerBody::passing(incoming, open, connection)))
         }
         Err(_) if open.fault() == Some(Fault::Malformed) => {
             Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the body is malformed"))
         }
         Err(error) => {
             let (status, kind) = match error {
-                SendError::Connect(ConnectError::Timeout) => {
+                SendError::Connect(ConnectError::Timeout(_)) => {
                     (StatusCode::GATEWAY_TIMEOUT, RecordedErrorKind::Timeout)
                 }
                 _ => (StatusCode::BAD_GATEWAY, RecordedErrorKind::Reset),
@@ -197,9 +200,8 @@ impl Proxy {
     ) -> Result<Sent, SendError> {
         let permit = Arc::clone(&self.at_work).acquire_owned().await?;
         while let Some(mut sender) = self.pool.take() {
-            // The upstream may close it at this moment. What was not sent can go another way; what
-            // may have been sent, only if it does no harm twice, and if there is nothing to it
-            // but its head.
+            // The upstream may be closing this connection. A request that was not sent can take
+            // another one; one that may have been sent, only if it is idempotent and has no body.
             let again =
                 (request.method().is_idempotent() && request.body().is_end_stream()).then(|| {
                     (request.method().clone(), request.uri().clone(), request.headers().clone())
@@ -239,8 +241,8 @@ impl Proxy {
         response.map(|_| AnswerBody::Own(None))
     }
 
-    /// For what is not passed on. The connection ends with it: where the next request begins is
-    /// not known.
+    /// Answers a request that is not passed on, and ends the connection: where its next request
+    /// begins is not known.
     fn refuse(&self, status: StatusCode, why: &str) -> Response<AnswerBody> {
         self.counts.refused.fetch_add(1, Ordering::Relaxed);
         let mut response = own(status, why);
@@ -250,7 +252,7 @@ impl Proxy {
 }
 
 impl Client {
-    /// When the request began; none if it could be read in two ways.
+    /// When the request began; none if its length is ambiguous.
     fn began<B>(&self, request: &Request<B>) -> Option<Instant> {
         if !is_http_1(request) {
             return Some(Instant::now());

@@ -1,4 +1,4 @@
-//! A client's connection with a look at its heads, and a limit on how long one may take.
+//! A client's connection whose heads are watched, with a limit on how long one may take.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 use super::heads::Heads;
 
 /// The heads of one connection, between the reading and the service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct SharedHeads(Arc<Mutex<Heads>>);
 
 /// The answer to a head that took too long.
@@ -24,7 +24,7 @@ pub(super) struct Guarded<S> {
     heads: SharedHeads,
     /// How long a head may take from its first byte.
     limit: Duration,
-    /// Made when a head comes in parts for the first time; nearly none does.
+    /// Created when a head first arrives in parts, which is rare.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -34,13 +34,13 @@ impl SharedHeads {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Heads> {
-        // Nothing that could panic happens between two states of it.
+        // Nothing panics while it is locked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<S: AsyncWrite + Unpin> Guarded<S> {
-    /// Says why the connection ends. A client that does not take even this is owed nothing.
+    /// Tells the client why the connection ends, as far as it still reads.
     fn refuse(&mut self, cx: &mut Context<'_>) {
         if let Poll::Ready(Ok(_)) = Pin::new(&mut self.stream).poll_write(cx, REQUEST_TIMEOUT) {
             let _ = Pin::new(&mut self.stream).poll_flush(cx);

@@ -6,7 +6,7 @@ use hyper::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 
-/// Those that are about one connection alone, whether or not `Connection` names them.
+/// Hop-by-hop headers, whether or not `Connection` names them.
 const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -18,9 +18,9 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// Removes what is about this connection alone.
+/// Removes what concerns only this connection.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    // Names that are no header names remove nothing.
+    // What is not a valid header name removes nothing.
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
         .collect();
@@ -34,15 +34,15 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
     tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"))
 }
 
-/// What the client wants to change the connection to. `h2c` is not passed on: the requests that
-/// came after it could not be seen.
+/// The protocol that the client wants to switch to. `h2c` is not passed on, because requests
+/// after it could not be recorded.
 pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
     let to = headers.get(UPGRADE).filter(|_| asked)?;
     (!to.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| to.clone())
 }
 
-/// For the record: in order, without what is about the connection alone.
+/// The headers to record: in order, without what concerns only the connection.
 pub(super) fn seen(headers: &HeaderMap) -> Vec<(String, Bytes)> {
     let named: Vec<&str> = tokens(headers, &CONNECTION).collect();
     let passed_on = |name: &HeaderName| {

@@ -1,19 +1,19 @@
-//! A second look at the requests of a connection, byte by byte: when each began, and whether it
-//! gave its length in two ways. hyper tells neither: it calls the service when a head is whole,
+//! Watches the requests of a connection byte by byte: when each began, and whether it gave its
+//! length in two ways. hyper tells neither: it calls the service when a head is complete,
 //! and drops a `Content-Length` that stands beside a `Transfer-Encoding` (RFC 9112 6.3 lets a
 //! server reject such a request, and a recording proxy has no reason to guess).
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-/// Of each line of a head this much is kept: enough for the two headers that say a length.
+/// How much of each line is kept: enough for the two headers that give a length.
 const LINE_BYTES: usize = 96;
 
 /// Heads that were read ahead of being answered. hyper reads ahead 64 KiB, and no request is
 /// shorter than 18 bytes; more means that the two disagree about where requests end.
 const MAX_WAITING: usize = 4096;
 
-/// What is known of a head besides what hyper tells.
+/// What is known about a head besides what hyper tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     /// When its first byte was read.
@@ -22,29 +22,28 @@ pub(super) struct Head {
     pub(super) ambiguous: bool,
 }
 
-/// The requests of one HTTP/1.1 connection, in order.
-#[derive(Debug)]
+/// The requests of one HTTP/1.1 connection, in order. Lines may contain secrets, hence no `Debug`.
 pub(super) struct Heads {
-    place: Place,
-    line: Line,
+    state: State,
+    line: LineStart,
     waiting: VecDeque<Head>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum State {
     /// Before or in a head.
     Head(Partial),
-    /// So many bytes of the body are still to come.
+    /// This many bytes of the body are still to come.
     Body(u64),
     /// In the line before a chunk, with the size so far; digits are over after the first other byte.
     ChunkSize {
         size: u64,
         digits: bool,
     },
-    /// So many bytes of the chunk and its line end.
+    /// This many bytes of the chunk and its line end are still to come.
     Chunk(u64),
     Trailer,
-    /// No HTTP/1.1, or none any more.
+    /// Not HTTP/1.1, or no longer.
     Off,
 }
 
@@ -58,8 +57,7 @@ struct Partial {
 }
 
 /// The beginning of a line.
-#[derive(Debug)]
-struct Line {
+struct LineStart {
     bytes: [u8; LINE_BYTES],
     /// Of the whole line, so far.
     length: usize,
@@ -68,37 +66,37 @@ struct Line {
 impl Heads {
     pub(super) fn new() -> Self {
         Self {
-            place: Place::Head(Partial::default()),
-            line: Line { bytes: [0; LINE_BYTES], length: 0 },
+            state: State::Head(Partial::default()),
+            line: LineStart { bytes: [0; LINE_BYTES], length: 0 },
             waiting: VecDeque::new(),
         }
     }
 
-    /// The next request's head; none if this is no HTTP/1.1, or if hyper found a request where
-    /// none was found here.
+    /// The next request's head; none if this is not HTTP/1.1, or if hyper found a request that was
+    /// not found here.
     pub(super) fn take(&mut self) -> Option<Head> {
         self.waiting.pop_front()
     }
 
-    /// When the head began of which only a part was read.
+    /// When the head that is still incomplete began.
     pub(super) fn partial_since(&self) -> Option<Instant> {
-        match &self.place {
-            Place::Head(partial) => partial.began,
+        match &self.state {
+            State::Head(partial) => partial.began,
             _ => None,
         }
     }
 
-    /// What comes now is no HTTP.
+    /// What follows is not HTTP.
     pub(super) fn off(&mut self) {
-        self.place = Place::Off;
+        self.state = State::Off;
     }
 
     /// Takes what was read.
     pub(super) fn read(&mut self, mut bytes: &[u8], now: Instant) {
         while !bytes.is_empty() {
-            let used = match &mut self.place {
-                Place::Off => return,
-                Place::Head(partial) => {
+            let used = match &mut self.state {
+                State::Off => return,
+                State::Head(partial) => {
                     if partial.began.is_none() && !matches!(bytes[0], b'\r' | b'\n') {
                         partial.began = Some(now);
                     }
@@ -108,21 +106,21 @@ impl Heads {
                     }
                     used
                 }
-                Place::Body(left) => {
+                State::Body(left) => {
                     let used = part(bytes, left);
                     if *left == 0 {
-                        self.place = Place::Head(Partial::default());
+                        self.state = State::Head(Partial::default());
                     }
                     used
                 }
-                Place::Chunk(left) => {
+                State::Chunk(left) => {
                     let used = part(bytes, left);
                     if *left == 0 {
-                        self.place = Place::ChunkSize { size: 0, digits: true };
+                        self.state = State::ChunkSize { size: 0, digits: true };
                     }
                     used
                 }
-                Place::ChunkSize { size, digits } => {
+                State::ChunkSize { size, digits } => {
                     match char::from(bytes[0]).to_digit(16) {
                         Some(digit) if *digits => {
                             *size = size.saturating_mul(16).saturating_add(digit.into());
@@ -130,17 +128,17 @@ impl Heads {
                         _ => *digits = false,
                     }
                     if bytes[0] == b'\n' {
-                        self.place = match *size {
-                            0 => Place::Trailer,
-                            size => Place::Chunk(size.saturating_add(2)),
+                        self.state = match *size {
+                            0 => State::Trailer,
+                            size => State::Chunk(size.saturating_add(2)),
                         };
                     }
                     1
                 }
-                Place::Trailer => {
+                State::Trailer => {
                     let (used, ended) = self.line.add(bytes);
                     if ended && self.line.take().is_empty() {
-                        self.place = Place::Head(Partial::default());
+                        self.state = State::Head(Partial::default());
                     }
                     used
                 }
@@ -150,12 +148,12 @@ impl Heads {
     }
 
     fn end_of_line(&mut self) {
-        let Place::Head(partial) = &mut self.place else { return };
+        let State::Head(partial) = &mut self.state else { return };
         let cut = self.line.length > LINE_BYTES;
         let line = self.line.take();
         if !partial.request_line {
             if line == b"PRI * HTTP/2.0" {
-                self.place = Place::Off;
+                self.state = State::Off;
             } else {
                 partial.request_line = !line.is_empty();
             }
@@ -176,22 +174,22 @@ impl Heads {
     }
 
     fn end_of_head(&mut self) {
-        let Place::Head(partial) = std::mem::replace(&mut self.place, Place::Off) else { return };
+        let State::Head(partial) = std::mem::replace(&mut self.state, State::Off) else { return };
         let Partial { began: Some(began), length, chunked, strange, .. } = partial else { return };
         if self.waiting.len() == MAX_WAITING {
             return;
         }
         let ambiguous = strange || (chunked && length.is_some());
         self.waiting.push_back(Head { began, ambiguous });
-        self.place = match length {
-            _ if chunked => Place::ChunkSize { size: 0, digits: true },
-            None | Some(0) => Place::Head(Partial::default()),
-            Some(length) => Place::Body(length),
+        self.state = match length {
+            _ if chunked => State::ChunkSize { size: 0, digits: true },
+            None | Some(0) => State::Head(Partial::default()),
+            Some(length) => State::Body(length),
         };
     }
 }
 
-impl Line {
+impl LineStart {
     /// How many bytes belong to this line, and whether it ends with them.
     fn add(&mut self, bytes: &[u8]) -> (usize, bool) {
         let (used, ended) = match bytes.iter().position(|byte| *byte == b'\n') {

@@ -1,14 +1,15 @@
 //! A reverse proxy between clients and the system under test, which records what passes.
 //!
 //! One thread serves all clients on a runtime of its own ([`serve`], [`forward`]): bodies stream
-//! through in both directions ([`body`]), with a tap that keeps a bounded copy ([`tap`]). What
-//! is known of an exchange gathers in [`open`], and goes through a bounded queue ([`sink`]) to a
-//! second thread ([`collect`]), which correlates it and writes the journal.
+//! through in both directions ([`request_body`], [`answer_body`]), with a tap that keeps a bounded
+//! copy ([`tap`]). What is known about an exchange is gathered in [`open`], and goes through a
+//! bounded queue ([`sink`]) to a second thread ([`collect`]), which correlates it and writes the
+//! journal.
 //!
-//! Memory: 256 KiB or less a connection for buffers and heads, [`Limits::bodies`] for all bodies
-//! that are kept, and the queue's heads.
+//! Memory: at most 256 KiB per connection for buffers and heads, [`Limits::bodies`] for all kept
+//! bodies together, and the queue's heads.
 
-mod body;
+mod answer_body;
 mod collect;
 mod error;
 mod forward;
@@ -18,6 +19,7 @@ mod heads;
 mod limits;
 mod open;
 mod pool;
+mod request_body;
 mod rewrite;
 mod run;
 mod serve;

@@ -1,5 +1,5 @@
-//! An exchange under way. Whoever passes a part of it on holds it; when the last of them lets go
-//! it is over, and goes to the journal as what it has become.
+//! An exchange under way. Everything that passes a part of it on holds it; once the last holder
+//! is dropped the exchange is over, and goes to the journal in the state that it has reached.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use hyper::header::HeaderMap;
 use hyper::{Request, Version};
 
 use super::headers;
-use super::sink::{Place, Queued, Sink};
+use super::sink::{QueueSlot, Queued, Sink};
 use super::tap::{Room, Tap};
 use crate::exchange::{Exchange, SeenAnswer};
 use trace::format::{RecordedError, RecordedErrorKind};
@@ -22,10 +22,10 @@ pub(super) struct Recording {
     pub(super) room: Arc<Room>,
     /// Bytes of a body that are kept.
     pub(super) max_body: usize,
-    /// Of the ids, so that those of two recordings can stand in one file.
+    /// Prefix of the ids, so that two recordings can be merged into one file.
     pub(super) prefix: String,
     pub(super) next: AtomicU64,
-    /// Time is up: what is not done now is still open.
+    /// Time is up: exchanges that are not done now are recorded as still open.
     pub(super) over: AtomicBool,
 }
 
@@ -46,10 +46,10 @@ struct Parts {
     body: Tap,
     answer: Option<AnswerHead>,
     answer_body: Tap,
-    /// The first that was noted stands.
+    /// The first one noted wins.
     end: Option<End>,
     fault: Option<Fault>,
-    place: Place,
+    place: QueueSlot,
 }
 
 struct AnswerHead {
@@ -73,12 +73,12 @@ pub(super) enum Fault {
 impl Open {
     pub(super) fn begin<B>(
         recording: &Arc<Recording>,
-        place: Place,
+        place: QueueSlot,
         connection: u64,
         began: Instant,
         request: &Request<B>,
     ) -> Arc<Self> {
-        // Relaxed: the numbers need only differ.
+        // Relaxed: the numbers only have to differ.
         let number = recording.next.fetch_add(1, Ordering::Relaxed);
         let tap = || Tap::new(&recording.room, recording.max_body);
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -141,7 +141,7 @@ impl Open {
         });
     }
 
-    /// It is not recorded: nothing of it was sent, or it became something else than an exchange.
+    /// Does not record it: nothing of it was sent, or the connection switched to another protocol.
     pub(super) fn discard(&self) {
         *self.lock() = None;
     }
@@ -157,7 +157,7 @@ impl Open {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Parts>> {
-        // A panic in between leaves a part of the exchange out, nothing worse.
+        // After a panic a part of the exchange is missing, nothing worse.
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,7 +174,7 @@ impl Drop for Open {
                 Ok(SeenAnswer { status, headers, header_us, total_us, body: answer_body })
             }
             (Some(End::Failed(error)), _) => Err(error),
-            // Nobody waits for it any more.
+            // Nothing waits for the answer any more.
             _ if self.recording.over.load(Ordering::Relaxed) => {
                 Err(RecordedError { kind: RecordedErrorKind::StillOpen, after_us })
             }

@@ -1,18 +1,18 @@
-//! Connections to the upstream between two requests.
+//! Idle connections to the upstream.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::SendRequest;
 
-use super::body::RequestBody;
+use super::request_body::RequestBody;
 
 /// A connection that was idle for longer is not used again: servers close theirs after 5 s
-/// (Node, uvicorn) or more, and a request must not meet that.
+/// (Node, uvicorn) or more, and no request should run into that.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// The one that came last goes first, so that those that are too many grow old. Never more than
-/// were at work at once, which [`super::Limits`] bounds.
+/// Last in, first out, so that surplus connections expire. There are never more than were at
+/// work at once, which [`super::limits::Limits`] bounds.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     idle: Mutex<Vec<Idle>>,
@@ -25,12 +25,12 @@ struct Idle {
 }
 
 impl Pool {
-    /// A connection that could take a request now.
+    /// A connection that can take a request now.
     pub(super) fn take(&self) -> Option<SendRequest<RequestBody>> {
         let mut idle = self.lock();
         while let Some(Idle { sender, since }) = idle.pop() {
             if since.elapsed() > IDLE {
-                // Those below are older still.
+                // Those below it are even older.
                 idle.clear();
             } else if sender.is_ready() {
                 return Some(sender);
@@ -44,7 +44,7 @@ impl Pool {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
-        // Nothing that could panic happens between two states of it.
+        // Nothing panics while it is locked.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

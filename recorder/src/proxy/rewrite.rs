@@ -1,8 +1,8 @@
-//! What has to say another origin on the other side, so that a browser stays on the proxy.
+//! Replaces the origin in headers that name it, so that a browser stays on the proxy.
 
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN, REFERER, SET_COOKIE};
 
-/// Where the upstream is, as far as answers tell of it.
+/// Where the upstream is, as its answers name it.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
     pub(super) https: bool,
@@ -10,7 +10,7 @@ pub(super) struct Origin {
     pub(super) authority: String,
 }
 
-/// One side as a URL names it; of the client's side, how it came.
+/// One side as a URL names it; for the client's side, as the client addressed it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Site<'a> {
     pub(super) https: bool,
@@ -18,9 +18,9 @@ pub(super) struct Site<'a> {
     pub(super) authority: &'a str,
 }
 
-/// Names the upstream where the client named the proxy, as servers compare the two.
+/// Names the upstream where the client named the proxy, because servers compare the two.
 pub(super) fn request(headers: &mut HeaderMap, upstream: &Origin, front: Site<'_>) {
-    // An authority is made of what may stand in a header.
+    // An authority contains only what a header may.
     if let Ok(host) = HeaderValue::try_from(&*upstream.authority) {
         headers.insert(HOST, host);
     }
@@ -33,7 +33,7 @@ pub(super) fn request(headers: &mut HeaderMap, upstream: &Origin, front: Site<'_
     }
 }
 
-/// HTTP/2 sends cookies one by one, HTTP/1.1 in one header (RFC 9113 8.2.3).
+/// HTTP/2 may send cookies one by one, HTTP/1.1 sends them in one header (RFC 9113 8.2.3).
 pub(super) fn join_cookies(headers: &mut HeaderMap) {
     let cookies: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     if cookies.len() > 1

@@ -39,24 +39,24 @@ pub struct Config {
     pub listen: SocketAddr,
     pub upstream: UpstreamUrl,
     pub trust: Trust,
-    /// What clients are shown; none for plain text.
+    /// The certificate that clients are shown; none for plain text.
     pub identity: Option<Identity>,
-    /// Hosts beside loopback that may be the upstream.
+    /// Hosts besides loopback that may be the upstream.
     pub allowed_hosts: Vec<String>,
     /// Whether the upstream gets the client's `Host` instead of its own.
     pub preserve_host: bool,
     pub out: PathBuf,
-    /// From the first moment on; none for until told to stop.
+    /// How long to record; none for until `shutdown` is cancelled.
     pub duration: Option<Duration>,
     /// How long a head may take from its first byte.
     pub head_timeout: Duration,
     pub on_full: OnFull,
     pub limits: Limits,
-    /// Whose logins are known.
+    /// The accounts whose logins are recognised.
     pub manifest: Option<Manifest>,
     pub session_by: SessionBy,
     pub rules: Rules,
-    /// Whether the trace is to have the bodies of answers, without secrets.
+    /// Whether the trace keeps the bodies of answers, without secrets.
     pub keep_bodies: bool,
 }
 
@@ -162,7 +162,7 @@ pub async fn record(
     serving.map(|()| Recording { finished, totals, length })
 }
 
-/// Says that no exchange will come any more, whatever ended the serving.
+/// Signals that no more exchanges will come, whatever ended the serving.
 struct Done(Arc<AtomicBool>);
 
 impl Drop for Done {
@@ -179,7 +179,7 @@ fn serve(server: Server, listener: std::net::TcpListener) -> Result<(), ProxyErr
         server.run(listener).await;
         Ok(())
     })
-    // Dropping the runtime ends all tasks, and with them what is still open.
+    // Dropping the runtime ends all tasks, and with them the exchanges that are still open.
 }
 
 fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {

@@ -1,4 +1,4 @@
-//! Takes connections of clients, until told to stop.
+//! Accepts clients' connections until told to stop.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use tokio_util::task::TaskTracker;
 use super::forward::{Client, Proxy, answer};
 use super::guard::{Guarded, SharedHeads};
 
-/// A larger head is refused with 431.
+/// A larger head is answered with 431.
 const MAX_HEAD: usize = 64 << 10;
 
 /// How long requests in flight may take once the recording is over.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Pause where no connection can be taken, for want of descriptors or memory.
+/// Pause where no connection can be accepted for lack of descriptors or memory.
 const RETRY: Duration = Duration::from_millis(50);
 
 pub(super) struct Server {
@@ -33,7 +33,7 @@ pub(super) struct Server {
     /// How long a TLS handshake, and how long a head may take from its first byte.
     pub(super) head_timeout: Duration,
     pub(super) max_connections: usize,
-    /// No new connections and requests from then on.
+    /// Once cancelled, no new connections and requests are accepted.
     pub(super) stop: CancellationToken,
 }
 
@@ -75,7 +75,7 @@ impl Server {
         drop(listener);
         connections.close();
         let ended = tokio::time::timeout(GRACE, connections.wait()).await;
-        // Tunnels have no end of their own, and what is not done by now never will be.
+        // Tunnels do not end by themselves, and what is not done by now never will be.
         shared.proxy.recording.over.store(true, Ordering::Relaxed);
         shared.proxy.abandon.cancel();
         // An error means that some are still there; dropping the runtime ends them.
@@ -86,7 +86,7 @@ impl Server {
 impl Shared {
     async fn connection(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
         let counts = Arc::clone(&self.proxy.counts);
-        // Relaxed: these are counts, nothing else is read by them.
+        // Relaxed: these are only counts.
         let number = counts.connections.fetch_add(1, Ordering::Relaxed) + 1;
         counts.open.fetch_add(1, Ordering::Relaxed);
         // Without it answers would wait for acknowledgements; one that fails is gone already.
@@ -94,7 +94,7 @@ impl Shared {
         match &self.tls {
             None => self.serve(stream, number, false).await,
             Some(acceptor) => {
-                // A handshake that fails or takes too long is the client's loss.
+                // A handshake that fails or takes too long is the client's problem.
                 let handshake = tokio::time::timeout(self.head_timeout, acceptor.accept(stream));
                 if let Ok(Ok(stream)) = handshake.await {
                     self.serve(stream, number, true).await;

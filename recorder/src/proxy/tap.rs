@@ -17,24 +17,22 @@ pub(super) struct Room {
 
 /// A share of the room, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct RoomShare {
     room: Arc<Room>,
     bytes: usize,
 }
 
-/// What was seen of one body.
-#[derive(Debug)]
+/// What was seen of one body. It may contain secrets, hence no `Debug`.
 pub(super) struct Tap {
-    kept: Kept,
+    kept: Tapped,
     /// Bytes that passed.
     size: u64,
-    held: Held,
-    /// What a body may have to be kept, in bytes.
+    held: RoomShare,
+    /// The largest body that is kept, in bytes.
     most: usize,
 }
 
-#[derive(Debug)]
-enum Kept {
+enum Tapped {
     Whole(Vec<u8>),
     Digest(Box<Sha256>),
 }
@@ -44,15 +42,15 @@ impl Room {
         Arc::new(Self { taken: AtomicUsize::new(0), most })
     }
 
-    pub(super) fn hold(self: &Arc<Self>) -> Held {
-        Held { room: Arc::clone(self), bytes: 0 }
+    pub(super) fn hold(self: &Arc<Self>) -> RoomShare {
+        RoomShare { room: Arc::clone(self), bytes: 0 }
     }
 }
 
-impl Held {
-    /// Makes the share `bytes` larger, if there is so much left.
+impl RoomShare {
+    /// Makes the share `bytes` larger, if that much is left.
     fn grow(&mut self, bytes: usize) -> bool {
-        // Relaxed: only the sum matters. Two that come at once may both be refused, which is safe.
+        // Relaxed: only the sum matters. Two at the same time may both be refused, which is safe.
         let before = self.room.taken.fetch_add(bytes, Ordering::Relaxed);
         let fits = before.saturating_add(bytes) <= self.room.most;
         if fits {
@@ -69,7 +67,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for RoomShare {
     fn drop(&mut self) {
         self.release();
     }
@@ -78,15 +76,15 @@ impl Drop for Held {
 impl Tap {
     /// Keeps a body of at most `most` bytes.
     pub(super) fn new(room: &Arc<Room>, most: usize) -> Self {
-        Self { kept: Kept::Whole(Vec::new()), size: 0, held: room.hold(), most }
+        Self { kept: Tapped::Whole(Vec::new()), size: 0, held: room.hold(), most }
     }
 
     pub(super) fn add(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         match &mut self.kept {
-            Kept::Whole(whole) => {
+            Tapped::Whole(whole) => {
                 let length = whole.len() + bytes.len();
-                // Doubled where it has to grow, and all of it is accounted for.
+                // Capacity is doubled where it has to grow, and all of it is accounted for.
                 let wanted = length.max(2 * whole.capacity()).min(self.most);
                 let more = wanted.saturating_sub(whole.capacity());
                 let fits =
@@ -96,19 +94,19 @@ impl Tap {
                     whole.extend_from_slice(bytes);
                 } else {
                     let digest = Sha256::new_with_prefix(&*whole).chain_update(bytes);
-                    self.kept = Kept::Digest(Box::new(digest));
+                    self.kept = Tapped::Digest(Box::new(digest));
                     self.held.release();
                 }
             }
-            Kept::Digest(digest) => digest.update(bytes),
+            Tapped::Digest(digest) => digest.update(bytes),
         }
     }
 
-    /// The body, and the share of the room that is to be held as long as it is.
-    pub(super) fn finish(self) -> (SeenBody, Held) {
+    /// The body, and its share of the room, to be held for as long as the body is.
+    pub(super) fn finish(self) -> (SeenBody, RoomShare) {
         let body = match self.kept {
-            Kept::Whole(whole) => SeenBody::Whole(Bytes::from(whole)),
-            Kept::Digest(digest) => SeenBody::TooLarge {
+            Tapped::Whole(whole) => SeenBody::Whole(Bytes::from(whole)),
+            Tapped::Digest(digest) => SeenBody::TooLarge {
                 size: self.size,
                 sha256: common::digest::text(&digest.finalize()),
             },
@@ -121,7 +119,7 @@ impl Tap {
 mod tests {
     use super::*;
 
-    fn tapped(room: &Arc<Room>, most: usize, pieces: &[&[u8]]) -> (SeenBody, Held) {
+    fn tapped(room: &Arc<Room>, most: usize, pieces: &[&[u8]]) -> (SeenBody, RoomShare) {
         let mut tap = Tap::new(room, most);
         pieces.iter().for_each(|piece| tap.add(piece));
         tap.finish()

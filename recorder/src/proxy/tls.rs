@@ -1,4 +1,4 @@
-//! TLS towards clients: who the proxy is.
+//! TLS towards clients.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 
-/// PEM files of what the proxy shows its clients.
+/// The proxy's certificate chain and key, as PEM files.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub certificates: PathBuf,
     pub key: PathBuf,
 }
 
-/// For connections of clients, which choose between HTTP/2 and HTTP/1.1.
+/// For clients' connections; clients choose between HTTP/2 and HTTP/1.1.
 pub(super) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, TrustError> {
     let certificates = certificates(&identity.certificates)?;
     let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|source| TrustError::Pem {

@@ -1,6 +1,5 @@
 //! The upstream: where it is, and connections to it.
 
-use std::io;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,8 +15,8 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::body::RequestBody;
-use super::error::ProxyError;
+use super::error::{ConnectError, ProxyError};
+use super::request_body::RequestBody;
 use super::rewrite::Origin;
 
 /// For TCP and TLS together.
@@ -61,19 +60,6 @@ pub(super) struct Upstream {
     http: http1::Builder,
 }
 
-/// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("no answer within {} s", CONNECT_TIMEOUT.as_secs())]
-    Timeout,
-    #[error(transparent)]
-    Tcp(io::Error),
-    #[error("TLS failed: {0}")]
-    Tls(io::Error),
-    #[error(transparent)]
-    Http(hyper::Error),
-}
-
 impl Upstream {
     /// Resolves, checks that load may go there, and prepares TLS. Sends nothing.
     pub(super) fn resolve(
@@ -101,11 +87,11 @@ impl Upstream {
         Ok(Self { origin: Origin { https, authority }, addresses, tls, http })
     }
 
-    /// A new connection, which a task of its own drives.
+    /// A new connection, driven by a task of its own.
     pub(super) async fn connect(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open())
             .await
-            .unwrap_or(Err(ConnectError::Timeout))
+            .unwrap_or(Err(ConnectError::Timeout(CONNECT_TIMEOUT)))
     }
 
     async fn open(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
@@ -127,7 +113,7 @@ impl Upstream {
     {
         let (sender, connection) =
             self.http.handshake(TokioIo::new(stream)).await.map_err(ConnectError::Http)?;
-        // What goes wrong is told to whoever waits for an answer. It ends with its connection.
+        // Errors reach the request that waits for an answer. The task ends with the connection.
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }

@@ -1,6 +1,6 @@
 //! `check` finds each fault that would keep a request from being replayed.
 
-use recorder::check::check;
+use recorder::edit::check::check;
 use tempfile::TempDir;
 use trace::format::{
     Binding, Body, Capture, CaptureFrom, Encoding, ListStep, Origin, Part, Request,

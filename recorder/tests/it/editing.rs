@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proptest::prelude::*;
-use recorder::check::check;
-use recorder::cut::{Counts, Selection, cut};
-use recorder::merge::{Align, merge};
+use recorder::edit::check::check;
+use recorder::edit::cut::{Counts, Selection, cut};
+use recorder::edit::merge::{Align, merge};
 use serde_json::json;
 use tempfile::TempDir;
 use trace::format::{Origin, Request, Result as Outcome};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
-use recorder::check::check;
+use recorder::edit::check::check;
 use serde_json::{Value, json};
 use trace::format::{Origin, Request, SourceKind};
 use trace::reader::TraceReader;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use recorder::check::check;
+use recorder::edit::check::check;
 use serde_json::Value;
 use tempfile::TempDir;
 use trace::format::{Body, Origin, Part, Request, Result as Outcome};

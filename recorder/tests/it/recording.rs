@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use recorder::check::check;
+use recorder::edit::check::check;
 use trace::format::{
     Body, CaptureFrom, ClockFormat, Encoding, ListStep, Origin, Part, RecordedErrorKind, Request,
     Result as Outcome,

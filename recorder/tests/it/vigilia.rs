@@ -9,7 +9,7 @@ use axum::body::{Body, to_bytes};
 use axum::middleware::Next;
 use axum::response::Response;
 use cluster::testing::{TestDatabase, TestServer};
-use recorder::check::check;
+use recorder::edit::check::check;
 use reference_target::{Settings, app_with};
 use serde_json::Value;
 use sqlx::PgPool;

@@ -28,7 +28,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::Combined, Self::Common, Self::Json, Self::Alb];
 
-    /// What a line that is in none of them looks like most.
+    /// The format that a line in none of them resembles most.
     pub(super) fn nearest(line: &str) -> Self {
         let first = line.split(' ').next().unwrap_or_default();
         if line.starts_with('{') {
@@ -71,11 +71,11 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What a field of a JSON log is called.
+/// The names of a JSON log's fields.
 #[derive(Clone, Debug, Default)]
 pub struct FieldMap(BTreeMap<String, String>);
 
-/// Each thing with the names that it usually has.
+/// Each field with the names that it usually has.
 const FIELDS: [(&str, &[&str]); 9] = [
     ("time", &["time", "timestamp", "@timestamp", "ts", "time_iso8601", "time_local", "date"]),
     ("method", &["method", "request_method", "verb", "http_method"]),
@@ -289,7 +289,7 @@ fn alb(line: &str) -> Option<Hit<'_>> {
     })
 }
 
-/// What stands between quotes, escaped ones aside, and what comes after.
+/// The text between quotes, in which quotes are escaped, and the rest of the line.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let text = text.strip_prefix('"')?;
     let mut escaped = false;

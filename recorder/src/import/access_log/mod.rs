@@ -1,6 +1,6 @@
 //! Access logs of web servers and load balancers.
 //!
-//! A log has the time of completion, so `at = time - request time`; times of a resolution of a
+//! A log has the time of completion, so `at = time - request time`; times with a resolution of one
 //! second are spread within it, in the order of the lines. A session is what one address and
 //! user agent did without a pause of half an hour. There are no bodies and no tokens: writes are
 //! left out unless they are asked for, and a login can be put before each session.
@@ -19,12 +19,14 @@ use rand_chacha::ChaCha8Rng;
 pub use self::line::{FieldMap, Kind};
 use self::line::{Hit, Parser};
 use self::sessions::Sessions;
-use super::{ImportError, Input, Told};
+use super::error::ImportError;
+use super::input::Input;
+use super::remarks::Remarks;
 use crate::correlate::{Rules, endpoint, without_secrets};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
-    self, Answer, Binding, End, Header, Part, PersonaWeight, Request, Result as Outcome, Source,
-    SourceKind,
+    self, Answer, Binding, End, Header, Part, PersonaWeight, Request, Result as RecordedResult,
+    Source, SourceKind,
 };
 use trace::unordered::Unordered;
 
@@ -34,10 +36,10 @@ const RUN_BYTES: usize = 24 << 20;
 /// No line is longer.
 const MOST_LINE: usize = 1 << 20;
 
-/// Lines of the same second that are spread together.
+/// How many lines of the same second are spread together.
 const MOST_AT_ONCE: usize = 50_000;
 
-/// Lines of which one at least must be understood.
+/// Of this many first lines at least one must be understood.
 const TRIED: u64 = 100;
 
 const SECOND_US: u64 = 1_000_000;
@@ -65,15 +67,15 @@ pub struct Config {
 pub struct Imported {
     pub kind: Kind,
     pub end: End,
-    pub told: Told,
+    pub remarks: Remarks,
 }
 
 /// What the first reading found.
-struct Found {
+struct FirstReading {
     kind: Kind,
     /// Microseconds since 1970.
     first: u64,
-    told: Told,
+    remarks: Remarks,
 }
 
 /// Imports a log.
@@ -86,7 +88,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         Some(kind) => kind,
         None => detect(input, &config.fields)?,
     };
-    let Found { kind, first, mut told } = look(input, kind, config)?;
+    let FirstReading { kind, first, mut remarks } = look(input, kind, config)?;
     let ahead = if config.login.is_some() { MOST_AHEAD_US } else { 0 };
     // A whole second, so that those of the trace are those of the log.
     let first = (first - ahead.min(first)) / SECOND_US * SECOND_US;
@@ -107,12 +109,13 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         waiting: Vec::new(),
     };
     each_hit(input, kind, config, |hit| match hit {
-        Line::Hit { hit, .. } => sink.take(hit),
-        Line::Broken { .. } | Line::LeftOut(_) => Ok(()),
+        LogLine::Hit { hit, .. } => sink.take(hit),
+        LogLine::Broken { .. } | LogLine::LeftOut(_) => Ok(()),
     })?;
     sink.spread()?;
     if sink.is_spread() {
-        told.add("times of one second's resolution, spread within it by the seed", sink.requests);
+        remarks
+            .add("times of one second's resolution, spread within it by the seed", sink.requests);
     }
     let header = Header {
         format: format::FORMAT.to_owned(),
@@ -135,11 +138,11 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         shapes: BTreeMap::new(),
     };
     let end = sink.out.finish(&header, 0)?;
-    Ok(Imported { kind, end, told })
+    Ok(Imported { kind, end, remarks })
 }
 
 /// A line of the log.
-enum Line<'a> {
+enum LogLine<'a> {
     Hit { number: u64, hit: Hit<'a> },
     Broken { number: u64, text: &'a str },
     LeftOut(&'static str),
@@ -150,23 +153,23 @@ fn each_hit(
     input: &mut Input,
     kind: Kind,
     config: &Config,
-    mut take: impl FnMut(Line<'_>) -> Result<(), ImportError>,
+    mut take: impl FnMut(LogLine<'_>) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
     let mut parser = Parser::new(kind, &config.fields);
     each_line(input, |number, text| {
         let Some(hit) = parser.parse(text) else {
-            take(Line::Broken { number, text })?;
+            take(LogLine::Broken { number, text })?;
             return Ok(true);
         };
         let is_other =
             |wanted: &String| hit.host.as_deref().is_some_and(|host| !line::is_host(host, wanted));
         let is_write = !matches!(&*hit.method, "GET" | "HEAD");
         take(if config.host.as_ref().is_some_and(is_other) {
-            Line::LeftOut("requests to other hosts (skipped)")
+            LogLine::LeftOut("requests to other hosts (skipped)")
         } else if is_write && !config.with_writes {
-            Line::LeftOut("writes without their bodies (skipped)")
+            LogLine::LeftOut("writes without their bodies (skipped)")
         } else {
-            Line::Hit { number, hit }
+            LogLine::Hit { number, hit }
         })?;
         Ok(true)
     })
@@ -214,7 +217,7 @@ fn detect(input: &mut Input, fields: &FieldMap) -> Result<Kind, ImportError> {
     let Some((number, text)) = first else {
         return Err(ImportError::Empty { path: input.path().to_owned() });
     };
-    // Of those that fit as well the first.
+    // Of equally good ones the first.
     let best = fits.into_iter().rev().max_by_key(|(count, _)| *count);
     match best {
         Some((count, kind)) if count > 0 => Ok(kind),
@@ -231,17 +234,17 @@ fn unknown(path: &Path, line: u64, text: &str, nearest: Kind) -> ImportError {
     ImportError::Content { path: path.to_owned(), line: Some(line), message }
 }
 
-/// Reads all of the log, and keeps nothing but what is told.
-fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportError> {
+/// Reads all of the log, and keeps only its start and the remarks.
+fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<FirstReading, ImportError> {
     let path = input.path().to_owned();
-    let mut told = Told::default();
+    let mut remarks = Remarks::default();
     let (mut first, mut last) = (u64::MAX, 0);
     let mut hits = 0_u64;
     let mut hosts = false;
     let mut broken = None;
     each_hit(input, kind, config, |line| {
         match line {
-            Line::Hit { number, hit } => {
+            LogLine::Hit { number, hit } => {
                 if hit.time_us < last && !config.sort {
                     let at = |us: u64| {
                         let us = i64::try_from(us).unwrap_or(i64::MAX);
@@ -263,18 +266,18 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
                 hits += 1;
                 hosts |= hit.host.is_some();
                 if hit.took_us.is_none() {
-                    told.count("requests whose time to answer is not known");
+                    remarks.count("requests whose time to answer is not known");
                 }
             }
-            Line::Broken { number, text } => {
+            LogLine::Broken { number, text } => {
                 broken.get_or_insert_with(|| (number, text.to_owned()));
-                told.count("lines that are in another format (skipped)");
+                remarks.count("lines that are in another format (skipped)");
             }
-            Line::LeftOut(why) => told.count(why),
+            LogLine::LeftOut(why) => remarks.count(why),
         }
         Ok(())
     })?;
-    let others = told.get("requests to other hosts (skipped)");
+    let others = remarks.get("requests to other hosts (skipped)");
     match (&config.host, broken) {
         _ if hits > 0 => {}
         (Some(host), _) if others > 0 => {
@@ -291,7 +294,7 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<Found, ImportE
         let message = "this log does not say which host a request is to".to_owned();
         return Err(ImportError::Option { option: "--host", message });
     }
-    Ok(Found { kind, first, told })
+    Ok(FirstReading { kind, first, remarks })
 }
 
 struct Sink<'a> {
@@ -306,7 +309,7 @@ struct Sink<'a> {
     requests: u64,
     prefix: String,
     random: ChaCha8Rng,
-    /// Those of the same second that wait to be spread.
+    /// Hits of the same second that wait to be spread.
     second: u64,
     waiting: Vec<Waiting>,
 }
@@ -350,7 +353,7 @@ impl Sink<'_> {
             bind,
             after: Vec::new(),
             prologue: false,
-            result: Outcome::Answer(Answer {
+            result: RecordedResult::Answer(Answer {
                 status: hit.status,
                 header_us: took_us,
                 total_us: took_us,
@@ -372,7 +375,7 @@ impl Sink<'_> {
         self.random.get_word_pos() > 0
     }
 
-    /// Gives those of a second times within it, in their order.
+    /// Gives the hits of a second times within it, in their order.
     fn spread(&mut self) -> Result<(), ImportError> {
         let waiting = std::mem::take(&mut self.waiting);
         let mut within: Vec<u64> =
@@ -396,7 +399,7 @@ impl Sink<'_> {
                 }
                 self.begun.insert(session, request.at);
             }
-            // The request that ended first need not have begun first.
+            // The request that ended first may not have begun first.
             request.at = request.at.max(self.begun.get(&session).copied().unwrap_or_default());
             let common = login.common(&request.session, session, self.started)?;
             request.persona = Some(common.persona);

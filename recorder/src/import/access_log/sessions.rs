@@ -1,4 +1,4 @@
-//! Who did what without a long pause, by address and user agent.
+//! Sessions of an access log: one address and user agent without a long pause.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -6,10 +6,10 @@ use std::hash::{BuildHasher as _, RandomState};
 /// The pause that ends a session, in microseconds; the usual one of web analytics.
 const PAUSE_US: u64 = 30 * 60 * 1_000_000;
 
-/// How often those that are over are looked for, in hits.
+/// How often finished sessions are removed, in hits.
 const LOOK: u64 = 100_000;
 
-/// 32 bytes for each session that is not over.
+/// Takes 32 bytes for each session that is not over.
 #[derive(Default)]
 pub(super) struct Sessions {
     hashes: RandomState,

@@ -1,4 +1,4 @@
-//! Values that a client made itself, known by their looks.
+//! Values that a client generated itself, recognised by their form.
 
 use chrono::{DateTime, Utc};
 
@@ -32,7 +32,7 @@ pub(super) fn time(text: &str, now: DateTime<Utc>) -> Option<ClockFormat> {
     }
 }
 
-/// The kind of an id that nobody else would make: a UUID, or hexadecimal digits of a hash's length.
+/// The kind of a client-generated id: a UUID, or as many hexadecimal digits as a hash has.
 pub(super) fn id(text: &str) -> Option<FreshId> {
     if is_uuid(text) {
         return Some(FreshId::Uuid);
@@ -44,7 +44,7 @@ pub(super) fn id(text: &str) -> Option<FreshId> {
     is_hex.then_some(FreshId::Hex(text.len() as u32))
 }
 
-/// Digits that are too many for a count.
+/// A number with too many digits to be a count.
 pub(super) fn number(text: &str) -> Option<FreshId> {
     let is_long = matches!(text.len(), 9..=30) && text.bytes().all(|b| b.is_ascii_digit());
     (is_long && !text.starts_with('0')).then_some(FreshId::Digits(text.len() as u32))

@@ -1,7 +1,7 @@
 //! A trace as HAR 1.2, for tools that read that.
 //!
-//! Requests stand there as they were recorded, with an empty place for each secret; of answers
-//! there is the body only where the recording kept it.
+//! Requests are written as they were recorded, with nothing in the place of each secret; answers
+//! have bodies only where the recording kept them.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -10,12 +10,12 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use trace::format::{Answer, Body, Request, Result as Outcome};
+use trace::format::{Answer, Body, Request, Result as RecordedResult};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
 use trace::writer::{WriteError, folder};
 
-/// Writes the trace's requests as entries, with URLs that begin with `origin`; gives how many.
+/// Writes the trace's requests as entries, with URLs that begin with `origin`; returns how many.
 ///
 /// # Errors
 /// When the trace is damaged, or the file cannot be written.
@@ -85,8 +85,8 @@ fn entry(request: &Request, started: DateTime<Utc>, origin: &str) -> Value {
         body: None,
     };
     let (answer, total_us) = match &request.result {
-        Outcome::Answer(answer) => (answer, answer.total_us),
-        Outcome::Error(error) => (&none, error.after_us),
+        RecordedResult::Answer(answer) => (answer, answer.total_us),
+        RecordedResult::Error(error) => (&none, error.after_us),
     };
     let mut content = json!({"size": answer.size, "mimeType": ""});
     if let Some(body) = &answer.body {

@@ -14,7 +14,7 @@ use trace::reader::TraceReader;
 use trace::sort::{Key, LineKind, Sorter};
 use trace::writer::{TraceWriter, WriteError, folder};
 
-/// Memory for ids that are compared.
+/// Memory for comparing ids.
 const RUN_BYTES: usize = 24 << 20;
 
 /// Where the traces begin.
@@ -27,7 +27,7 @@ pub enum Align {
 }
 
 /// Writes the requests of all traces to `out`. Where an id or a session's name occurs in an
-/// earlier trace too, those of the later trace get a prefix, such as `m1-`; gives which.
+/// earlier trace too, those of the later trace get a prefix, such as `m1-`; returns the prefixes.
 ///
 /// # Errors
 /// When a trace is damaged, or the new one cannot be written.
@@ -82,7 +82,7 @@ pub fn merge(
     Ok((writer.finish(dropped)?, prefixes))
 }
 
-/// What the traces that need it get before their ids and sessions, by index.
+/// Prefixes for the ids and sessions of the traces that need one, by index.
 fn prefixes(traces: &[PathBuf], out: &Path) -> Result<BTreeMap<usize, String>, JournalError> {
     let io = |source: io::Error| WriteError::Io { path: out.to_owned(), source };
     let mut ids = Sorter::new(folder(out), RUN_BYTES);

@@ -14,8 +14,8 @@ pub(super) struct Edit {
     pub(super) is_secret: bool,
 }
 
-/// What is to be stored of a part, which of its ranges are bound and to what.
-/// Of edits that overlap the first one given holds, unless a later one is of a secret.
+/// The text of a part as it is stored, with its bindings. Where edits overlap, the first one
+/// given wins, unless a later one removes a secret.
 pub(super) fn apply(text: &str, mut edits: Vec<Edit>, part: Part) -> (String, Vec<Binding>) {
     edits.sort_by_key(|edit| (!edit.is_secret, edit.range.start));
     let mut kept: Vec<Edit> = Vec::with_capacity(edits.len());

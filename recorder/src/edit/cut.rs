@@ -1,10 +1,10 @@
 //! A part of a trace that can be replayed on its own.
 //!
-//! What a request that is kept needs is kept too: what was sent before the session's first kept
-//! request becomes its prologue, moved to at most [`MOST_AHEAD_US`] ahead of it. The trace is
-//! read three times: to see what is selected, what of the rest that needs, and to write. Who needs
-//! whom is noted on the disk and read from its end, as what is needed always comes before.
-//! Memory: 16 bytes for each request that is needed, and what a session begins with.
+//! Whatever a kept request needs is kept too: requests before the session's first selected one
+//! become its prologue, moved to at most [`MOST_AHEAD_US`] ahead of it. The trace is read three
+//! times: to see what is selected, to see what else that needs, and to write. Which request needs
+//! which is noted on disk and read backwards, because what is needed always comes first.
+//! Memory: 16 bytes for each request that is needed, and the beginning of each session.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -12,16 +12,16 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use trace::format::{End, Header, Origin, Request, Result as Outcome};
+use trace::format::{End, Header, Origin, Request, Result as RecordedResult};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
 use trace::unordered::Unordered;
 use trace::writer::{WriteError, folder};
 
-/// The most that what a request needs is moved ahead of it, in microseconds.
+/// How far ahead of a request what it needs may be moved, in microseconds.
 pub const MOST_AHEAD_US: u64 = 5_000_000;
 
-/// Between two requests that were moved.
+/// Time between two requests that were moved.
 const GAP_US: u64 = 1000;
 
 /// Memory for lines that wait to be sorted.
@@ -91,22 +91,22 @@ struct Cutter<'a> {
     hashes: RandomState,
     /// Hashes of the ids that requests which are kept need.
     needed: HashSet<u64>,
-    sessions: HashMap<Box<str>, Part>,
+    sessions: HashMap<Box<str>, SessionPart>,
     personas: BTreeSet<String>,
 }
 
 /// What is kept of a session. Times are in microseconds.
 #[derive(Default)]
-struct Part {
+struct SessionPart {
     /// Its first selected request.
     first: Option<u64>,
     /// How long what is moved ahead of it takes, one after another.
     ahead: u64,
-    /// Where the next of that is put.
+    /// Where the next of those is put.
     next: i64,
 }
 
-impl Part {
+impl SessionPart {
     fn moved(&self, took: u64) -> u64 {
         let whole = took.saturating_add(GAP_US);
         if self.ahead <= MOST_AHEAD_US {
@@ -233,13 +233,13 @@ impl Cutter<'_> {
     }
 }
 
-/// Who needs whom, as hashes of ids, on the disk.
+/// Which request needs which, as hashes of ids, on disk.
 struct Chains {
     file: BufWriter<File>,
     pairs: u64,
 }
 
-/// Bytes of a pair.
+/// Size of a pair in bytes.
 const PAIR: usize = 16;
 
 /// Pairs that are read together.
@@ -256,7 +256,7 @@ impl Chains {
         self.file.write_all(&of.to_ne_bytes())
     }
 
-    /// Hands all over, the last first.
+    /// Hands all of them over, the last one first.
     fn backwards(self, mut take: impl FnMut(u64, u64)) -> io::Result<()> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         let mut left = self.pairs;
@@ -292,18 +292,18 @@ fn needs(request: &Request) -> impl Iterator<Item = &str> {
 /// How long its exchange took, in microseconds.
 fn took(request: &Request) -> u64 {
     match &request.result {
-        Outcome::Answer(answer) => answer.total_us,
-        Outcome::Error(error) => error.after_us,
+        RecordedResult::Answer(answer) => answer.total_us,
+        RecordedResult::Error(error) => error.after_us,
     }
 }
 
 /// Makes an exchange end within this time.
-fn shorten(result: &mut Outcome, whole: u64) {
+fn shorten(result: &mut RecordedResult, whole: u64) {
     match result {
-        Outcome::Answer(answer) => {
+        RecordedResult::Answer(answer) => {
             answer.total_us = answer.total_us.min(whole);
             answer.header_us = answer.header_us.min(answer.total_us);
         }
-        Outcome::Error(error) => error.after_us = error.after_us.min(whole),
+        RecordedResult::Error(error) => error.after_us = error.after_us.min(whole),
     }
 }

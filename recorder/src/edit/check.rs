@@ -1,8 +1,8 @@
-//! Whether every request of a trace can be made again.
+//! Whether every request of a trace can be replayed.
 //!
-//! Format, order, counts and digest are the reader's to check; here are the
-//! bindings. What is said of a request by its id is sorted by that, on the disk where
-//! it is much: memory is bounded but for the sessions' names.
+//! The reader checks format, order, counts and digest; this checks the bindings. What is said
+//! about a request is sorted by its id, on disk where there is much: memory is bounded, except for
+//! the sessions' names.
 
 use std::collections::HashSet;
 use std::io;
@@ -10,11 +10,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use manifest::format::SECRET_FIELDS;
+use redact::is_secret_field;
 use serde::{Deserialize, Serialize};
 
 use trace::format::{
-    Answer, Binding, Body, Capture, CaptureFrom, End, Origin, Part, Request, Result as Outcome,
+    Answer, Binding, Body, Capture, CaptureFrom, End, Origin, Part, Request,
+    Result as RecordedResult,
 };
 use trace::reader::{ReadError, TraceReader};
 use trace::sort::{Key, LineKind, Sorter};
@@ -30,7 +31,7 @@ pub struct Problem {
 /// Memory for what is sorted.
 const RUN_BYTES: usize = 24 << 20;
 
-/// Reads a trace to its end and hands over every problem of its requests, not in their order.
+/// Reads a trace to its end and reports every problem of its requests, in no particular order.
 ///
 /// # Errors
 /// When the file is not a whole, undamaged trace, or there is no room for temporary files.
@@ -100,7 +101,7 @@ struct Use {
     at: u64,
     /// The capture; none where it only has to come before.
     name: Option<String>,
-    /// Where the value stands, if the place is not empty: a secret must not.
+    /// Where the value is stored, if it is: a secret must not be.
     place: Option<String>,
 }
 
@@ -123,7 +124,7 @@ impl Use {
 }
 
 impl Checker {
-    /// What is wrong with a request, whatever the others are.
+    /// What is wrong with a request by itself.
     fn problems(&self, request: &Request) -> Vec<String> {
         let mut problems = Vec::new();
         if request.prologue && self.past_prologue.contains(&request.session) {
@@ -181,12 +182,12 @@ impl Checker {
         });
         for (of, name, place) in bound.chain(after.into_iter().map(|of| (of, None, None))) {
             let used = Use { line, by: id.clone(), session: session.clone(), at, name, place };
-            // Behind what it needs.
+            // Sorted behind the definition that it needs.
             self.note(Key { at: 0, id: of, kind: LineKind::Capture }, &used)?;
         }
         let (took, captures) = match result {
-            Outcome::Answer(answer) => (answer.total_us, answer.capture),
-            Outcome::Error(error) => (error.after_us, Vec::new()),
+            RecordedResult::Answer(answer) => (answer.total_us, answer.capture),
+            RecordedResult::Error(error) => (error.after_us, Vec::new()),
         };
         let captures = captures.into_iter().map(|c| (c.name, c.secret)).collect();
         let definition = Definition { line, session, done_at: at.saturating_add(took), captures };
@@ -202,7 +203,7 @@ fn place(binding: &Binding) -> String {
     format!("{:?} at {}..{}", binding.part, binding.start, binding.end)
 }
 
-/// What is wrong with a binding, whatever it is bound to.
+/// What is wrong with a binding by itself.
 fn binding_problem(request: &Request, binding: &Binding) -> Option<String> {
     let Binding { part, start, end, .. } = binding;
     let Some(length) = part_length(request, *part) else {
@@ -216,7 +217,7 @@ fn binding_problem(request: &Request, binding: &Binding) -> Option<String> {
             if request.account.is_none() {
                 return Some(format!("it needs {field} of an account and has none"));
             }
-            SECRET_FIELDS.contains(&field.as_str())
+            is_secret_field(field)
         }
         Origin::Slot(_) => true,
         Origin::Capture { .. } | Origin::Clock(_) | Origin::Fresh { .. } => false,
@@ -226,8 +227,8 @@ fn binding_problem(request: &Request, binding: &Binding) -> Option<String> {
 
 fn answer(request: &Request) -> Option<&Answer> {
     match &request.result {
-        Outcome::Answer(answer) => Some(answer),
-        Outcome::Error(_) => None,
+        RecordedResult::Answer(answer) => Some(answer),
+        RecordedResult::Error(_) => None,
     }
 }
 
@@ -252,7 +253,7 @@ fn overlap(bindings: &[Binding]) -> Option<String> {
     pair.map(|(a, b)| format!("bindings at {} and {} of {:?} overlap", a.start, b.start, a.part))
 }
 
-/// A header that is always secret and has nothing bound to it.
+/// A header with a secret name that is not bound.
 fn unbound_secret(request: &Request) -> Option<String> {
     let mut headers = request.headers.iter().enumerate();
     let found = headers.find(|(index, (name, _))| {

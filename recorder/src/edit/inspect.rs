@@ -7,13 +7,13 @@ use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use trace::format::{End, Origin, PersonaWeight, Request, Result as Outcome, Source};
+use trace::format::{End, Origin, PersonaWeight, Request, Result as RecordedResult, Source};
 use trace::reader::{ReadError, TraceReader};
 
-/// Endpoints that have a line of their own; what else occurs is taken together.
+/// How many endpoints have a line of their own; the others are summed up.
 const MAX_ENDPOINTS: usize = 1000;
 
-/// The name of what is taken together.
+/// The name of that sum.
 const OTHERS: &str = "(others)";
 
 /// Times in microseconds, sizes in bytes.
@@ -39,7 +39,7 @@ pub struct Inspection {
 
 #[derive(Debug, Default, Serialize)]
 pub struct Persona {
-    /// None where the recording did not know of the persona beforehand.
+    /// None where the recording did not know the persona beforehand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     pub sessions: u64,
@@ -67,7 +67,7 @@ pub struct Endpoint {
 impl Endpoint {
     fn time(&mut self, us: u64) {
         self.max_us = self.max_us.max(us);
-        // Neither fails: two digits are allowed, and it grows with what it is given.
+        // Neither fails: two digits are allowed, and the histogram grows as needed.
         if self.times.is_none() {
             self.times = Histogram::new(2).ok();
         }
@@ -166,13 +166,13 @@ impl Counts {
         let Some(endpoint) = self.endpoints.get_mut(name) else { return };
         endpoint.requests += 1;
         let (took, failed) = match &request.result {
-            Outcome::Answer(answer) => {
+            RecordedResult::Answer(answer) => {
                 *endpoint.statuses.entry(answer.status).or_default() += 1;
                 endpoint.time(answer.total_us);
                 endpoint.total_bytes += answer.size;
                 (answer.total_us, answer.status >= 400)
             }
-            Outcome::Error(error) => (error.after_us, true),
+            RecordedResult::Error(error) => (error.after_us, true),
         };
         endpoint.failures += u64::from(failed);
         self.last_done = self.last_done.max(request.at.saturating_add(took));

@@ -1,0 +1,20 @@
+//! What the formats of whole exchanges have in common.
+
+use super::error::ImportError;
+use super::input::Input;
+use super::remarks::Remarks;
+use crate::exchange::Exchange;
+
+/// Takes exchanges as they are read; their times are microseconds since 1970.
+pub type Take<'a> = &'a mut dyn FnMut(Exchange) -> Result<(), ImportError>;
+
+/// A format whose exchanges are whole.
+pub trait Format {
+    const KIND: trace::format::SourceKind;
+
+    /// Reads all of a recording.
+    ///
+    /// # Errors
+    /// When it is not of this format or damaged, or when `take` fails.
+    fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Remarks, ImportError>;
+}

@@ -1,0 +1,30 @@
+//! What the user should know about an import.
+
+use std::collections::BTreeMap;
+
+/// Counts of what was left out or is not known, by description.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remarks(BTreeMap<String, u64>);
+
+impl Remarks {
+    pub fn count(&mut self, what: &str) {
+        self.add(what, 1);
+    }
+
+    pub fn add(&mut self, what: &str, count: u64) {
+        match self.0.get_mut(what) {
+            Some(known) => *known += count,
+            None => {
+                self.0.insert(what.to_owned(), count);
+            }
+        }
+    }
+
+    pub fn get(&self, what: &str) -> u64 {
+        self.0.get(what).copied().unwrap_or_default()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(what, count)| (what.as_str(), *count))
+    }
+}
