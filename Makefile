@@ -56,8 +56,10 @@ test: setup ## all tests, then a small load test from end to end with its figure
 	@fixtures/steps/test.sh
 
 .PHONY: lint
-lint: setup ## formatting and lints, warnings denied
+lint: setup ## formatting, lints and files that import each other in a loop, warnings denied
 	@cargo fmt --all --check
+	@fixtures/checks/circles.py --self-test
+	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
 
