@@ -12,8 +12,8 @@ use plotters::style::{
     Color, FontStyle, IntoFont, RGBAColor, RGBColor, ShapeStyle, TextStyle, WHITE,
 };
 
-use super::DrawError;
 use super::axis::{TimeUnit, tick, top};
+use super::error::DrawError;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 

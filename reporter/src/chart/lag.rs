@@ -1,7 +1,7 @@
 //! How far behind the plan requests went out: the target's part, then the generator's.
 
-use super::DrawError;
 use super::axis::LatencyUnit;
+use super::error::DrawError;
 use super::frame::{GREEN, Line, OverTime, Panel, VERMILION};
 use crate::summary::Summary;
 

@@ -6,6 +6,7 @@
 
 mod axis;
 mod distribution;
+mod error;
 mod frame;
 mod in_flight;
 mod lag;
@@ -13,20 +14,10 @@ mod latency;
 mod target;
 mod throughput;
 
-use std::fmt::Display;
+pub use error::DrawError;
 
 use crate::load::Entry;
 use crate::summary::Summary;
-
-#[derive(Debug, thiserror::Error)]
-#[error("cannot draw: {0}")]
-pub struct DrawError(String);
-
-impl DrawError {
-    fn of(error: impl Display) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// A drawn chart.
 pub struct Chart {

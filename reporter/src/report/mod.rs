@@ -9,6 +9,7 @@ mod chain;
 mod fidelity;
 mod findings;
 mod limitations;
+mod load;
 mod machines;
 mod rows;
 mod run;

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::account::Account;
 use super::fidelity::FidelityReport;
+use super::load::scaled;
 use super::machines::{self, CounterRow, Generator, LevelRow};
 use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
-use super::scenario::scaled;
 use super::stress::Stress;
 use crate::load::{Entry, Measured};
 use crate::summary::Summary;
