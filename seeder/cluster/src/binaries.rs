@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::ClusterError;
+use super::error::ClusterError;
 
 const NEEDED: [&str; 4] = ["initdb", "pg_ctl", "postgres", "psql"];
 

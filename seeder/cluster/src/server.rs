@@ -8,9 +8,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::binaries::Binaries;
+use super::command::{psql, run};
+use super::error::ClusterError;
 use super::home::{Home, file};
+use super::port;
 use super::user::RunAs;
-use super::{ClusterError, SUPERUSER, port, psql, run};
+
+/// The superuser of a private cluster.
+pub(super) const SUPERUSER: &str = "postgres";
 
 /// Settings of ours, included at the end of `postgresql.conf`.
 const SETTINGS_FILE: &str = "seeder.conf";

@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::ClusterError;
+use super::error::ClusterError;
 
 /// As ourselves, or, when root, as an unprivileged user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
