@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Column, FilledBy, Table};
+use crate::plan::Plan;
+use crate::schema::{Column, FilledBy, Kind, Schema, Table};
 
 const PLAN: &str = "
     name = 'p'
