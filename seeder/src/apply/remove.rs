@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{ApplyError, insert, lines, table_names};
+use super::error::ApplyError;
+use super::keys::{is_planned, keys_of, prefixed, send_keys};
+use super::prepare::table_names;
+use super::send::execute;
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::{LoadRows, Plan, PlanError, Which};
 use crate::rows::{Engine, TableRows};
@@ -339,57 +342,4 @@ fn referring(plan: &Plan, schema: &Schema, parent: &str, key: &ForeignKey) -> St
         quoted_list(key_of_parent.iter().map(String::as_str)),
         keys_of(parent),
     )
-}
-
-pub(crate) fn is_planned(planned: &TableRows) -> String {
-    let names: Vec<String> = planned.key.iter().map(|(name, _)| name.clone()).collect();
-    format!(
-        "({}) IN (SELECT {} FROM {})",
-        prefixed("t", &names),
-        quoted_list(names.iter().map(String::as_str)),
-        keys_of(&planned.name)
-    )
-}
-
-pub(crate) fn prefixed(alias: &str, columns: &[String]) -> String {
-    let columns = columns.iter().map(|column| format!("{alias}.{}", quoted(column)));
-    columns.collect::<Vec<_>>().join(", ")
-}
-
-/// The temporary table that holds the keys of a table's planned rows.
-fn keys_of(table: &str) -> String {
-    format!("pg_temp.{}", quoted(&format!("seeder keys of {table}")))
-}
-
-pub(crate) async fn send_keys(
-    connection: &mut PgConnection,
-    planned: &Arc<TableRows>,
-) -> Result<(), ApplyError> {
-    let failed = || DatabaseError::while_doing(format!("listing the keys of {}", planned.name));
-    let keys = keys_of(&planned.name);
-    let columns = quoted_list(planned.key.iter().map(|(name, _)| name.as_str()));
-    let make =
-        format!("CREATE TABLE {keys} AS SELECT {columns} FROM {} WITH NO DATA", planned.sql_name);
-    execute(connection, &make, &[]).await.map_err(failed())?;
-    let statement = format!("COPY {keys} ({columns}) FROM STDIN");
-    for index in 0..planned.groups.len() {
-        let keys = lines::of_keys(planned.clone(), index);
-        insert::copy(connection, &statement, keys, &mut |_| {})
-            .await
-            .map_err(|error| error.of(&planned.name, "listing the keys of"))?;
-    }
-    execute(connection, &format!("ANALYZE {keys}"), &[]).await.map_err(failed())?;
-    Ok(())
-}
-
-async fn execute(
-    connection: &mut PgConnection,
-    sql: &str,
-    parameters: &[&str],
-) -> Result<u64, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for parameter in parameters {
-        query = query.bind(*parameter);
-    }
-    Ok(query.execute(connection).await?.rows_affected())
 }

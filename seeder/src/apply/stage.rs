@@ -3,8 +3,8 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::ApplyError;
-use super::insert::{Present, refused};
+use super::config::Present;
+use super::error::{ApplyError, refused};
 use crate::database::DatabaseError;
 use crate::rows::{GroupRows, TableRows};
 use crate::schema::{Kind, quoted, quoted_list};

@@ -8,8 +8,8 @@ use minijinja::Value;
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::model::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
 use super::typed::{self, Action, At, line};
-use super::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
 use common::{digest, nearest};
 
 pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, At> {

@@ -1,11 +1,14 @@
 //! Whether a sample of the manifest's accounts can log in.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Config, LoggedIn, LoginError, VerifyError};
+use super::error::VerifyError;
+use super::login::{LoginError, Target};
+use super::report::LoggedIn;
 use crate::apply::ApplyError;
 use crate::clean::CleanError;
 use crate::database::DatabaseError;
@@ -25,13 +28,14 @@ struct Sample {
 
 pub(super) async fn check(
     connection: &mut PgConnection,
-    config: &Config,
+    manifest: &Path,
+    target: Option<&Target>,
     plan: &Plan,
     schema: &Schema,
     tables: &[Arc<TableRows>],
 ) -> Result<Vec<LoggedIn>, VerifyError> {
     let mut samples: BTreeMap<String, Sample> = BTreeMap::new();
-    each_account(&config.manifest, |account| {
+    each_account(manifest, |account| {
         let sample = samples.entry(account.persona.clone()).or_default();
         if sample.first.len() < ENDS {
             sample.first.push(account);
@@ -48,7 +52,7 @@ pub(super) async fn check(
         let mut logged_in = LoggedIn { persona, tried: 0, refused: Vec::new() };
         let accounts = plan.accounts.iter().find(|known| known.persona == logged_in.persona);
         for account in sample.first.into_iter().chain(sample.last) {
-            let problem = match (&config.target, accounts) {
+            let problem = match (target, accounts) {
                 (Some(target), _) => match target.log_in(&account).await {
                     Ok(()) => None,
                     Err(LoginError::Refused(answer)) => Some(answer),
