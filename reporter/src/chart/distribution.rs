@@ -95,7 +95,7 @@ impl Ranged for Nines {
     }
 }
 
-/// Where a share of slower requests stands on the axis.
+/// The position on the axis for a share of slower requests.
 fn place(slower: f64) -> f64 {
     -slower.log10()
 }

@@ -42,7 +42,7 @@ const CHARTS: [(&str, &str, Draw); 6] = [
 /// Draws all charts of a scenario's run; those without data are left out.
 ///
 /// # Errors
-/// When plotters refuses a coordinate, which would be a fault here.
+/// When plotters refuses a coordinate, which would be a bug in this crate.
 pub fn draw(entry: &Entry) -> Result<Vec<Chart>, DrawError> {
     let Some(run) = &entry.run else {
         return Ok(Vec::new());

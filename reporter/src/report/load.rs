@@ -67,7 +67,7 @@ fn how_many(load: &Load) -> String {
     }
 }
 
-/// As it was typed, thousands apart.
+/// As it was typed, with thousands separated.
 fn rate(rate: Rate) -> String {
     let decimals = if rate.per_second().fract() == 0.0 { 0 } else { 2 };
     format!("{}/s", grouped(rate.per_second(), decimals))

@@ -27,7 +27,7 @@ pub struct ScenarioReport {
     /// Such as `PASSED`.
     pub outcome: &'static str,
     pub mark: &'static str,
-    /// Why the conclusion is what it is, where that needs saying.
+    /// The reason for the conclusion, where it needs one.
     pub reason: Option<String>,
     pub pending: bool,
     pub run: Option<RunReport>,
@@ -165,7 +165,7 @@ impl TargetRow {
     }
 }
 
-/// What an expectation is of, and the rest of it.
+/// The endpoint or persona of an expectation, and the rest of its text.
 fn parts(scope: &Scope, text: &str) -> (Option<String>, String) {
     match scope {
         Scope::All => (None, text.to_owned()),

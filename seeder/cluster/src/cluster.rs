@@ -15,7 +15,7 @@ pub const DATABASE: &str = "vigilia";
 /// Where the command line tool keeps its cluster, from the current folder.
 pub const DEFAULT_DIR: &str = ".local/postgres";
 
-/// What there is in a folder.
+/// The state of the cluster in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
     Absent,

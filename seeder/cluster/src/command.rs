@@ -1,4 +1,4 @@
-//! Postgres's programs, run to their end.
+//! Runs Postgres's programs to their end.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ pub(crate) fn psql(
     run(command, "psql")
 }
 
-/// Runs a program to its end: its output, or an error with the last thing it said.
+/// Runs a program to its end: its output, or an error with the first line of its complaint.
 pub(crate) fn run(mut command: Command, program: &'static str) -> Result<String, ClusterError> {
     let output = command
         .stdin(std::process::Stdio::null())

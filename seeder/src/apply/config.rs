@@ -7,15 +7,15 @@ use chrono::{DateTime, Utc};
 use super::progress::Progress;
 use crate::database::Database;
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug)]
 pub struct Config {
     pub plan: PathBuf,
     pub database: Database,
     pub manifest: PathBuf,
-    /// The plan's own where none is given.
+    /// None for the plan's own.
     pub seed: Option<u64>,
-    /// What `now()` is; the plan's own where none is given.
+    /// What `now()` is; none for the plan's own.
     pub now: Option<DateTime<Utc>>,
     pub scale: u32,
     pub before: Before,
@@ -25,18 +25,18 @@ pub struct Config {
     pub progress: Progress,
 }
 
-/// What becomes of an earlier apply.
+/// What to do about an earlier apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Before {
-    /// Its rows stay; that the plan is another now is an error.
+    /// Its rows stay; it is an error if the plan has changed.
     Keep,
-    /// Where the plan is another now, its rows go first.
+    /// If the plan has changed, its rows are removed first.
     Replace,
-    /// What it and the load put there goes first.
+    /// Its rows and the load's are removed first.
     Reset,
 }
 
-/// What becomes of rows that are there and that others have changed.
+/// What to do about existing rows that others have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Present {
     Keep,

@@ -40,11 +40,11 @@ pub enum ApplyError {
 /// With what the server adds on the row and the constraint.
 pub(super) fn refused(table: &str, doing: &str, error: sqlx::Error) -> ApplyError {
     let source = SqlError::from(error);
-    let said = source.server().map(|said| [said.constraint(), said.column(), said.detail()]);
-    match said {
-        Some(said) if said != [None; 3] => {
-            let said: Vec<&str> = said.into_iter().flatten().collect();
-            let message = said.join(": ").trim_end_matches('.').to_owned();
+    let reply = source.server().map(|reply| [reply.constraint(), reply.column(), reply.detail()]);
+    match reply {
+        Some(parts) if parts != [None; 3] => {
+            let parts: Vec<&str> = parts.into_iter().flatten().collect();
+            let message = parts.join(": ").trim_end_matches('.').to_owned();
             ApplyError::Rows { table: table.to_owned(), message, source }
         }
         _ => {

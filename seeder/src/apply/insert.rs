@@ -17,31 +17,32 @@ use crate::rows::TableRows;
 use crate::schema::quoted_list;
 use common::digest;
 
-pub(super) struct Done {
+pub(super) struct TableLoad {
     pub(super) inserted: u64,
-    /// Of those that were there, the ones that others had changed.
+    /// Existing rows that others had changed.
     pub(super) changed: u64,
-    /// Of all rows, those included that were there.
+    /// Of all rows, including those that existed already.
     pub(super) digest: String,
-    /// Rows with columns that are filled once all tables have theirs.
+    /// Stages of rows with columns that are filled once all tables have theirs.
     pub(super) unfinished: Vec<Stage>,
 }
 
-/// Sends the rows of a table that are not there yet.
+/// Sends the rows of a table that do not exist yet.
 ///
-/// Where it is empty they go straight in. Else they go into a temporary table
-/// first, which the server compares with what is there.
+/// An empty table is filled directly. Otherwise the rows go into a temporary table
+/// first, which the server compares with the existing ones.
 pub(super) async fn table(
     connection: &mut PgConnection,
     table: &Arc<TableRows>,
     later: Option<&BTreeSet<String>>,
     present: Present,
     progress: Progress,
-) -> Result<Done, ApplyError> {
+) -> Result<TableLoad, ApplyError> {
     let empty = is_empty(connection, table).await?;
     let bar = progress.table(&table.name, table.rows());
     let mut hash = Sha256::new();
-    let mut done = Done { inserted: 0, changed: 0, digest: String::new(), unfinished: Vec::new() };
+    let mut load =
+        TableLoad { inserted: 0, changed: 0, digest: String::new(), unfinished: Vec::new() };
     for (index, group) in table.groups.iter().enumerate() {
         for name in group.columns() {
             hash.update(name.as_bytes());
@@ -62,7 +63,7 @@ pub(super) async fn table(
         if empty && later.is_empty() {
             let columns = quoted_list(group.columns());
             let statement = format!("COPY {} ({columns}) FROM STDIN", table.sql_name);
-            done.inserted += copy(connection, &statement, lines, &mut each)
+            load.inserted += copy(connection, &statement, lines, &mut each)
                 .await
                 .map_err(|error| error.of(&table.name, "loading"))?;
         } else {
@@ -70,15 +71,15 @@ pub(super) async fn table(
             copy(connection, &stage.copy_statement(), lines, &mut each)
                 .await
                 .map_err(|error| error.of(&table.name, "loading"))?;
-            let settled = stage.settle(connection, table, present).await?;
-            done.inserted += settled.inserted;
-            done.changed += settled.changed;
-            done.unfinished.extend(stage.close(connection, table).await?);
+            let counts = stage.settle(connection, table, present).await?;
+            load.inserted += counts.inserted;
+            load.changed += counts.changed;
+            load.unfinished.extend(stage.close(connection, table).await?);
         }
     }
-    bar.finish(done.inserted);
-    done.digest = digest::text(&hash.finalize());
-    Ok(done)
+    bar.finish(load.inserted);
+    load.digest = digest::text(&hash.finalize());
+    Ok(load)
 }
 
 async fn is_empty(connection: &mut PgConnection, table: &TableRows) -> Result<bool, ApplyError> {

@@ -22,6 +22,6 @@ pub(crate) use keys::{is_planned, send_keys};
 pub(crate) use past::{Past, confirm};
 pub(crate) use prepare::{Compiled, compile, introspect, lock};
 pub use progress::Progress;
-pub use remove::Removed;
-pub use run::{Inserted, Summary, apply};
+pub use remove::RemovedRows;
+pub use run::{InsertedRows, Summary, apply};
 pub use sample::{Sample, sample};

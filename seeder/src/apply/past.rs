@@ -1,4 +1,4 @@
-//! What an earlier apply put there, taken away again.
+//! Removes what an earlier apply inserted.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 use super::earlier::Earlier;
 use super::error::ApplyError;
 use super::prepare::introspect;
-use super::remove::{self, Removal, Removed};
+use super::remove::{self, Removal, RemovedRows};
 use crate::database::Database;
 use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::{self, SchemaError};
 
-/// What an earlier apply put there, and by which plan.
+/// What an earlier apply inserted, and by which plan.
 pub(crate) struct Past<'p> {
     plan: std::borrow::Cow<'p, Plan>,
     seed: u64,
@@ -21,7 +21,7 @@ pub(crate) struct Past<'p> {
 }
 
 impl<'p> Past<'p> {
-    /// By what the manifest says, where there is one; else by the plan as it is.
+    /// From the manifest where there is one; otherwise from the plan as it is now.
     pub(crate) fn new(plan: &'p Plan, earlier: Option<Earlier>, seed: u64, scale: u32) -> Self {
         use std::borrow::Cow;
         match earlier {
@@ -39,11 +39,11 @@ impl<'p> Past<'p> {
         self.seed = seed.unwrap_or(self.seed);
     }
 
-    /// Removes what the plan has and the load has hung on it.
+    /// Removes the plan's rows and those that a load attached to them.
     pub(crate) async fn remove(
         &self,
         connection: &mut PgConnection,
-    ) -> Result<Vec<Removed>, ApplyError> {
+    ) -> Result<Vec<RemovedRows>, ApplyError> {
         let schema = introspect(connection, &self.plan).await?;
         let engine = Engine::new(&self.plan, &schema, self.seed, self.scale)?;
         let mut referrers = BTreeMap::new();
@@ -59,10 +59,10 @@ impl<'p> Past<'p> {
     }
 }
 
-/// What is removed elsewhere than on one's own machine is counted first, and
-/// must then be asked for.
+/// Rows on another machine are counted first, and removed only when that was
+/// confirmed.
 pub(crate) fn confirm(
-    removed: &[Removed],
+    removed: &[RemovedRows],
     database: &Database,
     confirmed: bool,
 ) -> Result<(), ApplyError> {

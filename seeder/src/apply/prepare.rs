@@ -1,4 +1,4 @@
-//! Plan and database made ready for each other.
+//! Checks a plan against the live schema, and compiles it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) fn table_names(plan: &Plan) -> Vec<&str> {
     planned.chain(left.into_iter().filter(|name| plan.table(name).is_none())).collect()
 }
 
-/// A table that is not there is a mistake on a line of the plan.
+/// A missing table is a mistake on a line of the plan.
 fn in_the_plan(plan: &Plan, error: SchemaError) -> ApplyError {
     let SchemaError::NoTable { table, .. } = &error else { return error.into() };
     let load = plan.load.iter().find(|load| load.table == *table).map(|load| load.line);
@@ -41,8 +41,8 @@ pub(crate) struct Compiled<'p> {
     pub(crate) accounts: Vec<AccountRows>,
 }
 
-/// All that is made of a plan, and the first rows tried: a mistake is told
-/// before anything is done.
+/// Compiles a whole plan and tries its first rows, so that mistakes are reported
+/// before anything is changed.
 pub(crate) fn compile<'p>(
     engine: &'static Engine,
     plan: &'p Plan,

@@ -12,7 +12,7 @@ use super::error::{ApplyError, refused};
 use super::insert;
 use super::past::{Past, confirm};
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
-use super::remove::{self, Removed};
+use super::remove::{self, RemovedRows};
 use crate::database::{self, DatabaseError};
 use crate::plan::Plan;
 use crate::rows::Engine;
@@ -23,28 +23,28 @@ use manifest::format::{
     DatabaseId, FORMAT, Header, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
 };
 
-/// What was done.
+/// What was load.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     pub plan: String,
     /// Digest of the data: the same for the same plan, seed and scale.
     pub digest: String,
-    pub removed: Vec<Removed>,
-    pub tables: Vec<Inserted>,
+    pub removed: Vec<RemovedRows>,
+    pub tables: Vec<InsertedRows>,
     pub accounts: u64,
     /// Where it is.
     pub manifest: String,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Inserted {
+pub struct InsertedRows {
     pub table: String,
     /// Rows of the plan.
     pub rows: u64,
     pub inserted: u64,
-    /// Of the rows that were there, those that others had changed.
+    /// Existing rows that others had changed.
     pub changed: u64,
-    /// Of those, the ones that were put right.
+    /// Of those, the ones that were repaired.
     pub repaired: u64,
 }
 
@@ -57,8 +57,8 @@ impl Summary {
 /// Loads the plan's rows and writes the manifest.
 ///
 /// # Errors
-/// With nothing changed in the database: everything is one transaction. So it
-/// is, too, when `shutdown` is cancelled before the end of that.
+/// With nothing changed in the database: everything is one transaction. The same
+/// holds when `shutdown` is cancelled before it is committed.
 pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summary, ApplyError> {
     let mut plan = Plan::read(&config.plan)?;
     plan.epoch = config.now.unwrap_or(plan.epoch);
@@ -68,7 +68,7 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     let transaction =
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
     let loading = load(config, &plan, transaction, manifest);
-    let Loaded { transaction, sealed, header, removed, tables, schema } = tokio::select! {
+    let LoadedPlan { transaction, sealed, header, removed, tables, schema } = tokio::select! {
         biased;
         // The transaction goes with the connection.
         () = shutdown.cancelled() => return Err(ApplyError::Interrupted),
@@ -89,13 +89,13 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     })
 }
 
-/// All is done but the last step, which makes it final.
-struct Loaded<'c> {
+/// Everything but the last step, which makes it final.
+struct LoadedPlan<'c> {
     transaction: sqlx::Transaction<'c, sqlx::Postgres>,
     sealed: manifest::SealedManifest,
     header: Header,
-    removed: Vec<Removed>,
-    tables: Vec<Inserted>,
+    removed: Vec<RemovedRows>,
+    tables: Vec<InsertedRows>,
     schema: Schema,
 }
 
@@ -104,7 +104,7 @@ async fn load<'c>(
     plan: &Plan,
     mut transaction: sqlx::Transaction<'c, sqlx::Postgres>,
     mut manifest: ManifestWriter,
-) -> Result<Loaded<'c>, ApplyError> {
+) -> Result<LoadedPlan<'c>, ApplyError> {
     let failed = |source| ApplyError::Manifest { path: config.manifest.clone(), source };
     let id = database::identify(&mut transaction).await?;
     lock(&mut transaction, plan).await?;
@@ -134,21 +134,21 @@ async fn load<'c>(
     let (mut inserted, mut entries, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     for table in &tables {
         let later = order.later.get(table.name.as_str());
-        let done =
+        let load =
             insert::table(&mut transaction, table, later, config.present, config.progress).await?;
-        unfinished.extend(done.unfinished);
+        unfinished.extend(load.unfinished);
         entries.push(TableEntry {
             table: table.name.clone(),
             rows: table.rows(),
-            digest: done.digest,
+            digest: load.digest,
             filled_by_database: table.filled_by_database.clone(),
         });
-        inserted.push(Inserted {
+        inserted.push(InsertedRows {
             table: table.name.clone(),
             rows: table.rows(),
-            inserted: done.inserted,
-            changed: done.changed,
-            repaired: if config.present == Present::Repair { done.changed } else { 0 },
+            inserted: load.inserted,
+            changed: load.changed,
+            repaired: if config.present == Present::Repair { load.changed } else { 0 },
         });
     }
     for stage in unfinished {
@@ -166,9 +166,9 @@ async fn load<'c>(
         }
         tokio::task::yield_now().await;
     }
-    // On the disk before the rows are final; in its place once they are.
+    // It is on disk before the rows are final, and at its destination after.
     let sealed = manifest.seal().map_err(failed)?;
-    Ok(Loaded { transaction, sealed, header, removed, tables: inserted, schema })
+    Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, schema })
 }
 
 fn header(

@@ -22,8 +22,8 @@ impl CopyError {
     }
 }
 
-/// Sends chunks as they come; `each` is told of every one. Returns the rows
-/// that the server counted.
+/// Sends chunks as they come and calls `each` for every one. Returns the server's
+/// count of rows.
 pub(super) async fn copy(
     connection: &mut PgConnection,
     statement: &str,
@@ -35,7 +35,7 @@ pub(super) async fn copy(
         let chunk = match chunk {
             Ok(chunk) => chunk,
             Err(mistake) => {
-                // What the server says to this is what was asked of it.
+                // The server answers with the very reason given here.
                 let _ = copy.abort("the plan has a mistake").await;
                 return Err(CopyError::Plan(mistake));
             }

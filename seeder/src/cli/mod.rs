@@ -1,4 +1,4 @@
-//! The command line: what may be typed.
+//! The command line.
 
 mod apply;
 mod clean;

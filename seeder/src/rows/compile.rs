@@ -8,7 +8,7 @@ use minijinja::Value;
 use super::context::{GROUP, ROW_NUMBER, RowContext};
 use super::expressions::{Expressions, describe};
 use super::fill;
-use super::keys::made_key;
+use super::keys::generated_key;
 use super::table::{ColumnRows, Formula, GroupRows, Source, TableRows};
 use crate::plan::{self, Cell, Content, Plan, PlanError};
 use crate::schema::{self, FilledBy, Schema, quoted};
@@ -57,7 +57,7 @@ struct Compiler<'p> {
 }
 
 /// A column with what fills it, before it is compiled.
-struct Filled<'p> {
+struct FilledColumn<'p> {
     column: &'p schema::Column,
     line: usize,
     content: Option<Content>,
@@ -145,7 +145,7 @@ impl Compiler<'_> {
         &self,
         group: &plan::Group,
         column: &'p schema::Column,
-    ) -> Result<Option<Filled<'p>>, PlanError> {
+    ) -> Result<Option<FilledColumn<'p>>, PlanError> {
         let at = self.planned.line;
         let planned = group.columns.get(&column.name);
         if column.filled_by == FilledBy::Database {
@@ -161,10 +161,10 @@ impl Compiler<'_> {
             };
         }
         if let Some(Cell { line, content }) = planned {
-            return Ok(Some(Filled { column, line: *line, content: Some(content.clone()) }));
+            return Ok(Some(FilledColumn { column, line: *line, content: Some(content.clone()) }));
         }
-        if made_key(self.planned, self.live) == Some(&column.name) {
-            return Ok(Some(Filled { column, line: at, content: None }));
+        if generated_key(self.planned, self.live) == Some(&column.name) {
+            return Ok(Some(FilledColumn { column, line: at, content: None }));
         }
         if column.filled_by == FilledBy::Default || !column.not_null {
             return Ok(None);
@@ -178,7 +178,7 @@ impl Compiler<'_> {
             );
             self.plan.error(at, message)
         })?;
-        Ok(Some(Filled { column, line: at, content: Some(Content::Expression(expression)) }))
+        Ok(Some(FilledColumn { column, line: at, content: Some(Content::Expression(expression)) }))
     }
 
     /// The expression for a column that must have a value and is not in the plan.
@@ -193,10 +193,10 @@ impl Compiler<'_> {
         let planned = self.plan.table(parent).filter(|parent| !parent.shared)?;
         let place = key.columns.iter().position(|name| *name == column.name)?;
         let referred = &key.parent_columns[place];
-        let made = self.schema.table(parent).and_then(|live| made_key(planned, live));
+        let generated = self.schema.table(parent).and_then(|live| generated_key(planned, live));
         // What is the row's own key refers to a row of its own, too.
         let turn = if in_key { ", n" } else { "" };
-        Some(if made == Some(referred) {
+        Some(if generated == Some(referred) {
             format!("ref('{parent}'{turn})")
         } else {
             format!("ref('{parent}'{turn}, column='{referred}')")
@@ -206,10 +206,10 @@ impl Compiler<'_> {
     fn column(
         &self,
         group: &plan::Group,
-        filled: &Filled<'_>,
+        filled: &FilledColumn<'_>,
         names: &[&str],
     ) -> Result<ColumnRows, PlanError> {
-        let Filled { column, line, content } = filled;
+        let FilledColumn { column, line, content } = filled;
         let hash = matches!(content, Some(Content::Expression(text)) if text.contains("bcrypt("));
         let (content, needs) = match content {
             None => (Source::Key, Vec::new()),

@@ -32,14 +32,14 @@ pub struct TableRows {
 impl TableRows {
     /// The same rows, told apart by the key that the seeder makes; none where
     /// it makes none.
-    pub(crate) fn with_made_key(mut self, schema: &Schema) -> Option<Self> {
+    pub(crate) fn with_generated_key(mut self, schema: &Schema) -> Option<Self> {
         let live = schema.table(&self.name)?;
         for group in &mut self.groups {
-            let made =
+            let generated =
                 group.columns.iter().position(|column| matches!(column.content, Source::Key))?;
-            group.key = vec![made];
-            group.key_order = vec![made];
-            let column = live.column(&group.columns[made].name)?;
+            group.key = vec![generated];
+            group.key_order = vec![generated];
+            let column = live.column(&group.columns[generated].name)?;
             self.key = vec![(column.name.clone(), column.type_name.clone())];
         }
         Some(self)

@@ -1,4 +1,4 @@
-//! Rows made from a plan and a schema that are written here.
+//! Rows from a plan and a schema that are defined here.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Why nothing could be found out.
+//! Why nothing could be verified.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `verify`: whether what the manifest says is so.
+//! `verify`: whether the database matches the manifest.
 
 mod accounts;
 mod error;
@@ -8,5 +8,5 @@ mod run;
 
 pub use error::VerifyError;
 pub use login::{LoginError, Target};
-pub use report::{Counted, LoggedIn, Referred, Report};
+pub use report::{LoginCheck, ReferenceCount, Report, TableCount};
 pub use run::{Config, verify};

@@ -1,4 +1,4 @@
-//! What was found, and the exit code that it means.
+//! What `verify` found, and its exit code.
 
 use serde::Serialize;
 
@@ -7,30 +7,30 @@ use common::exit::Exit;
 /// What was found.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    pub tables: Vec<Counted>,
-    pub foreign_keys: Vec<Referred>,
-    pub accounts: Vec<LoggedIn>,
+    pub tables: Vec<TableCount>,
+    pub foreign_keys: Vec<ReferenceCount>,
+    pub accounts: Vec<LoginCheck>,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Counted {
+pub struct TableCount {
     pub table: String,
     /// Rows of the plan.
     pub planned: u64,
-    /// Those of them that are there.
+    /// Those of them that exist.
     pub present: u64,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Referred {
+pub struct ReferenceCount {
     pub table: String,
     pub columns: Vec<String>,
-    /// Rows, of everyone, that refer to a row that is not there.
+    /// Rows, whoever inserted them, that refer to a missing row.
     pub dangling: u64,
 }
 
 #[derive(Debug, Serialize)]
-pub struct LoggedIn {
+pub struct LoginCheck {
     pub persona: String,
     /// A sample: the first and the last.
     pub tried: u64,

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use super::accounts;
 use super::error::VerifyError;
 use super::login::Target;
-use super::report::{Counted, Referred, Report};
+use super::report::{ReferenceCount, Report, TableCount};
 use crate::apply::{self, ApplyError, Compiled, Earlier};
 use crate::clean::manifest_of;
 use crate::database::{self, Database, DatabaseError};
@@ -15,21 +15,21 @@ use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::{ForeignKey, Schema, Table, quoted};
 
-/// What is to be looked at.
+/// What to verify.
 #[derive(Debug)]
 pub struct Config {
     pub plan: PathBuf,
     pub database: Database,
     pub manifest: PathBuf,
-    /// Where accounts are to log in; without it their hashes are compared.
+    /// Where accounts log in; without it their hashes are compared.
     pub target: Option<Target>,
 }
 
-/// Looks at the rows and accounts of the plan as it was applied.
+/// Checks the rows and accounts of the plan as it was applied.
 ///
 /// # Errors
 /// When manifest, plan and database do not belong together, or one of them or
-/// the target cannot be reached. What is wrong with the data is in the report.
+/// the target cannot be reached. Faults of the data are in the report.
 pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
     let mut connection = config.database.connect().await.map_err(ApplyError::from)?;
@@ -51,7 +51,7 @@ pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
         let condition = apply::is_planned(table);
         let statement = format!("SELECT count(*) FROM {} t WHERE {condition}", table.sql_name);
         let present = count(&mut transaction, statement).await.map_err(failed("counting"))?;
-        counted.push(Counted { table: table.name.clone(), planned: table.rows(), present });
+        counted.push(TableCount { table: table.name.clone(), planned: table.rows(), present });
     }
     let mut foreign_keys = Vec::new();
     for (name, table) in schema.tables() {
@@ -60,7 +60,7 @@ pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
             let dangling = count(&mut transaction, statement);
             let dangling = dangling.await.map_err(failed("looking for what is referred to"))?;
             let columns = key.columns.clone();
-            foreign_keys.push(Referred { table: name.to_owned(), columns, dangling });
+            foreign_keys.push(ReferenceCount { table: name.to_owned(), columns, dangling });
         }
     }
     let accounts = accounts::check(
@@ -76,8 +76,8 @@ pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
     Ok(Report { tables: counted, foreign_keys, accounts })
 }
 
-/// The server keeps foreign keys by itself, unless it was told not to while
-/// rows were loaded, or the key was added without a look at those there.
+/// The server enforces foreign keys by itself, unless it was told not to while
+/// rows were loaded, or the key was added without checking existing rows.
 fn dangling(schema: &Schema, table: &Table, key: &ForeignKey) -> Option<String> {
     let parent = schema.table(schema.name_of(key.parent)?)?;
     let set = key.columns.iter().map(|column| format!("t.{} IS NOT NULL", quoted(column)));
