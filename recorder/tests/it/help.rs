@@ -33,7 +33,7 @@ fn mistakes_are_answered_as_they_were() {
         "personas",
         "personas --personas missing.toml --manifest missing.json --target http://127.0.0.1:1 --users 1 --duration 1s --out t.trace.jsonl",
         "personas --personas p.toml --manifest m.json --target http://127.0.0.1:1 --users 1 --duration soon --out t.trace.jsonl",
-        "proxy --target http://192.0.2.1 --out t.trace.jsonl",
+        "proxy --upstream http://192.0.2.1 --out t.trace.jsonl",
         "import har missing.har --out t.trace.jsonl",
         "cut missing.trace.jsonl --out t.trace.jsonl",
         "check missing.trace.jsonl",
