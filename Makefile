@@ -56,10 +56,17 @@ test: setup ## all tests, then a small load test from end to end with its figure
 	@fixtures/steps/test.sh
 
 .PHONY: lint
-lint: setup ## formatting and lints, warnings denied
+lint: setup ## formatting, lints and files that import each other in a loop, warnings denied
 	@cargo fmt --all --check
+	@fixtures/checks/circles.py --self-test
+	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
+
+.PHONY: deny
+deny: rust ## what comes from others: licences, sources, doubled libraries
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
 bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-large bench-target bench-tools bench-growth ## all benchmarks there are

@@ -22,7 +22,7 @@ pub enum SafetyError {
 }
 
 impl SafetyError {
-    /// Whether it was refused, or could not be found out.
+    /// Refused where the address is not allowed, environment where it could not be resolved.
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotAllowed { .. } => Exit::Refused,

@@ -1,4 +1,4 @@
-//! Digests as they stand in files, and a hash that is the same everywhere.
+//! Digests as they are written to files, and a hash that is the same everywhere.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ pub fn of(bytes: &[u8]) -> String {
     text(&Sha256::digest(bytes))
 }
 
-/// Lower-case hexadecimal digits, two a byte.
+/// Lower-case hexadecimal digits, two per byte.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut digits, byte| {
         // Writing to a String does not fail.

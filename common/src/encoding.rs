@@ -1,4 +1,4 @@
-//! How text is written into the places of a request.
+//! How text is encoded for the parts of a request.
 
 use std::borrow::Cow;
 
@@ -50,7 +50,7 @@ pub fn json(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The text without its escapes. What is no escape, and what would not be UTF-8, stays as it is.
+/// The text with its escapes decoded. What is not an escape, or would not be UTF-8, stays as it is.
 pub fn percent_decoded(text: &str, plus_is_space: bool) -> Cow<'_, str> {
     if plus_is_space && text.contains('+') {
         let spaced = text.replace('+', " ");

@@ -47,7 +47,7 @@ impl Exit {
         }
     }
 
-    /// Of two that both hold, the one that is told:
+    /// Of two that both apply, the one to exit with:
     /// 130/143, 1, 12, 13, 11, 10, and any other error before a good end.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

@@ -1,4 +1,4 @@
-//! What all tools say the same way.
+//! What all tools share.
 //!
 //! Exit codes and the one line of an error ([`exit`]), where load may go
 //! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of

@@ -1,6 +1,6 @@
 //! The name that was probably meant.
 
-/// Below this the two words have nothing to do with each other.
+/// Words less similar than this have nothing to do with each other.
 const ALIKE: f64 = 0.75;
 
 /// `; did you mean …?`, or nothing where no known name is near.

@@ -1,8 +1,8 @@
 //! Sharing a number of users among weights, and in which order they start.
 
-/// Shares `total` by `weights` with the method of the largest remainder (Hamilton's):
-/// the shares sum up to `total`, and each is its exact share rounded up or down.
-/// Of equal remainders the first comes first.
+/// Shares `total` by `weights` by the largest-remainder method (Hamilton's):
+/// the shares add up to `total`, and each is its exact share rounded up or down.
+/// Equal remainders are served in order.
 pub fn largest_remainder(total: u64, weights: &[f64]) -> Vec<u64> {
     let sum: f64 = weights.iter().sum();
     if sum <= 0.0 {
@@ -10,7 +10,7 @@ pub fn largest_remainder(total: u64, weights: &[f64]) -> Vec<u64> {
     }
     let exact: Vec<f64> = weights.iter().map(|weight| total as f64 * weight / sum).collect();
     let mut shares: Vec<u64> = exact.iter().map(|share| share.floor() as u64).collect();
-    // Rounded, so that remainders that are equal are not told apart by the last bits of a float.
+    // Rounded, so that the last bits of a float do not distinguish equal remainders.
     let remainder = |index: usize| (exact[index].fract() * 1e9).round();
     let mut order: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0.0).collect();
     order.sort_by(|&a, &b| remainder(b).total_cmp(&remainder(a)).then(a.cmp(&b)));

@@ -1,4 +1,4 @@
-//! The command line: what may be typed.
+//! The command line.
 
 use std::io::Write as _;
 use std::path::PathBuf;

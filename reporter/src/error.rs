@@ -1,4 +1,4 @@
-//! Whatever can go wrong, and the exit code that it has.
+//! Everything that can go wrong, with its exit code.
 
 use common::exit::Exit;
 use manifest::ManifestError;
@@ -25,7 +25,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Damaged input is the user's to mend; what cannot be written is not.
+    /// Damaged input is for the user to fix; output that cannot be written is not.
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Load(_) | Self::Manifest(_) | Self::Template(_) => Exit::Usage,

@@ -1,4 +1,4 @@
-//! What the report rests on: digests from the plan to the run.
+//! Digests of the files that the report is based on.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::digest;
 use sha2::{Digest, Sha256};
 
-/// What a run directory is made of.
+/// The contents of a run directory.
 pub struct Evidence {
     /// `sha256:…` by file name.
     pub files: BTreeMap<String, String>,
@@ -58,7 +58,7 @@ pub fn of_file(path: &Path) -> io::Result<String> {
     }
 }
 
-/// The first digits: enough to compare by eye.
+/// The first few digits, enough to compare by eye.
 pub fn short(digest: &str) -> String {
     let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
     hex.chars().take(12).collect()

@@ -37,7 +37,7 @@ pub struct Filled {
     pub report: PathBuf,
     pub figures: PathBuf,
     pub charts: Vec<PathBuf>,
-    pub scenarios: Vec<Result>,
+    pub scenarios: Vec<ScenarioOutcome>,
     pub next_steps: Vec<String>,
     pub unused_runs: Vec<String>,
     #[serde(skip)]
@@ -46,7 +46,7 @@ pub struct Filled {
 
 /// What a scenario came to.
 #[derive(Serialize)]
-pub struct Result {
+pub struct ScenarioOutcome {
     pub scenario: String,
     pub outcome: &'static str,
     pub reason: Option<String>,
@@ -56,7 +56,7 @@ pub struct Result {
 ///
 /// # Errors
 /// When input is damaged or output cannot be written; then nothing is replaced.
-pub fn fill(config: &Config) -> std::result::Result<Filled, Error> {
+pub fn fill(config: &Config) -> Result<Filled, Error> {
     let template = Template::load(config.template.as_deref())?;
     let manifest = config.manifest.as_deref().map(Manifest::read).transpose()?;
     let out = Document::create(&config.out)?;
@@ -96,7 +96,11 @@ pub fn fill(config: &Config) -> std::result::Result<Filled, Error> {
         scenarios: report
             .scenarios
             .into_iter()
-            .map(|of| Result { scenario: of.title, outcome: of.outcome, reason: of.reason })
+            .map(|of| ScenarioOutcome {
+                scenario: of.title,
+                outcome: of.outcome,
+                reason: of.reason,
+            })
             .collect(),
         next_steps: report.findings.next_steps,
         unused_runs: report.unused_runs,

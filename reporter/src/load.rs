@@ -1,4 +1,4 @@
-//! Finds the runs that the report is about: for each scenario its newest one.
+//! Finds the runs to report: for each scenario, the newest one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,16 +24,16 @@ pub enum LoadError {
     Read { path: PathBuf, source: io::Error },
 }
 
-/// A scenario with what became of it.
+/// A scenario with its run and the conclusion.
 pub struct Entry {
     pub scenario: Scenario,
     pub path: PathBuf,
-    pub run: Option<Measured>,
+    pub run: Option<MeasuredRun>,
     pub conclusion: Conclusion,
 }
 
 /// A run, summed up and judged.
-pub struct Measured {
+pub struct MeasuredRun {
     /// Name of the run directory.
     pub name: String,
     pub profile: Profile,
@@ -50,16 +50,16 @@ pub struct Comparison {
     pub endpoints: Vec<FidelityRow>,
 }
 
-/// All scenarios, by number, and what was found beside their runs.
+/// All scenarios, by number, and what else was found among the runs.
 pub struct Loaded {
     pub entries: Vec<Entry>,
     /// The newest run without a scenario that compared answers with the recording.
     pub fidelity: Option<Comparison>,
-    /// Run directories that the report is not about, and why, a line each.
+    /// Run directories left out of the report, a line each with the reason.
     pub unused: Vec<String>,
 }
 
-/// Reads scenarios and runs. A folder without runs, or none, leaves all pending.
+/// Reads scenarios and runs. Without a folder of runs, or with an empty one, all stay pending.
 ///
 /// # Errors
 /// When a scenario or a run that is used is damaged.
@@ -110,7 +110,7 @@ fn open_all(runs: &Path) -> Result<Vec<RunReader>, LoadError> {
     dirs.iter().map(|dir| RunReader::open(dir).map_err(LoadError::from)).collect()
 }
 
-/// The newest run of this very version of the scenario; why the others are not used.
+/// The newest run of exactly this version of the scenario, and why the others are not used.
 fn newest(
     scenario: &Scenario,
     readers: Vec<RunReader>,
@@ -152,7 +152,7 @@ fn entry(scenario: Scenario, path: PathBuf, reader: Option<RunReader>) -> Result
     let mut verdicts = judge(&scenario.expect, &summary.plateau);
     let conclusion = Conclusion::of(&summary.run, summary.plateau.seconds(), &mut verdicts);
     let name = dir_name(&reader);
-    let run = Some(Measured { name, profile, summary, verdicts, evidence });
+    let run = Some(MeasuredRun { name, profile, summary, verdicts, evidence });
     Ok(Entry { scenario, path, run, conclusion })
 }
 
@@ -166,7 +166,7 @@ fn path_of(folder: &Path, scenario: &Scenario) -> Result<PathBuf, LoadError> {
             return Ok(path);
         }
     }
-    // Changed between two reads: the name that it has by convention.
+    // It was changed between two reads; this is its name by convention.
     Ok(folder.join(format!("{:02}-{}.toml", scenario.number, scenario.name)))
 }
 

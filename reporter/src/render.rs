@@ -78,7 +78,7 @@ impl Template {
     /// Fills the template.
     ///
     /// # Errors
-    /// With file, line and name, when it uses a variable that there is not.
+    /// With file, line and name, when it uses an unknown variable.
     pub fn render(&self, report: &Report) -> Result<String, TemplateError> {
         let context = ready(report.to_value());
         self.environment
@@ -121,7 +121,7 @@ fn located(error: &Error) -> TemplateError {
     }
 }
 
-/// JSON to template values, each figure as the string that it is shown as.
+/// Converts JSON to template values, each figure to the string shown for it.
 fn ready(value: serde_json::Value) -> Value {
     use serde_json::Value as Json;
 

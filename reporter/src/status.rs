@@ -24,7 +24,7 @@ impl Status {
                 ran > 0 || any(|conclusion| matches!(conclusion, Conclusion::Incomplete(_)));
             return if touched { Self::Partial { ran, of } } else { Self::Pending };
         }
-        // One quick run, and the whole cannot be told to have passed or failed.
+        // With one quick run among them, the whole can be called neither passed nor failed.
         if any(|conclusion| *conclusion == Conclusion::Quick) {
             Self::Quick
         } else if any(|conclusion| matches!(conclusion, Conclusion::Invalid(_))) {

@@ -21,7 +21,7 @@ pub enum Unit {
     Microseconds,
     Seconds,
     Bytes,
-    /// As it was sampled, of no unit that is known here.
+    /// As it was sampled; its unit is not known here.
     Plain,
 }
 
@@ -127,8 +127,8 @@ impl Serialize for Figure {
     }
 }
 
-/// `1,234,567.8`: thousands apart by commas. Ties go away from zero, also where
-/// the order of adding left the last bit of a mean below one.
+/// `1,234,567.8`: thousands separated by commas. Ties round away from zero, even where
+/// the order of summation left the last bit of a mean just below one.
 pub fn grouped(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs() * (1.0 + 1e-12));
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(w, f)| (w, f));
@@ -167,7 +167,7 @@ fn percent(value: f64) -> String {
     } else if percent < 0.01 {
         "< 0.01 %".to_owned()
     } else if percent < 100.0 && percent > 99.99 {
-        // Rounded up it would claim that nothing is missing.
+        // Rounding up would claim that nothing is missing.
         "> 99.99 %".to_owned()
     } else {
         format!("{percent:.2} %")

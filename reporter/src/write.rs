@@ -11,7 +11,7 @@ pub struct WriteError {
     source: io::Error,
 }
 
-/// A document that is being made, in a file beside its place.
+/// A document in progress, in a temporary file beside its destination.
 pub struct Document {
     path: PathBuf,
     /// None once it is finished.
@@ -19,10 +19,10 @@ pub struct Document {
 }
 
 impl Document {
-    /// Shows that the document can be written, before the work to fill it begins.
+    /// Checks that the document can be written, before the work of filling it begins.
     ///
     /// # Errors
-    /// When its folder is missing or not writable, or a folder is in its place.
+    /// When its folder is missing or not writable, or its path is a folder.
     pub fn create(path: &Path) -> Result<Self, WriteError> {
         let fail = |source| WriteError { path: path.to_owned(), source };
         if path.is_dir() {
@@ -35,17 +35,17 @@ impl Document {
         Ok(Self { path: path.to_owned(), temporary: Some((temporary, file)) })
     }
 
-    /// Puts the document in its place.
+    /// Moves the document to its destination.
     ///
     /// # Errors
-    /// When it cannot be written; what was there before stays.
+    /// When it cannot be written; an earlier document stays as it was.
     pub fn finish(mut self, text: &str) -> Result<(), WriteError> {
         let Some((temporary, mut file)) = self.temporary.take() else { return Ok(()) };
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&temporary, &self.path))
             .map_err(|source| {
-                // What is left over is only clutter.
+                // A leftover file does no harm.
                 let _ = fs::remove_file(&temporary);
                 WriteError { path: self.path.clone(), source }
             })
@@ -61,7 +61,7 @@ impl Drop for Document {
     }
 }
 
-/// Makes a folder unless it is there.
+/// Creates a folder unless it exists.
 ///
 /// # Errors
 /// When it cannot be made.

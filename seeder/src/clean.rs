@@ -1,4 +1,4 @@
-//! `clean`: what `apply` inserted and the load hung on it, taken away.
+//! `clean`: removes what `apply` inserted and what a load attached to it.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use serde::Serialize;
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{self, ApplyError, Earlier, Past, Removed};
+use crate::apply::{self, ApplyError, Earlier, Past, RemovedRows};
 use crate::database::{self, Database, DatabaseError};
 use crate::plan::Plan;
 use manifest::{Header, ManifestError};
 
-/// What is to be done.
+/// What to do.
 #[derive(Debug)]
 pub struct Config {
     pub plan: PathBuf,
@@ -38,7 +38,7 @@ pub enum Run {
 pub struct Summary {
     pub plan: String,
     pub dry_run: bool,
-    pub removed: Vec<Removed>,
+    pub removed: Vec<RemovedRows>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     apply::confirm(&removed, &config.database, config.confirmed)?;
     transaction.commit().await.map_err(failed("committing"))?;
     if known {
-        // It told of rows that are gone.
+        // It described rows that are gone.
         std::fs::remove_file(&config.manifest)
             .map_err(|source| CleanError::Leftover { path: config.manifest.clone(), source })?;
     }

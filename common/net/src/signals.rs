@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, as something to be asked for rather than the end of the process.
+//! SIGINT and SIGTERM, as requests rather than the end of the process.
 //!
 //! For `main.rs` alone: libraries take the token or the receiver.
 
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
     None,
-    /// Begin nothing new, give what is under way its grace.
+    /// Start nothing new, and give what is under way its grace period.
     Stop {
         signal: i32,
     },

@@ -1,4 +1,4 @@
-//! How a server proves who it is.
+//! How a server proves its identity.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustEr
     if found.is_empty() { Err(wrong(None)) } else { Ok(found) }
 }
 
-/// Single roots that cannot be read do not matter as long as others can.
+/// Unreadable roots do not matter as long as others can be read.
 fn system_roots() -> Result<RootCertStore, TrustError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
@@ -87,7 +87,7 @@ fn roots(path: &Path) -> Result<RootCertStore, TrustError> {
 }
 
 /// Accepts every certificate, but still checks that the peer holds its key, so
-/// that a broken handshake stays one.
+/// that a broken handshake still fails.
 #[derive(Debug)]
 struct Unverified(Arc<CryptoProvider>);
 

@@ -4,6 +4,7 @@ mod bad_input;
 mod checking;
 mod editing;
 mod goldens;
+mod help;
 mod importing;
 mod memory;
 mod minors;

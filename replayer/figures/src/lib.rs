@@ -22,4 +22,4 @@ pub use group::Group;
 pub use histograms::{Histograms, is_endpoint};
 pub use plateau::{Names, Plateau, UnknownTag};
 pub use reading::Reading;
-pub use times::{Recorded, ResponseTimes, histogram, mean, percentile, value_at};
+pub use times::{Recorded, ResponseTimes, histogram, max, mean, percentile, value_at};

@@ -148,6 +148,10 @@ pub fn percentile(histogram: &Histogram<u64>, percentile: Percentile) -> Reading
     value_at(histogram, percentile).map_or(Reading::NONE, |value| Reading::exact(value as f64))
 }
 
+pub fn max(histogram: &Histogram<u64>) -> Reading {
+    if histogram.is_empty() { Reading::NONE } else { Reading::exact(histogram.max() as f64) }
+}
+
 pub fn mean(histogram: &Histogram<u64>) -> Reading {
     if histogram.is_empty() { Reading::NONE } else { Reading::exact(histogram.mean()) }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod browser;
 mod coordinated_omission;
 mod faults;
+mod help;
 mod imports;
 mod large_trace;
 mod limits;

@@ -10,7 +10,7 @@ pub(super) fn top(values: impl Iterator<Item = f64>) -> f64 {
     (most / step).ceil() * step
 }
 
-/// A tick's label without decimals that say nothing.
+/// A tick's label without meaningless decimals.
 pub(super) fn tick(value: f64) -> String {
     let text = crate::units::grouped(value, 2);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -7,8 +7,8 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::PathElement;
 use plotters::style::{Color, WHITE};
 
-use super::DrawError;
 use super::axis::{self, LatencyUnit};
+use super::error::DrawError;
 use super::frame::{self, BLUE, GREY, Line, Panel};
 use crate::summary::Summary;
 
@@ -95,7 +95,7 @@ impl Ranged for Nines {
     }
 }
 
-/// Where a share of slower requests stands on the axis.
+/// The position on the axis for a share of slower requests.
 fn place(slower: f64) -> f64 {
     -slower.log10()
 }

@@ -12,8 +12,8 @@ use plotters::style::{
     Color, FontStyle, IntoFont, RGBAColor, RGBColor, ShapeStyle, TextStyle, WHITE,
 };
 
-use super::DrawError;
 use super::axis::{TimeUnit, tick, top};
+use super::error::DrawError;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -199,7 +199,7 @@ fn shade_entry(area: &Area<'_>, right: i32) -> Result<(), DrawError> {
     area.draw(&Rectangle::new(swatch, BLUE.mix(0.14).filled())).map_err(DrawError::of)
 }
 
-/// A picture with a title in it, as SVG.
+/// A picture with its title, as SVG.
 pub(super) fn svg(
     height: u32,
     title: &str,

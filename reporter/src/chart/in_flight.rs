@@ -2,7 +2,7 @@
 
 use run_log::timeline::Second;
 
-use super::DrawError;
+use super::error::DrawError;
 use super::frame::{BLUE, Line, ORANGE, OverTime, PURPLE, Panel};
 use crate::summary::Summary;
 

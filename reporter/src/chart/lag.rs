@@ -1,7 +1,7 @@
 //! How far behind the plan requests went out: the target's part, then the generator's.
 
-use super::DrawError;
 use super::axis::LatencyUnit;
+use super::error::DrawError;
 use super::frame::{GREEN, Line, OverTime, Panel, VERMILION};
 use crate::summary::Summary;
 
@@ -25,7 +25,7 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
         }
     };
     let mut panels = Vec::new();
-    // Where each request waits for the answer before it, none is ever due and late.
+    // Where each request waits for the previous answer, none is ever late.
     if !delays.is_empty() {
         panels.push(panel("Session delay: earlier answers came late", "p95", GREEN, delays));
     }

@@ -1,7 +1,7 @@
 //! Percentiles of the response time, second by second.
 
-use super::DrawError;
 use super::axis::LatencyUnit;
+use super::error::DrawError;
 use super::frame::{BLUE, GREEN, Line, ORANGE, OverTime, Panel};
 use crate::summary::{Point, Summary};
 

@@ -6,6 +6,7 @@
 
 mod axis;
 mod distribution;
+mod error;
 mod frame;
 mod in_flight;
 mod lag;
@@ -13,20 +14,10 @@ mod latency;
 mod target;
 mod throughput;
 
-use std::fmt::Display;
+pub use error::DrawError;
 
 use crate::load::Entry;
 use crate::summary::Summary;
-
-#[derive(Debug, thiserror::Error)]
-#[error("cannot draw: {0}")]
-pub struct DrawError(String);
-
-impl DrawError {
-    fn of(error: impl Display) -> Self {
-        Self(error.to_string())
-    }
-}
 
 /// A drawn chart.
 pub struct Chart {
@@ -51,7 +42,7 @@ const CHARTS: [(&str, &str, Draw); 6] = [
 /// Draws all charts of a scenario's run; those without data are left out.
 ///
 /// # Errors
-/// When plotters refuses a coordinate, which would be a fault here.
+/// When plotters refuses a coordinate, which would be a bug in this crate.
 pub fn draw(entry: &Entry) -> Result<Vec<Chart>, DrawError> {
     let Some(run) = &entry.run else {
         return Ok(Vec::new());

@@ -2,7 +2,7 @@
 
 use plotters::style::RGBColor;
 
-use super::DrawError;
+use super::error::DrawError;
 use super::frame::{BLUE, GREEN, GREY, Line, ORANGE, OverTime, PURPLE, Panel};
 use crate::summary::Summary;
 

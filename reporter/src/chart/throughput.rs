@@ -2,7 +2,7 @@
 
 use run_log::timeline::Second;
 
-use super::DrawError;
+use super::error::DrawError;
 use super::frame::{BLUE, GREY, Line, Look, OverTime, Panel, VERMILION};
 use crate::summary::Summary;
 

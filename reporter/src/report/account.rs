@@ -20,7 +20,7 @@ pub struct Account {
     pub probes: Figure,
     pub sent: Figure,
     pub target_counted: Figure,
-    /// Counted by the target, less sent.
+    /// Requests counted by the target, minus those sent.
     pub difference: Figure,
     pub counts_agree: Option<bool>,
     pub failed_status: Figure,

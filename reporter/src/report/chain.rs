@@ -7,14 +7,14 @@ use run_log::format::Run;
 use serde::Serialize;
 
 use crate::evidence::short;
-use crate::load::{Entry, Measured};
+use crate::load::{Entry, MeasuredRun};
 
 #[derive(Serialize)]
 pub struct Chain {
     pub links: Vec<Link>,
-    /// Whatever does not fit together; empty when all does.
+    /// Digests that do not match; empty when all do.
     pub breaks: Vec<String>,
-    /// Whether a manifest was given and is the one of all runs.
+    /// Whether a manifest was given and every run used it.
     pub manifest_checked: bool,
 }
 
@@ -67,7 +67,7 @@ impl Chain {
     }
 }
 
-fn link(entry: &Entry, measured: &Measured) -> Link {
+fn link(entry: &Entry, measured: &MeasuredRun) -> Link {
     let run = &measured.summary.run;
     Link {
         scenario: entry.scenario.title.clone(),

@@ -7,7 +7,7 @@ use crate::units::Figure;
 
 #[derive(Serialize)]
 pub struct FidelityReport {
-    /// Name of the run directory, where it is another than the section's.
+    /// Name of the run directory, where it is not the section's own.
     pub run: Option<String>,
     pub compared: Figure,
     pub same_status: Figure,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::limitations::limitations;
 use super::scalability::Scalability;
-use crate::load::{Entry, Measured};
+use crate::load::{Entry, MeasuredRun};
 use crate::summary::Summary;
 use crate::units::{Figure, Unit, micros, of_metric};
 use figures::Group;
@@ -17,14 +17,14 @@ use scenario::Percentile;
 
 /// An endpoint is named when it takes at least this share of the service time.
 const WORTH_NAMING: f64 = 0.1;
-/// How many of them a run names at most.
+/// The most endpoints named for a run.
 const MOST_NAMED: usize = 3;
 /// Queueing is named when it is at least this share of the response time at p95.
 const QUEUEING: f64 = 0.5;
-/// Below this a queue or a delay is not worth a sentence.
+/// Queues and delays shorter than this are not worth a sentence.
 const NOTICED_US: f64 = 10_000.0;
-/// A user who is held up longer than this is no longer on his recorded schedule.
-const HELD_UP_US: f64 = 1_000_000.0;
+/// A user delayed for longer than this is no longer on its recorded schedule.
+const DELAYED_US: f64 = 1_000_000.0;
 /// Answers with the recorded status, below which the load is not the recorded one.
 const FAITHFUL: f64 = 0.995;
 const TARGET_CPU: &str = "target.cpu_percent";
@@ -58,7 +58,7 @@ impl Findings {
     }
 }
 
-fn bottlenecks(entry: &Entry, measured: &Measured) -> Vec<Finding> {
+fn bottlenecks(entry: &Entry, measured: &MeasuredRun) -> Vec<Finding> {
     let summary = &measured.summary;
     let mut facts: Vec<String> = heaviest(summary).into_iter().take(MOST_NAMED).collect();
     facts.extend(queueing(summary));
@@ -67,7 +67,7 @@ fn bottlenecks(entry: &Entry, measured: &Measured) -> Vec<Finding> {
         facts.push(format!("{failed} requests failed, {} of them {cause}", Figure::count(count)));
     }
     let delay = micros(figures::percentile(&summary.plateau.all.session_delay, Percentile::P95));
-    if delay.value.is_some_and(|delay| delay > HELD_UP_US) {
+    if delay.value.is_some_and(|delay| delay > DELAYED_US) {
         facts.push(format!("earlier answers held users up: session delay p95 {delay}"));
     }
     if let Some(cpu) = target_cpu(summary) {

@@ -9,7 +9,7 @@ use crate::units::{Figure, grouped};
 /// bcrypt cost of production installations.
 const USUAL_BCRYPT_COST: u32 = 12;
 
-/// Each once, with the scenarios that it is about unless it is about all.
+/// Each limitation once, with its scenarios unless it applies to all.
 pub(super) fn limitations(entries: &[Entry]) -> Vec<String> {
     let runs = || entries.iter().filter_map(|entry| Some((entry, entry.run.as_ref()?)));
     let mut found: Vec<(String, Vec<&str>)> = Vec::new();
@@ -54,7 +54,7 @@ fn limitations_of(summary: &Summary) -> Vec<String> {
     out
 }
 
-/// Which personas have fewer accounts than users.
+/// The personas that have fewer accounts than users.
 fn shared_accounts(run: &Run) -> Option<String> {
     let count = |count: u64| grouped(count as f64, 0);
     let shared = run.personas.iter().filter(|persona| persona.users_per_account > 1);
@@ -72,7 +72,7 @@ fn shared_accounts(run: &Run) -> Option<String> {
     (!shared.is_empty()).then(|| format!("accounts are shared: {}", shared.join("; ")))
 }
 
-/// The log's counts against the timeline's: both count the same requests.
+/// Compares the log's counts with the timeline's: both count the same requests.
 fn uncounted(summary: &Summary) -> Option<String> {
     let (log, timeline) = (summary.plateau.all.requests(), summary.plateau.counts.ended());
     (log != timeline).then(|| {

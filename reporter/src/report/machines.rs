@@ -1,4 +1,4 @@
-//! What generator, target and database showed while they were under load.
+//! How generator, target and database behaved under load.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Everything that the report says, in one structure with two projections.
+//! The content of the report, in one structure with two projections.
 //!
 //! Written as it is, with raw figures, it is `load-test-report.json`; with each
 //! figure as its ready string it is what templates see. So a number in the
@@ -9,6 +9,7 @@ mod chain;
 mod fidelity;
 mod findings;
 mod limitations;
+mod load;
 mod machines;
 mod rows;
 mod run;
@@ -64,11 +65,11 @@ pub struct Report {
     pub scenarios: Vec<ScenarioReport>,
     /// Every expectation of every scenario.
     pub targets: Vec<TargetRow>,
-    /// Of a run that was made to compare answers.
+    /// From a run whose purpose was to compare answers.
     pub fidelity: Option<FidelityReport>,
     pub findings: Findings,
     pub chain: Chain,
-    /// Run directories that the report is not about, and why.
+    /// Run directories left out of the report, with the reasons.
     pub unused_runs: Vec<String>,
     #[serde(skip)]
     pub exit: Exit,
@@ -108,7 +109,7 @@ pub struct TableRows {
 }
 
 impl Report {
-    /// Puts together what the report says. Charts are added to it later.
+    /// Assembles the report. Charts are added later.
     pub fn new(loaded: &Loaded, inputs: &Inputs<'_>) -> Self {
         let entries = &loaded.entries;
         let conclusions: Vec<&Conclusion> = entries.iter().map(|entry| &entry.conclusion).collect();

@@ -73,7 +73,7 @@ pub(super) fn personas(summary: &Summary) -> Vec<PersonaRow> {
         .collect()
 }
 
-/// Busiest first; endpoints that nothing ended on are left out.
+/// Busiest first; endpoints on which no request ended are left out.
 pub(super) fn endpoints(summary: &Summary) -> Vec<EndpointRow> {
     let mut busy: Vec<&Group> =
         summary.plateau.endpoints.iter().filter(|endpoint| endpoint.requests() > 0).collect();

@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::account::Account;
 use super::fidelity::FidelityReport;
+use super::load::scaled;
 use super::machines::{self, CounterRow, Generator, LevelRow};
 use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
-use super::scenario::scaled;
 use super::stress::Stress;
-use crate::load::{Entry, Measured};
+use crate::load::{Entry, MeasuredRun};
 use crate::summary::Summary;
 use crate::units::{Figure, Unit, count, micros, per_second, share};
 use scenario::Percentile;
@@ -25,7 +25,7 @@ pub struct RunReport {
     pub validity: &'static str,
     pub valid: bool,
     pub validity_reasons: Vec<String>,
-    /// How many, in the replayer's words.
+    /// The size of the load, as the replayer describes it.
     pub axis: String,
     pub speed: f64,
     pub plateau_start_s: u64,
@@ -48,7 +48,7 @@ pub struct RunReport {
     pub limitations: Vec<String>,
 }
 
-/// From the plateau's start on; rates within the plateau.
+/// From the start of the plateau; rates are within it.
 #[derive(Serialize)]
 pub struct Results {
     pub plateau: Figure,
@@ -88,12 +88,12 @@ pub struct LagRow {
 #[derive(Serialize)]
 pub struct ChartRef {
     pub title: String,
-    /// Relative to the report where they are near each other.
+    /// Relative to the report where both are in one folder.
     pub file: String,
 }
 
 impl RunReport {
-    pub(super) fn new(entry: &Entry, measured: &Measured) -> Self {
+    pub(super) fn new(entry: &Entry, measured: &MeasuredRun) -> Self {
         let summary = &measured.summary;
         let run = &summary.run;
         Self {
@@ -177,17 +177,10 @@ fn spread(histogram: &hdrhistogram::Histogram<u64>) -> Spread {
         p50: micros(figures::percentile(histogram, Percentile::P50)),
         p95: micros(figures::percentile(histogram, Percentile::P95)),
         p99: micros(figures::percentile(histogram, Percentile::P99)),
-        max: max_of(histogram),
+        max: micros(figures::max(histogram)),
     }
 }
 
 fn us(us: u64) -> Figure {
     Figure::new(us as f64, Unit::Microseconds)
-}
-
-fn max_of(histogram: &hdrhistogram::Histogram<u64>) -> Figure {
-    if histogram.is_empty() {
-        return Figure::none(Unit::Microseconds);
-    }
-    Figure::new(histogram.max() as f64, Unit::Microseconds)
 }

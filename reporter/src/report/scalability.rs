@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::scenario::scaled;
+use super::load::scaled;
 use super::stress::Stress;
 use crate::load::Entry;
 use crate::units::{Figure, micros, per_second, share};

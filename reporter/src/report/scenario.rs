@@ -1,13 +1,13 @@
 //! A scenario: what it asks for, what is expected, and its run if there is one.
 
 use run_log::format::Judgement;
-use scenario::Profile;
-use scenario::{Axis, Load, Pacing, Rate, Scope};
+use scenario::Scope;
 use serde::Serialize;
 
-use super::RunReport;
+use super::load::{LoadText, scaled};
+use super::run::RunReport;
 use crate::load::Entry;
-use crate::units::{Figure, Unit, grouped, of_metric, seconds};
+use crate::units::{Figure, Unit, of_metric, seconds};
 use figures::conclusion::Conclusion;
 use figures::judge::Verdict;
 
@@ -27,22 +27,10 @@ pub struct ScenarioReport {
     /// Such as `PASSED`.
     pub outcome: &'static str,
     pub mark: &'static str,
-    /// Why the conclusion is what it is, where that needs saying.
+    /// The reason for the conclusion, where it needs one.
     pub reason: Option<String>,
     pub pending: bool,
     pub run: Option<RunReport>,
-}
-
-/// A load in words.
-#[derive(Serialize)]
-pub struct LoadText {
-    /// Such as `1,000 users for 5 min`.
-    pub how_many: String,
-    pub pacing: &'static str,
-    pub spawn_rate: Option<String>,
-    pub duration: Option<String>,
-    pub personas: Vec<String>,
-    pub stop_on: Option<String>,
 }
 
 /// An expectation beside what was measured.
@@ -124,62 +112,6 @@ fn reason(entry: &Entry) -> Option<String> {
     }
 }
 
-/// `quick profile: 100 users for 15 s instead of 1,000 users for 5 min`.
-pub(super) fn scaled(entry: &Entry, profile: Profile) -> Option<String> {
-    let scenario = &entry.scenario;
-    (profile == Profile::Quick).then(|| {
-        format!(
-            "quick profile: {} instead of {}",
-            how_many(&scenario.quick),
-            how_many(&scenario.full)
-        )
-    })
-}
-
-impl LoadText {
-    fn of(load: &Load) -> Self {
-        Self {
-            how_many: how_many(load),
-            pacing: match load.pacing {
-                Pacing::Open => "open",
-                Pacing::Closed => "closed",
-            },
-            spawn_rate: load.spawn_rate.map(rate),
-            duration: load.duration.map(|duration| seconds(duration.as_secs_f64())),
-            personas: load.personas.clone(),
-            stop_on: load.stop_on.as_ref().map(ToString::to_string),
-        }
-    }
-}
-
-fn how_many(load: &Load) -> String {
-    let duration = load.duration.map(|duration| seconds(duration.as_secs_f64()));
-    let length = duration.map_or_else(String::new, |duration| format!(" for {duration}"));
-    let count = |count: u64| grouped(count as f64, 0);
-    match &load.axis {
-        Axis::Clones(clones) => format!("{} clones{length}", count(*clones)),
-        Axis::Users(users) => format!("{} users{length}", count(*users)),
-        Axis::Rate(goal) => {
-            let rate = rate(goal.rate);
-            let of = goal.of.as_ref().map_or_else(String::new, |of| format!("`{of}` at "));
-            format!("{of}{rate}{length}")
-        }
-        Axis::Stages(stages) => format!(
-            "{} to {} users, {} more every {}",
-            count(stages.start),
-            count(stages.to),
-            count(stages.step),
-            seconds(stages.every.as_secs_f64())
-        ),
-    }
-}
-
-/// As it was typed, thousands apart.
-fn rate(rate: Rate) -> String {
-    let decimals = if rate.per_second().fract() == 0.0 { 0 } else { 2 };
-    format!("{}/s", grouped(rate.per_second(), decimals))
-}
-
 impl TargetRow {
     pub(super) fn of(entry: &Entry) -> Vec<Self> {
         match &entry.run {
@@ -233,7 +165,7 @@ impl TargetRow {
     }
 }
 
-/// What an expectation is of, and the rest of it.
+/// The endpoint or persona of an expectation, and the rest of its text.
 fn parts(scope: &Scope, text: &str) -> (Option<String>, String) {
     match scope {
         Scope::All => (None, text.to_owned()),

@@ -1,8 +1,8 @@
-//! Load in steps: the most that was held, where it broke and how.
+//! Load in steps: the highest that was sustained, where the target broke and how.
 
 use serde::Serialize;
 
-use crate::summary::{Held, Step, Summary};
+use crate::summary::{Step, StepOutcome, Summary};
 use crate::units::{Figure, Unit, grouped, micros, per_second, share};
 use figures::Reading;
 use scenario::Percentile;
@@ -10,7 +10,7 @@ use scenario::Percentile;
 /// A step scales when each of its users gets at least this share of what a user
 /// of the first step got.
 const LINEAR: f64 = 0.9;
-/// A step degrades when its p95 is so many times that of the first.
+/// A step is degraded when its p95 is this many times that of the first.
 const SLOWER: f64 = 2.0;
 
 #[derive(Serialize)]
@@ -50,16 +50,16 @@ pub struct StepRow {
 impl Stress {
     pub(super) fn new(summary: &Summary) -> Option<Self> {
         let steps = &summary.steps;
-        let peak = steps.iter().rev().find(|step| step.held() != Held::NotReached)?;
-        let held = steps.iter().take_while(|step| step.held() == Held::Yes).last();
-        let broken = steps.iter().find(|step| step.held() != Held::Yes);
+        let peak = steps.iter().rev().find(|step| step.outcome() != StepOutcome::NotReached)?;
+        let held = steps.iter().take_while(|step| step.outcome() == StepOutcome::Held).last();
+        let broken = steps.iter().find(|step| step.outcome() != StepOutcome::Held);
         let linear = steps
             .iter()
-            .take_while(|step| step.held() == Held::Yes && scales(step, &steps[0]))
+            .take_while(|step| step.outcome() == StepOutcome::Held && scales(step, &steps[0]))
             .last();
         let degraded = steps
             .iter()
-            .filter(|step| step.held() != Held::NotReached)
+            .filter(|step| step.outcome() != StepOutcome::NotReached)
             .find(|step| !scales(step, &steps[0]) || slower(step, &steps[0]));
         Some(Self {
             steps: steps.iter().map(row).collect(),
@@ -97,9 +97,9 @@ fn slower(step: &Step, first: &Step) -> bool {
 
 fn failure_mode(step: &Step) -> String {
     let users = grouped(step.users as f64, 0);
-    match (step.held(), step.counts.main_cause()) {
-        (Held::NotReached, _) => format!("the {users} users were never all there"),
-        (Held::Failures, Some((cause, count))) => {
+    match (step.outcome(), step.counts.main_cause()) {
+        (StepOutcome::NotReached, _) => format!("the {users} users were never all there"),
+        (StepOutcome::Failures, Some((cause, count))) => {
             let part = Figure::share(count, step.counts.ended());
             format!("{} failed, mostly {cause} ({part})", share(step.counts.failures()))
         }
@@ -117,11 +117,11 @@ fn row(step: &Step) -> StepRow {
         p95: micros(step.times.percentile(Percentile::P95)),
         p99: micros(step.times.percentile(Percentile::P99)),
         max: micros(step.times.max()),
-        held: match step.held() {
-            Held::Yes => "held",
-            Held::NotReached => "not reached",
-            Held::Failures => "failures",
-            Held::Latency => "latency gone",
+        held: match step.outcome() {
+            StepOutcome::Held => "held",
+            StepOutcome::NotReached => "not reached",
+            StepOutcome::Failures => "failures",
+            StepOutcome::Latency => "latency gone",
         },
     }
 }

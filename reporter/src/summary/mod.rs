@@ -19,7 +19,7 @@ use scenario::Load;
 
 pub use samples::{Metric, MetricKind, Samples};
 pub use series::Point;
-pub use steps::{Held, Step};
+pub use steps::{Step, StepOutcome};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SummaryError {
@@ -32,13 +32,13 @@ pub enum SummaryError {
 /// What was measured in one run.
 pub struct Summary {
     pub run: Run,
-    /// The plateau as far as the run came; empty when it ended before.
+    /// The plateau as far as the run got; empty when it ended before it.
     pub window: Range<u64>,
     pub plateau: Plateau,
     pub peak_users: u64,
     pub timeline: Vec<Second>,
     pub points: Vec<Point>,
-    /// Of a scenario with stages; else empty.
+    /// The steps of a scenario with stages; otherwise empty.
     pub steps: Vec<Step>,
     pub samples: Samples,
     pub failures: Vec<FailureRow>,

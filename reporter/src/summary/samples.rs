@@ -1,4 +1,4 @@
-//! What the target and its database showed while they were under load.
+//! How the target and its database behaved under load.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub struct Metric<'a> {
 pub enum MetricKind {
     /// Goes up and down.
     Level { least: Figure, mean: Figure, most: Figure },
-    /// Only grows: by how much, and how fast.
+    /// Only ever grows: by how much, and how fast.
     Counter { grown: Figure, rate: Figure },
 }
 
@@ -44,7 +44,7 @@ impl Samples {
         self.0.get(metric).map(Vec::as_slice)
     }
 
-    /// Names that start so, in order.
+    /// Names with this prefix, in order.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.keys().map(String::as_str).filter(move |name| name.starts_with(prefix))
     }
@@ -53,7 +53,7 @@ impl Samples {
     pub fn requests_counted(&self) -> Option<u64> {
         let samples = self.get(REQUESTS_TOTAL)?;
         let (first, last) = (samples.first()?.1, samples.last()?.1);
-        // Negative when the target was started anew meanwhile: nothing to compare.
+        // Negative when the target was restarted meanwhile: there is nothing to compare.
         (last >= first).then_some((last - first) as u64)
     }
 
@@ -83,7 +83,7 @@ impl Samples {
     }
 }
 
-/// By the convention of the names.
+/// By the naming convention of metrics.
 fn unit(metric: &str) -> Unit {
     let metric = metric.strip_suffix("_total").unwrap_or(metric);
     match metric.rsplit('_').next() {

@@ -16,7 +16,7 @@ pub struct Point {
     pub session_delay_p95_us: Option<f64>,
 }
 
-/// Makes points from intervals that come second by second.
+/// Turns intervals, in order of their seconds, into points.
 pub(super) struct Points {
     done: Vec<Point>,
     second: u64,

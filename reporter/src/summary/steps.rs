@@ -1,4 +1,4 @@
-//! Load that grows in steps: which were held.
+//! Load that grows in steps, and which of them the target sustained.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use scenario::{Axis, Load, Metric, Percentile};
 
 use figures::{Counts, Reading, ResponseTimes};
 
-/// A step whose p95 is above this is not held, however few of its requests fail.
+/// A step whose p95 exceeds this is not sustained, however few of its requests fail.
 pub(super) const LATENCY_GONE_US: f64 = 1_000_000.0;
-/// Share of failures above which a step is not held, where the scenario's
-/// `stop_on` names none.
+/// Share of failures above which a step is not sustained, unless the scenario's
+/// `stop_on` names another.
 const FAILURES_GONE: f64 = 0.05;
 
 /// A number of users that the stages asked for.
@@ -25,26 +25,26 @@ pub struct Step {
     failures_gone: f64,
 }
 
-/// Whether the target held a step.
+/// Whether the target sustained a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    Yes,
-    /// The users were never all there.
+pub enum StepOutcome {
+    Held,
+    /// The users had not all started before it ended.
     NotReached,
     Failures,
     Latency,
 }
 
 impl Step {
-    pub fn held(&self) -> Held {
+    pub fn outcome(&self) -> StepOutcome {
         let failures = self.counts.failures().value;
         match (failures, self.times.percentile(Percentile::P95).value) {
-            _ if self.window.is_empty() => Held::NotReached,
-            (Some(failures), _) if failures > self.failures_gone => Held::Failures,
-            (_, Some(p95)) if p95 > LATENCY_GONE_US => Held::Latency,
-            (_, Some(_)) => Held::Yes,
-            // All its users were there, and nobody was answered.
-            (_, None) => Held::Latency,
+            _ if self.window.is_empty() => StepOutcome::NotReached,
+            (Some(failures), _) if failures > self.failures_gone => StepOutcome::Failures,
+            (_, Some(p95)) if p95 > LATENCY_GONE_US => StepOutcome::Latency,
+            (_, Some(_)) => StepOutcome::Held,
+            // All of its users had started, and none was answered.
+            (_, None) => StepOutcome::Latency,
         }
     }
 
@@ -57,7 +57,7 @@ impl Step {
     }
 }
 
-/// The steps of a load that the timeline shows the beginning of.
+/// The steps of a load that had begun by the end of the timeline.
 pub(super) fn steps(load: &Load, timeline: &[Second]) -> Vec<Step> {
     let Axis::Stages(stages) = &load.axis else {
         return Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn steps(load: &Load, timeline: &[Second]) -> Vec<Step> {
     let seen = timeline.last().map_or(0, |row| row.second + 1);
     (0u32..)
         .map(|step| f64::from(step) * every)
-        // The drain after the last step is no step.
+        // The drain after the last step does not count as one.
         .take_while(|start| *start < planned && *start < seen as f64)
         .map(|start| {
             let users = stages.users_at(Duration::from_secs_f64(start));

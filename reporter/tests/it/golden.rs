@@ -62,6 +62,25 @@ fn the_report_of_the_golden_runs_is_as_it_was() {
     }
 }
 
+/// Short enough to be read whole where it changes.
+#[test]
+fn the_known_limitations_read_as_they_did() {
+    let mut folder = Folder::new();
+    folder.config.runs = root().join("fixtures/runs");
+    folder.fill();
+    let text = folder.text();
+    let (_, section) = text.split_once("## Known limitations\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    insta::with_settings!(
+        {
+            snapshot_path => "../snapshots",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        },
+        { insta::assert_snapshot!("known-limitations", section) }
+    );
+}
+
 #[test]
 fn two_fills_of_the_same_runs_are_the_same_to_the_byte() {
     let files = || {

@@ -4,6 +4,7 @@ mod charts;
 mod damaged;
 mod figures;
 mod golden;
+mod help;
 mod report;
 mod states;
 mod synthetic;

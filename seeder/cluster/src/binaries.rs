@@ -1,13 +1,13 @@
-//! Where the server's programs are.
+//! Finds the server's programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::ClusterError;
+use super::error::ClusterError;
 
 const NEEDED: [&str; 4] = ["initdb", "pg_ctl", "postgres", "psql"];
 
-/// A folder that has all the programs that are needed, of one version.
+/// A folder with all the programs needed, of one version.
 #[derive(Clone, Debug)]
 pub(super) struct Binaries(PathBuf);
 

@@ -4,7 +4,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::ClusterError;
+use super::error::ClusterError;
 use super::user::RunAs;
 
 /// Name of the link from the folder to the data, where these lie elsewhere.
@@ -146,7 +146,7 @@ pub(super) fn temporary() -> Result<PathBuf, ClusterError> {
     let parent = std::env::temp_dir();
     let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent);
     let folder = folder.map_err(file("cannot make a folder in", &parent))?.keep();
-    // Through it the server's user reaches its data; these he has for himself.
+    // The server's user reaches its data through this folder; the data are that user's alone.
     std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711))
         .map_err(file("cannot open up", &folder))?;
     Ok(folder)

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
-use super::ClusterError;
+use super::error::ClusterError;
 use super::home::file;
 
 /// The port in `path` if it is still free, else a free one, which is noted there.

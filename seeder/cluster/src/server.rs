@@ -8,14 +8,19 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::binaries::Binaries;
+use super::command::{psql, run};
+use super::error::ClusterError;
 use super::home::{Home, file};
+use super::port;
 use super::user::RunAs;
-use super::{ClusterError, SUPERUSER, port, psql, run};
 
-/// Settings of ours, included at the end of `postgresql.conf`.
+/// The superuser of a private cluster.
+pub(super) const SUPERUSER: &str = "postgres";
+
+/// Our settings, included at the end of `postgresql.conf`.
 const SETTINGS_FILE: &str = "seeder.conf";
 
-/// How long a start may take: crash recovery is in it.
+/// How long a start may take, crash recovery included.
 const START_SECONDS: u64 = 120;
 /// A start fails while the processes of a killed server have not all gone, and
 /// when another program takes the port in between.
@@ -30,7 +35,7 @@ pub(super) enum Settings {
     Forgetful,
 }
 
-/// A server that runs, as its pid file says.
+/// A running server, according to its pid file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Postmaster {
     pub(super) pid: u32,
@@ -74,7 +79,7 @@ fn works_in(pid: u32, data: &Path) -> bool {
     })
 }
 
-/// Makes the data folder, whole or not at all.
+/// Creates the data folder, whole or not at all.
 pub(super) fn init(
     home: &Home,
     binaries: &Binaries,
@@ -136,9 +141,9 @@ pub(super) fn start(
     }
 }
 
-/// Postgres refuses to start where the pid file names a process that lives,
-/// even one that is no server; any other stale file it deals with itself, and
-/// better, since it knows what of the old server may still be running.
+/// Postgres refuses to start where the pid file names a living process, even one
+/// that is not a server. It deals with any other stale file itself, and better,
+/// since it knows what of the old server may still be running.
 fn discard_stale_pid_file(home: &Home) -> Result<(), ClusterError> {
     let data = home.data();
     let Some(stale) = Postmaster::noted(&data) else { return Ok(()) };
@@ -205,7 +210,7 @@ pub(super) fn wait_until_ready(
     }
 }
 
-/// Stops it as soon as the statements that run are aborted; nothing is lost.
+/// Stops it as soon as running statements are aborted; nothing is lost.
 pub(super) fn stop(
     home: &Home,
     binaries: &Binaries,

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::binaries::Binaries;
+use super::cluster::Cluster;
+use super::command::psql;
+use super::error::ClusterError;
 use super::server::Settings;
-use super::{Cluster, ClusterError, psql};
 
 /// A private cluster in a temporary folder, with settings that trade
 /// durability for speed; stopped and deleted when dropped.

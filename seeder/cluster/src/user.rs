@@ -1,11 +1,11 @@
-//! As whom the server's programs run.
+//! The user that the server's programs run as.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::ClusterError;
+use super::error::ClusterError;
 
 /// As ourselves, or, when root, as an unprivileged user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum RunAs {
 }
 
 impl RunAs {
-    /// Who is to own a new cluster.
+    /// The owner of a new cluster.
     pub(super) fn for_new_cluster() -> Result<Self, ClusterError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Ourselves);
@@ -26,7 +26,7 @@ impl RunAs {
             .ok_or(ClusterError::NoUser)
     }
 
-    /// Who owns a cluster that is there.
+    /// The owner of an existing cluster.
     pub(super) fn owner_of(data: &Path) -> Result<Self, ClusterError> {
         let metadata = std::fs::metadata(data).map_err(|source| ClusterError::File {
             what: "cannot read",
@@ -59,8 +59,8 @@ impl RunAs {
         })
     }
 
-    /// Whether the user can come to `folder`: every folder above it must let
-    /// him through. The kernel is asked, so that no rule of it is forgotten.
+    /// Whether the user can reach `folder`: every folder above it must let that user
+    /// through. The kernel is asked, so that none of its rules is forgotten.
     pub(super) fn reaches(self, folder: &Path) -> bool {
         let mut command = Command::new("test");
         command.arg("-x").arg(folder).current_dir("/");

@@ -12,7 +12,7 @@ use minijinja::{Error, ErrorKind, State};
 use rand_chacha::ChaCha8Rng;
 
 use super::functions::invalid;
-use super::{Source, lock};
+use super::source::{Source, lock};
 
 /// What may stand after `fake.`. Those of prose take the least and the most
 /// number of words, sentences for `paragraph`.

@@ -6,7 +6,7 @@ use minijinja::value::{Rest, Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind};
 use rand::{Rng, RngExt};
 
-use super::{Source, lock};
+use super::source::{Source, lock};
 
 pub(super) fn install(environment: &mut Environment<'_>, source: &Source) {
     let s = source.clone();

@@ -6,8 +6,9 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use minijinja::{Environment, Error};
 use rand::RngExt;
 
+use super::clock::Clock;
 use super::functions::invalid;
-use super::{Clock, Source, lock};
+use super::source::{Source, lock};
 
 pub(super) fn install(environment: &mut Environment<'_>, source: &Source, clock: Clock) {
     environment.add_function("now", move || text(clock.now()));

@@ -1,4 +1,4 @@
-//! The accounts of a manifest one by one, however many there are.
+//! Streams the accounts of a manifest, however many there are.
 
 use std::fmt;
 use std::fs::File;

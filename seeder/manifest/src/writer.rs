@@ -8,9 +8,9 @@ use tempfile::NamedTempFile;
 
 use super::format::{Account, Header};
 
-/// A manifest that is being written beside its place.
+/// A manifest being written to a temporary file beside its destination.
 ///
-/// Dropped before [`SealedManifest::publish`], it leaves what was there before.
+/// Dropped before [`SealedManifest::publish`], it leaves an earlier manifest as it was.
 #[derive(Debug)]
 pub struct ManifestWriter {
     /// Mode 0600, as the file will be: it holds passwords.
@@ -19,7 +19,7 @@ pub struct ManifestWriter {
     accounts: u64,
 }
 
-/// A manifest that is whole and on the disk, but not yet in its place.
+/// A manifest that is complete and on disk, but not yet at its destination.
 #[derive(Debug)]
 #[must_use = "a manifest that is not published is deleted"]
 pub struct SealedManifest {
@@ -29,7 +29,7 @@ pub struct SealedManifest {
 }
 
 impl ManifestWriter {
-    /// Begins a manifest, so that a place that cannot be written is known
+    /// Begins a manifest, so that an unwritable destination is known
     /// before any work is done. Makes the folder if it is missing.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl ManifestWriter {
 }
 
 impl SealedManifest {
-    /// Puts it in its place, in one step; returns the number of accounts.
+    /// Moves it to its destination in one step; returns the number of accounts.
     ///
     /// # Errors
     /// When the folder has gone or its rights have changed.

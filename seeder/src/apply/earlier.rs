@@ -1,4 +1,4 @@
-//! What the manifest says of an earlier apply, and what is different now.
+//! What the manifest says about an earlier apply, and what has changed since.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,16 +9,16 @@ use crate::plan::{Group, Plan, Table};
 use manifest::Header;
 use manifest::format::{DatabaseId, PlanSource};
 
-/// An earlier apply of a plan of this name to this database.
+/// An earlier apply of a plan with this name to this database.
 pub(crate) struct Earlier {
-    /// None where a manifest does not hold it.
+    /// None where the manifest does not contain it.
     pub(crate) plan: Option<Plan>,
     pub(crate) seed: u64,
     pub(crate) scale: u32,
 }
 
 impl Earlier {
-    /// None where the manifest is missing, damaged, or of something else: then
+    /// None where the manifest is missing, damaged, or belongs to something else: then
     /// nothing is known, and the file is about to be replaced.
     pub(crate) fn of(manifest: &Path, plan: &Plan, database: &DatabaseId) -> Option<Self> {
         let header = Header::read(manifest).ok()?;

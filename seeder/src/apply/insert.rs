@@ -5,50 +5,44 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection};
-use tokio::sync::mpsc;
 
-use super::ApplyError;
+use super::config::Present;
+use super::error::ApplyError;
 use super::lines::{self, Chunk};
 use super::progress::Progress;
+use super::send::copy;
 use super::stage::Stage;
-use crate::database::{DatabaseError, SqlError};
-use crate::plan::PlanError;
+use crate::database::DatabaseError;
 use crate::rows::TableRows;
 use crate::schema::quoted_list;
 use common::digest;
 
-/// What becomes of rows that are there and that others have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Present {
-    Keep,
-    Repair,
-}
-
-pub(super) struct Done {
+pub(super) struct TableLoad {
     pub(super) inserted: u64,
-    /// Of those that were there, the ones that others had changed.
+    /// Existing rows that others had changed.
     pub(super) changed: u64,
-    /// Of all rows, those included that were there.
+    /// Of all rows, including those that existed already.
     pub(super) digest: String,
-    /// Rows with columns that are filled once all tables have theirs.
+    /// Stages of rows with columns that are filled once all tables have theirs.
     pub(super) unfinished: Vec<Stage>,
 }
 
-/// Sends the rows of a table that are not there yet.
+/// Sends the rows of a table that do not exist yet.
 ///
-/// Where it is empty they go straight in. Else they go into a temporary table
-/// first, which the server compares with what is there.
+/// An empty table is filled directly. Otherwise the rows go into a temporary table
+/// first, which the server compares with the existing ones.
 pub(super) async fn table(
     connection: &mut PgConnection,
     table: &Arc<TableRows>,
     later: Option<&BTreeSet<String>>,
     present: Present,
     progress: Progress,
-) -> Result<Done, ApplyError> {
+) -> Result<TableLoad, ApplyError> {
     let empty = is_empty(connection, table).await?;
     let bar = progress.table(&table.name, table.rows());
     let mut hash = Sha256::new();
-    let mut done = Done { inserted: 0, changed: 0, digest: String::new(), unfinished: Vec::new() };
+    let mut load =
+        TableLoad { inserted: 0, changed: 0, digest: String::new(), unfinished: Vec::new() };
     for (index, group) in table.groups.iter().enumerate() {
         for name in group.columns() {
             hash.update(name.as_bytes());
@@ -69,7 +63,7 @@ pub(super) async fn table(
         if empty && later.is_empty() {
             let columns = quoted_list(group.columns());
             let statement = format!("COPY {} ({columns}) FROM STDIN", table.sql_name);
-            done.inserted += copy(connection, &statement, lines, &mut each)
+            load.inserted += copy(connection, &statement, lines, &mut each)
                 .await
                 .map_err(|error| error.of(&table.name, "loading"))?;
         } else {
@@ -77,15 +71,15 @@ pub(super) async fn table(
             copy(connection, &stage.copy_statement(), lines, &mut each)
                 .await
                 .map_err(|error| error.of(&table.name, "loading"))?;
-            let settled = stage.settle(connection, table, present).await?;
-            done.inserted += settled.inserted;
-            done.changed += settled.changed;
-            done.unfinished.extend(stage.close(connection, table).await?);
+            let counts = stage.settle(connection, table, present).await?;
+            load.inserted += counts.inserted;
+            load.changed += counts.changed;
+            load.unfinished.extend(stage.close(connection, table).await?);
         }
     }
-    bar.finish(done.inserted);
-    done.digest = digest::text(&hash.finalize());
-    Ok(done)
+    bar.finish(load.inserted);
+    load.digest = digest::text(&hash.finalize());
+    Ok(load)
 }
 
 async fn is_empty(connection: &mut PgConnection, table: &TableRows) -> Result<bool, ApplyError> {
@@ -95,64 +89,4 @@ async fn is_empty(connection: &mut PgConnection, table: &TableRows) -> Result<bo
         .await
         .map_err(DatabaseError::while_doing(format!("looking into {}", table.name)))?;
     Ok(!any)
-}
-
-/// Why rows did not arrive.
-pub(super) enum CopyError {
-    Plan(PlanError),
-    Sql(sqlx::Error),
-}
-
-impl CopyError {
-    pub(super) fn of(self, table: &str, doing: &str) -> ApplyError {
-        match self {
-            Self::Plan(error) => error.into(),
-            Self::Sql(error) => refused(table, doing, error),
-        }
-    }
-}
-
-/// Sends chunks as they come; `each` is told of every one. Returns the rows
-/// that the server counted.
-pub(super) async fn copy(
-    connection: &mut PgConnection,
-    statement: &str,
-    mut chunks: mpsc::Receiver<Result<Chunk, PlanError>>,
-    each: &mut impl FnMut(&Chunk),
-) -> Result<u64, CopyError> {
-    let mut copy = connection.copy_in_raw(statement).await.map_err(CopyError::Sql)?;
-    while let Some(chunk) = chunks.recv().await {
-        let chunk = match chunk {
-            Ok(chunk) => chunk,
-            Err(mistake) => {
-                // What the server says to this is what was asked of it.
-                let _ = copy.abort("the plan has a mistake").await;
-                return Err(CopyError::Plan(mistake));
-            }
-        };
-        each(&chunk);
-        if let Err(error) = copy.send(chunk.lines).await {
-            // The server has stopped listening; its reason is what `abort` brings.
-            let reason = copy.abort("the rows could not be sent").await.err();
-            return Err(CopyError::Sql(reason.unwrap_or(error)));
-        }
-    }
-    copy.finish().await.map_err(CopyError::Sql)
-}
-
-/// With what the server adds on the row and the constraint.
-pub(super) fn refused(table: &str, doing: &str, error: sqlx::Error) -> ApplyError {
-    let source = SqlError::from(error);
-    let said = source.server().map(|said| [said.constraint(), said.column(), said.detail()]);
-    match said {
-        Some(said) if said != [None; 3] => {
-            let said: Vec<&str> = said.into_iter().flatten().collect();
-            let message = said.join(": ").trim_end_matches('.').to_owned();
-            ApplyError::Rows { table: table.to_owned(), message, source }
-        }
-        _ => {
-            let doing = format!("{doing} {table}");
-            ApplyError::Database(DatabaseError::Failed { doing, source })
-        }
-    }
 }

@@ -1,5 +1,5 @@
 //! Rows as lines of COPY, made on a thread of their own: while the server
-//! takes some, the next are made.
+//! takes some, the next ones are generated.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use crate::plan::PlanError;
 use crate::rows::TableRows;
 
-/// Bytes that are sent at a time.
+/// Bytes sent at a time.
 const CHUNK_BYTES: usize = 128 * 1024;
-/// Chunks that wait to be sent: with the two in the making and under way this
-/// is all the memory that rows take, at any scale.
+/// Chunks waiting to be sent: with the one being made and the one under way, this
+/// is all the memory that rows take at any scale.
 const CHUNKS: usize = 4;
 
 /// Some lines of COPY.
@@ -51,7 +51,7 @@ fn make(
         let mut chunk = new();
         for n in 1..=table.groups[group].rows {
             if let Err(error) = write(&table, group, n, &mut chunk.lines) {
-                // Where nobody listens the mistake is of no interest either.
+                // Where nobody listens, nobody needs the mistake either.
                 let _ = sender.blocking_send(Err(error));
                 return;
             }

@@ -1,4 +1,4 @@
-//! How far a table is: a bar on a terminal, a line a table elsewhere.
+//! Progress by table: a bar on a terminal, elsewhere a line for each table.
 
 use std::io::IsTerminal;
 

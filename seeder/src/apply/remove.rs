@@ -1,4 +1,4 @@
-//! What a plan and the load on its rows put there, taken away again.
+//! Removes the plan's rows and those that a load attached to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{ApplyError, insert, lines, table_names};
+use super::error::ApplyError;
+use super::keys::{is_planned, keys_of, prefixed, send_keys};
+use super::prepare::table_names;
+use super::send::execute;
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::{LoadRows, Plan, PlanError, Which};
 use crate::rows::{Engine, TableRows};
@@ -17,7 +20,7 @@ use common::nearest;
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
 #[derive(Debug, Serialize)]
-pub struct Removed {
+pub struct RemovedRows {
     pub table: String,
     /// Rows of the plan.
     pub planned: u64,
@@ -27,13 +30,13 @@ pub struct Removed {
     pub detached: u64,
 }
 
-impl Removed {
+impl RemovedRows {
     pub fn is_nothing(&self) -> bool {
         self.planned + self.load + self.detached == 0
     }
 }
 
-impl std::fmt::Display for Removed {
+impl std::fmt::Display for RemovedRows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { table, planned, load, detached } = self;
         write!(f, "{table}: {planned} rows of the plan and {load} of the load, {detached} detached")
@@ -41,14 +44,14 @@ impl std::fmt::Display for Removed {
 }
 
 /// `350 rows of users (0 of them of the load), …`
-pub(crate) fn in_words(removed: &[Removed]) -> String {
-    let words = removed.iter().map(|Removed { table, planned, load, .. }| {
+pub(crate) fn in_words(removed: &[RemovedRows]) -> String {
+    let words = removed.iter().map(|RemovedRows { table, planned, load, .. }| {
         format!("{} rows of {table} ({load} of them of the load)", planned + load)
     });
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// What is to be removed, children before parents.
+/// The removals, children before parents.
 pub(crate) struct Removal {
     steps: Vec<Step>,
 }
@@ -57,11 +60,11 @@ pub(crate) struct Removal {
 struct Step {
     table: String,
     sql_name: String,
-    /// The plan's rows; none where these stay.
+    /// The plan's rows; none where they stay.
     planned: Option<Arc<TableRows>>,
     /// What refers to rows of everyone: those referred to stay.
     unless: Vec<String>,
-    /// Columns that are emptied first, since what they refer to goes before.
+    /// Columns that are set to null first, because the rows they refer to are removed earlier.
     loosen: Vec<String>,
     load: Vec<Condition>,
     detach: Vec<Detach>,
@@ -79,7 +82,7 @@ struct Detach {
 }
 
 impl Removal {
-    /// Works out what is the plan's and what the load's; `referrers` are the
+    /// Works out which rows are the plan's and which the load's; `referrers` are the
     /// conditions under which rows of a shared table are still needed.
     pub(crate) fn new(
         engine: &'static Engine,
@@ -94,8 +97,8 @@ impl Removal {
             let planned = match plan.table(name) {
                 None => None,
                 Some(table) if !table.shared => Some(engine.compile(plan, schema, name)?),
-                // Of these, those are the plan's that have the ids that it makes.
-                Some(_) => engine.compile(plan, schema, name)?.with_made_key(schema),
+                // Of these, the plan owns those with the ids that it generates.
+                Some(_) => engine.compile(plan, schema, name)?.with_generated_key(schema),
             };
             let mut step = Step {
                 table: name.to_owned(),
@@ -125,7 +128,7 @@ impl Removal {
     pub(crate) async fn run(
         &self,
         connection: &mut PgConnection,
-    ) -> Result<Vec<Removed>, ApplyError> {
+    ) -> Result<Vec<RemovedRows>, ApplyError> {
         defer(connection, "DEFERRED").await.map_err(DatabaseError::while_doing("deferring"))?;
         for planned in self.steps.iter().filter_map(|step| step.planned.as_ref()) {
             send_keys(connection, planned).await?;
@@ -141,7 +144,7 @@ impl Removal {
                 removed.push(done);
             }
         }
-        // What still refers to a removed row is told now, not at the end.
+        // Rows that still refer to a removed one are reported now, not at the end.
         defer(connection, "IMMEDIATE").await.map_err(|error| still_referred("the plan", error))?;
         for planned in self.steps.iter().filter_map(|step| step.planned.as_ref()) {
             let drop = format!("DROP TABLE {}", keys_of(&planned.name));
@@ -188,7 +191,7 @@ impl Step {
         Ok(())
     }
 
-    async fn run(&self, connection: &mut PgConnection) -> Result<Removed, ApplyError> {
+    async fn run(&self, connection: &mut PgConnection) -> Result<RemovedRows, ApplyError> {
         let planned = match &self.planned {
             None => 0,
             Some(planned) => {
@@ -210,7 +213,7 @@ impl Step {
                 format!("UPDATE {} t SET {} WHERE {condition}", self.sql_name, nulls.join(", "));
             detached += execute(connection, &sql, &[]).await.map_err(self.failed("detaching"))?;
         }
-        Ok(Removed { table: self.table.clone(), planned, load: deleted - planned, detached })
+        Ok(RemovedRows { table: self.table.clone(), planned, load: deleted - planned, detached })
     }
 
     fn is_doomed(&self, planned: &TableRows) -> String {
@@ -271,7 +274,7 @@ impl Step {
         DatabaseError::while_doing(format!("{doing} rows of {}", self.table))
     }
 
-    /// Rows that the plan does not know of may refer to those that should go.
+    /// Rows unknown to the plan may refer to those being removed.
     fn refused(&self, error: sqlx::Error) -> ApplyError {
         still_referred(&self.table, error)
     }
@@ -339,57 +342,4 @@ fn referring(plan: &Plan, schema: &Schema, parent: &str, key: &ForeignKey) -> St
         quoted_list(key_of_parent.iter().map(String::as_str)),
         keys_of(parent),
     )
-}
-
-pub(crate) fn is_planned(planned: &TableRows) -> String {
-    let names: Vec<String> = planned.key.iter().map(|(name, _)| name.clone()).collect();
-    format!(
-        "({}) IN (SELECT {} FROM {})",
-        prefixed("t", &names),
-        quoted_list(names.iter().map(String::as_str)),
-        keys_of(&planned.name)
-    )
-}
-
-pub(crate) fn prefixed(alias: &str, columns: &[String]) -> String {
-    let columns = columns.iter().map(|column| format!("{alias}.{}", quoted(column)));
-    columns.collect::<Vec<_>>().join(", ")
-}
-
-/// The temporary table that holds the keys of a table's planned rows.
-fn keys_of(table: &str) -> String {
-    format!("pg_temp.{}", quoted(&format!("seeder keys of {table}")))
-}
-
-pub(crate) async fn send_keys(
-    connection: &mut PgConnection,
-    planned: &Arc<TableRows>,
-) -> Result<(), ApplyError> {
-    let failed = || DatabaseError::while_doing(format!("listing the keys of {}", planned.name));
-    let keys = keys_of(&planned.name);
-    let columns = quoted_list(planned.key.iter().map(|(name, _)| name.as_str()));
-    let make =
-        format!("CREATE TABLE {keys} AS SELECT {columns} FROM {} WITH NO DATA", planned.sql_name);
-    execute(connection, &make, &[]).await.map_err(failed())?;
-    let statement = format!("COPY {keys} ({columns}) FROM STDIN");
-    for index in 0..planned.groups.len() {
-        let keys = lines::of_keys(planned.clone(), index);
-        insert::copy(connection, &statement, keys, &mut |_| {})
-            .await
-            .map_err(|error| error.of(&planned.name, "listing the keys of"))?;
-    }
-    execute(connection, &format!("ANALYZE {keys}"), &[]).await.map_err(failed())?;
-    Ok(())
-}
-
-async fn execute(
-    connection: &mut PgConnection,
-    sql: &str,
-    parameters: &[&str],
-) -> Result<u64, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(sql.to_owned()));
-    for parameter in parameters {
-        query = query.bind(*parameter);
-    }
-    Ok(query.execute(connection).await?.rows_affected())
 }

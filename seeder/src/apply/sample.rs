@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{ApplyError, Compiled, Config, compile, introspect};
+use super::config::Config;
+use super::error::ApplyError;
+use super::prepare::{Compiled, compile, introspect};
 use crate::plan::Plan;
 use crate::rows::Engine;
 

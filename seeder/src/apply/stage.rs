@@ -1,27 +1,27 @@
 //! A temporary table with a group's rows, for what only the server can tell:
-//! which of them are there, and which of these others have changed.
+//! which of them exist already, and which of those somebody has changed.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::ApplyError;
-use super::insert::{Present, refused};
+use super::config::Present;
+use super::error::{ApplyError, refused};
 use crate::database::DatabaseError;
 use crate::rows::{GroupRows, TableRows};
 use crate::schema::{Kind, quoted, quoted_list};
 
 pub(super) struct Stage {
-    /// Name of the table in whose stead it stands, for people and for SQL.
+    /// Name of the table that it stands in for, for people and for SQL.
     table: String,
     target: String,
     name: String,
     /// All columns that are sent.
     columns: Vec<String>,
     key: Vec<String>,
-    /// Those that are filled once all tables have their rows.
+    /// Columns that are filled once all tables have their rows.
     later: Vec<String>,
 }
 
-pub(super) struct Settled {
+pub(super) struct StageCounts {
     pub(super) inserted: u64,
     pub(super) changed: u64,
 }
@@ -54,19 +54,19 @@ impl Stage {
         format!("COPY {} ({columns}) FROM STDIN", self.name)
     }
 
-    /// Counts what others have changed, repairs it if so asked, and inserts
-    /// what is missing. What stays on the stage are the inserted rows.
+    /// Counts the rows that others have changed, repairs them if asked to, and inserts
+    /// the missing ones. Only the inserted rows stay on the stage.
     pub(super) async fn settle(
         &self,
         connection: &mut PgConnection,
         rows: &TableRows,
         present: Present,
-    ) -> Result<Settled, ApplyError> {
+    ) -> Result<StageCounts, ApplyError> {
         let Self { name, target, .. } = self;
         self.execute(connection, format!("ANALYZE {name}"), "staging").await?;
         let same = self.same_key();
         let changed = match self.differs(rows) {
-            // Rows of everyone are as others want them.
+            // Shared rows may be changed by anybody.
             _ if rows.shared => 0,
             None => 0,
             Some(differs) if present == Present::Repair => {
@@ -96,12 +96,12 @@ impl Stage {
         self.execute(connection, drop_present, "comparing").await?;
         let now = self.columns.iter().filter(|column| !self.later.contains(column));
         let now = quoted_list(now.map(String::as_str));
-        // An identity, too, takes the number that the plan has for it.
+        // Even an identity column takes the plan's value.
         let insert = format!(
             "INSERT INTO {target} ({now}) OVERRIDING SYSTEM VALUE SELECT {now} FROM {name}"
         );
         let inserted = self.execute(connection, insert, "loading").await?;
-        Ok(Settled { inserted, changed })
+        Ok(StageCounts { inserted, changed })
     }
 
     /// Drops it, unless there is something left to fill in.
@@ -117,7 +117,7 @@ impl Stage {
         Ok(None)
     }
 
-    /// Fills in what refers to rows that came later.
+    /// Fills in references to rows that were inserted later.
     pub(super) async fn finish(self, connection: &mut PgConnection) -> Result<(), ApplyError> {
         let later = |prefix: &str| {
             let names = self.later.iter().map(|column| format!("{prefix}{}", quoted(column)));
@@ -147,13 +147,13 @@ impl Stage {
         same.collect::<Vec<_>>().join(" AND ")
     }
 
-    /// Whether any column is not as the plan has it; none where the key is all there is.
+    /// The condition that a column differs from the plan; none where all columns are in the key.
     fn differs(&self, rows: &TableRows) -> Option<String> {
         let kinds = rows.groups.iter().flat_map(GroupRows::kinds);
         let kinds: std::collections::BTreeMap<&str, &Kind> = kinds.collect();
         let differs =
             self.columns.iter().filter(|column| !self.key.contains(column)).map(|column| {
-                // Some types know no equality; all have a text.
+                // Some types have no equality operator; all have a text form.
                 let cast = match kinds.get(column.as_str()) {
                     Some(Kind::Json) => "::jsonb",
                     Some(Kind::Other | Kind::Array(_)) => "::text",

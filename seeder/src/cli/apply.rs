@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::output::{print, print_json};
 use super::place::Place;
-use super::{print, print_json};
 use crate::Error;
 use crate::apply::{self, Before, Config, Present, Progress, Sample, Summary};
 use common::exit::Exit;

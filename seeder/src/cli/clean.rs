@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+use super::output::{print, print_json};
 use super::place::Place;
-use super::{print, print_json};
 use crate::Error;
 use crate::clean::{self, Config, Run};
 use common::exit::Exit;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::print;
+use super::output::print;
 use crate::Error;
 use cluster::{Cluster, ClusterError, DEFAULT_DIR, Status};
 use common::exit::Exit;

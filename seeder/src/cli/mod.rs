@@ -1,16 +1,14 @@
-//! The command line: what may be typed.
+//! The command line.
 
 mod apply;
 mod clean;
 mod cluster;
+mod output;
 mod place;
 mod plan;
 mod verify;
 
-use std::io::Write;
-
 use clap::{Parser, Subcommand};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -59,14 +57,4 @@ impl Cli {
             Command::Cluster(command) => command.run(),
         }
     }
-}
-
-/// Writes a line of data.
-fn print(line: &str) -> Result<(), Error> {
-    writeln!(std::io::stdout(), "{line}").map_err(Error::Stdout)
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(value);
-    print(&text.map_err(|error| Error::Stdout(error.into()))?)
 }

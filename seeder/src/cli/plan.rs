@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::output::print;
 use super::place::DatabaseArgs;
 use crate::Error;
 use crate::draft::{self, ROWS};
@@ -45,7 +46,7 @@ impl Command {
         }
         let text = draft::draft(&database.pin()?, &table, rows).await?;
         let Some(path) = plan else {
-            super::print(text.trim_end())?;
+            print(text.trim_end())?;
             return Ok(Exit::Good);
         };
         std::fs::write(&path, text)

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
+use super::output::{print, print_json};
 use super::place::Place;
-use super::{print, print_json};
 use crate::Error;
 use crate::verify::{self, Config, Target, VerifyError};
 use common::exit::Exit;

@@ -4,18 +4,18 @@ use super::check::Limits;
 use crate::rows::literal;
 use crate::schema::{Column, Kind};
 
-/// What is to be known of a column besides the column.
+/// What needs to be known about a column beyond the catalog's entry.
 pub(super) struct Wanted<'a> {
     pub(super) table: &'a str,
     pub(super) column: &'a Column,
-    /// Whether no two rows may have the same.
+    /// Whether no two rows may have the same value.
     pub(super) unique: bool,
     pub(super) limits: Limits,
     /// Values that a partition takes, where it matters.
     pub(super) partitions: &'a [String],
 }
 
-/// The expression, or none where the type is one that only its owner knows.
+/// The expression; none for a type that only its owner understands.
 pub(super) fn expression(wanted: &Wanted<'_>) -> Option<String> {
     let Wanted { column, limits, unique, partitions, .. } = wanted;
     if !partitions.is_empty() {
@@ -136,7 +136,7 @@ fn text(wanted: &Wanted<'_>, max: Option<usize>, has: &dyn Fn(&[&str]) -> bool) 
         };
     }
     if *unique || limits.shortest.is_some_and(|least| least > 1) {
-        // Wide enough for what must be at least so long.
+        // Wide enough for a minimum length.
         let width = limits.shortest.unwrap_or(1).max(6);
         return match max {
             Some(max) if max < table.len() + 1 + width => {

@@ -72,7 +72,7 @@ pub(super) async fn facts(connection: &mut PgConnection, table: u32) -> Result<F
         ..Facts::default()
     };
     for (column, check) in checks {
-        // As the domain's own value, so that both are read alike.
+        // As the domain's own value, so that both are parsed alike.
         let check = check.replace(&quoted(&column), "VALUE");
         let check = replace_word(&check, &column, "VALUE");
         facts.checks.entry(column).or_default().push(check);
@@ -81,7 +81,7 @@ pub(super) async fn facts(connection: &mut PgConnection, table: u32) -> Result<F
     Ok(facts)
 }
 
-/// Replaces a name where it stands by itself.
+/// Replaces a name where it is a word of its own.
 fn replace_word(text: &str, name: &str, by: &str) -> String {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     let mut replaced = String::new();

@@ -14,7 +14,7 @@ use check::Limits;
 use column::{Wanted, expression};
 use facts::Facts;
 
-/// Rows a table, where no other number is asked for.
+/// Rows per table, unless another number is asked for.
 pub const ROWS: u64 = 100;
 
 /// Writes a plan for all tables of a database, or for the ones named.

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use minijinja::Value;
-use sha2::{Digest, Sha256};
 use toml::Spanned;
 
+use super::model::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
 use super::typed::{self, Action, At, line};
-use super::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
 use common::{digest, nearest};
 
 pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, At> {
@@ -26,7 +25,7 @@ pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, 
     Ok(Plan {
         path: path.to_owned(),
         text: text.to_owned(),
-        digest: digest::text(Sha256::digest(text.as_bytes()).as_slice()),
+        digest: digest::of(text.as_bytes()),
         seed: typed.seed,
         epoch: file.epoch(&typed.epoch)?,
         constants: typed

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::compile::{Place, formula};
-use super::{Engine, Formula, GroupRows, TableRows};
+use super::expressions::Expressions;
+use super::table::{Formula, GroupRows, TableRows};
 use crate::plan::{Cell, Plan, PlanError};
 use manifest::Account;
 
@@ -25,7 +26,7 @@ struct Field {
 }
 
 pub(super) fn compile(
-    engine: &'static Engine,
+    expressions: &'static Expressions,
     plan: &Plan,
     tables: &[Arc<TableRows>],
 ) -> Result<Vec<AccountRows>, PlanError> {
@@ -37,8 +38,9 @@ pub(super) fn compile(
     accounts
         .map(|(accounts, table, group)| {
             let rows = &table.groups[group];
-            let field =
-                |name: &str, cell: &Cell| field(engine, plan, rows, &accounts.persona, name, cell);
+            let field = |name: &str, cell: &Cell| {
+                field(expressions, plan, rows, &accounts.persona, name, cell)
+            };
             Ok(AccountRows {
                 persona: accounts.persona.clone(),
                 table: table.clone(),
@@ -55,7 +57,7 @@ pub(super) fn compile(
 }
 
 fn field(
-    engine: &'static Engine,
+    expressions: &'static Expressions,
     plan: &Plan,
     group: &GroupRows,
     persona: &str,
@@ -66,7 +68,7 @@ fn field(
     let columns: Vec<&str> = group.columns().collect();
     let place = Place { line: cell.line, what: &what, columns: &columns };
     let stream = ["accounts", persona, name];
-    let (formula, _) = formula(engine, plan, &cell.content, &stream, &place)?;
+    let (formula, _) = formula(expressions, plan, &cell.content, &stream, &place)?;
     Ok(Field { line: cell.line, what, formula })
 }
 

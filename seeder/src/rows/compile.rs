@@ -6,14 +6,16 @@ use std::sync::atomic::AtomicBool;
 use minijinja::Value;
 
 use super::context::{GROUP, ROW_NUMBER, RowContext};
-use super::keys::made_key;
-use super::{ColumnRows, Engine, Formula, GroupRows, Source, TableRows, describe, fill};
+use super::expressions::{Expressions, describe};
+use super::fill;
+use super::keys::generated_key;
+use super::table::{ColumnRows, Formula, GroupRows, Source, TableRows};
 use crate::plan::{self, Cell, Content, Plan, PlanError};
 use crate::schema::{self, FilledBy, Schema, quoted};
 use common::nearest;
 
 pub(super) fn table(
-    engine: &'static Engine,
+    expressions: &'static Expressions,
     plan: &Plan,
     schema: &Schema,
     name: &str,
@@ -21,7 +23,7 @@ pub(super) fn table(
     let (Some(planned), Some(live)) = (plan.table(name), schema.table(name)) else {
         return Err(plan.error(1, format!("no table {name} in plan and schema")));
     };
-    let compiler = Compiler { engine, plan, schema, planned, live };
+    let compiler = Compiler { expressions, plan, schema, planned, live };
     let key = compiler.key()?;
     let groups = planned
         .groups
@@ -47,7 +49,7 @@ pub(super) fn table(
 }
 
 struct Compiler<'p> {
-    engine: &'static Engine,
+    expressions: &'static Expressions,
     plan: &'p Plan,
     schema: &'p Schema,
     planned: &'p plan::Table,
@@ -55,7 +57,7 @@ struct Compiler<'p> {
 }
 
 /// A column with what fills it, before it is compiled.
-struct Filled<'p> {
+struct FilledColumn<'p> {
     column: &'p schema::Column,
     line: usize,
     content: Option<Content>,
@@ -112,7 +114,7 @@ impl Compiler<'_> {
         let orders = all.iter().map(|index| self.order(&columns, &[*index]));
         let orders = orders.collect::<Result<_, _>>()?;
         let context = RowContext::new(
-            &self.engine.constants,
+            &self.expressions.constants,
             &self.planned.name,
             &group.name,
             // A function is never hidden by a column of its name.
@@ -121,11 +123,11 @@ impl Compiler<'_> {
             }),
         );
         Ok(GroupRows {
-            engine: self.engine,
+            expressions: self.expressions,
             plan_path: self.plan.path.clone(),
             table: self.planned.name.clone(),
             name: group.name.clone(),
-            rows: group.rows_at(self.engine.scale),
+            rows: group.rows_at(self.expressions.scale),
             context_value: Value::from_dyn_object(context.clone()),
             columns,
             order,
@@ -143,7 +145,7 @@ impl Compiler<'_> {
         &self,
         group: &plan::Group,
         column: &'p schema::Column,
-    ) -> Result<Option<Filled<'p>>, PlanError> {
+    ) -> Result<Option<FilledColumn<'p>>, PlanError> {
         let at = self.planned.line;
         let planned = group.columns.get(&column.name);
         if column.filled_by == FilledBy::Database {
@@ -159,10 +161,10 @@ impl Compiler<'_> {
             };
         }
         if let Some(Cell { line, content }) = planned {
-            return Ok(Some(Filled { column, line: *line, content: Some(content.clone()) }));
+            return Ok(Some(FilledColumn { column, line: *line, content: Some(content.clone()) }));
         }
-        if made_key(self.planned, self.live) == Some(&column.name) {
-            return Ok(Some(Filled { column, line: at, content: None }));
+        if generated_key(self.planned, self.live) == Some(&column.name) {
+            return Ok(Some(FilledColumn { column, line: at, content: None }));
         }
         if column.filled_by == FilledBy::Default || !column.not_null {
             return Ok(None);
@@ -176,7 +178,7 @@ impl Compiler<'_> {
             );
             self.plan.error(at, message)
         })?;
-        Ok(Some(Filled { column, line: at, content: Some(Content::Expression(expression)) }))
+        Ok(Some(FilledColumn { column, line: at, content: Some(Content::Expression(expression)) }))
     }
 
     /// The expression for a column that must have a value and is not in the plan.
@@ -191,10 +193,10 @@ impl Compiler<'_> {
         let planned = self.plan.table(parent).filter(|parent| !parent.shared)?;
         let place = key.columns.iter().position(|name| *name == column.name)?;
         let referred = &key.parent_columns[place];
-        let made = self.schema.table(parent).and_then(|live| made_key(planned, live));
+        let generated = self.schema.table(parent).and_then(|live| generated_key(planned, live));
         // What is the row's own key refers to a row of its own, too.
         let turn = if in_key { ", n" } else { "" };
-        Some(if made == Some(referred) {
+        Some(if generated == Some(referred) {
             format!("ref('{parent}'{turn})")
         } else {
             format!("ref('{parent}'{turn}, column='{referred}')")
@@ -204,10 +206,10 @@ impl Compiler<'_> {
     fn column(
         &self,
         group: &plan::Group,
-        filled: &Filled<'_>,
+        filled: &FilledColumn<'_>,
         names: &[&str],
     ) -> Result<ColumnRows, PlanError> {
-        let Filled { column, line, content } = filled;
+        let FilledColumn { column, line, content } = filled;
         let hash = matches!(content, Some(Content::Expression(text)) if text.contains("bcrypt("));
         let (content, needs) = match content {
             None => (Source::Key, Vec::new()),
@@ -218,7 +220,8 @@ impl Compiler<'_> {
                     columns: names,
                 };
                 let stream = [&*self.planned.name, &*group.name, &*column.name];
-                let (formula, needs) = formula(self.engine, self.plan, content, &stream, &place)?;
+                let (formula, needs) =
+                    formula(self.expressions, self.plan, content, &stream, &place)?;
                 (Source::Planned(formula), needs)
             }
         };
@@ -268,7 +271,7 @@ impl Compiler<'_> {
     }
 
     fn is_function(&self, name: &str) -> bool {
-        is_function(self.engine, name)
+        self.expressions.is_function(name)
     }
 
     fn no_column(&self, line: usize, name: &str) -> PlanError {
@@ -277,10 +280,6 @@ impl Compiler<'_> {
         let message = format!("table {} has no column {}{hint}", self.planned.name, quoted(name));
         self.plan.error(line, message)
     }
-}
-
-fn is_function(engine: &Engine, name: &str) -> bool {
-    engine.environment.globals().any(|(known, _)| known == name)
 }
 
 /// Where an expression stands, and what it may name.
@@ -293,7 +292,7 @@ pub(super) struct Place<'a> {
 /// Compiles a cell and checks every name in it; returns with it the indices of
 /// the columns that it names.
 pub(super) fn formula(
-    engine: &'static Engine,
+    expressions: &'static Expressions,
     plan: &Plan,
     content: &Content,
     stream: &[&str],
@@ -304,19 +303,19 @@ pub(super) fn formula(
         Content::Expression(text) => text,
     };
     let Place { line, what, columns } = *place;
-    let expression = engine
+    let expression = expressions
         .environment
         .compile_expression_owned(text.clone())
         .map_err(|error| plan.error(line, format!("{what}: {}", describe(&error))))?;
     // In a fixed order: of two mistakes the same one is told each time.
     let names: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();
     let mut needs = Vec::new();
-    for name in names.iter().filter(|name| !is_function(engine, name)) {
+    for name in names.iter().filter(|name| !expressions.is_function(name)) {
         if let Some(index) = columns.iter().position(|column| column == name) {
             needs.push(index);
-        } else if name != ROW_NUMBER && name != GROUP && !engine.constants.contains_key(name) {
-            let functions = engine.environment.globals().map(|(name, _)| name);
-            let constants = engine.constants.keys().map(String::as_str);
+        } else if name != ROW_NUMBER && name != GROUP && !expressions.constants.contains_key(name) {
+            let functions = expressions.environment.globals().map(|(name, _)| name);
+            let constants = expressions.constants.keys().map(String::as_str);
             let known = columns.iter().copied().chain(functions).chain(constants);
             let hint = nearest::hint(name, known);
             let message = format!(
@@ -327,16 +326,16 @@ pub(super) fn formula(
     }
     let same_for_all = |name: &String| {
         SAME_FOR_ALL.contains(&name.as_str())
-            || engine.constants.contains_key(name) && !columns.contains(&name.as_str())
+            || expressions.constants.contains_key(name) && !columns.contains(&name.as_str())
     };
     if names.iter().all(same_for_all)
         // A mistake is told when a row is made, with the row.
-        && let Ok(value) = expression.eval(Value::from(engine.constants.clone()))
+        && let Ok(value) = expression.eval(Value::from(expressions.constants.clone()))
         && !value.is_undefined()
     {
         return Ok((Formula::Constant(value), needs));
     }
-    Ok((Formula::Expression { expression, stream: engine.stream(stream) }, needs))
+    Ok((Formula::Expression { expression, stream: expressions.stream(stream) }, needs))
 }
 
 /// Functions that neither draw nor know the row: an expression of these and of

@@ -15,12 +15,12 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6f2a_91d4_3c5b_4e0f_9a77_1d0c_52b8_e6a
 #[derive(Debug)]
 pub(super) struct Keys {
     plan: Uuid,
-    tables: BTreeMap<String, Made>,
+    tables: BTreeMap<String, KeyKind>,
 }
 
 /// How the key of a table's rows is made.
 #[derive(Debug)]
-enum Made {
+enum KeyKind {
     Uuid,
     /// From `first` on, the groups in turn: the same numbers at any scale.
     Integer {
@@ -34,15 +34,15 @@ impl Keys {
         let namespace = Uuid::new_v5(&NAMESPACE, plan.name.as_bytes());
         let tables = plan.tables.iter().filter_map(|table| {
             let live = schema.table(&table.name)?;
-            let column = made_key(table, live)?;
-            let made = match live.column(column)?.kind {
-                Kind::Integer { max, .. } => Made::Integer {
+            let column = generated_key(table, live)?;
+            let kind = match live.column(column)?.kind {
+                Kind::Integer { max, .. } => KeyKind::Integer {
                     first: first_integer(namespace, &table.name, max),
                     groups: table.groups.iter().map(|group| group.name.clone()).collect(),
                 },
-                _ => Made::Uuid,
+                _ => KeyKind::Uuid,
             };
-            Some((table.name.clone(), made))
+            Some((table.name.clone(), kind))
         });
         Self { plan: namespace, tables: tables.collect() }
     }
@@ -50,12 +50,12 @@ impl Keys {
     /// The key of row `n`, from 1, of a group; none where the seeder makes none.
     pub(super) fn of(&self, table: &str, group: &str, n: u64) -> Option<Value> {
         Some(match self.tables.get(table)? {
-            Made::Uuid => {
+            KeyKind::Uuid => {
                 let name = format!("{table}/{group}/{n}");
                 let id = Uuid::new_v5(&self.plan, name.as_bytes());
                 Value::from(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) as &str)
             }
-            Made::Integer { first, groups } => {
+            KeyKind::Integer { first, groups } => {
                 let group = groups.iter().position(|known| known == group)?;
                 let place = (n - 1) * groups.len() as u64 + group as u64;
                 Value::from(first.saturating_add_unsigned(place))
@@ -81,7 +81,7 @@ fn first_integer(plan: Uuid, table: &str, max: i64) -> i64 {
 
 /// The key column whose value the seeder makes: a uuid or a whole number alone,
 /// that is no reference to another table's row and that the plan leaves out.
-pub(super) fn made_key<'t>(planned: &plan::Table, live: &'t Table) -> Option<&'t str> {
+pub(super) fn generated_key<'t>(planned: &plan::Table, live: &'t Table) -> Option<&'t str> {
     let [name] = live.primary_key.as_slice() else { return None };
     let column = live.column(name)?;
     // Where other columns tell the rows apart, a sequence may go on numbering them.

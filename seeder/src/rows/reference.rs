@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, State, Value};
 use rand::RngExt;
 
 use super::context::{GROUP, ROW_NUMBER, TABLE};
+use super::expressions::error;
 use super::keys::Keys;
-use super::{GroupRows, TableRows};
+use super::table::{GroupRows, TableRows};
 use common::nearest;
 use generate::{Generators, Stream, lock, skewed};
 
@@ -160,8 +161,4 @@ fn only_key(table: &TableRows) -> Result<usize, Error> {
             names.join(", ")
         ))),
     }
-}
-
-pub(super) fn error(message: String) -> Error {
-    Error::new(ErrorKind::InvalidOperation, message)
 }

@@ -1,9 +1,10 @@
-//! Rows made from a plan and a schema that are written here.
+//! Rows from a plan and a schema that are defined here.
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Column, FilledBy, Table};
+use crate::plan::Plan;
+use crate::schema::{Column, FilledBy, Kind, Schema, Table};
 
 const PLAN: &str = "
     name = 'p'

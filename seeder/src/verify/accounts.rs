@@ -1,11 +1,14 @@
 //! Whether a sample of the manifest's accounts can log in.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{Config, LoggedIn, LoginError, VerifyError};
+use super::error::VerifyError;
+use super::login::{LoginError, Target};
+use super::report::LoginCheck;
 use crate::apply::ApplyError;
 use crate::clean::CleanError;
 use crate::database::DatabaseError;
@@ -14,7 +17,7 @@ use crate::rows::{GroupRows, TableRows};
 use crate::schema::{Schema, quoted};
 use manifest::{Account, each_account};
 
-/// Accounts of a persona that are tried: so many of the first and of the last.
+/// How many of the first and of the last accounts of a persona are tried.
 const ENDS: usize = 3;
 
 #[derive(Default)]
@@ -25,13 +28,14 @@ struct Sample {
 
 pub(super) async fn check(
     connection: &mut PgConnection,
-    config: &Config,
+    manifest: &Path,
+    target: Option<&Target>,
     plan: &Plan,
     schema: &Schema,
     tables: &[Arc<TableRows>],
-) -> Result<Vec<LoggedIn>, VerifyError> {
+) -> Result<Vec<LoginCheck>, VerifyError> {
     let mut samples: BTreeMap<String, Sample> = BTreeMap::new();
-    each_account(&config.manifest, |account| {
+    each_account(manifest, |account| {
         let sample = samples.entry(account.persona.clone()).or_default();
         if sample.first.len() < ENDS {
             sample.first.push(account);
@@ -45,10 +49,10 @@ pub(super) async fn check(
     .map_err(CleanError::from)?;
     let mut checked = Vec::new();
     for (persona, sample) in samples {
-        let mut logged_in = LoggedIn { persona, tried: 0, refused: Vec::new() };
+        let mut logged_in = LoginCheck { persona, tried: 0, refused: Vec::new() };
         let accounts = plan.accounts.iter().find(|known| known.persona == logged_in.persona);
         for account in sample.first.into_iter().chain(sample.last) {
-            let problem = match (&config.target, accounts) {
+            let problem = match (target, accounts) {
                 (Some(target), _) => match target.log_in(&account).await {
                     Ok(()) => None,
                     Err(LoginError::Refused(answer)) => Some(answer),
@@ -56,7 +60,7 @@ pub(super) async fn check(
                 },
                 (None, Some(accounts)) => {
                     match hash_column(accounts, tables) {
-                        // Not the kind of account that a password opens.
+                        // An account that does not log in with a password.
                         None => continue,
                         Some(column) => {
                             compare(connection, accounts, schema, &column, &account).await?
@@ -79,7 +83,7 @@ fn hash_column(accounts: &Accounts, tables: &[Arc<TableRows>]) -> Option<String>
     GroupRows::hashes(group).next().map(str::to_owned)
 }
 
-/// What is wrong with the password hash that is stored for an account.
+/// What is wrong with the stored password hash of an account.
 async fn compare(
     connection: &mut PgConnection,
     accounts: &Accounts,

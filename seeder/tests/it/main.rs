@@ -2,6 +2,7 @@
 
 mod apply;
 mod cluster;
+mod help;
 mod life;
 mod schemas;
 mod support;

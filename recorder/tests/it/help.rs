@@ -1,0 +1,43 @@
+//! What a user reads without having read anything: help, and answers to mistakes.
+//!
+//! `INSTA_UPDATE=always cargo nextest run -p recorder help` writes the snapshots anew.
+
+#[path = "../../../common/tests/support/tool.rs"]
+mod tool;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_recorder");
+
+/// Beside the folder of this file, whatever its module is called.
+macro_rules! assert_snapshot {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!(
+            {
+                snapshot_path => "../snapshots",
+                prepend_module_to_snapshot => false,
+                omit_expression => true,
+            },
+            { insta::assert_snapshot!($name, $text) }
+        )
+    };
+}
+
+#[test]
+fn help_is_as_it_was() {
+    assert_snapshot!("help", tool::help("recorder", BINARY));
+}
+
+#[test]
+fn mistakes_are_answered_as_they_were() {
+    let command_lines = [
+        "recrd",
+        "personas",
+        "personas --personas missing.toml --manifest missing.json --target http://127.0.0.1:1 --users 1 --duration 1s --out t.trace.jsonl",
+        "personas --personas p.toml --manifest m.json --target http://127.0.0.1:1 --users 1 --duration soon --out t.trace.jsonl",
+        "proxy --upstream http://192.0.2.1 --out t.trace.jsonl",
+        "import har missing.har --out t.trace.jsonl",
+        "cut missing.trace.jsonl --out t.trace.jsonl",
+        "check missing.trace.jsonl",
+        "finish missing.trace.jsonl.part",
+    ];
+    assert_snapshot!("mistakes", tool::mistakes("recorder", BINARY, &command_lines));
+}

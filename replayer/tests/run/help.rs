@@ -1,0 +1,43 @@
+//! What a user reads without having read anything: help, and answers to mistakes.
+//!
+//! `INSTA_UPDATE=always cargo nextest run -p replayer help` writes the snapshots anew.
+
+#[path = "../../../common/tests/support/tool.rs"]
+mod tool;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_replayer");
+
+/// Beside the folder of this file, whatever its module is called.
+macro_rules! assert_snapshot {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!(
+            {
+                snapshot_path => "../snapshots",
+                prepend_module_to_snapshot => false,
+                omit_expression => true,
+            },
+            { insta::assert_snapshot!($name, $text) }
+        )
+    };
+}
+
+#[test]
+fn help_is_as_it_was() {
+    assert_snapshot!("help", tool::help("replayer", BINARY));
+}
+
+#[test]
+fn mistakes_are_answered_as_they_were() {
+    let command_lines = [
+        "rum",
+        "run",
+        "run --trace missing.trace.jsonl --manifest missing.json --target http://127.0.0.1:1 --out run",
+        "run --trace t.trace.jsonl --manifest m.json --target http://192.0.2.1 --users 1 --out run",
+        "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --users 0 --out run",
+        "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --speed fast --out run",
+        "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --users 1 --clones 2 --out run",
+        "merge missing --out run",
+        "finish missing",
+    ];
+    assert_snapshot!("mistakes", tool::mistakes("replayer", BINARY, &command_lines));
+}

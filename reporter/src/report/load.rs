@@ -1,0 +1,74 @@
+//! A load in words.
+
+use scenario::{Axis, Load, Pacing, Profile, Rate};
+use serde::Serialize;
+
+use crate::load::Entry;
+use crate::units::{grouped, seconds};
+
+#[derive(Serialize)]
+pub struct LoadText {
+    /// Such as `1,000 users for 5 min`.
+    pub how_many: String,
+    pub pacing: &'static str,
+    pub spawn_rate: Option<String>,
+    pub duration: Option<String>,
+    pub personas: Vec<String>,
+    pub stop_on: Option<String>,
+}
+
+/// `quick profile: 100 users for 15 s instead of 1,000 users for 5 min`.
+pub(super) fn scaled(entry: &Entry, profile: Profile) -> Option<String> {
+    let scenario = &entry.scenario;
+    (profile == Profile::Quick).then(|| {
+        format!(
+            "quick profile: {} instead of {}",
+            how_many(&scenario.quick),
+            how_many(&scenario.full)
+        )
+    })
+}
+
+impl LoadText {
+    pub(super) fn of(load: &Load) -> Self {
+        Self {
+            how_many: how_many(load),
+            pacing: match load.pacing {
+                Pacing::Open => "open",
+                Pacing::Closed => "closed",
+            },
+            spawn_rate: load.spawn_rate.map(rate),
+            duration: load.duration.map(|duration| seconds(duration.as_secs_f64())),
+            personas: load.personas.clone(),
+            stop_on: load.stop_on.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn how_many(load: &Load) -> String {
+    let duration = load.duration.map(|duration| seconds(duration.as_secs_f64()));
+    let length = duration.map_or_else(String::new, |duration| format!(" for {duration}"));
+    let count = |count: u64| grouped(count as f64, 0);
+    match &load.axis {
+        Axis::Clones(clones) => format!("{} clones{length}", count(*clones)),
+        Axis::Users(users) => format!("{} users{length}", count(*users)),
+        Axis::Rate(goal) => {
+            let rate = rate(goal.rate);
+            let of = goal.of.as_ref().map_or_else(String::new, |of| format!("`{of}` at "));
+            format!("{of}{rate}{length}")
+        }
+        Axis::Stages(stages) => format!(
+            "{} to {} users, {} more every {}",
+            count(stages.start),
+            count(stages.to),
+            count(stages.step),
+            seconds(stages.every.as_secs_f64())
+        ),
+    }
+}
+
+/// As it was typed, with thousands separated.
+fn rate(rate: Rate) -> String {
+    let decimals = if rate.per_second().fract() == 0.0 { 0 } else { 2 };
+    format!("{}/s", grouped(rate.per_second(), decimals))
+}

@@ -1,0 +1,205 @@
+//! One transaction, then the manifest.
+
+use chrono::SecondsFormat;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
+
+use super::config::{Before, Config, Present};
+use super::earlier::Earlier;
+use super::error::{ApplyError, refused};
+use super::insert;
+use super::past::{Past, confirm};
+use super::prepare::{Compiled, compile, introspect, lock, tidy};
+use super::remove::{self, RemovedRows};
+use crate::database::{self, DatabaseError};
+use crate::plan::Plan;
+use crate::rows::Engine;
+use crate::schema::Schema;
+use common::digest;
+use manifest::ManifestWriter;
+use manifest::format::{
+    DatabaseId, FORMAT, Header, MINOR, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
+};
+
+/// What was load.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    pub plan: String,
+    /// Digest of the data: the same for the same plan, seed and scale.
+    pub digest: String,
+    pub removed: Vec<RemovedRows>,
+    pub tables: Vec<InsertedRows>,
+    pub accounts: u64,
+    /// Where it is.
+    pub manifest: String,
+}
+
+#[derive(Debug, Serialize)]
+pub struct InsertedRows {
+    pub table: String,
+    /// Rows of the plan.
+    pub rows: u64,
+    pub inserted: u64,
+    /// Existing rows that others had changed.
+    pub changed: u64,
+    /// Of those, the ones that were repaired.
+    pub repaired: u64,
+}
+
+impl Summary {
+    pub fn inserted(&self) -> u64 {
+        self.tables.iter().map(|table| table.inserted).sum()
+    }
+}
+
+/// Loads the plan's rows and writes the manifest.
+///
+/// # Errors
+/// With nothing changed in the database: everything is one transaction. The same
+/// holds when `shutdown` is cancelled before it is committed.
+pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summary, ApplyError> {
+    let mut plan = Plan::read(&config.plan)?;
+    plan.epoch = config.now.unwrap_or(plan.epoch);
+    let failed = |source| ApplyError::Manifest { path: config.manifest.clone(), source };
+    let manifest = ManifestWriter::create(&config.manifest).map_err(failed)?;
+    let mut connection = config.database.connect().await?;
+    let transaction =
+        connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
+    let loading = load(config, &plan, transaction, manifest);
+    let LoadedPlan { transaction, sealed, header, removed, tables, schema } = tokio::select! {
+        biased;
+        // The transaction goes with the connection.
+        () = shutdown.cancelled() => return Err(ApplyError::Interrupted),
+        loaded = loading => loaded?,
+    };
+    // From here on to the end: rows without their manifest, or one without the
+    // rows, would be neither done nor undone.
+    transaction.commit().await.map_err(DatabaseError::while_doing("committing"))?;
+    let accounts = sealed.publish().map_err(failed)?;
+    tidy(&mut connection, &schema, !removed.is_empty()).await?;
+    Ok(Summary {
+        plan: plan.name,
+        digest: header.digest,
+        removed,
+        tables,
+        accounts,
+        manifest: config.manifest.display().to_string(),
+    })
+}
+
+/// Everything but the last step, which makes it final.
+struct LoadedPlan<'c> {
+    transaction: sqlx::Transaction<'c, sqlx::Postgres>,
+    sealed: manifest::SealedManifest,
+    header: Header,
+    removed: Vec<RemovedRows>,
+    tables: Vec<InsertedRows>,
+    schema: Schema,
+}
+
+async fn load<'c>(
+    config: &Config,
+    plan: &Plan,
+    mut transaction: sqlx::Transaction<'c, sqlx::Postgres>,
+    mut manifest: ManifestWriter,
+) -> Result<LoadedPlan<'c>, ApplyError> {
+    let failed = |source| ApplyError::Manifest { path: config.manifest.clone(), source };
+    let id = database::identify(&mut transaction).await?;
+    lock(&mut transaction, plan).await?;
+    let schema = introspect(&mut transaction, plan).await?;
+    let seed = config.seed.unwrap_or(plan.seed);
+    let engine = Engine::new(plan, &schema, seed, config.scale)?;
+    let Compiled { tables, order, accounts } = compile(engine, plan, &schema)?;
+    let earlier = Earlier::of(&config.manifest, plan, &id);
+    let changes = earlier.as_ref().map(|earlier| earlier.changes(plan, seed, config.scale));
+    let changes = changes.unwrap_or_default();
+    let removed = match config.before {
+        Before::Keep if changes.is_empty() => Vec::new(),
+        Before::Keep => {
+            return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
+        }
+        Before::Replace if changes.is_empty() => Vec::new(),
+        Before::Replace | Before::Reset => {
+            let past = Past::new(plan, earlier, seed, config.scale);
+            let removed = past.remove(&mut transaction).await?;
+            confirm(&removed, &config.database, config.confirmed)?;
+            removed
+        }
+    };
+    remove::defer(&mut transaction, "DEFERRED")
+        .await
+        .map_err(DatabaseError::while_doing("deferring"))?;
+    let (mut inserted, mut entries, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
+    for table in &tables {
+        let later = order.later.get(table.name.as_str());
+        let load =
+            insert::table(&mut transaction, table, later, config.present, config.progress).await?;
+        unfinished.extend(load.unfinished);
+        entries.push(TableEntry {
+            table: table.name.clone(),
+            rows: table.rows(),
+            digest: load.digest,
+            filled_by_database: table.filled_by_database.clone(),
+        });
+        inserted.push(InsertedRows {
+            table: table.name.clone(),
+            rows: table.rows(),
+            inserted: load.inserted,
+            changed: load.changed,
+            repaired: if config.present == Present::Repair { load.changed } else { 0 },
+        });
+    }
+    for stage in unfinished {
+        stage.finish(&mut transaction).await?;
+    }
+    remove::defer(&mut transaction, "IMMEDIATE")
+        .await
+        .map_err(|error| refused("the database", "checking", error))?;
+
+    let header = header(plan, engine, config.scale, id, entries);
+    manifest.header(&header).map_err(failed)?;
+    for accounts in &accounts {
+        for n in 1..=accounts.rows() {
+            manifest.account(&accounts.account(n)?).map_err(failed)?;
+        }
+        tokio::task::yield_now().await;
+    }
+    // It is on disk before the rows are final, and at its destination after.
+    let sealed = manifest.seal().map_err(failed)?;
+    Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, schema })
+}
+
+fn header(
+    plan: &Plan,
+    engine: &Engine,
+    scale: u32,
+    database: DatabaseId,
+    tables: Vec<TableEntry>,
+) -> Header {
+    let mut hash = Sha256::new();
+    hash.update(plan.digest.as_bytes());
+    hash.update(engine.seed().to_le_bytes());
+    hash.update(scale.to_le_bytes());
+    for table in &tables {
+        hash.update(table.digest.as_bytes());
+    }
+    Header {
+        format: FORMAT.to_owned(),
+        version: VERSION,
+        minor: MINOR,
+        tool: concat!("seeder ", env!("CARGO_PKG_VERSION")).to_owned(),
+        plan: PlanRef { name: plan.name.clone(), digest: plan.digest.clone() },
+        source: Some(PlanSource {
+            epoch: plan.epoch.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            text: plan.text.clone(),
+        }),
+        seed: engine.seed(),
+        scale,
+        database,
+        bcrypt_costs: engine.bcrypt_costs(),
+        tables,
+        digest: digest::text(&hash.finalize()),
+    }
+}

@@ -1,0 +1,116 @@
+//! What a plan says, once it makes sense by itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use minijinja::Value;
+
+/// A plan that makes sense by itself.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub path: PathBuf,
+    pub name: String,
+    /// The file's content, for the manifest.
+    pub text: String,
+    /// `sha256:…` of the file's bytes.
+    pub digest: String,
+    pub seed: u64,
+    /// What `now()` is in expressions: the same rows on any day.
+    pub epoch: DateTime<Utc>,
+    /// Values that every expression may name.
+    pub constants: BTreeMap<String, Value>,
+    pub tables: Vec<Table>,
+    pub accounts: Vec<Accounts>,
+    /// What a load hangs on the rows: goes when they go.
+    pub load: Vec<LoadRows>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// As in the plan: `users` or `public.users`.
+    pub name: String,
+    pub line: usize,
+    /// Rows of everyone: those that are there are used, and none is removed.
+    pub shared: bool,
+    /// Columns that tell a row from the others, where that is not the primary key.
+    pub key: Option<Vec<String>>,
+    pub groups: Vec<Group>,
+}
+
+/// Rows of one kind; a table without groups is one group without a name.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: String,
+    /// At scale 1.
+    pub rows: u64,
+    /// Whether there are more at a larger scale.
+    pub scales: bool,
+    /// The table's columns and the group's own, which come first.
+    pub columns: BTreeMap<String, Cell>,
+}
+
+impl Group {
+    pub fn rows_at(&self, scale: u32) -> u64 {
+        if self.scales { self.rows * u64::from(scale) } else { self.rows }
+    }
+}
+
+/// What a column is filled with.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub line: usize,
+    pub content: Content,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    Constant(Value),
+    Expression(String),
+}
+
+/// Rows that are accounts of a persona.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    pub persona: String,
+    pub table: String,
+    pub group: String,
+    pub name: Cell,
+    pub fields: BTreeMap<String, Cell>,
+}
+
+/// Rows that no plan inserted, and that a load leaves behind.
+#[derive(Clone, Debug)]
+pub struct LoadRows {
+    pub table: String,
+    pub line: usize,
+    pub which: Which,
+}
+
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// Rows that refer to inserted rows of this table are deleted.
+    DeleteReferring(String),
+    /// Such rows stay, and what refers is set to null.
+    DetachReferring(String),
+    /// Rows whose column matches the SQL LIKE pattern are deleted.
+    DeleteLike { column: String, pattern: String },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error("cannot read plan {}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("plan {} line {line}: {message}", path.display())]
+    At { path: PathBuf, line: usize, message: String },
+}
+
+impl Plan {
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    pub(crate) fn error(&self, line: usize, message: impl Into<String>) -> PlanError {
+        PlanError::At { path: self.path.clone(), line, message: message.into() }
+    }
+}

@@ -1,0 +1,28 @@
+//! From a file to a plan.
+
+use std::path::Path;
+
+use super::model::{Plan, PlanError};
+use super::{resolve, typed};
+
+impl Plan {
+    /// Reads and checks a plan file.
+    ///
+    /// # Errors
+    /// With file, line and what would be right.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| PlanError::Read { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Checks a plan's text; the path is for what is said of it.
+    ///
+    /// # Errors
+    /// As [`Plan::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, PlanError> {
+        typed::Plan::parse(text)
+            .and_then(|typed| resolve::plan(path, text, typed))
+            .map_err(|(line, message)| PlanError::At { path: path.into(), line, message })
+    }
+}
