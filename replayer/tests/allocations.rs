@@ -71,7 +71,7 @@ fn write_trace(path: &Path) {
             bind: vec![],
             after: vec![],
             prologue: false,
-            result: trace::format::Result::Answer(Answer {
+            result: trace::format::RecordedResult::Answer(Answer {
                 status: 200,
                 header_us: 100,
                 total_us: 200,

@@ -39,9 +39,7 @@ use self::places::Place;
 pub use self::rules::{Rules, RulesError};
 use self::values::{Answered, SessionValues};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use trace::format::{
-    Answer, Binding, Body, Origin, Part, Request, Result as RecordedResult, canonical,
-};
+use trace::format::{Answer, Binding, Body, Origin, Part, RecordedResult, Request, canonical};
 use trace::journal::LateCapture;
 use trace::shape::Shape;
 

@@ -14,8 +14,7 @@ use redact::is_secret_field;
 use serde::{Deserialize, Serialize};
 
 use trace::format::{
-    Answer, Binding, Body, Capture, CaptureFrom, End, Origin, Part, Request,
-    Result as RecordedResult,
+    Answer, Binding, Body, Capture, CaptureFrom, End, Origin, Part, RecordedResult, Request,
 };
 use trace::reader::{ReadError, TraceReader};
 use trace::sort::{Key, LineKind, Sorter};

@@ -12,7 +12,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use trace::format::{End, Header, Origin, Request, Result as RecordedResult};
+use trace::format::{End, Header, Origin, RecordedResult, Request};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
 use trace::unordered::Unordered;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use trace::format::{Answer, Body, Request, Result as RecordedResult};
+use trace::format::{Answer, Body, RecordedResult, Request};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
 use trace::writer::{WriteError, folder};

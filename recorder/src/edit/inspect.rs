@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use trace::format::{End, Origin, PersonaWeight, Request, Result as RecordedResult, Source};
+use trace::format::{End, Origin, PersonaWeight, RecordedResult, Request, Source};
 use trace::reader::{ReadError, TraceReader};
 
 /// How many endpoints have a line of their own; the others are summed up.

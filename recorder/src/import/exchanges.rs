@@ -14,7 +14,7 @@ use super::reorder::Reorder;
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
 use trace::finish::Finished;
-use trace::format::{self, Header, Origin, Result as RecordedResult, Source};
+use trace::format::{self, Header, Origin, RecordedResult, Source};
 use trace::journal::Journal;
 
 /// The largest body that is kept, in bytes: the proxy's default.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use trace::format::{Request, Result as RecordedResult};
+use trace::format::{RecordedResult, Request};
 use trace::journal::Journal;
 use trace::shape::Shape;
 use trace::writer::WriteError;

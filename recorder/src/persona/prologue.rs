@@ -10,9 +10,7 @@ use super::capture::{Captured, Variables};
 use super::error::RecordError;
 use super::render::{RenderContext, Rendered, render};
 use super::script::{Persona, Personas, Step};
-use trace::format::{
-    Answer, Binding, Body, Capture, CaptureFrom, Part, Request, Result as RecordedResult,
-};
+use trace::format::{Answer, Binding, Body, Capture, CaptureFrom, Part, RecordedResult, Request};
 
 /// Time between two requests of a login.
 const STEP_US: u64 = 100_000;

@@ -20,7 +20,7 @@ use super::render::{RenderContext, Rendered, render};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
 use redact::{Known, Names, Redactor};
-use trace::format::{Answer, Body, Capture, RecordedError, Request, Result as RecordedResult};
+use trace::format::{Answer, Body, Capture, RecordedError, RecordedResult, Request};
 use trace::shape::Shape;
 
 /// What all users share.

@@ -15,7 +15,7 @@ use super::sink::Queued;
 use crate::correlate::{Correlated, Correlator};
 use crate::exchange::Exchange;
 use trace::finish::Finished;
-use trace::format::{Request, Result as RecordedResult};
+use trace::format::{RecordedResult, Request};
 use trace::journal::{FLUSH_AFTER, Journal, LateCapture};
 use trace::shape::Shape;
 use trace::writer::WriteError;

@@ -3,8 +3,7 @@
 use recorder::edit::check::check;
 use tempfile::TempDir;
 use trace::format::{
-    Binding, Body, Capture, CaptureFrom, Encoding, ListStep, Origin, Part, Request,
-    Result as Outcome,
+    Binding, Body, Capture, CaptureFrom, Encoding, ListStep, Origin, Part, RecordedResult, Request,
 };
 use trace::writer::TraceWriter;
 
@@ -44,8 +43,8 @@ fn session() -> Vec<Request> {
 
 fn capture(request: &mut Request, capture: Capture) {
     match &mut request.result {
-        Outcome::Answer(answer) => answer.capture.push(capture),
-        Outcome::Error(_) => unreachable!("the requests here were answered"),
+        RecordedResult::Answer(answer) => answer.capture.push(capture),
+        RecordedResult::Error(_) => unreachable!("the requests here were answered"),
     }
 }
 
@@ -134,8 +133,8 @@ fn each_fault_is_found_with_its_line() {
         assert_eq!(problems(change), [expected]);
     }
     let shape = problems(|r| match &mut r[0].result {
-        Outcome::Answer(answer) => answer.shape = Some("0123".to_owned()),
-        Outcome::Error(_) => unreachable!(),
+        RecordedResult::Answer(answer) => answer.shape = Some("0123".to_owned()),
+        RecordedResult::Error(_) => unreachable!(),
     });
     assert_eq!(shape, ["2 shape 0123 is not in the header"]);
 }

@@ -10,7 +10,7 @@ use recorder::edit::cut::{Counts, Selection, cut};
 use recorder::edit::merge::{Align, merge};
 use serde_json::json;
 use tempfile::TempDir;
-use trace::format::{Origin, Request, Result as Outcome};
+use trace::format::{Origin, RecordedResult, Request};
 use trace::reader::TraceReader;
 use trace::writer::TraceWriter;
 
@@ -210,7 +210,7 @@ fn a_chain_longer_than_five_seconds_is_shortened_to_them() {
     let kept = read(&out);
     assert_eq!(kept[4].at, 5_000_000);
     for request in &kept[..4] {
-        let Outcome::Answer(answer) = &request.result else { panic!("{request:?}") };
+        let RecordedResult::Answer(answer) = &request.result else { panic!("{request:?}") };
         assert!(answer.total_us <= 1_250_000, "{}", answer.total_us);
     }
 }
@@ -234,8 +234,10 @@ fn a_trace_goes_out_as_har_and_comes_back() {
     run(&["import", "har"], &har, &back);
     let seen = |path: &Path| -> Vec<(String, String, Option<u16>)> {
         let answered = |request: Request| match request.result {
-            Outcome::Answer(answer) => Some((request.method, request.path, Some(answer.status))),
-            Outcome::Error(_) => None,
+            RecordedResult::Answer(answer) => {
+                Some((request.method, request.path, Some(answer.status)))
+            }
+            RecordedResult::Error(_) => None,
         };
         read(path).into_iter().filter_map(answered).collect()
     };

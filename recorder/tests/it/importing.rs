@@ -9,7 +9,7 @@ use std::process::Command;
 use recorder::edit::check::check;
 use serde_json::Value;
 use tempfile::TempDir;
-use trace::format::{Body, Origin, Part, Request, Result as Outcome};
+use trace::format::{Body, Origin, Part, RecordedResult, Request};
 use trace::reader::TraceReader;
 
 use crate::world::{read, text};
@@ -112,7 +112,7 @@ fn each_browser_s_har_keeps_what_was_sent_and_binds_what_came_from_answers() {
         assert_eq!(*of, login.id, "{browser}");
         // Without a manifest nobody knows whose password it was: it must be given.
         assert_eq!(imported.told("password unbound"), 1, "{browser}");
-        let Outcome::Answer(answer) = &list.result else { panic!("{browser}") };
+        let RecordedResult::Answer(answer) = &list.result else { panic!("{browser}") };
         assert_eq!(answer.total_us - answer.header_us, 5000, "{browser}");
         // ssl lies within connect, and both before the sending.
         let before = if browser == "chrome" { 4700 } else { 0 };
@@ -151,7 +151,7 @@ fn times_that_nothing_takes_are_a_day_at_most() {
     let import = Import::new();
     let imported = import.good("har", &import.file("huge.har", har), &[]);
     for request in imported.requests() {
-        let Outcome::Answer(answer) = &request.result else { panic!("{request:?}") };
+        let RecordedResult::Answer(answer) = &request.result else { panic!("{request:?}") };
         assert_eq!(answer.header_us, 86_400_000_000);
     }
 }
@@ -271,7 +271,7 @@ fn every_request_of_a_gor_file_comes_out_as_it_went_in() {
         for request in &requests {
             let Some((headers, body)) = sent.get(&request.path) else {
                 assert_eq!(request.path, "/unanswered");
-                assert!(matches!(request.result, Outcome::Error(_)));
+                assert!(matches!(request.result, RecordedResult::Error(_)));
                 continue;
             };
             assert_eq!(request.headers, *headers, "{}", request.path);
@@ -285,7 +285,9 @@ fn every_request_of_a_gor_file_comes_out_as_it_went_in() {
                 Some(Body::Truncated { .. }) => panic!("{}", request.path),
             };
             assert_eq!(stored, *body, "{}", request.path);
-            let Outcome::Answer(answer) = &request.result else { panic!("{}", request.path) };
+            let RecordedResult::Answer(answer) = &request.result else {
+                panic!("{}", request.path)
+            };
             assert_eq!((answer.status, answer.total_us), (200, 7000), "{}", request.path);
             assert_eq!(request.at % 100_000, 0);
         }
@@ -356,7 +358,7 @@ fn an_access_log_has_its_requests_when_they_were_sent() {
     // Spread within their second, which is that of completion.
     let started = TraceReader::open(&imported.trace).unwrap().header().started;
     for request in &requests {
-        let Outcome::Answer(answer) = &request.result else { panic!("{request:?}") };
+        let RecordedResult::Answer(answer) = &request.result else { panic!("{request:?}") };
         let ended = started.timestamp_micros() as u64 + request.at + answer.total_us;
         let second = match request.name.as_str() {
             "GET /" | "GET /alerts/{id}" => 36,

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use recorder::cut::{Selection, cut};
-use recorder::merge::{Align, merge};
+use recorder::edit::cut::{Selection, cut};
+use recorder::edit::merge::{Align, merge};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trace::finish::{RUN_BYTES, finish};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use recorder::edit::check::check;
 use trace::format::{
-    Body, CaptureFrom, ClockFormat, Encoding, ListStep, Origin, Part, RecordedErrorKind, Request,
-    Result as Outcome,
+    Body, CaptureFrom, ClockFormat, Encoding, ListStep, Origin, Part, RecordedErrorKind,
+    RecordedResult, Request,
 };
 
 use crate::world::{
@@ -14,10 +14,10 @@ use crate::world::{
 
 fn captures(request: &Request) -> Vec<(&str, &CaptureFrom, bool)> {
     match &request.result {
-        Outcome::Answer(answer) => {
+        RecordedResult::Answer(answer) => {
             answer.capture.iter().map(|c| (c.name.as_str(), &c.from, c.secret)).collect()
         }
-        Outcome::Error(_) => Vec::new(),
+        RecordedResult::Error(_) => Vec::new(),
     }
 }
 
@@ -76,7 +76,7 @@ async fn everything_that_differs_between_sessions_is_bound() {
         assert!(matches!(device.from, Origin::Fresh { .. }));
 
         for pair in session.windows(2) {
-            let Outcome::Answer(answer) = &pair[0].result else { panic!("{:?}", pair[0]) };
+            let RecordedResult::Answer(answer) = &pair[0].result else { panic!("{:?}", pair[0]) };
             assert!(answer.header_us <= answer.total_us);
             assert!(pair[0].at + answer.total_us <= pair[1].at, "one after the other");
         }
@@ -235,7 +235,7 @@ async fn a_signal_ends_the_recording_and_what_was_in_flight_is_in_it() {
         assert_eq!(noted, server.seen.requests().len() - before, "what the server saw");
         assert!(!requests.iter().any(|request| matches!(
             &request.result,
-            Outcome::Error(error) if error.kind == RecordedErrorKind::StillOpen
+            RecordedResult::Error(error) if error.kind == RecordedErrorKind::StillOpen
         )));
     }
 }
@@ -283,8 +283,8 @@ async fn inspect_counts_what_was_recorded() {
             .iter()
             .filter(|request| request.name == *name)
             .filter_map(|request| match &request.result {
-                Outcome::Answer(answer) => Some(answer.total_us),
-                Outcome::Error(_) => None,
+                RecordedResult::Answer(answer) => Some(answer.total_us),
+                RecordedResult::Error(_) => None,
             })
             .collect();
         times.sort_unstable();

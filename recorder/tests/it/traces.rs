@@ -53,7 +53,7 @@ pub(crate) fn request(id: &str, at: u64) -> Request {
         bind: Vec::new(),
         after: Vec::new(),
         prologue: false,
-        result: format::Result::Answer(Answer {
+        result: format::RecordedResult::Answer(Answer {
             status: 200,
             header_us: 10,
             total_us: 20,
@@ -86,10 +86,10 @@ fn captures() -> impl Strategy<Value = Vec<Capture>> {
     proptest::collection::vec(capture, 0..3)
 }
 
-fn results() -> impl Strategy<Value = format::Result> {
+fn results() -> impl Strategy<Value = format::RecordedResult> {
     prop_oneof![
         4 => (100..600u16, any::<u32>(), any::<u32>(), captures()).prop_map(
-            |(status, header_us, size, capture)| format::Result::Answer(Answer {
+            |(status, header_us, size, capture)| format::RecordedResult::Answer(Answer {
                 status,
                 header_us: header_us.into(),
                 total_us: u64::from(header_us) * 2,
@@ -99,7 +99,7 @@ fn results() -> impl Strategy<Value = format::Result> {
                 body: None,
             })
         ),
-        1 => Just(format::Result::Error(RecordedError {
+        1 => Just(format::RecordedResult::Error(RecordedError {
             kind: RecordedErrorKind::Reset,
             after_us: 5,
         })),
@@ -268,8 +268,8 @@ fn late_captures_and_shapes_find_their_place() {
     let ids: Vec<_> = requests.iter().map(|request| request.id.as_str()).collect();
     assert_eq!(ids, ["c", "a", "b"]);
     let captures = |index: usize| match &requests[index].result {
-        format::Result::Answer(answer) => answer.capture.as_slice(),
-        format::Result::Error(_) => &[],
+        format::RecordedResult::Answer(answer) => answer.capture.as_slice(),
+        format::RecordedResult::Error(_) => &[],
     };
     assert_eq!(captures(1), [capture]);
     assert!(captures(2).is_empty());

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tempfile::TempDir;
-use trace::format::{Binding, CaptureFrom, Origin, Part, Request, Result as Outcome};
+use trace::format::{Binding, CaptureFrom, Origin, Part, RecordedResult, Request};
 use uuid::Uuid;
 
 use crate::proxy::peer::Proxy;
@@ -160,8 +160,8 @@ async fn vigilias_personas_are_recorded_without_failure_and_can_be_replayed() {
         sqlx::query_scalar("SELECT count(*) FROM alerts").fetch_one(&vigilia.pool).await.unwrap();
     assert_eq!(ingested.count() as i64, stored, "every alert of the trace is in the database");
     assert!(requests.iter().all(|request| match &request.result {
-        Outcome::Answer(answer) => answer.shape.is_some() && answer.size > 0,
-        Outcome::Error(_) => false,
+        RecordedResult::Answer(answer) => answer.shape.is_some() && answer.size > 0,
+        RecordedResult::Error(_) => false,
     }));
 
     vigilia.assert_no_secret_in(&trace);
@@ -174,7 +174,7 @@ fn bound(request: &Request, session: &[Request]) -> BTreeSet<(String, usize, usi
     // Captures may have any name: what they are taken from is what counts.
     let field = |of: &str, name: &str| {
         let source = session.iter().find(|request| request.id == of).unwrap();
-        let Outcome::Answer(answer) = &source.result else { panic!("no answer") };
+        let RecordedResult::Answer(answer) = &source.result else { panic!("no answer") };
         let capture = answer.capture.iter().find(|capture| capture.name == name).unwrap();
         let CaptureFrom::Json { pointer, .. } = &capture.from else { panic!("{capture:?}") };
         format!("capture {}", pointer.rsplit('/').next().unwrap())

@@ -238,9 +238,6 @@ pub enum RecordedResult {
     Error(RecordedError),
 }
 
-/// What most of the callers still call it.
-pub type Result = RecordedResult;
-
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     pub status: u16,

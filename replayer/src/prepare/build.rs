@@ -201,11 +201,11 @@ impl Builder {
             predecessor,
             captures,
             recorded: match &line.result {
-                disk::Result::Answer(answer) => Some(Recorded {
+                disk::RecordedResult::Answer(answer) => Some(Recorded {
                     status: answer.status,
                     shape: answer.shape.as_deref().and_then(|key| self.shapes.get(key)).copied(),
                 }),
-                disk::Result::Error(_) => None,
+                disk::RecordedResult::Error(_) => None,
             },
             has_token,
         })

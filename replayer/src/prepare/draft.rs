@@ -134,8 +134,8 @@ impl Draft {
     pub(super) fn push(&mut self, line: &disk::Request, request: Request) {
         let index = self.requests.len();
         let took = match &line.result {
-            disk::Result::Answer(answer) => answer.total_us,
-            disk::Result::Error(error) => error.after_us,
+            disk::RecordedResult::Answer(answer) => answer.total_us,
+            disk::RecordedResult::Error(error) => error.after_us,
         };
         let end = line.at.saturating_add(took);
         self.end = self.end.max(end);

@@ -10,8 +10,8 @@ pub(super) fn persona(line: &disk::Request) -> &str {
 /// What the answer of a line gives to later ones.
 pub(super) fn captures(line: &disk::Request) -> &[disk::Capture] {
     match &line.result {
-        disk::Result::Answer(answer) => &answer.capture,
-        disk::Result::Error(_) => &[],
+        disk::RecordedResult::Answer(answer) => &answer.capture,
+        disk::RecordedResult::Error(_) => &[],
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::DateTime;
 use trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, Encoding, End, FORMAT, Header, Origin, Part,
-    PersonaWeight, Request, Result, Source, SourceKind, VERSION,
+    PersonaWeight, RecordedResult, Request, Source, SourceKind, VERSION,
 };
 use trace::writer::TraceWriter;
 
@@ -115,7 +115,7 @@ pub(crate) fn request(id: &str, session: &str, at_ms: u64, method: &str, path: &
         bind: vec![],
         after: vec![],
         prologue: false,
-        result: Result::Answer(Answer {
+        result: RecordedResult::Answer(Answer {
             status: 200,
             header_us: 900,
             total_us: 1000,
@@ -129,7 +129,7 @@ pub(crate) fn request(id: &str, session: &str, at_ms: u64, method: &str, path: &
 
 pub(crate) fn answer(request: &mut Request) -> &mut Answer {
     match &mut request.result {
-        Result::Answer(answer) => answer,
-        Result::Error(_) => panic!("an answer was recorded"),
+        RecordedResult::Answer(answer) => answer,
+        RecordedResult::Error(_) => panic!("an answer was recorded"),
     }
 }

@@ -168,7 +168,8 @@ fn the_manifest_that_was_given_is_held_against_the_runs() {
     let mut folder = Folder::new();
     good(ALL[0]).write(folder.runs());
     let golden =
-        std::fs::read_to_string(root().join("seeder/manifest/tests/golden/manifest-1.json")).unwrap();
+        std::fs::read_to_string(root().join("seeder/manifest/tests/golden/manifest-1.json"))
+            .unwrap();
     let path = folder.dir.path().join("manifest.json");
     std::fs::write(&path, &golden).unwrap();
     folder.config.manifest = Some(path.clone());

@@ -25,8 +25,8 @@ use super::remarks::Remarks;
 use crate::correlate::{Rules, endpoint, without_secrets};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
-    self, Answer, Binding, End, Header, Part, PersonaWeight, Request, Result as RecordedResult,
-    Source, SourceKind,
+    self, Answer, Binding, End, Header, Part, PersonaWeight, RecordedResult, Request, Source,
+    SourceKind,
 };
 use trace::unordered::Unordered;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use trace::format::{RecordedErrorKind, Request, Result as Outcome};
+use trace::format::{RecordedErrorKind, RecordedResult, Request};
 
 use crate::world::{read, recorder, signal, text};
 
@@ -231,8 +231,8 @@ impl Recorded {
 
 pub(crate) fn result(request: &Request) -> Result<u16, RecordedErrorKind> {
     match &request.result {
-        Outcome::Answer(answer) => Ok(answer.status),
-        Outcome::Error(error) => Err(error.kind.clone()),
+        RecordedResult::Answer(answer) => Ok(answer.status),
+        RecordedResult::Error(error) => Err(error.kind.clone()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use trace::format::Result as Outcome;
+use trace::format::RecordedResult;
 
 use super::peer::{OK, Proxy, Upstream};
 use crate::world::{good, read, recorder, run, text};
@@ -92,7 +92,9 @@ fn bodies_are_kept_without_secrets_where_that_is_asked_for() {
         client.expect(ANSWER);
         drop(client);
         let recorded = proxy.stop();
-        let Outcome::Answer(answer) = &recorded.requests[0].result else { panic!("no answer") };
+        let RecordedResult::Answer(answer) = &recorded.requests[0].result else {
+            panic!("no answer")
+        };
         assert_eq!(answer.body.as_deref(), expected);
     }
 }

@@ -182,7 +182,7 @@ fn requests_wait_for_their_turn_upstream() {
 
 fn total_us(request: &trace::format::Request) -> u64 {
     match &request.result {
-        trace::format::Result::Answer(answer) => answer.total_us,
-        trace::format::Result::Error(error) => panic!("{error:?}"),
+        trace::format::RecordedResult::Answer(answer) => answer.total_us,
+        trace::format::RecordedResult::Error(error) => panic!("{error:?}"),
     }
 }
