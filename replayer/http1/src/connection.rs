@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -24,15 +23,6 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 thread_local! {
     /// What all connections of this thread read into; borrowed only within a poll.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
-}
-
-/// What opening took. DNS is not in it: see [`Destination::dns`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConnectTimes {
-    /// Attempts at earlier addresses of the destination included.
-    pub tcp: Duration,
-    /// Nothing without TLS.
-    pub tls: Option<Duration>,
 }
 
 /// How far the exchange got that is running or ran last; also to be read after
@@ -83,23 +73,13 @@ impl Connection {
     /// # Errors
     /// `ConnectFailed` (of the last address), `ConnectTimedOut`, `TlsFailed` or
     /// `LocalLimit`.
-    pub async fn open(
-        destination: &Destination,
-        deadline: Instant,
-    ) -> Result<(Self, ConnectTimes), SendError> {
-        let begun = Instant::now();
+    pub async fn open(destination: &Destination, deadline: Instant) -> Result<Self, SendError> {
         let (socket, address) = connect(destination, deadline).await?;
-        let connected = Instant::now();
-        let (stream, tls) = match destination.tls() {
-            None => (Stream::Plain(socket), None),
-            Some(tls) => {
-                let stream = shake_hands(tls, socket, address, deadline).await?;
-                (stream, Some(connected.elapsed()))
-            }
+        let stream = match destination.tls() {
+            None => Stream::Plain(socket),
+            Some(tls) => shake_hands(tls, socket, address, deadline).await?,
         };
-        let progress = Progress::default();
-        let connection = Self { stream, idle: true, used: false, progress };
-        Ok((connection, ConnectTimes { tcp: connected - begun, tls }))
+        Ok(Self { stream, idle: true, used: false, progress: Progress::default() })
     }
 
     /// Whether the next exchange needs a fresh connection: the server closed

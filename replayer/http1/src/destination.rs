@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use common::address::{self, SafetyError};
 use rustls::ClientConfig;
@@ -18,15 +17,13 @@ pub enum DestinationError {
     Name { host: String },
 }
 
-/// A target, resolved once: every connection goes to these addresses, so DNS
-/// is paid and timed a single time.
+/// A target, resolved once: every connection goes to these addresses.
 #[derive(Debug)]
 pub struct Destination {
     /// Tried in this order.
     addresses: Vec<SocketAddr>,
     host: String,
     authority: String,
-    dns: Duration,
     tls: Option<Tls>,
     local: Local,
 }
@@ -68,16 +65,14 @@ impl Destination {
         default_port: u16,
         allowed: &[String],
     ) -> Result<Self, DestinationError> {
-        let asked = Instant::now();
         let addresses = address::pin(host, port, allowed)?;
-        let dns = asked.elapsed();
         let host = bare(host).to_owned();
         let mut authority = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         if port != default_port {
             authority = format!("{authority}:{port}");
         }
         let local = Local::chosen_for(&addresses);
-        Ok(Self { addresses, host, authority, dns, tls: None, local })
+        Ok(Self { addresses, host, authority, tls: None, local })
     }
 
     /// Connects from these addresses of this machine, in turn, instead of the
@@ -106,11 +101,6 @@ impl Destination {
         &self.addresses
     }
 
-    /// What the one resolution took.
-    pub fn dns(&self) -> Duration {
-        self.dns
-    }
-
     pub(super) fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }
@@ -132,6 +122,8 @@ fn bare(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

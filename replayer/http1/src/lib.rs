@@ -30,7 +30,7 @@ mod sink;
 mod stream;
 pub mod tls;
 
-pub use self::connection::{ConnectTimes, Connection, Exchange, Progress};
+pub use self::connection::{Connection, Exchange, Progress};
 pub use self::destination::{Destination, DestinationError};
 pub use self::error::{LocalResource, SendError};
 pub use self::framing::{FramingError, Limits, Method};

@@ -37,8 +37,7 @@ impl Transport for Http {
     type Connection = Connection;
 
     async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
-        let (connection, _) = Connection::open(&self.destination, deadline).await?;
-        Ok(connection)
+        Connection::open(&self.destination, deadline).await
     }
 
     async fn exchange(

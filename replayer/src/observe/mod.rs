@@ -93,7 +93,7 @@ impl Observer {
             match self.connection.take().and_then(|mut c| (!c.is_stale()).then_some(c)) {
                 Some(connection) => connection,
                 None => {
-                    Connection::open(&self.destination, Instant::now() + PATIENCE).await.ok()?.0
+                    Connection::open(&self.destination, Instant::now() + PATIENCE).await.ok()?
                 }
             };
         let mut answer = Answer::default();

@@ -13,8 +13,7 @@ use super::peer::{HELLO, Peer, REQUEST, get, open, read_request, read_to_close, 
 async fn a_connection_carries_one_exchange_after_another() {
     let (peer, destination) = Peer::listen().await;
     let client = async {
-        let (mut connection, times) = open(&destination).await;
-        assert_eq!(times.tls, None);
+        let mut connection = open(&destination).await;
         for _ in 0..3 {
             let (exchange, answer) = get(&mut connection).await.unwrap();
             assert_eq!((exchange.status, answer.body.as_slice()), (200, b"hello".as_slice()));
@@ -47,7 +46,7 @@ async fn an_answer_that_comes_byte_by_byte_is_the_same() {
         stream
     };
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let (exchange, answer) = get(&mut connection).await.unwrap();
         assert_eq!(answer.body, b"hello");
         assert!(exchange.reusable);
@@ -69,7 +68,7 @@ async fn what_the_head_says_decides_whether_the_connection_is_reusable() {
     ] {
         let (peer, destination) = Peer::listen().await;
         let client = async {
-            let (mut connection, _) = open(&destination).await;
+            let mut connection = open(&destination).await;
             let (exchange, _) = get(&mut connection).await.unwrap();
             assert_eq!(exchange.reusable, reusable, "{}", answer.escape_ascii());
             assert_eq!(connection.is_stale(), !reusable, "{}", answer.escape_ascii());
@@ -82,7 +81,7 @@ async fn what_the_head_says_decides_whether_the_connection_is_reusable() {
 async fn head_has_no_body_and_the_connection_goes_on() {
     let (peer, destination) = Peer::listen().await;
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let head = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n";
         let limits = Limits::default();
         let exchange =
@@ -100,7 +99,7 @@ async fn a_close_delimited_body_ends_with_the_connection() {
     let (peer, destination) = Peer::listen().await;
     let server = async { drop(peer.answer([b"HTTP/1.1 200 OK\r\n\r\nall of it"]).await) };
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let (exchange, answer) = get(&mut connection).await.unwrap();
         assert_eq!(answer.body, b"all of it");
         assert!(!exchange.reusable);
@@ -141,7 +140,7 @@ async fn big_bodies_are_streamed_in_pieces() {
         stream
     };
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let mut sink = Sequence::default();
         let limits = Limits::default();
         let exchange =
@@ -173,7 +172,7 @@ async fn a_big_request_is_written_whole() {
         stream
     };
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let (exchange, _) = send(&mut connection, &request).await.unwrap();
         assert_eq!(exchange.bytes_sent, request.len() as u64);
         assert!(exchange.reusable);
@@ -187,7 +186,7 @@ async fn an_answer_that_comes_while_the_request_is_written_is_read() {
     let request = big_request();
     let early = b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig";
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let (exchange, answer) = send(&mut connection, &request).await.unwrap();
         assert_eq!((exchange.status, answer.body.as_slice()), (413, b"big".as_slice()));
         assert!(exchange.bytes_sent < request.len() as u64);
@@ -206,7 +205,7 @@ async fn an_early_answer_survives_that_the_server_closes_behind_it() {
     // Closed with most of the request unread, which makes the kernel send a reset.
     let server = async { drop(peer.answer([early]).await) };
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let (exchange, _) = send(&mut connection, &request).await.unwrap();
         assert_eq!((exchange.status, exchange.reusable), (413, false));
     };
@@ -219,7 +218,7 @@ async fn connections_come_from_the_sources_in_turn() {
     let sources: Vec<IpAddr> = vec!["127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap()];
     let destination = destination.from_sources(sources.clone());
     for source in [sources[0], sources[1], sources[0]] {
-        let (_connection, _) = open(&destination).await;
+        let _connection = open(&destination).await;
         let (_, from) = peer.listener.accept().await.unwrap();
         assert_eq!(from.ip(), source);
     }
@@ -229,7 +228,7 @@ async fn connections_come_from_the_sources_in_turn() {
 async fn a_dropped_exchange_leaves_its_progress_and_a_stale_connection() {
     let (peer, destination) = Peer::listen().await;
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         get(&mut connection).await.unwrap();
         // The peer sends part of an answer and no more: this never ends by itself.
         tokio::select! {

@@ -16,7 +16,7 @@ use super::peer::{
 #[tokio::test]
 async fn a_close_while_idle_is_noticed_before_sending() {
     let (peer, destination) = Peer::listen().await;
-    let (mut connection, _) = open(&destination).await;
+    let mut connection = open(&destination).await;
     let (stream, first) = join!(peer.answer([HELLO]), get(&mut connection));
     assert!(first.unwrap().0.reusable);
     assert!(!connection.is_stale());
@@ -27,7 +27,7 @@ async fn a_close_while_idle_is_noticed_before_sending() {
 #[tokio::test]
 async fn on_a_connection_that_became_stale_nothing_is_sent() {
     let (peer, destination) = Peer::listen().await;
-    let (mut connection, _) = open(&destination).await;
+    let mut connection = open(&destination).await;
     let (mut stream, first) = join!(peer.answer([HELLO]), get(&mut connection));
     assert!(first.unwrap().0.reusable);
     stream.shutdown().await.unwrap();
@@ -42,7 +42,7 @@ async fn on_a_connection_that_became_stale_nothing_is_sent() {
 #[tokio::test]
 async fn a_close_before_the_first_request_is_noticed_too() {
     let (peer, destination) = Peer::listen().await;
-    let (mut connection, _) = open(&destination).await;
+    let mut connection = open(&destination).await;
     drop(peer.accept().await);
     assert!(becomes_stale(&mut connection).await);
 }
@@ -50,7 +50,7 @@ async fn a_close_before_the_first_request_is_noticed_too() {
 #[tokio::test]
 async fn bytes_that_nobody_asked_for_make_an_idle_connection_stale() {
     let (peer, destination) = Peer::listen().await;
-    let (mut connection, _) = open(&destination).await;
+    let mut connection = open(&destination).await;
     let (mut stream, first) = join!(peer.answer([HELLO]), get(&mut connection));
     assert!(first.unwrap().0.reusable);
     stream.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
@@ -80,7 +80,7 @@ async fn an_end_before_the_answer_is_stale_on_a_reused_connection_alone() {
             close(second);
         };
         let client = async {
-            let (mut reused, _) = open(&destination).await;
+            let mut reused = open(&destination).await;
             get(&mut reused).await.unwrap();
             let error = get(&mut reused).await.unwrap_err();
             assert!(
@@ -89,7 +89,7 @@ async fn an_end_before_the_answer_is_stale_on_a_reused_connection_alone() {
             );
             assert!(reused.is_stale());
 
-            let (mut fresh, _) = open(&destination).await;
+            let mut fresh = open(&destination).await;
             let error = get(&mut fresh).await.unwrap_err();
             assert!(
                 matches!(&error, SendError::Reset { sent: true, received: false, source }
@@ -117,7 +117,7 @@ async fn an_end_within_the_answer_is_a_reset_even_on_a_reused_connection() {
             stream
         };
         let client = async {
-            let (mut connection, _) = open(&destination).await;
+            let mut connection = open(&destination).await;
             get(&mut connection).await.unwrap();
             let error = get(&mut connection).await.unwrap_err();
             assert!(
@@ -135,7 +135,7 @@ async fn an_end_within_the_answer_is_a_reset_even_on_a_reused_connection() {
 #[tokio::test]
 async fn a_half_close_behind_a_whole_answer_spoils_only_the_next_one() {
     let (peer, destination) = Peer::listen().await;
-    let (mut connection, _) = open(&destination).await;
+    let mut connection = open(&destination).await;
     let server = async {
         let mut stream = peer.answer([HELLO]).await;
         stream.shutdown().await.unwrap();
@@ -151,7 +151,7 @@ async fn an_answer_that_is_not_http_says_why() {
     let (peer, destination) = Peer::listen().await;
     let conflicting = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy";
     let client = async {
-        let (mut connection, _) = open(&destination).await;
+        let mut connection = open(&destination).await;
         let error = get(&mut connection).await.unwrap_err();
         assert!(
             matches!(error, SendError::Protocol { source: FramingError::ConflictingLengths }),
@@ -187,7 +187,7 @@ async fn a_connect_that_nobody_takes_times_out() {
     let error = loop {
         let deadline = Instant::now() + Duration::from_millis(500);
         match Connection::open(&destination, deadline).await {
-            Ok((connection, _)) => queued.push(connection),
+            Ok(connection) => queued.push(connection),
             Err(error) => break error,
         }
         assert!(queued.len() < 100, "the queue has no end");
@@ -207,7 +207,7 @@ async fn a_source_without_ports_is_this_machines_limit() {
 #[tokio::test]
 async fn a_request_that_could_not_be_sent_is_told_as_unsent() {
     let (peer, destination) = Peer::listen().await;
-    let (mut connection, _) = open(&destination).await;
+    let mut connection = open(&destination).await;
     reset(peer.accept().await);
     assert!(becomes_stale(&mut connection).await);
     // The engine would not get here; a close between its check and the write would.

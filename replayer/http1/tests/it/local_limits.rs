@@ -25,7 +25,7 @@ async fn with_few_descriptors() {
     let mut open = Vec::new();
     let error = loop {
         match Connection::open(&destination, late()).await {
-            Ok((connection, _)) => open.push(connection),
+            Ok(connection) => open.push(connection),
             Err(error) => break error,
         }
         assert!(open.len() < 32, "no limit met");

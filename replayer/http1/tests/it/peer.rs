@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http1::{Answer, ConnectTimes, Connection, Destination, Exchange, Limits, Method, SendError};
+use http1::{Answer, Connection, Destination, Exchange, Limits, Method, SendError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
@@ -58,7 +58,7 @@ pub(super) async fn read_to_close(stream: &mut TcpStream) -> usize {
     stream.read_to_end(&mut bytes).await.map_or(0, |_| bytes.len())
 }
 
-pub(super) async fn open(destination: &Destination) -> (Connection, ConnectTimes) {
+pub(super) async fn open(destination: &Destination) -> Connection {
     Connection::open(destination, late()).await.unwrap()
 }
 

@@ -89,8 +89,7 @@ async fn exchanges_over_a_verified_connection_reuse_it() {
         stream
     };
     let client = async {
-        let (mut connection, times) = Connection::open(&destination, late()).await.unwrap();
-        assert!(times.tls.is_some_and(|tls| tls > Duration::ZERO));
+        let mut connection = Connection::open(&destination, late()).await.unwrap();
         for _ in 0..2 {
             // Session tickets are waiting here, and are no reason to call it stale.
             assert!(!connection.is_stale());
@@ -124,7 +123,7 @@ async fn big_bodies_pass_both_ways() {
         stream
     };
     let client = async {
-        let (mut connection, _) = Connection::open(&destination, late()).await.unwrap();
+        let mut connection = Connection::open(&destination, late()).await.unwrap();
         let (exchange, answer) = send(&mut connection, &request).await.unwrap();
         assert!(answer.body == body);
         assert_eq!(exchange.bytes_sent, request.len() as u64);
@@ -180,7 +179,7 @@ async fn insecure_takes_any_certificate() {
         stream
     };
     let client = async {
-        let (mut connection, _) = Connection::open(&destination, late()).await.unwrap();
+        let mut connection = Connection::open(&destination, late()).await.unwrap();
         assert_eq!(get(&mut connection).await.unwrap().1.body, b"hello");
     };
     join!(server, client);
@@ -242,7 +241,7 @@ async fn a_close_delimited_body_that_tls_did_not_end_is_cut_off() {
             stream
         };
         let client = async {
-            let (mut connection, _) = Connection::open(&destination, late()).await.unwrap();
+            let mut connection = Connection::open(&destination, late()).await.unwrap();
             match get(&mut connection).await {
                 Ok((_, answer)) => assert!(orderly && answer.body == b"all of it"),
                 Err(SendError::Reset { received: true, source, .. }) => {
