@@ -21,7 +21,7 @@ pub(super) struct User {
     pub account: Option<Arc<SharedAccount>>,
     /// What its fresh ids are made from.
     pub seed: u64,
-    /// What is drawn for it that must be the same in each run of a plan.
+    /// What is drawn from for all that must be the same in each run of a plan.
     pub draw: u64,
     runs: RefCell<Runs>,
     pub state: RefCell<State>,
