@@ -22,7 +22,7 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
         label: "Planned requests a second".to_owned(),
         lines: vec![
             line("offered (became ready)", GREY, |row| row.ready).look(Look::Wide),
-            line("succeeded", BLUE, |row| row.ok()),
+            line("succeeded", BLUE, Second::ok),
             line("failed", VERMILION, Second::failed).look(Look::Filled),
         ],
     };
