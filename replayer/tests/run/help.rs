@@ -32,12 +32,12 @@ fn mistakes_are_answered_as_they_were() {
         "rum",
         "run",
         "run --trace missing.trace.jsonl --manifest missing.json --target http://127.0.0.1:1 --out run",
-        "run --trace t.trace.jsonl --manifest m.json --target http://192.0.2.1 --users 1 --out run",
+        "run --trace t.trace.jsonl --manifest m.json --target http://192.0.2.1 --users 1 --duration 1m --out run",
+        "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --users 1 --out run",
         "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --users 0 --out run",
         "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --speed fast --out run",
         "run --trace t.trace.jsonl --manifest m.json --target http://127.0.0.1:1 --users 1 --clones 2 --out run",
         "merge missing --out run",
-        "finish missing",
     ];
     assert_snapshot!("mistakes", tool::mistakes("replayer", BINARY, &command_lines));
 }
