@@ -72,6 +72,12 @@ bench-seed: build ## the seeder against psql's copy of the same rows, and its me
 test-clients: build ## personas, curl, Locust and a browser through the proxy, replayed and compared
 	@fixtures/clients/run.sh
 
+.PHONY: audit
+audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
+	@.local/venv/bin/python fixtures/audit/audit.py $(if $(SHORT),--short)
+	@.local/venv/bin/python fixtures/audit/audit.py freezes --count $(if $(SHORT),4,50)
+	@.local/venv/bin/python fixtures/audit/audit.py slow --count $(if $(SHORT),4,50)
+
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
 	@fixtures/checks/fuzz.sh
