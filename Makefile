@@ -74,9 +74,9 @@ test-clients: build ## personas, curl, Locust and a browser through the proxy, r
 
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
-	@.local/venv/bin/python fixtures/audit/audit.py $(if $(SHORT),--short)
-	@.local/venv/bin/python fixtures/audit/audit.py freezes --count $(if $(SHORT),4,50)
-	@.local/venv/bin/python fixtures/audit/audit.py slow --count $(if $(SHORT),4,50)
+	@audit=".local/venv/bin/python fixtures/audit/audit.py"; failed=0; \
+	$$audit $(if $(SHORT),--short) || failed=1; \
+	for what in freezes slow; do $$audit $$what --count $(if $(SHORT),4,50) || failed=1; done; exit $$failed
 
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
