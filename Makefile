@@ -79,6 +79,12 @@ bench-seed: build ## the seeder against psql's copy of the same rows, and its me
 test-clients: build ## personas, curl, Locust and a browser through the proxy, replayed and compared
 	@fixtures/clients/run.sh
 
+.PHONY: audit
+audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
+	@audit=".local/venv/bin/python fixtures/audit/audit.py"; failed=0; \
+	$$audit $(if $(SHORT),--short) || failed=1; \
+	for what in freezes slow; do $$audit $$what --count $(if $(SHORT),4,50) || failed=1; done; exit $$failed
+
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
 	@fixtures/checks/fuzz.sh
