@@ -147,7 +147,7 @@ pub fn plateau(
     planned: &crate::schedule::Walk,
 ) -> Result<Window, ConfigError> {
     let begins = schedule.ramp_end + warmup;
-    let start_s = begins.nanos().div_ceil(1_000_000_000);
+    let start_s = begins.nanos().unsigned_abs().div_ceil(1_000_000_000);
     let end_s = match schedule.end {
         Some(end) if !schedule.is_limited => end.second(),
         _ => (planned.by_second.len() as u64).max(1),

@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     /// Sleeps until each of the deadlines, in microseconds, and notes who woke when.
-    async fn wake_times(pacer: Rc<Pacer>, clock: Clock, deadlines: &[u64]) -> Vec<(u64, u64)> {
+    async fn wake_times(pacer: Rc<Pacer>, clock: Clock, deadlines: &[i64]) -> Vec<(i64, i64)> {
         let woken = Rc::new(RefCell::new(Vec::new()));
         let tasks = LocalSet::new();
         for &deadline in deadlines {
@@ -382,7 +382,7 @@ mod tests {
         let clock = Clock::starting(Instant::now());
         let pacer = Pacer::on_runtime_clock(clock);
         let woken = wake_times(pacer, clock, &[9_000, 1_000, 5_000, 5_000, 0]).await;
-        let order: Vec<u64> = woken.iter().map(|(deadline, _)| *deadline).collect();
+        let order: Vec<i64> = woken.iter().map(|(deadline, _)| *deadline).collect();
         assert_eq!(order, [0, 1_000, 5_000, 5_000, 9_000]);
         assert!(woken.iter().all(|(deadline, at)| at >= deadline), "{woken:?}");
     }
@@ -391,7 +391,7 @@ mod tests {
     async fn the_real_timer_wakes_nobody_early() {
         let clock = Clock::starting(Instant::now());
         let pacer = Pacer::new(clock).unwrap();
-        let deadlines: Vec<u64> = (0..200).map(|i| (i * 7919) % 20_000).collect();
+        let deadlines: Vec<i64> = (0..200).map(|i| (i * 7919) % 20_000).collect();
         let woken = wake_times(pacer, clock, &deadlines).await;
         assert_eq!(woken.len(), 200);
         assert!(woken.iter().all(|(deadline, at)| at >= deadline), "{woken:?}");
@@ -426,7 +426,7 @@ mod tests {
     async fn an_alarm_that_is_put_off_goes_off_at_the_last_of_its_deadlines_and_never_before() {
         let clock = Clock::starting(Instant::now());
         let pacer = Pacer::on_runtime_clock(clock);
-        let millis = |at: u64| At::from_nanos(at * 1_000_000);
+        let millis = |at: i64| At::from_nanos(at * 1_000_000);
         let check = async {
             let mut alarm = Alarm::of(&pacer);
             let mut look_at = |deadline| {

@@ -6,31 +6,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A point in time, in nanoseconds since the start of the run.
+/// A point in time, in nanoseconds since the start of the run: negative before second 0,
+/// which lies a little ahead when the workers are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct At(u64);
+pub struct At(i64);
 
 impl At {
     pub const START: Self = Self(0);
     /// Later than any run lasts.
-    pub const NEVER: Self = Self(u64::MAX);
+    pub const NEVER: Self = Self(i64::MAX);
 
-    pub const fn from_nanos(nanos: u64) -> Self {
+    pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    pub const fn nanos(self) -> u64 {
+    pub const fn nanos(self) -> i64 {
         self.0
     }
 
-    /// The whole second that it lies in.
+    /// In seconds, zero before second 0.
+    pub fn elapsed_s(self) -> f64 {
+        self.0.max(0) as f64 / 1e9
+    }
+
+    /// The whole second that it lies in; what lies before second 0 is counted there.
     pub const fn second(self) -> u64 {
-        self.0 / 1_000_000_000
+        if self.0 < 0 { 0 } else { self.0.unsigned_abs() / 1_000_000_000 }
     }
 
     /// How long after `earlier`, zero if it is not.
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        let nanos = self.0.saturating_sub(earlier.0);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 }
 
@@ -38,8 +45,7 @@ impl Add<Duration> for At {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(nanos))
+        Self(self.0.saturating_add(saturated(duration)))
     }
 }
 
@@ -47,9 +53,12 @@ impl Sub<Duration> for At {
     type Output = Self;
 
     fn sub(self, duration: Duration) -> Self {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_sub(nanos))
+        Self(self.0.saturating_sub(saturated(duration)))
     }
+}
+
+fn saturated(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Display for At {
@@ -74,14 +83,40 @@ impl Clock {
         self.at(Instant::now())
     }
 
-    /// An instant on this clock; what lies before second 0 is second 0.
+    /// An instant on this clock.
     pub fn at(&self, instant: Instant) -> At {
-        At::START + instant.saturating_duration_since(self.start)
+        match instant.checked_duration_since(self.start) {
+            Some(since) => At::START + since,
+            None => At::START - (self.start - instant),
+        }
     }
 
     pub fn instant(&self, at: At) -> Instant {
         // A year is later than any run lasts; the instant of `NEVER` would overflow.
-        let nanos = at.nanos().min(Duration::from_hours(24 * 365).as_nanos() as u64);
-        self.start + Duration::from_nanos(nanos)
+        let most = saturated(Duration::from_hours(24 * 365));
+        let nanos = Duration::from_nanos(at.nanos().unsigned_abs().min(most.unsigned_abs()));
+        if at < At::START {
+            // The clock begins with the machine: what lies before has passed as well.
+            self.start.checked_sub(nanos).unwrap_or(self.start)
+        } else {
+            self.start + nanos
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_before_second_0_is_negative() {
+        let start = Instant::now() + Duration::from_secs(2);
+        let clock = Clock::starting(start);
+        let before = clock.at(start - Duration::from_millis(150));
+        assert_eq!(before.nanos(), -150_000_000);
+        assert!(before < At::START && clock.now() < At::START);
+        assert_eq!(clock.instant(before), start - Duration::from_millis(150));
+        assert_eq!(At::START.since(before), Duration::from_millis(150));
+        assert_eq!((before.since(At::START), before.second()), (Duration::ZERO, 0));
     }
 }

@@ -195,7 +195,7 @@ pub async fn run(
                     shorten(&stop, clock.now() + NOTICE, false);
                 }
             }
-            run.elapsed_s = clock.now().nanos() as f64 / 1e9;
+            run.elapsed_s = clock.now().elapsed_s();
             run.totals = collector.totals.clone();
             writer.run(&run)?;
         }
@@ -227,7 +227,7 @@ pub async fn run(
         Some(_) => EndedBy::Duration,
         None => EndedBy::PlanDone,
     }));
-    run.elapsed_s = clock.now().nanos() as f64 / 1e9;
+    run.elapsed_s = clock.now().elapsed_s();
     if collector.login_wait_us > LISTED_LOGIN_WAIT.as_micros() as u64 {
         run.limitations.push(format!(
             "requests waited up to {:.1} s for a new token, because of the bound on logins (--login-rate)",

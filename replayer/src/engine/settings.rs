@@ -53,8 +53,7 @@ pub enum FidelityMode {
 impl Settings {
     /// The time of day at a point of the run, from the monotonic clock.
     pub(super) fn wall_clock(&self, at: At) -> DateTime<Utc> {
-        let elapsed = i64::try_from(at.nanos()).unwrap_or(i64::MAX);
-        self.started + TimeDelta::nanoseconds(elapsed)
+        self.started + TimeDelta::nanoseconds(at.nanos())
     }
 
     /// Not completed, or completed with a status that is none of a success.

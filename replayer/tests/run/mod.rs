@@ -14,5 +14,6 @@ mod probe;
 mod renewal;
 mod shards;
 mod target;
+mod time;
 mod validity;
 mod values;
