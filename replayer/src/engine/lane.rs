@@ -19,19 +19,27 @@ use crate::time::At;
 use run_log::outcome::Outcome;
 use scenario::Pacing;
 
-/// Works for a user until nothing is left of its plan.
-pub(super) async fn run_lane<T: Transport>(context: Rc<Context<T>>, user: Rc<User>) {
-    let mut lane = Lane { context: &context, user: &user, sender: Sender::new(&context) };
+/// Works for a user until nothing is left of its plan; `is_alone` where the user has no
+/// other lane.
+pub(super) async fn run_lane<T: Transport>(
+    context: Rc<Context<T>>,
+    user: Rc<User>,
+    is_alone: bool,
+) {
+    let sender = Sender::new(&context);
+    let mut lane = Lane { context: &context, user: &user, is_alone, sender };
     loop {
         let now = context.clock.now();
         let load = &context.settings.load;
         match user.take_next(&context.plan, load, now, context.stop()) {
-            Next::Take(ticket) => {
-                if !lane.serve(&ticket, now).await {
+            Next::Take(ticket) => match lane.serve(&ticket, now).await {
+                Ok(()) => {}
+                Err(Unserved::Disturbed) => user.put_back(&ticket),
+                Err(Unserved::Unplanned) => {
                     user.put_back(&ticket);
                     break;
                 }
-            }
+            },
             Next::Wait { until } => lane.wait_for_others(until).await,
             Next::Done => break,
         }
@@ -43,7 +51,17 @@ pub(super) async fn run_lane<T: Transport>(context: Rc<Context<T>>, user: Rc<Use
 struct Lane<'a, T: Transport> {
     context: &'a Context<T>,
     user: &'a User,
+    is_alone: bool,
     sender: Sender<'a, T>,
+}
+
+/// Why a request that was taken was not seen through.
+enum Unserved {
+    /// It is not part of the plan any more.
+    Unplanned,
+    /// Something of its user ended while the lane waited for it, so that an earlier one may
+    /// be ready now.
+    Disturbed,
 }
 
 impl<T: Transport> Lane<'_, T> {
@@ -61,29 +79,42 @@ impl<T: Transport> Lane<'_, T> {
         }
     }
 
-    /// Sees a request through to its outcome; false if it is not part of the plan any more.
-    async fn serve(&mut self, ticket: &Ticket, now: At) -> bool {
+    /// Sleeps until then; false if something of its user ended before.
+    async fn sleep(&self, until: At) -> bool {
+        let slept = self.context.pacer.until(until);
+        if self.is_alone {
+            slept.await;
+            return true;
+        }
+        tokio::select! {
+            () = self.user.changed.notified() => false,
+            () = slept => true,
+        }
+    }
+
+    /// Sees a request through to its outcome.
+    async fn serve(&mut self, ticket: &Ticket, now: At) -> Result<(), Unserved> {
         let requests = self.user.requests(ticket);
         let request = &requests[ticket.request];
-        let Some(release) = self.release(ticket, request, now).await else { return false };
+        let release = self.release(ticket, request, now).await?;
         let context = self.context;
         if !context.may_begin() {
-            return false;
+            return Err(Unserved::Unplanned);
         }
         context.count(|batch| batch.taken += 1);
         let taken = Taken { ticket, request, release };
         if context.is_cut() {
             self.settle_unsent(taken, Outcome::CutOff);
-            return true;
+            return Ok(());
         }
         if self.is_over_the_bound(release.taken) {
             self.settle_unsent(taken, Outcome::Shed);
-            return true;
+            return Ok(());
         }
         let mut buffers = context.lend_buffers();
         self.send(taken, &mut buffers).await;
         context.give_back(buffers);
-        true
+        Ok(())
     }
 
     /// Waits until the request is ready.
@@ -92,19 +123,19 @@ impl<T: Transport> Lane<'_, T> {
         ticket: &Ticket,
         request: &Request,
         mut now: At,
-    ) -> Option<Release> {
+    ) -> Result<Release, Unserved> {
         let (context, user) = (self.context, self.user);
         let (mut slept, mut has_no_token, mut is_renewed) = (false, false, false);
         loop {
             if !self.is_planned(ticket) {
-                return None;
+                return Err(Unserved::Unplanned);
             }
             let token = request.has_token.then(|| user.token_end()).flatten();
             let generation = user.login_generation();
             if now >= ticket.ready || context.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
-                    return Some(Release { taken: now, slept, has_no_token });
+                    return Ok(Release { taken: now, slept, has_no_token });
                 }
                 has_no_token =
                     renew(&mut self.sender, user, ticket, generation, None).await != Renewal::Done;
@@ -123,13 +154,11 @@ impl<T: Transport> Lane<'_, T> {
                     // Once a request: after a failure it is tried again when the request is ready.
                     (is_renewed, slept) = (true, false);
                 }
-                Some(token) => {
+                token => {
                     slept = true;
-                    context.pacer.until(token.renew).await;
-                }
-                None => {
-                    slept = true;
-                    context.pacer.until(until).await;
+                    if !self.sleep(token.map_or(until, |token| token.renew)).await {
+                        return Err(Unserved::Disturbed);
+                    }
                 }
             }
             now = context.clock.now();

@@ -266,6 +266,20 @@ async fn what_needs_an_answer_moves_with_it_and_the_rest_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lane_that_waits_for_a_later_request_takes_an_earlier_one_as_soon_as_there_is_one() {
+    let mut session = session(&[0, 100, 100, 5000], 0);
+    // The second and the third need the first, 99 ms after its end, and were sent together.
+    for second in [1, 2] {
+        requests(&mut session)[second].sources = vec![Wait { request: 0, gap: ms(99) }];
+    }
+    session.width = 2;
+    let ran = run(session, Load::as_recorded(), &[ms(1000), ms(1000), ms(1000)]).await;
+    let sent: Vec<u128> = ran.sent.iter().map(|at| at.since(At::START).as_millis()).collect();
+    assert_eq!(sent, [0, 1099, 1099, 5000]);
+    assert!(ran.samples.iter().all(|sample| rounded_ms(sample.queue_us) == 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn closed_pacing_keeps_the_recorded_think_times_whatever_the_target_does() {
     let load = Load { pacing: Pacing::Closed, ..Load::as_recorded() };
     let offsets = [0, 51, 102, 153, 204];

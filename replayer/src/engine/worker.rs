@@ -123,9 +123,9 @@ impl<T: Transport> Worker<T> {
             drop(lanes.spawn_local(async move {
                 let mut others = JoinSet::new();
                 for _ in 1..width {
-                    others.spawn_local(run_lane(Rc::clone(&context), Rc::clone(&user)));
+                    others.spawn_local(run_lane(Rc::clone(&context), Rc::clone(&user), false));
                 }
-                run_lane(Rc::clone(&context), Rc::clone(&user)).await;
+                run_lane(Rc::clone(&context), Rc::clone(&user), width == 1).await;
                 while others.join_next().await.is_some() {}
                 if let Chain::Cycle { .. } = planned.chain {
                     worker.stay_to_the_end().await;
