@@ -80,6 +80,11 @@ impl<'a> Answer<'a> {
         self.status.is_some()
     }
 
+    /// Whether its status is that of a failure.
+    pub(super) fn is_failing(&self) -> bool {
+        self.status.is_some_and(|status| status >= 400)
+    }
+
     pub(super) fn request(&self) -> &'a Request {
         self.request
     }

@@ -12,7 +12,9 @@
 //!
 //! Cookies of a failing answer are kept because browsers keep them. Of a capture that is
 //! applied and of which the answer has no value, the value before is forgotten: a request that
-//! needs it must not be sent with one that belongs to something else.
+//! needs it must not be sent with one that belongs to something else. But a failing answer,
+//! 400 and above, takes nothing away that a login gave: a refresh that fails leaves the token
+//! that there is, which the target accepts or refuses.
 
 use super::answer::{Answer, shorter};
 use super::expiry::{Expiry, life_of_token};
@@ -44,7 +46,7 @@ pub(super) fn apply_head(Asker { settings, user, ticket, at }: Asker<'_>, answer
     }
     for (number, capture) in answer.request().captures.iter().enumerate() {
         if !capture.from.is_in_body() {
-            user.capture(ticket, capture.into, answer.value(number));
+            keep(user, ticket, capture.into, answer, number);
         }
     }
 }
@@ -58,11 +60,10 @@ pub(super) fn apply_body(
     let body = answer.read_body();
     let mut life = body.life;
     for (number, capture) in answer.request().captures.iter().enumerate() {
-        let value = answer.value(number);
         if capture.from.is_in_body() {
-            user.capture(ticket, capture.into, value);
+            keep(user, ticket, capture.into, answer, number);
         }
-        if let (Source::Login(_), Some(value)) = (capture.into, value) {
+        if let (Source::Login(_), Some(value)) = (capture.into, answer.value(number)) {
             life = shorter(life, life_of_token(value, settings.wall_clock(at)));
         }
     }
@@ -70,6 +71,15 @@ pub(super) fn apply_body(
         user.expires(Expiry { at: at + life, life });
     }
     body.is_rebound
+}
+
+/// Keeps what a capture gave, or forgets the value before.
+fn keep(user: &User, ticket: &Ticket, into: Source, answer: &Answer<'_>, number: usize) {
+    let value = answer.value(number);
+    let is_kept = value.is_none() && answer.is_failing() && matches!(into, Source::Login(_));
+    if !is_kept {
+        user.capture(ticket, into, value);
+    }
 }
 
 #[cfg(test)]
@@ -122,11 +132,20 @@ mod tests {
 
         /// What the user knows after reading such an answer, its head, and its body.
         fn answered(&mut self, headers: Option<&[Header<'_>]>, body: &[u8]) -> [String; 3] {
+            self.answered_with(200, headers, body)
+        }
+
+        fn answered_with(
+            &mut self,
+            status: u16,
+            headers: Option<&[Header<'_>]>,
+            body: &[u8],
+        ) -> [String; 3] {
             let Self { settings, user, ticket, request, kept } = self;
             let asker = Asker { settings, user, ticket, at: At::START };
             let mut answer = Answer::new(request, Wanted::Whole, kept);
             if let Some(headers) = headers {
-                answer.head(200, headers);
+                answer.head(status, headers);
                 answer.body(body);
             }
             let read = known(user);
@@ -162,6 +181,15 @@ mod tests {
         let mut case = Case::new();
         let before = case.answered(Some(&HEAD), BODY);
         assert_eq!(case.answered(None, b"")[2], before[2]);
+    }
+
+    /// A planned refresh that fails once must not leave the next hundred requests unbound.
+    #[test]
+    fn a_failing_answer_takes_nothing_away_that_a_login_gave() {
+        let mut case = Case::new();
+        case.answered(Some(&HEAD), BODY);
+        let [_, of_head, of_body] = case.answered_with(503, Some(&[]), b"busy");
+        assert_eq!((of_head, of_body.as_str()), (of_body.clone(), "of-head of-body cookie end"));
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct Collector {
     /// Vectors of closed seconds, empty: a second of 100,000 requests is megabytes to grow anew.
     spare: Vec<Vec<Sample>>,
     rows: BTreeMap<u64, Partial>,
+    /// The first second that is not closed: what ended before it and is handed over only now
+    /// is counted in it.
+    next_second: u64,
     /// The last second each worker has closed.
     closed: Vec<Option<u64>>,
     is_last: Vec<bool>,
@@ -73,6 +76,7 @@ impl Collector {
             open: BTreeMap::new(),
             spare: Vec::new(),
             rows: BTreeMap::new(),
+            next_second: 0,
             closed: vec![None; workers],
             is_last: vec![false; workers],
             queued_before: 0,
@@ -98,11 +102,12 @@ impl Collector {
     pub fn add(&mut self, batch: Batch) -> Vec<Sample> {
         let Batch { worker, second, mut samples, .. } = batch;
         for ended in samples.chunk_by(|one, next| one.second == next.second) {
-            let open = self.open.entry(u64::from(ended[0].second));
+            let second = u64::from(ended[0].second).max(self.next_second);
+            let open = self.open.entry(second);
             open.or_insert_with(|| self.spare.pop().unwrap_or_default()).extend_from_slice(ended);
         }
         samples.clear();
-        let partial = self.rows.entry(second).or_default();
+        let partial = self.rows.entry(second.max(self.next_second)).or_default();
         partial.gauges.users += batch.gauges.users;
         partial.gauges.in_flight += batch.gauges.in_flight;
         partial.gauges.queued += batch.gauges.queued;
@@ -138,6 +143,7 @@ impl Collector {
         if !(0..self.closed.len()).all(is_closed) {
             return None;
         }
+        self.next_second = next + 1;
         // What is in it is in the totals already.
         self.second.clear();
         let partial = self.rows.remove(&next).unwrap_or_default();
@@ -298,6 +304,54 @@ pub fn record(histograms: &mut Histograms, sample: &Sample) {
             if let Some(us) = us {
                 histograms.record(Tag { scope, kind }, us);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sample that is handed over late belongs to a second that is open still: rows would
+    /// stand twice otherwise, the second time without users.
+    #[test]
+    fn a_closed_second_never_opens() {
+        let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
+        let mut collector = Collector::new(names, 1);
+        let window = Window { start_s: 0, end_s: 100 };
+        let mut rows = Vec::new();
+        for (second, ended) in [(0, 0), (1, 1), (2, 0), (3, 3)] {
+            let gauges = Gauges { users: 7, ..Gauges::default() };
+            let sample = Sample { second: ended, ..sample() };
+            let samples = vec![sample; 5];
+            collector.add(Batch { second, gauges, samples, ..Batch::default() });
+            while let Some(row) = collector.close(window) {
+                rows.push((row.second, row.users, row.done()));
+            }
+        }
+        assert_eq!(rows, [(0, 7, 5), (1, 7, 5), (2, 7, 5), (3, 7, 5)]);
+    }
+
+    fn sample() -> Sample {
+        Sample {
+            endpoint: 0,
+            persona: 0,
+            outcome: Outcome::Completed,
+            status: 200,
+            is_failed: false,
+            was_sent: true,
+            second: 0,
+            response_us: 1000,
+            service_us: Some(1000),
+            queue_us: 0,
+            connect_us: None,
+            session_delay_us: None,
+            lag_us: None,
+            bytes_sent: 1,
+            bytes_received: 1,
+            body_bytes: 0,
+            fidelity: FidelityCheck::None,
+            is_rebound: false,
         }
     }
 }
