@@ -170,7 +170,8 @@ impl<T: Transport> Lane<'_, T> {
         let stop = self.context.stop();
         match self.context.settings.load.pacing {
             Pacing::Open => ticket.due.is_some_and(|due| due < stop),
-            Pacing::Closed => ticket.ready < stop,
+            // Nothing is due, so that what has not begun when all is cut off was never planned.
+            Pacing::Closed => ticket.ready < stop && !self.context.is_cut(),
         }
     }
 

@@ -91,3 +91,34 @@ fn a_second_interrupt_cuts_off_what_is_under_way_and_still_writes() {
         run.totals.planned
     );
 }
+
+/// Between the second signal and the end of intake no lane may take what it would only cut off.
+#[test]
+fn two_signals_at_once_cut_off_what_was_under_way_and_nothing_else() {
+    const USERS: u64 = 8;
+    let server = Server::start_forgetful(|_| Answer::Json(200, "{}".into()));
+    // Each request follows at once on the answer to the one before.
+    let steps: Vec<(u64, &str, &str)> = (0..200).map(|n| (n, "GET", "/")).collect();
+    let place = Workplace::new(&TraceBuilder::default().session("s", &steps), 0);
+    let mut child = place
+        .command(
+            &server.url(),
+            &["--no-probe", "--pacing", "closed", "--users", "8", "--duration", "1m"],
+        )
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let pid = child.id().to_string();
+    lines.next().unwrap().unwrap();
+    // Two of a kind at once would be one.
+    let both = format!("kill -INT {pid}; kill -TERM {pid}");
+    assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let ran = place.ran(child.wait_with_output().unwrap());
+    let run = ran.checked();
+    assert!(matches!(run.ended_by, Some(EndedBy::Signal(_))), "{:?} {rest:?}", run.ended_by);
+    let cut_off = run.totals.outcomes[Outcome::CutOff];
+    assert!(cut_off <= USERS, "{cut_off} of {USERS} users");
+}
