@@ -66,8 +66,6 @@ fn histogram(criterion: &mut Criterion) {
         connect_us: None,
         session_delay_us: Some(5),
         lag_us: Some(60),
-        bytes_sent: 120,
-        bytes_received: 400,
         body_bytes: 300,
         fidelity: FidelityCheck::Status { same: true },
         is_rebound: false,

@@ -32,8 +32,8 @@ pub(super) struct Attempt {
     pub connected: Option<At>,
     pub connect: Option<Duration>,
     pub first_byte_sent: Option<At>,
-    pub bytes_sent: u64,
-    pub bytes_received: u64,
+    /// When this attempt began.
+    pub begun: At,
     pub body_bytes: u64,
     /// A reused connection ended before any byte of an answer.
     pub was_stale: bool,
@@ -48,8 +48,7 @@ impl Attempt {
             connected: None,
             connect: None,
             first_byte_sent: None,
-            bytes_sent: 0,
-            bytes_received: 0,
+            begun: end,
             body_bytes: 0,
             was_stale: false,
         }
@@ -125,6 +124,10 @@ impl<'a, T: Transport> Sender<'a, T> {
             }
         };
         let progress = T::progress(&connection);
+        context.count(|batch| {
+            batch.bytes_sent += progress.bytes_sent;
+            batch.bytes_received += progress.bytes_received;
+        });
         let (outcome, status, end, body_bytes) = match &ended {
             Ok(Ok(Exchange { status, done, body_bytes, .. })) => {
                 (Outcome::Completed, *status, context.clock.at(*done), *body_bytes)
@@ -142,8 +145,7 @@ impl<'a, T: Transport> Sender<'a, T> {
             connected: Some(connected),
             connect,
             first_byte_sent: progress.first_byte_sent.map(|at| context.clock.at(at)),
-            bytes_sent: progress.bytes_sent,
-            bytes_received: progress.bytes_received,
+            begun,
             body_bytes,
             was_stale: matches!(ended, Ok(Err(SendError::StaleReset { .. }))),
         }

@@ -126,6 +126,7 @@ impl<T: Transport> Lane<'_, T> {
     ) -> Result<Release, Unserved> {
         let (context, user) = (self.context, self.user);
         let (mut slept, mut has_no_token, mut is_renewed) = (false, false, false);
+        let mut waits_from = ticket.ready;
         loop {
             if !self.is_planned(ticket) {
                 return Err(Unserved::Unplanned);
@@ -135,12 +136,14 @@ impl<T: Transport> Lane<'_, T> {
             if now >= ticket.ready || context.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
-                    return Ok(Release { taken: now, slept, has_no_token });
+                    let waits_from = if slept { now } else { waits_from };
+                    return Ok(Release { taken: now, slept, waits_from, has_no_token });
                 }
                 has_no_token =
                     renew(&mut self.sender, user, ticket, generation, None).await != Renewal::Done;
                 slept = false;
                 now = context.clock.now();
+                waits_from = now;
                 continue;
             }
             // By closed pacing nothing is sent after the end, however long the think time.

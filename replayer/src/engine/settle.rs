@@ -29,6 +29,9 @@ pub(super) struct Release {
     pub taken: At,
     /// Whether the lane slept until it was ready, so that being late is the generator's fault.
     pub slept: bool,
+    /// From here on it waits for a connection: from being ready, unless its lane slept until
+    /// then or renewed the token first.
+    pub waits_from: At,
     /// The user's token is over, and there is no new one.
     pub has_no_token: bool,
 }
@@ -69,7 +72,10 @@ pub(super) fn settle<T>(
         }
     }
     let micros = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-    let waited_from = if release.slept { release.taken } else { ticket.ready };
+    // A later attempt waits for a connection from when it begins: what came before it was the
+    // first one's answer, or a renewal.
+    let is_first = attempt.begun == release.taken;
+    let waited_from = if is_first { release.waits_from } else { attempt.begun };
     let bytes = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     context.record(Sample {
         endpoint: u16::try_from(request.endpoint).unwrap_or(u16::MAX),
@@ -85,8 +91,6 @@ pub(super) fn settle<T>(
         connect_us: attempt.connect.map(micros),
         session_delay_us: ticket.due.map(|due| micros(ticket.ready.since(due))),
         lag_us: release.slept.then(|| micros(release.taken.since(ticket.ready))),
-        bytes_sent: bytes(attempt.bytes_sent),
-        bytes_received: bytes(attempt.bytes_received),
         body_bytes: bytes(attempt.body_bytes),
         fidelity: compare(context, request, attempt, answer),
         is_rebound,

@@ -56,6 +56,8 @@ struct Partial {
     taken: u64,
     sent: u64,
     extra: u64,
+    bytes_sent: u64,
+    bytes_received: u64,
     worst_wake_us: u64,
 }
 
@@ -114,6 +116,10 @@ impl Collector {
         partial.taken += batch.taken;
         partial.sent += batch.sent;
         partial.extra += batch.extra.sum();
+        partial.bytes_sent += batch.bytes_sent;
+        partial.bytes_received += batch.bytes_received;
+        self.totals.bytes_sent += batch.bytes_sent;
+        self.totals.bytes_received += batch.bytes_received;
         partial.worst_wake_us = partial.worst_wake_us.max(batch.worst_wake_us);
         self.taken += batch.taken;
         self.logins_refused += batch.logins_refused;
@@ -156,6 +162,8 @@ impl Collector {
             ready: (partial.taken + partial.gauges.queued).saturating_sub(self.queued_before),
             sent: partial.sent,
             extra: partial.extra,
+            bytes_sent: partial.bytes_sent,
+            bytes_received: partial.bytes_received,
             ..Second::default()
         };
         self.queued_before = partial.gauges.queued;
@@ -196,12 +204,6 @@ impl Collector {
         endpoint.body_bytes += u64::from(sample.body_bytes);
         count_fidelity(sample, &mut endpoint.fidelity);
         self.totals.rebound += u64::from(sample.is_rebound);
-        for bytes in [&mut self.totals.bytes_sent, &mut row.bytes_sent] {
-            *bytes += u64::from(sample.bytes_sent);
-        }
-        for bytes in [&mut self.totals.bytes_received, &mut row.bytes_received] {
-            *bytes += u64::from(sample.bytes_received);
-        }
         if sample.outcome == Outcome::Completed {
             row.failed_status += u64::from(sample.is_failed);
             self.totals.failed_status += u64::from(sample.is_failed);
@@ -347,8 +349,6 @@ mod tests {
             connect_us: None,
             session_delay_us: None,
             lag_us: None,
-            bytes_sent: 1,
-            bytes_received: 1,
             body_bytes: 0,
             fidelity: FidelityCheck::None,
             is_rebound: false,

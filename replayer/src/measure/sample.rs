@@ -28,8 +28,6 @@ pub struct Sample {
     pub session_delay_us: Option<u32>,
     /// woken − ready; none where it was the user who was busy.
     pub lag_us: Option<u32>,
-    pub bytes_sent: u32,
-    pub bytes_received: u32,
     /// Bytes of the answer's body.
     pub body_bytes: u32,
     pub fidelity: FidelityCheck,
@@ -71,6 +69,9 @@ pub struct Batch {
     /// Planned requests whose first byte went out.
     pub sent: u64,
     pub extra: Extra,
+    /// Of all attempts that ended, those of renewals and retries among them.
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
     pub connections_opened: u64,
     pub errors: Vec<ErrorSample>,
     /// The share of the second that the thread was on a processor or waited for one, 0 to 1.

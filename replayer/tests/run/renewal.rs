@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use run_log::format::EndedBy;
+use run_log::format::{EndedBy, LatencyKind};
 use trace::format::{Binding, Body, Capture, CaptureFrom, Encoding, Origin, Part};
 
 use crate::support::server::Asked;
@@ -248,4 +248,35 @@ fn a_user_refused_with_a_new_token_too_does_not_log_in_again_for_it() {
     assert!(run.totals.failed_status > 5);
     assert_eq!(logins(&server).len(), 2);
     assert_eq!((run.totals.extra.renewals, run.totals.extra.retries), (1, 1));
+}
+
+/// A login that takes long is the target's time, and nobody's wait for a connection.
+#[test]
+fn what_a_renewal_takes_is_no_queueing_and_its_bytes_are_counted() {
+    let slow = Duration::from_millis(600);
+    let logins = Arc::new(Mutex::new(0));
+    let server = Server::start(move |asked| {
+        if asked.path != "/login" {
+            let is_old = asked.header("authorization") == Some("Bearer token-0");
+            return Answer::Json(if is_old { 401 } else { 200 }, "{}".into());
+        }
+        let mut logins = logins.lock().unwrap();
+        let token = format!(r#"{{"access_token":"token-{logins}","pad":"{}"}}"#, "x".repeat(5000));
+        *logins += 1;
+        Answer::Late(if *logins == 1 { Duration::ZERO } else { slow }, 200, token)
+    });
+    let steps = [(0, "GET", "/me")];
+    let place = Workplace::new(&TraceBuilder::default().session_with_login("s", &steps), 1);
+    let ran = place.run(&server.url(), &["--no-probe"]);
+    let run = ran.checked();
+    assert_eq!(run.totals.extra.renewals, 1, "{}", ran.stderr);
+    assert!(run.totals.bytes_received > 10_000, "of both logins: {:?}", run.totals);
+    let mut longest = Duration::ZERO;
+    for interval in ran.reader().intervals().unwrap() {
+        let interval = interval.unwrap();
+        if interval.tag.kind == LatencyKind::Queue {
+            longest = longest.max(Duration::from_micros(interval.histogram.max()));
+        }
+    }
+    assert!(longest < slow / 2, "{longest:?}");
 }
