@@ -124,17 +124,20 @@ impl Connection {
         let mut sending = Sending::Bytes(request);
         let mut decoder = Decoder::new(method, *limits);
         let mut may_be_stale = reused;
+        let mut is_sent = false;
         let ended = poll_fn(|cx| {
             if std::mem::take(&mut may_be_stale) {
-                // Without news this task is woken for the answer, which needs not be looked for
-                // before that.
+                // Without news this task is woken when the answer comes: there is no need to look
+                // for it before.
                 if !was_idle || self.has_news(cx) {
                     return Poll::Ready(Err(Fault::Stale));
                 }
                 self.poll_send(cx, &mut sending);
+                self.tell_if_sent(&mut is_sent, sink);
                 return Poll::Pending;
             }
             self.poll_send(cx, &mut sending);
+            self.tell_if_sent(&mut is_sent, sink);
             self.poll_answer(cx, &mut decoder, sink)
         });
         let ended = ended.await.map_err(|fault| self.fail(fault, reused))?;
@@ -159,6 +162,13 @@ impl Connection {
             bytes_received,
             reusable,
         })
+    }
+
+    fn tell_if_sent(&self, is_sent: &mut bool, sink: &mut impl Sink) {
+        if !*is_sent && self.progress.first_byte_sent.is_some() {
+            *is_sent = true;
+            sink.sent();
+        }
     }
 
     /// Writes as much as the socket takes. A failed write is not the end: the

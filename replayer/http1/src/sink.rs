@@ -5,6 +5,9 @@ use httparse::Header;
 /// Takes one answer. Called synchronously, from the buffer that it was read
 /// into: what is to be kept must be copied, and nothing may block.
 pub trait Sink {
+    /// The first byte of the request has gone out.
+    fn sent(&mut self) {}
+
     /// The final head, exactly once and before any body; interim ones (1xx) are not told.
     fn head(&mut self, status: u16, headers: &[Header<'_>]);
 

@@ -11,6 +11,7 @@ use crate::pacer::Alarm;
 use crate::prepare::Request;
 use crate::time::At;
 use http1::{Exchange, Method, SendError, Sink};
+use httparse::Header;
 use run_log::outcome::Outcome;
 
 /// When an attempt to send a request begins, and by when it must have ended.
@@ -18,6 +19,7 @@ use run_log::outcome::Outcome;
 pub(super) struct Times {
     pub begun: At,
     pub deadline: At,
+    pub sending: Sending,
 }
 
 /// Statuses by which a target says that it is busy, and not that the login is wrong.
@@ -64,6 +66,41 @@ impl Attempt {
     }
 }
 
+/// What an attempt is counted as when its first byte goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// The planned request, for the first time.
+    Planned,
+    /// The same once more.
+    Retry,
+    Renewal,
+}
+
+/// Passes an answer on, and counts the request when it leaves.
+struct Counted<'a, S, T> {
+    answer: &'a mut S,
+    context: &'a Context<T>,
+    sending: Sending,
+}
+
+impl<S: Sink, T> Sink for Counted<'_, S, T> {
+    fn sent(&mut self) {
+        self.context.count(|batch| match self.sending {
+            Sending::Planned => batch.sent += 1,
+            Sending::Retry => batch.extra.retries += 1,
+            Sending::Renewal => batch.extra.renewals += 1,
+        });
+    }
+
+    fn head(&mut self, status: u16, headers: &[Header<'_>]) {
+        self.answer.head(status, headers);
+    }
+
+    fn body(&mut self, bytes: &[u8]) {
+        self.answer.body(bytes);
+    }
+}
+
 /// Sends a user's requests over one connection, which it opens when it needs one.
 pub(super) struct Sender<'a, T: Transport> {
     context: &'a Context<T>,
@@ -91,7 +128,7 @@ impl<'a, T: Transport> Sender<'a, T> {
         request: &Request,
         bytes: &[u8],
         answer: &mut impl Sink,
-        Times { begun, deadline }: Times,
+        Times { begun, deadline, sending }: Times,
     ) -> Attempt {
         let context = self.context;
         let _under_way = context.under_way();
@@ -116,7 +153,8 @@ impl<'a, T: Transport> Sender<'a, T> {
                     }
                 }
             };
-            let exchange = T::exchange(&mut connection, bytes, method, answer);
+            let mut sink = Counted { answer: &mut *answer, context, sending };
+            let exchange = T::exchange(&mut connection, bytes, method, &mut sink);
             let ended = self.within(deadline, exchange).await;
             // A connection that was just opened is never stale, so that this is done twice at most.
             if !matches!(ended, Ok(Err(SendError::Stale))) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::answer::{Answer, Wanted};
 use super::context::{Buffers, Context};
 use super::effects::{Asker, apply_head};
-use super::exchange::{Attempt, Sender, Times};
+use super::exchange::{Attempt, Sender, Sending, Times};
 use super::release::{Next, Ticket};
 use super::render::render;
 use super::renew::{Renewal, renew};
@@ -209,13 +209,16 @@ impl<T: Transport> Lane<'_, T> {
         let mut answer = Answer::new(request, self.wanted(request), answer);
         let begun = release.taken;
         let timeout = context.settings.request_timeout;
-        let times = Times { begun, deadline: begun + timeout };
+        let sending = Sending::Planned;
+        let times = Times { begun, deadline: begun + timeout, sending };
         let mut attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
-        let mut times_sent = u64::from(attempt.first_byte_sent.is_some());
+        let again = |attempt: &Attempt| match attempt.first_byte_sent {
+            Some(_) => Sending::Retry,
+            None => Sending::Planned,
+        };
         if attempt.was_stale && request.idempotent {
-            let again = Times { begun: attempt.end, ..times };
-            attempt = self.exchange(taken, &rendered.bytes, &mut answer, again).await;
-            times_sent += u64::from(attempt.first_byte_sent.is_some());
+            let times = Times { begun: attempt.end, sending: again(&attempt), ..times };
+            attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
         }
         let refuses_token = token_expired(request, &attempt)
             && !release.has_no_token
@@ -230,18 +233,13 @@ impl<T: Transport> Lane<'_, T> {
             {
                 // The wait for the login is not part of the time-out.
                 let begun = context.clock.now();
-                let times = Times { begun, deadline: begun + timeout };
+                let times = Times { begun, deadline: begun + timeout, sending: again(&attempt) };
                 attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
-                times_sent += u64::from(attempt.first_byte_sent.is_some());
                 if token_expired(request, &attempt) {
                     user.bar(request.endpoint);
                 }
             }
         }
-        context.count(|batch| {
-            batch.sent += times_sent.min(1);
-            batch.extra.retries += times_sent.saturating_sub(1);
-        });
         settle(context, user, taken, &attempt, Some(&mut answer));
     }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::answer::{Answer, Wanted};
 use super::context::{Buffers, Permit};
 use super::effects::{Asker, apply_body, apply_head};
-use super::exchange::{Sender, Times};
+use super::exchange::{Sender, Sending, Times};
 use super::release::Ticket;
 use super::render::render;
 use super::transport::Transport;
@@ -110,14 +110,12 @@ async fn send_all<T: Transport>(
         let begun = context.clock.now();
         let generation = user.generation();
         let mut answer = Answer::new(request, Wanted::Whole, answer);
-        let times = Times { begun, deadline: begun + context.settings.request_timeout };
+        let deadline = begun + context.settings.request_timeout;
+        let times = Times { begun, deadline, sending: Sending::Renewal };
         let attempt =
             sender.exchange(generation, request, &rendered.bytes, &mut answer, times).await;
         let asker = Asker { settings: &context.settings, user, ticket: &ticket, at: begun };
         apply_head(asker, &answer);
-        if attempt.first_byte_sent.is_some() {
-            context.count(|batch| batch.extra.renewals += 1);
-        }
         let is_good = attempt.is_completed() && attempt.status < 400;
         if is_good {
             apply_body(asker, &mut answer);

@@ -64,6 +64,7 @@ impl Transport for Fake {
             Progress { first_byte_sent: Some(begun), bytes_sent: 1, ..Progress::default() };
         let number = connection.sent.borrow().len();
         connection.sent.borrow_mut().push(connection.clock.at(begun));
+        sink.sent();
         let delay = connection.delays.borrow().get(number).copied();
         sleep(delay.unwrap_or(Duration::from_millis(1))).await;
         sink.head(200, &[]);
