@@ -123,17 +123,74 @@ impl Shape {
 
 /// Proper prefixes of a path that end where a key or an index begins, longest first.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    // Keys hold any text; no byte of a longer character is ASCII, so that only whole ones are cut.
     (0..path.len())
         .rev()
-        .filter(move |&i| path.as_bytes()[i] == b'.' || path[i..].starts_with("[]"))
+        .filter(move |&i| path.as_bytes()[i] == b'.' || path.as_bytes()[i..].starts_with(b"[]"))
         .map(move |i| &path[..i])
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::Shape;
+
+    /// Any JSON whose keys are any text, some of it what paths are written with.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let key = prop_oneof!["\\PC{0,3}", "[.\\[\\]aöß語😀]{0,4}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same with null for one of its values, the one that is met at `at`.
+    fn with_null(value: &mut Value, at: &mut usize) {
+        if *at == 0 {
+            *value = Value::Null;
+        }
+        *at = at.wrapping_sub(1);
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| with_null(item, at)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| with_null(field, at)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_bodies_are_compared_and_order_does_not_matter(
+            one in any_json(), other in any_json(),
+        ) {
+            fits(&one, &other);
+        }
+
+        #[test]
+        fn a_body_fits_itself_and_itself_with_a_null(body in any_json(), at in 0_usize..24) {
+            prop_assert!(fits(&body, &body));
+            let mut less = body.clone();
+            with_null(&mut less, &mut at.clone());
+            prop_assert!(fits(&body, &less), "{body} and {less}");
+        }
+    }
+
+    #[test]
+    fn keys_may_be_in_any_language() {
+        assert!(fits(&json!({"größe": 1}), &json!({"größe": 2})));
+        assert!(!fits(&json!({"größe": 1}), &json!({})));
+        assert!(fits(&json!({"maße": null}), &json!({"maße": {"größe": [{"高さ": 1}]}})));
+    }
 
     fn fits(a: &serde_json::Value, b: &serde_json::Value) -> bool {
         let (a, b) = (Shape::of(a), Shape::of(b));
