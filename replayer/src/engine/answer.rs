@@ -35,6 +35,8 @@ pub(super) struct Kept {
     /// The body was longer than what may be kept.
     is_cut: bool,
     content_encoding: Vec<u8>,
+    /// Where the whole body is wanted.
+    content_type: Vec<u8>,
     set_cookies: SetCookies,
     /// By capture of the request; empty where the answer has no such value.
     values: Slots,
@@ -92,6 +94,11 @@ impl<'a> Answer<'a> {
     /// The body without its content coding, if it was kept whole and is what it says.
     pub(super) fn decoded(&self) -> Option<Cow<'_, [u8]>> {
         self.kept.decoded()
+    }
+
+    /// Empty where it is not text, or the body was not wanted.
+    pub(super) fn content_type(&self) -> &str {
+        std::str::from_utf8(&self.kept.content_type).unwrap_or_default()
     }
 
     pub(super) fn set_cookies(&self) -> impl Iterator<Item = &[u8]> {
@@ -171,10 +178,12 @@ impl SetCookies {
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = Some(status);
-        let Kept { body, is_cut, content_encoding, set_cookies, values } = &mut *self.kept;
+        let Kept { body, is_cut, content_encoding, content_type, set_cookies, values } =
+            &mut *self.kept;
         body.clear();
         *is_cut = false;
         content_encoding.clear();
+        content_type.clear();
         set_cookies.clear();
         for header in headers {
             if header.name.eq_ignore_ascii_case("set-cookie") {
@@ -184,6 +193,11 @@ impl Sink for Answer<'_> {
                     content_encoding.push(b',');
                 }
                 content_encoding.extend_from_slice(header.value);
+            } else if self.wanted == Wanted::Whole
+                && content_type.is_empty()
+                && header.name.eq_ignore_ascii_case("content-type")
+            {
+                content_type.extend_from_slice(header.value);
             }
         }
         values.reset(self.request.captures.len());

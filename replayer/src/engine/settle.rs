@@ -109,14 +109,13 @@ fn compare<T>(
     if context.settings.fidelity == FidelityMode::Status {
         return FidelityCheck::Status { same: same_status };
     }
-    let body = answer.and_then(Answer::decoded);
-    let shape =
-        body.and_then(|body| serde_json::from_slice(&body).ok()).map(|json| Shape::of(&json));
-    let same_shape = match (recorded.shape.map(|index| &context.plan.shapes[index]), shape) {
-        (Some(recorded), Some(shape)) => recorded.fits(&shape),
-        (None, None) => true,
-        _ => false,
-    };
+    let shape = answer.and_then(|answer| {
+        // One that cannot be looked into is not what was: it has none.
+        let body = answer.decoded()?;
+        Shape::of_body(attempt.status, answer.content_type(), Some(&*body))
+    });
+    let recorded_shape = recorded.shape.map(|index| &context.plan.shapes[index]);
+    let same_shape = answer.is_some() && Shape::agree(recorded_shape, shape.as_ref());
     FidelityCheck::StatusAndShape { same_status, same_shape }
 }
 

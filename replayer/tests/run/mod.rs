@@ -16,3 +16,4 @@ mod shards;
 mod target;
 mod validity;
 mod values;
+mod verify;
