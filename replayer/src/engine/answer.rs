@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common_net::coding::decode;
+use common_net::coding::{decode, decode_beginning};
 use httparse::Header;
 
 use super::expiry::life_beside;
@@ -86,9 +86,23 @@ impl<'a> Answer<'a> {
         self.request
     }
 
-    /// What was kept of the body, its content coding still on.
-    pub(super) fn kept_body(&self) -> &[u8] {
-        &self.kept.body
+    /// What was kept of the body as text, its content coding undone as far as that goes; at most
+    /// about `most` bytes where it was not kept whole. Empty where nothing can be read of it.
+    pub(super) fn text(&self, most: usize) -> String {
+        let Kept { body, content_encoding, .. } = &*self.kept;
+        let readable = match self.kept.decoded() {
+            Some(whole) => whole,
+            None => match decode_beginning(content_encoding, body, most) {
+                Ok(beginning) => beginning,
+                // Some servers say that what they did not encode was.
+                Err(_) if std::str::from_utf8(body).is_ok() => Cow::Borrowed(&body[..]),
+                Err(_) => Cow::Borrowed(&[][..]),
+            },
+        };
+        let mut text = String::from_utf8_lossy(&readable).into_owned();
+        // A character that was cut in two.
+        text.truncate(text.trim_end_matches('\u{fffd}').len());
+        text
     }
 
     /// The body without its content coding, if it was kept whole and is what it says.
