@@ -64,9 +64,6 @@ impl Error {
             Self::Destination(error) => destination(error),
             Self::Database(DatabaseError::Url) => Exit::Usage,
             Self::Database(DatabaseError::Safety(error)) => error.exit(),
-            Self::Database(DatabaseError::Connect { .. }) | Self::Tls(_) | Self::Probe(_) => {
-                Exit::Environment
-            }
             Self::Write(error) | Self::Merge(MergeError::Write(error)) => match error {
                 WriteError::NotEmpty { .. } | WriteError::NotARun { .. } => Exit::Usage,
                 WriteError::Io { .. } => Exit::Internal,
@@ -74,7 +71,13 @@ impl Error {
             Self::Merge(MergeError::Read(ReadError::Io { .. })) => Exit::Internal,
             Self::Merge(MergeError::Incomplete { .. }) => Exit::Incomplete,
             Self::Merge(_) => Exit::Usage,
-            Self::Engine(_) | Self::Runtime(_) | Self::Output { .. } => Exit::Internal,
+            Self::Engine(_)
+            | Self::Probe(ProbeError::Engine(_))
+            | Self::Runtime(_)
+            | Self::Output { .. } => Exit::Internal,
+            Self::Database(DatabaseError::Connect { .. }) | Self::Tls(_) | Self::Probe(_) => {
+                Exit::Environment
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::engine::{Http, Settings, Stop, Worker};
+use crate::engine::{EngineError, Http, Settings, Stop, Worker};
 use crate::pacer::Pacer;
 use crate::prepare::Prepared;
 use crate::schedule::{Bound, Chain, PlannedUser};
@@ -26,6 +26,8 @@ pub enum ProbeError {
     LoginRefused { persona: String, account: String, endpoint: String, answer: String },
     #[error("cannot set up a timer")]
     Timer(#[source] std::io::Error),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
 /// What the probe found.
@@ -105,6 +107,7 @@ async fn run_one(
     let collecting = async {
         let mut found = Found::default();
         while let Some(batch) = received.recv().await {
+            found.panicked |= batch.panicked;
             found.refused |= batch.logins_failed > 0;
             probed.sent += batch.sent + batch.extra.sum();
             for sample in &batch.samples {
@@ -120,6 +123,9 @@ async fn run_one(
         found
     };
     let ((), found) = tokio::join!(running, collecting);
+    if found.panicked {
+        return Err(EngineError::panicked().into());
+    }
     if !found.answered {
         let target = http.destination.authority().to_owned();
         return Err(ProbeError::NoAnswer { target, outcome: found.outcome });
@@ -144,6 +150,7 @@ async fn run_one(
 
 #[derive(Default)]
 struct Found {
+    panicked: bool,
     answered: bool,
     refused: bool,
     /// Of the request that got no answer.

@@ -38,6 +38,36 @@ pub fn decode<'a>(
     if body.len() > cap { Err(DecodeError::TooLarge { cap }) } else { Ok(body) }
 }
 
+/// As [`decode`], of a body that was cut short or is large: its beginning, as far as that goes,
+/// and at most `cap` bytes of it.
+///
+/// # Errors
+/// When a coding is not known, or nothing of the body is what it says.
+pub fn decode_beginning<'a>(
+    content_encoding: &[u8],
+    body: &'a [u8],
+    cap: usize,
+) -> Result<Cow<'a, [u8]>, DecodeError> {
+    let mut body = Cow::Borrowed(body);
+    for name in content_encoding.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+        if let Some(coding) = Coding::named(name)? {
+            let mut beginning = Vec::new();
+            let read = coding.read(&body, cap, &mut beginning);
+            if let (Err(source), true, false) = (read, beginning.is_empty(), body.is_empty()) {
+                return Err(DecodeError::Damaged { coding: coding.name(), source });
+            }
+            body = Cow::Owned(beginning);
+        }
+    }
+    Ok(match body {
+        Cow::Borrowed(body) => Cow::Borrowed(&body[..body.len().min(cap)]),
+        Cow::Owned(mut body) => {
+            body.truncate(cap);
+            Cow::Owned(body)
+        }
+    })
+}
+
 #[derive(Clone, Copy)]
 enum Coding {
     Gzip,
@@ -73,31 +103,37 @@ impl Coding {
     }
 
     fn undo(self, body: &[u8], cap: usize) -> Result<Vec<u8>, DecodeError> {
+        let mut decoded = Vec::new();
+        self.read(body, cap, &mut decoded)
+            .map_err(|source| DecodeError::Damaged { coding: self.name(), source })?;
+        if decoded.len() > cap { Err(DecodeError::TooLarge { cap }) } else { Ok(decoded) }
+    }
+
+    /// Appends what the body gives, up to where it is damaged.
+    fn read(self, body: &[u8], cap: usize, decoded: &mut Vec<u8>) -> io::Result<()> {
         // An answer to HEAD, or with an empty body, names its coding all the same.
         if body.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let read = match self {
-            Self::Gzip => read_capped(MultiGzDecoder::new(body), cap),
-            Self::Deflate if is_zlib(body) => read_capped(ZlibDecoder::new(body), cap),
-            Self::Deflate => read_capped(DeflateDecoder::new(body), cap),
-            Self::Brotli => read_capped(brotli_decompressor::Decompressor::new(body, 4096), cap),
-            Self::Zstd => zstd::Decoder::with_buffer(body).and_then(|mut decoder| {
+        match self {
+            Self::Gzip => read_capped(MultiGzDecoder::new(body), cap, decoded),
+            Self::Deflate if is_zlib(body) => read_capped(ZlibDecoder::new(body), cap, decoded),
+            Self::Deflate => read_capped(DeflateDecoder::new(body), cap, decoded),
+            Self::Brotli => {
+                read_capped(brotli_decompressor::Decompressor::new(body, 4096), cap, decoded)
+            }
+            Self::Zstd => {
+                let mut decoder = zstd::Decoder::with_buffer(body)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-                read_capped(decoder, cap)
-            }),
-        };
-        let decoded =
-            read.map_err(|source| DecodeError::Damaged { coding: self.name(), source })?;
-        if decoded.len() > cap { Err(DecodeError::TooLarge { cap }) } else { Ok(decoded) }
+                read_capped(decoder, cap, decoded)
+            }
+        }
     }
 }
 
 /// At most one byte over the cap, which tells that there was more.
-fn read_capped(reader: impl Read, cap: usize) -> io::Result<Vec<u8>> {
-    let mut decoded = Vec::new();
-    reader.take((cap as u64).saturating_add(1)).read_to_end(&mut decoded)?;
-    Ok(decoded)
+fn read_capped(reader: impl Read, cap: usize, decoded: &mut Vec<u8>) -> io::Result<()> {
+    reader.take((cap as u64).saturating_add(1)).read_to_end(decoded).map(drop)
 }
 
 /// "deflate" is zlib by the RFC, and bare deflate by what many servers send

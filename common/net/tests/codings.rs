@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Read;
 
-use common_net::coding::{DecodeError, decode};
+use common_net::coding::{DecodeError, decode, decode_beginning};
 use flate2::Compression;
 use flate2::read::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use proptest::collection::vec;
@@ -37,6 +37,21 @@ proptest! {
         }
         let header = codings.join(" , ").replace("raw deflate", "Deflate");
         prop_assert_eq!(decode(header.as_bytes(), &coded, CAP).unwrap(), body);
+    }
+
+    #[test]
+    fn of_what_was_cut_short_the_beginning_comes_back(
+        coding in select(vec!["gzip", "deflate", "raw deflate", "zstd", "identity"]),
+        body in vec(any::<u8>(), 0..5000), cut in any::<prop::sample::Index>(), cap in 0_usize..6000,
+    ) {
+        let coded = encode(coding, &body);
+        let coding = coding.trim_start_matches("raw ").as_bytes();
+        let whole = decode_beginning(coding, &coded, cap).unwrap();
+        prop_assert_eq!(&*whole, &body[..body.len().min(cap)]);
+        let cut = &coded[..cut.index(coded.len() + 1)];
+        if let Ok(beginning) = decode_beginning(coding, cut, cap) {
+            prop_assert!(beginning.len() <= cap && body.starts_with(&beginning));
+        }
     }
 
     #[test]
@@ -129,4 +144,19 @@ fn an_empty_body_is_empty_in_every_coding() {
     for coding in ["gzip", "deflate", "br", "zstd"] {
         assert!(decode(coding.as_bytes(), b"", CAP).unwrap().is_empty(), "{coding}");
     }
+}
+
+#[test]
+fn a_page_of_which_half_came_is_read_that_far() {
+    let line = |number: u32| format!("line {number} of a page that says what went wrong\n");
+    let page: String = (0..2000).map(line).collect();
+    for coding in ["gzip", "deflate"] {
+        let coded = encode(coding, page.as_bytes());
+        let half = &coded[..coded.len() / 2];
+        assert!(decode(coding.as_bytes(), half, CAP).is_err());
+        let beginning = decode_beginning(coding.as_bytes(), half, CAP).unwrap();
+        assert!(beginning.len() > page.len() / 4, "{} of {}", beginning.len(), page.len());
+        assert!(page.as_bytes().starts_with(&beginning));
+    }
+    assert!(decode_beginning(b"gzip", b"no gzip", CAP).is_err());
 }

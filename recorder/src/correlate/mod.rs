@@ -41,7 +41,7 @@ use self::values::{Answered, SessionValues};
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
 use trace::format::{Answer, Binding, Body, Origin, Part, RecordedResult, Request, canonical};
 use trace::journal::LateCapture;
-use trace::shape::Shape;
+use trace::shape::{Shape, json_of, may_be_json};
 
 const MAX_SESSIONS: usize = 50_000;
 
@@ -217,7 +217,7 @@ impl Correlator {
                     answered,
                     credentials: Vec::new(),
                 };
-                let (size, content) = giver.answer(&answer);
+                let Looked { size, content, is_seen } = giver.answer(&answer);
                 let credentials = giver.credentials;
                 if login.is_some() && answer.status < 400 {
                     prologue = !session.is_logged_in;
@@ -227,7 +227,11 @@ impl Correlator {
                     self.identity.give(number, credential);
                 }
                 // Only now are all secrets of this answer known.
-                shape = content.as_ref().and_then(Content::shape);
+                shape = match &content {
+                    Some(Content::Json(json)) => Shape::of_json(answer.status, Some(json)),
+                    Some(Content::Text(_)) | None if is_seen => None,
+                    _ => Shape::unseen(answer.status, text_of(&answer.headers, "content-type")),
+                };
                 let redactor =
                     Redactor { names: &self.rules.names, known: session.values.secrets() };
                 let body = content
@@ -341,14 +345,16 @@ enum Content<'a> {
     Text(Cow<'a, str>),
 }
 
-impl Content<'_> {
-    fn shape(&self) -> Option<Shape> {
-        match self {
-            Self::Json(json) => Some(Shape::of(json)),
-            Self::Text(_) => None,
-        }
-    }
+/// What was found in an answer.
+struct Looked<'a> {
+    /// Bytes of the body after decoding.
+    size: u64,
+    content: Option<Content<'a>>,
+    /// Whether the body was there to be looked into.
+    is_seen: bool,
+}
 
+impl Content<'_> {
     /// The body as it may be kept, if at all.
     fn without_secrets(self, redactor: Redactor<'_>) -> Option<String> {
         match self {
@@ -362,35 +368,37 @@ impl Content<'_> {
 }
 
 impl Giver<'_> {
-    /// The answer's size after decoding, and its content.
-    fn answer<'a>(&mut self, answer: &'a SeenAnswer) -> (u64, Option<Content<'a>>) {
+    fn answer<'a>(&mut self, answer: &'a SeenAnswer) -> Looked<'a> {
         self.headers(&answer.headers);
+        let unseen = |size| Looked { size, content: None, is_seen: false };
         let bytes = match &answer.body {
-            SeenBody::TooLarge { size, .. } => return (*size, None),
+            SeenBody::TooLarge { size, .. } => return unseen(*size),
             SeenBody::Whole(bytes) => bytes,
         };
         let coding = text_of(&answer.headers, "content-encoding");
-        let Some(body) = decoded(bytes, coding) else {
-            return (bytes.len() as u64, None);
-        };
+        let Some(body) = decoded(bytes, coding) else { return unseen(bytes.len() as u64) };
         let size = body.len() as u64;
-        let content_type = text_of(&answer.headers, "content-type").to_ascii_lowercase();
-        if content_type.contains("html") {
-            let page = text(body);
-            page.iter().for_each(|page| self.page(page));
-            return (size, page.map(Content::Text));
-        }
-        let begins_like_json = matches!(body.first(), Some(b'{' | b'[' | b'"'));
-        if !content_type.contains("json") && !begins_like_json {
-            return (size, text(body).map(Content::Text));
-        }
-        match serde_json::from_slice::<Value>(&body) {
-            Ok(json) => {
+        let content_type = text_of(&answer.headers, "content-type");
+        let content = match json_of(content_type, &body) {
+            Some(json) => {
                 self.json(&json);
-                (size, Some(Content::Json(json)))
+                Some(Content::Json(json))
             }
-            Err(_) => (size, None),
+            None => self.text(body, content_type).map(Content::Text),
+        };
+        Looked { size, content, is_seen: true }
+    }
+
+    /// A body that is not JSON, and was not to be.
+    fn text<'a>(&mut self, body: Cow<'a, [u8]>, content_type: &str) -> Option<Cow<'a, str>> {
+        if may_be_json(content_type, &body) {
+            return None;
         }
+        let text = text(body)?;
+        if content_type.to_ascii_lowercase().contains("html") {
+            self.page(&text);
+        }
+        Some(text)
     }
 }
 

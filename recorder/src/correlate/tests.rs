@@ -381,6 +381,47 @@ fn secret_placed() -> impl Strategy<Value = (String, String, String)> {
     })
 }
 
+#[test]
+fn answers_have_the_shape_that_a_replay_will_see() {
+    let whole = |body: &str| SeenBody::Whole(Bytes::copy_from_slice(body.as_bytes()));
+    let json = r#"{"a":[1]}"#;
+    let cases = [
+        (200, "application/json", whole(json), Some(json)),
+        (200, "text/plain", whole(json), Some(json)),
+        (200, "text/html", whole(json), None),
+        (200, "text/plain", whole("42"), None),
+        (200, "application/json", whole("42"), Some("42")),
+        (304, "application/json", whole(""), Some("")),
+        (304, "application/json", whole(json), Some("")),
+        // Not known: it agrees with all.
+        (200, "application/json", SeenBody::TooLarge { size: 9, sha256: "x".into() }, Some("null")),
+    ];
+    for (status, content_type, body, expected) in cases {
+        let said = format!("{status} {content_type}");
+        let exchange = Exchange {
+            id: "r".into(),
+            connection: 1,
+            at: 0,
+            http: "1.1",
+            method: "GET".into(),
+            path: "/".into(),
+            headers: Vec::new(),
+            body: whole(""),
+            result: Ok(SeenAnswer {
+                status,
+                headers: vec![("Content-Type".into(), Bytes::from_static(content_type.as_bytes()))],
+                header_us: 1,
+                total_us: 1,
+                body,
+            }),
+        };
+        let shape = correlator().take(exchange).shape;
+        let expected = expected
+            .and_then(|body| Shape::of_body(status, "application/json", Some(body.as_bytes())));
+        assert_eq!(shape, expected, "{said}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_secret_never_reaches_the_disk_however_it_is_sent(placed in vec(secret_placed(), 1..4)) {

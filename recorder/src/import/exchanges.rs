@@ -138,7 +138,7 @@ impl Sink {
             self.journal.capture(capture)?;
         }
         if let (Some(shape), RecordedResult::Answer(answer)) = (shape, &mut request.result) {
-            answer.shape = self.journal.shape(shape)?;
+            answer.shape = Some(self.journal.shape(shape)?);
         }
         for binding in &request.bind {
             if let Origin::Slot(name) = &binding.from {

@@ -250,19 +250,24 @@ impl Entry {
             total_us = us(self.time).saturating_sub(before);
         }
         let started = u64::try_from(self.started_date_time.timestamp_micros()).unwrap_or_default();
-        let answer = match self.response.content {
-            Some(content) => match content.bytes() {
-                Some(bytes) => bytes,
-                None => {
-                    remarks.count("answers without their bodies (nothing can be bound to them)");
-                    Vec::new()
-                }
-            },
-            None => Vec::new(),
-        };
         // The content is decoded already.
         let received = pairs(self.response.headers).into_iter();
-        let received = received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding"));
+        let received: Vec<_> =
+            received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding")).collect();
+        let size = self.response.content.as_ref().and_then(|content| content.size);
+        let answer = match self.response.content.map_or_else(|| Some(Vec::new()), Content::bytes) {
+            Some(bytes) => SeenBody::Whole(bytes.into()),
+            None => {
+                remarks.count("answers without their bodies (nothing can be bound to them)");
+                let kind = super::http::header(&received, "content-type").unwrap_or_default();
+                if kind.to_ascii_lowercase().contains("json") {
+                    // Its shape is not known, which is not to say that it had none.
+                    SeenBody::TooLarge { size: size.unwrap_or(0.0) as u64, sha256: String::new() }
+                } else {
+                    SeenBody::Whole(Bytes::new())
+                }
+            }
+        };
         Some(Exchange {
             id: String::new(),
             connection: 1,
@@ -274,10 +279,10 @@ impl Entry {
             body: SeenBody::Whole(body.into()),
             result: Ok(SeenAnswer {
                 status,
-                headers: received.collect(),
+                headers: received,
                 header_us: if header_us == 0 { total_us } else { header_us },
                 total_us,
-                body: SeenBody::Whole(answer.into()),
+                body: answer,
             }),
         })
     }

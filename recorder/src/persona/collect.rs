@@ -120,7 +120,7 @@ impl Collector {
         let status = match &mut request.result {
             RecordedResult::Answer(answer) => {
                 if let Some(shape) = shape {
-                    answer.shape = self.journal.shape(shape)?;
+                    answer.shape = Some(self.journal.shape(shape)?);
                 }
                 Some(answer.status)
             }

@@ -1,16 +1,20 @@
 //! One exchange with the target.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::render::Rendered;
+use common_net::coding::decode;
 use trace::format::RecordedErrorKind;
+use trace::shape::Shape;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -97,8 +101,11 @@ pub(super) enum Received {
         header: Duration,
         total: Duration,
         size: u64,
-        /// Empty if it was longer than what is kept.
+        content_type: String,
+        /// Its content coding undone; empty where it was longer than what is kept, or damaged.
         body: Vec<u8>,
+        /// Whether the body is there to be looked into.
+        is_seen: bool,
     },
     Failed {
         kind: RecordedErrorKind,
@@ -112,6 +119,16 @@ impl Received {
     pub(super) fn json(&self) -> Option<Value> {
         match self {
             Self::Answer { body, .. } => serde_json::from_slice(body).ok(),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    /// The shape of the body, as whoever compares it will take it.
+    pub(super) fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::Answer { status, content_type, body, is_seen, .. } => {
+                Shape::of_body(*status, content_type, is_seen.then_some(body))
+            }
             Self::Failed { .. } => None,
         }
     }
@@ -136,12 +153,22 @@ pub(super) async fn send(
                 body = Vec::new();
             }
         }
+        let total = sent.elapsed();
+        let text_of = |name| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default()
+        };
+        let is_whole = size <= KEPT_BYTES as u64;
+        let coding = text_of(CONTENT_ENCODING).as_bytes();
+        let plain = decode(coding, &body, KEPT_BYTES).ok().filter(|_| is_whole);
         Ok(Received::Answer {
             status: response.status().as_u16(),
             header,
-            total: sent.elapsed(),
-            size,
-            body,
+            total,
+            size: plain.as_ref().map_or(size, |plain| plain.len() as u64),
+            content_type: text_of(CONTENT_TYPE).to_owned(),
+            is_seen: plain.is_some(),
+            body: plain.map(Cow::into_owned).unwrap_or_default(),
         })
     };
     let failed = |kind, error| Received::Failed { kind, after: sent.elapsed(), error };

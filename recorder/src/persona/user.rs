@@ -21,7 +21,6 @@ use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
 use redact::{Known, Names, Redactor};
 use trace::format::{Answer, Body, Capture, RecordedError, RecordedResult, Request};
-use trace::shape::Shape;
 
 /// What all users share.
 pub(super) struct Stage {
@@ -265,7 +264,7 @@ impl Session<'_> {
             prologue: position.turn == LOGIN,
             result: result(&received, capture),
         };
-        let shape = json.as_ref().map(Shape::of);
+        let shape = received.shape();
         let exchange = PersonaExchange { persona: user.persona_index, request, shape };
         // The collector is gone where it could not write; it reports the reason itself.
         stage.exchanges.send(exchange).await.map_err(|_| End::Stopped)?;

@@ -146,7 +146,7 @@ impl Collector {
             self.journal.capture(capture)?;
         }
         if let (Some(shape), RecordedResult::Answer(answer)) = (shape, &mut request.result) {
-            answer.shape = self.journal.shape(shape)?;
+            answer.shape = Some(self.journal.shape(shape)?);
         }
         let appended = self.journal.append(&request);
         self.totals.requests += u64::from(!matches!(appended, Err(WriteError::TooLong { .. })));

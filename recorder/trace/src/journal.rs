@@ -110,26 +110,31 @@ impl Journal {
         self.flush_if_due()
     }
 
-    /// The digest that an answer refers to a shape by; none when the shapes so
-    /// far fill their share of the header.
+    /// The digest that an answer refers to a shape by; that of a shape which fits any when the
+    /// shapes so far fill their share of the header.
     ///
     /// # Errors
     /// When the disk refuses it.
-    pub fn shape(&mut self, shape: Shape) -> Result<Option<String>, WriteError> {
+    pub fn shape(&mut self, shape: Shape) -> Result<String, WriteError> {
         let digest = shape.digest();
         if self.shapes.contains(&digest) {
-            return Ok(Some(digest));
+            return Ok(digest);
         }
         let start = self.buffer.len();
         self.line(&Note::Shape(shape))?;
         let bytes = self.buffer.len() - start;
         if self.shape_bytes + bytes > MAX_SHAPE_BYTES {
             self.buffer.truncate(start);
-            return Ok(None);
+            // A few bytes, and only once.
+            let digest = Shape::any().digest();
+            if self.shapes.insert(digest.clone()) {
+                self.line(&Note::Shape(Shape::any()))?;
+            }
+            return Ok(digest);
         }
         self.shape_bytes += bytes;
         self.shapes.insert(digest.clone());
-        Ok(Some(digest))
+        Ok(digest)
     }
 
     /// Notes how many exchanges were seen and not kept, so far.

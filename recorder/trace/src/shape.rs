@@ -3,6 +3,17 @@
 //! A shape is the sorted set of (path with indices as `[]`, type). Two shapes
 //! fit when they agree wherever both say something: null fits any type, keys
 //! of list items are united, and an empty list fits any list.
+//!
+//! Which bodies have a shape is decided here alone, by [`json_of`], for whoever records and for
+//! whoever compares:
+//!
+//! | answer | its shape |
+//! | --- | --- |
+//! | 1xx, 204, 304, or an empty body | none: whatever came with it, it is not of this answer |
+//! | said to be HTML | none |
+//! | said to be JSON, or begins as an object, a list or a string of JSON | that of the JSON; none where it is not JSON |
+//! | anything else, a plain `42` without a word of JSON among it | none |
+//! | not looked into: over what is kept, of an unknown coding, damaged, or missing in the recording | [`Shape::unseen`], which agrees with all |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +42,63 @@ pub enum JsonType {
     List,
 }
 
+/// The JSON of an answer's body, its content coding undone; none where it counts as something else.
+pub fn json_of(content_type: &str, body: &[u8]) -> Option<serde_json::Value> {
+    may_be_json(content_type, body).then(|| serde_json::from_slice(body).ok())?
+}
+
+/// Whether a body is taken for JSON, so that it is damaged where it is none.
+pub fn may_be_json(content_type: &str, body: &[u8]) -> bool {
+    let begins_like_json = matches!(body.first(), Some(b'{' | b'[' | b'"'));
+    !is_of(content_type, "html") && (begins_like_json || is_of(content_type, "json"))
+}
+
+/// Whether answers of this status have a body of their own.
+fn has_body(status: u16) -> bool {
+    status >= 200 && !matches!(status, 204 | 304)
+}
+
+/// Whether the content type has this word in it, in whatever case.
+fn is_of(content_type: &str, word: &str) -> bool {
+    let windows = &mut content_type.as_bytes().windows(word.len());
+    windows.any(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 impl Shape {
+    /// The shape of an answer's body, its content coding undone; `body` is none where it was not
+    /// looked into.
+    pub fn of_body(status: u16, content_type: &str, body: Option<&[u8]>) -> Option<Self> {
+        match body {
+            Some(_) if !has_body(status) => None,
+            Some(body) => Self::of_json(status, json_of(content_type, body).as_ref()),
+            None => Self::unseen(status, content_type),
+        }
+    }
+
+    /// The same where the body's JSON, if it is JSON, is there already.
+    pub fn of_json(status: u16, json: Option<&serde_json::Value>) -> Option<Self> {
+        json.filter(|_| has_body(status)).map(Self::of)
+    }
+
+    /// That of a body that was not looked into.
+    pub fn unseen(status: u16, content_type: &str) -> Option<Self> {
+        (has_body(status) && !is_of(content_type, "html")).then(Self::any)
+    }
+
+    /// That of null, which fits any other.
+    pub(crate) fn any() -> Self {
+        Self::of(&serde_json::Value::Null)
+    }
+
+    /// Whether two answers have the same shape, or one of them has one that is not known.
+    pub fn agree(recorded: Option<&Self>, replayed: Option<&Self>) -> bool {
+        match (recorded, replayed) {
+            (Some(recorded), Some(replayed)) => recorded.fits(replayed),
+            (Some(shape), None) | (None, Some(shape)) => *shape == Self::any(),
+            (None, None) => true,
+        }
+    }
+
     /// The shape of a parsed JSON value.
     pub fn of(value: &serde_json::Value) -> Self {
         let mut shape = Self::default();
@@ -123,17 +190,74 @@ impl Shape {
 
 /// Proper prefixes of a path that end where a key or an index begins, longest first.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    // Keys hold any text; no byte of a longer character is ASCII, so that only whole ones are cut.
     (0..path.len())
         .rev()
-        .filter(move |&i| path.as_bytes()[i] == b'.' || path[i..].starts_with("[]"))
+        .filter(move |&i| path.as_bytes()[i] == b'.' || path.as_bytes()[i..].starts_with(b"[]"))
         .map(move |i| &path[..i])
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::Shape;
+
+    /// Any JSON whose keys are any text, some of it what paths are written with.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,3}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let key = prop_oneof!["\\PC{0,3}", "[.\\[\\]aöß語😀]{0,4}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// The same with null for one of its values, the one that is met at `at`.
+    fn with_null(value: &mut Value, at: &mut usize) {
+        if *at == 0 {
+            *value = Value::Null;
+        }
+        *at = at.wrapping_sub(1);
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| with_null(item, at)),
+            Value::Object(fields) => fields.values_mut().for_each(|field| with_null(field, at)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_bodies_are_compared_and_order_does_not_matter(
+            one in any_json(), other in any_json(),
+        ) {
+            fits(&one, &other);
+        }
+
+        #[test]
+        fn a_body_fits_itself_and_itself_with_a_null(body in any_json(), at in 0_usize..24) {
+            prop_assert!(fits(&body, &body));
+            let mut less = body.clone();
+            with_null(&mut less, &mut at.clone());
+            prop_assert!(fits(&body, &less), "{body} and {less}");
+        }
+    }
+
+    #[test]
+    fn keys_may_be_in_any_language() {
+        assert!(fits(&json!({"größe": 1}), &json!({"größe": 2})));
+        assert!(!fits(&json!({"größe": 1}), &json!({})));
+        assert!(fits(&json!({"maße": null}), &json!({"maße": {"größe": [{"高さ": 1}]}})));
+    }
 
     fn fits(a: &serde_json::Value, b: &serde_json::Value) -> bool {
         let (a, b) = (Shape::of(a), Shape::of(b));
@@ -163,6 +287,46 @@ mod tests {
             Shape::of(&json!([{"a": 1}, {"b": 1}])).digest(),
             Shape::of(&json!([{"b": 2, "a": 1}])).digest()
         );
+    }
+
+    #[test]
+    fn which_bodies_have_a_shape_is_one_rule() {
+        let of = |status, content_type, body: &str| {
+            Shape::of_body(status, content_type, Some(body.as_bytes()))
+        };
+        let object = Some(Shape::of(&json!({"a": 1})));
+        for content_type in ["application/json", "Application/Problem+JSON", "text/plain", ""] {
+            assert_eq!(of(200, content_type, r#"{"a":2}"#), object, "{content_type}");
+        }
+        assert_eq!(of(500, "application/json", r#"{"a":2}"#), object);
+        assert_eq!(of(200, "application/json", "42"), Some(Shape::of(&json!(1))));
+        for (status, content_type, body) in [
+            (200, "text/plain", "42"),
+            (200, "", "null"),
+            (200, "text/html", r#"{"a":2}"#),
+            (200, "application/json", ""),
+            (200, "application/json", r#"{"a":"#),
+            (204, "application/json", r#"{"a":2}"#),
+            (304, "application/json", r#"{"a":2}"#),
+        ] {
+            assert_eq!(of(status, content_type, body), None, "{status} {content_type} {body}");
+        }
+        assert_eq!(Shape::of_body(304, "application/json", None), None);
+        assert_eq!(Shape::of_body(200, "text/html", None), None);
+    }
+
+    #[test]
+    fn what_was_not_looked_into_agrees_with_all_and_else_a_shape_with_none_does_not() {
+        let unseen = Shape::of_body(200, "application/json", None);
+        assert!(unseen.is_some());
+        let object = Some(Shape::of(&json!({"a": [{"b": 1}]})));
+        for other in [&unseen, &object, &None] {
+            assert!(Shape::agree(unseen.as_ref(), other.as_ref()));
+            assert!(Shape::agree(other.as_ref(), unseen.as_ref()));
+            assert!(Shape::agree(other.as_ref(), other.as_ref()));
+        }
+        assert!(!Shape::agree(object.as_ref(), None));
+        assert!(!Shape::agree(None, object.as_ref()));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use common_net::coding::decode;
+use common_net::coding::{decode, decode_beginning};
 use httparse::Header;
 
 use super::expiry::life_beside;
@@ -35,6 +35,8 @@ pub(super) struct Kept {
     /// The body was longer than what may be kept.
     is_cut: bool,
     content_encoding: Vec<u8>,
+    /// Where the whole body is wanted.
+    content_type: Vec<u8>,
     set_cookies: SetCookies,
     /// By capture of the request; empty where the answer has no such value.
     values: Slots,
@@ -89,14 +91,33 @@ impl<'a> Answer<'a> {
         self.request
     }
 
-    /// What was kept of the body, its content coding still on.
-    pub(super) fn kept_body(&self) -> &[u8] {
-        &self.kept.body
+    /// What was kept of the body as text, its content coding undone as far as that goes; at most
+    /// about `most` bytes where it was not kept whole. Empty where nothing can be read of it.
+    pub(super) fn text(&self, most: usize) -> String {
+        let Kept { body, content_encoding, .. } = &*self.kept;
+        let readable = match self.kept.decoded() {
+            Some(whole) => whole,
+            None => match decode_beginning(content_encoding, body, most) {
+                Ok(beginning) => beginning,
+                // Some servers say that what they did not encode was.
+                Err(_) if std::str::from_utf8(body).is_ok() => Cow::Borrowed(&body[..]),
+                Err(_) => Cow::Borrowed(&[][..]),
+            },
+        };
+        let mut text = String::from_utf8_lossy(&readable).into_owned();
+        // A character that was cut in two.
+        text.truncate(text.trim_end_matches('\u{fffd}').len());
+        text
     }
 
     /// The body without its content coding, if it was kept whole and is what it says.
     pub(super) fn decoded(&self) -> Option<Cow<'_, [u8]>> {
         self.kept.decoded()
+    }
+
+    /// Empty where it is not text, or the body was not wanted.
+    pub(super) fn content_type(&self) -> &str {
+        std::str::from_utf8(&self.kept.content_type).unwrap_or_default()
     }
 
     pub(super) fn set_cookies(&self) -> impl Iterator<Item = &[u8]> {
@@ -176,10 +197,12 @@ impl SetCookies {
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = Some(status);
-        let Kept { body, is_cut, content_encoding, set_cookies, values } = &mut *self.kept;
+        let Kept { body, is_cut, content_encoding, content_type, set_cookies, values } =
+            &mut *self.kept;
         body.clear();
         *is_cut = false;
         content_encoding.clear();
+        content_type.clear();
         set_cookies.clear();
         for header in headers {
             if header.name.eq_ignore_ascii_case("set-cookie") {
@@ -189,6 +212,11 @@ impl Sink for Answer<'_> {
                     content_encoding.push(b',');
                 }
                 content_encoding.extend_from_slice(header.value);
+            } else if self.wanted == Wanted::Whole
+                && content_type.is_empty()
+                && header.name.eq_ignore_ascii_case("content-type")
+            {
+                content_type.extend_from_slice(header.value);
             }
         }
         values.reset(self.request.captures.len());

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use common_net::signals::Interrupt;
 use figures::Names;
 
+use super::panics::first_place;
 use super::seconds::Seconds;
 use super::settings::Settings;
 use super::threads::{WorkerThread, feed};
@@ -61,8 +62,15 @@ pub enum EngineError {
     Thread(#[source] std::io::Error),
     #[error("a worker thread lost its timer")]
     Timer,
-    #[error("a worker thread panicked")]
-    Panicked,
+    #[error("a defect of the replayer: a thread panicked at {place}; please report it")]
+    Panicked { place: String },
+}
+
+impl EngineError {
+    /// With the place of the first panic.
+    pub(crate) fn panicked() -> Self {
+        Self::Panicked { place: first_place() }
+    }
 }
 
 /// A second as the live view shows it.
@@ -152,7 +160,7 @@ pub async fn run(
     let mut usage = Usage::of_process();
     let mut ended_by = None;
     let mut plateau = plateau;
-    let mut timer_failed = false;
+    let (mut timer_failed, mut panicked) = (false, false);
     writer.target(&observer.take())?;
     loop {
         let batch: Batch = tokio::select! {
@@ -172,6 +180,10 @@ pub async fn run(
             }
         };
         timer_failed |= batch.timer_failed;
+        if batch.panicked && !std::mem::replace(&mut panicked, true) {
+            // What is not whole is no measurement: the others end, too.
+            shorten(&stop, clock.now(), true);
+        }
         let worker = batch.worker;
         let spare = collector.add(batch);
         // A worker that has ended takes no memory back.
@@ -201,10 +213,13 @@ pub async fn run(
         }
     }
     for handle in handles {
-        handle.join().map_err(|_| EngineError::Panicked)?.map_err(EngineError::Thread)?;
+        handle.join().map_err(|_| EngineError::panicked())?.map_err(EngineError::Thread)?;
+    }
+    if panicked {
+        return Err(EngineError::panicked());
     }
     if let Some(feeder) = feeder {
-        feeder.join().map_err(|_| EngineError::Panicked)??;
+        feeder.join().map_err(|_| EngineError::panicked())??;
     }
     if timer_failed {
         return Err(EngineError::Timer);

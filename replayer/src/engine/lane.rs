@@ -11,7 +11,7 @@ use super::release::{Next, Ticket};
 use super::render::render;
 use super::renew::{Renewal, renew};
 use super::settings::FidelityMode;
-use super::settle::{Release, SAMPLE_BYTES, Taken, settle};
+use super::settle::{FAILURE_BYTES, Release, Taken, settle};
 use super::transport::Transport;
 use super::user::User;
 use crate::prepare::Request;
@@ -265,7 +265,7 @@ impl<T: Transport> Lane<'_, T> {
         if compares || request.captures.iter().any(|capture| capture.from.is_in_body()) {
             Wanted::Whole
         } else if self.context.wants_error(request.endpoint) {
-            Wanted::FailureSample { bytes: SAMPLE_BYTES }
+            Wanted::FailureSample { bytes: FAILURE_BYTES }
         } else {
             Wanted::Nothing
         }

@@ -10,6 +10,7 @@
 //! - `exchange` makes one attempt to send, `effects` applies what its `answer` gives, `render`
 //!   writes the request;
 //! - `user` is what a user knows, `release` and `live_run` what it does next;
+//! - `panics` knows where one was;
 //! - `context` is what all users of a thread share.
 
 mod account;
@@ -22,6 +23,7 @@ mod exchange;
 mod expiry;
 mod lane;
 mod live_run;
+mod panics;
 mod redact;
 mod release;
 mod render;
@@ -37,6 +39,7 @@ mod worker;
 pub use account::SharedAccount;
 pub use budget::Budget;
 pub use coordinator::{EngineError, Job, Measured, Tick, run};
+pub use panics::keep_first_place;
 pub use settings::{FidelityMode, Settings};
 pub use transport::{Http, Transport};
 pub use worker::{Feed, Stop, Worker};

@@ -19,8 +19,15 @@ use crate::time::At;
 use run_log::format::ErrorSample;
 use run_log::outcome::Outcome;
 
-/// Bytes kept of a failing answer.
-pub(super) const SAMPLE_BYTES: usize = 2048;
+/// Bytes that a sample of a failing answer has at most.
+const SAMPLE_BYTES: usize = 2048;
+
+/// Bytes kept of a failing answer: more than is shown, so that a secret across the end of the
+/// sample is seen whole, and small enough to lie in the buffers of all lanes.
+pub(super) const FAILURE_BYTES: usize = 2 * SAMPLE_BYTES;
+
+/// Bytes that are decoded of an answer that was not kept whole.
+const DECODED_BYTES: usize = 8 * SAMPLE_BYTES;
 
 /// How a request was released.
 #[derive(Clone, Copy)]
@@ -113,14 +120,13 @@ fn compare<T>(
     if context.settings.fidelity == FidelityMode::Status {
         return FidelityCheck::Status { same: same_status };
     }
-    let body = answer.and_then(Answer::decoded);
-    let shape =
-        body.and_then(|body| serde_json::from_slice(&body).ok()).map(|json| Shape::of(&json));
-    let same_shape = match (recorded.shape.map(|index| &context.plan.shapes[index]), shape) {
-        (Some(recorded), Some(shape)) => recorded.fits(&shape),
-        (None, None) => true,
-        _ => false,
-    };
+    let shape = answer.and_then(|answer| {
+        // One that cannot be looked into is not what was: it has none.
+        let body = answer.decoded()?;
+        Shape::of_body(attempt.status, answer.content_type(), Some(&*body))
+    });
+    let recorded_shape = recorded.shape.map(|index| &context.plan.shapes[index]);
+    let same_shape = answer.is_some() && Shape::agree(recorded_shape, shape.as_ref());
     FidelityCheck::StatusAndShape { same_status, same_shape }
 }
 
@@ -134,8 +140,9 @@ fn note_error<T>(
     context.note_error(request.endpoint, || {
         let status = attempt.is_completed().then_some(attempt.status);
         let body = answer.map(|answer| {
-            let kept = &answer.kept_body()[..answer.kept_body().len().min(SAMPLE_BYTES)];
-            redact(&String::from_utf8_lossy(kept), user)
+            let mut text = redact(&answer.text(DECODED_BYTES), user);
+            text.truncate(text.floor_char_boundary(SAMPLE_BYTES));
+            text
         });
         ErrorSample {
             second: attempt.end.second(),

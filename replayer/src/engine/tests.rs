@@ -154,28 +154,39 @@ async fn run(session: Session, load: Load, delays: &[Duration]) -> Ran {
         None => Chain::Once { session: 0 },
     };
     let user = PlannedUser { persona: 0, ordinal: 0, start: At::START, chain, bound: Bound::NONE };
-    let end = load.duration.map_or(At::NEVER, |duration| At::START + duration);
+    let (batches, sent) = run_users(plan(session), settings(load), vec![user], delays).await;
+    Ran { samples: batches.into_iter().flat_map(|batch| batch.samples).collect(), sent }
+}
+
+/// These users of one worker run against a target with these delays; returns what the worker
+/// said, and when requests were sent.
+pub(super) async fn run_users(
+    plan: Prepared,
+    settings: Settings,
+    users: Vec<PlannedUser>,
+    delays: &[Duration],
+) -> (Vec<Batch>, Vec<At>) {
+    let end = settings.load.duration.map_or(At::NEVER, |duration| At::START + duration);
     let clock = Clock::starting(Instant::now());
     let sent = Rc::new(RefCell::new(Vec::new()));
     let fake =
         Fake { delays: Rc::new(RefCell::new(delays.to_vec())), clock, sent: Rc::clone(&sent) };
     let pacer = Pacer::on_runtime_clock(clock);
-    let (plan, settings) = (Arc::new(plan(session)), Arc::new(settings(load)));
-    let worker = Worker::new(0, plan, settings, clock, pacer, fake, end);
+    let worker = Worker::new(0, Arc::new(plan), Arc::new(settings), clock, pacer, fake, end);
     let (_stop, stopped) = watch::channel(Stop { at: end, now: false });
     let (batches, mut received) = mpsc::channel::<Batch>(4);
     let (_spare, spare_taken) = std::sync::mpsc::channel();
-    let mut samples = Vec::new();
+    let mut said = Vec::new();
     let collect = async {
         while let Some(batch) = received.recv().await {
-            samples.extend(batch.samples);
+            said.push(batch);
         }
     };
-    let work = worker.run(vec![user], None, stopped, batches, spare_taken);
+    let work = async move { worker.run(users, None, stopped, batches, spare_taken).await };
     let tasks = LocalSet::new();
     tokio::join!(tasks.run_until(work), collect);
     let sent = sent.borrow().clone();
-    Ran { samples, sent }
+    (said, sent)
 }
 
 pub(super) fn settings(load: Load) -> Settings {

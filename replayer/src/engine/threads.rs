@@ -1,6 +1,7 @@
 //! The threads of a run: workers, and the reader of a trace that is read as it is needed.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -65,8 +66,16 @@ pub(super) struct WorkerThread {
 
 impl WorkerThread {
     pub(super) fn spawn(self) -> io::Result<JoinHandle<io::Result<()>>> {
-        let name = format!("worker-{}", self.index);
-        std::thread::Builder::new().name(name).spawn(move || self.run())
+        let (index, batches) = (self.index, self.batches.clone());
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            catch_unwind(AssertUnwindSafe(|| self.run())).unwrap_or_else(|panic| {
+                // The coordinator waits for the last batch of each, and joins after it.
+                let last =
+                    Batch { worker: index, panicked: true, is_last: true, ..Batch::default() };
+                drop(batches.blocking_send(last));
+                resume_unwind(panic)
+            })
+        })
     }
 
     fn run(self) -> io::Result<()> {

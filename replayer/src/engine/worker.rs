@@ -1,13 +1,14 @@
 //! One thread of the generator: starts its users when they are planned to start, follows the
 //! coordinator's word on when to stop, and hands over what was measured.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::context::Context;
 use super::lane::run_lane;
@@ -24,6 +25,10 @@ use scenario::Pacing;
 
 /// Where a trace is read as it is needed: the requests of each user, in their order.
 pub type Feed = mpsc::Receiver<Arc<[Request]>>;
+
+/// How long the lanes of a worker in which one panicked have for noting what they cut off. One may
+/// wait for what the one that is gone would have ended.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// When intake stops. Sent by the coordinator to all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +86,16 @@ impl<T: Transport> Worker<T> {
         background.spawn_local(async move { Self::obey(&obeying, stop).await });
         let reporting = Rc::clone(self);
         background.spawn_local(async move { reporting.report(batches, spare).await });
-        self.spawn_users(users, feed).await;
+        let mut lanes = JoinSet::new();
+        let users = self.spawn_users(users, feed, &mut lanes);
+        if watching(&mut background, users).await.flatten().is_err() {
+            self.context.count(|batch| batch.panicked = true);
+            self.context.stop_at(self.context.clock.now());
+            self.context.cut_off();
+            let rest = async { while lanes.join_next().await.is_some() {} };
+            drop(tokio::time::timeout(AFTER_PANIC, rest).await);
+        }
+        lanes.shutdown().await;
         background.shutdown().await;
         let last = Batch {
             is_last: true,
@@ -91,19 +105,31 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Starts each user at its planned time, and waits for all of them.
-    async fn spawn_users(self: &Rc<Self>, users: Vec<PlannedUser>, mut feed: Option<Feed>) {
+    ///
+    /// # Errors
+    /// When one of their lanes panicked.
+    async fn spawn_users(
+        self: &Rc<Self>,
+        users: Vec<PlannedUser>,
+        mut feed: Option<Feed>,
+        lanes: &mut JoinSet<()>,
+    ) -> Result<(), JoinError> {
         let context = &self.context;
-        let lanes = tokio_util::task::TaskTracker::new();
         for planned in users {
             while context.clock.now() < planned.start && planned.start < context.stop() {
-                context.pacer.until(planned.start.min(context.stop())).await;
+                let start = context.pacer.until(planned.start.min(context.stop()));
+                watching(lanes, start).await?;
+            }
+            // Those that have ended are held until they are joined.
+            while let Some(ended) = lanes.try_join_next() {
+                ended?;
             }
             if planned.start >= context.stop() {
                 break;
             }
             if let (Some(feed), Chain::Once { session }) = (&mut feed, planned.chain) {
                 // None means that the reader has failed, and it says why.
-                let Some(requests) = feed.recv().await else { break };
+                let Some(requests) = watching(lanes, feed.recv()).await? else { break };
                 context.plan.sessions[session].body.give(requests);
                 let late = context.clock.now().since(planned.start).as_micros();
                 let late = u64::try_from(late).unwrap_or(u64::MAX);
@@ -118,23 +144,32 @@ impl<T: Transport> Worker<T> {
                 Chain::Once { session } => context.plan.sessions[session].width,
                 Chain::Cycle { .. } => widths.max().unwrap_or(1),
             };
-            let worker = Rc::clone(self);
-            let context = Rc::clone(context);
-            drop(lanes.spawn_local(async move {
-                let mut others = JoinSet::new();
-                for _ in 1..width {
-                    others.spawn_local(run_lane(Rc::clone(&context), Rc::clone(&user), false));
-                }
-                run_lane(Rc::clone(&context), Rc::clone(&user), width == 1).await;
-                while others.join_next().await.is_some() {}
-                if let Chain::Cycle { .. } = planned.chain {
-                    worker.stay_to_the_end().await;
-                }
-                worker.users.borrow_mut().retain(|other| !Rc::ptr_eq(other, &user));
-            }));
+            let is_alone = width <= 1;
+            let at_work = Rc::new(Cell::new(width.max(1)));
+            for _ in 0..width.max(1) {
+                let (worker, user) = (Rc::clone(self), Rc::clone(&user));
+                let at_work = Rc::clone(&at_work);
+                lanes
+                    .spawn_local(async move { worker.run_lane_of(user, &at_work, is_alone).await });
+            }
         }
-        lanes.close();
-        lanes.wait().await;
+        while let Some(ended) = lanes.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+
+    /// Runs one of a user's lanes. With the last of them that is at work the user leaves.
+    async fn run_lane_of(self: Rc<Self>, user: Rc<User>, at_work: &Cell<usize>, is_alone: bool) {
+        run_lane(Rc::clone(&self.context), Rc::clone(&user), is_alone).await;
+        at_work.set(at_work.get() - 1);
+        if at_work.get() > 0 {
+            return;
+        }
+        if let Chain::Cycle { .. } = user.planned.chain {
+            self.stay_to_the_end().await;
+        }
+        self.users.borrow_mut().retain(|other| !Rc::ptr_eq(other, &user));
     }
 
     fn user(&self, planned: PlannedUser) -> User {
@@ -232,5 +267,16 @@ impl<T: Transport> Worker<T> {
                 .sum::<usize>(),
         };
         Gauges { users: users.len() as u64, in_flight: context.in_flight(), queued: queued as u64 }
+    }
+}
+
+/// What `work` gives, unless one of `tasks` panics before.
+async fn watching<F: Future>(tasks: &mut JoinSet<()>, work: F) -> Result<F::Output, JoinError> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok(done),
+            Some(ended) = tasks.join_next() => ended?,
+        }
     }
 }

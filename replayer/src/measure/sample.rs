@@ -86,6 +86,8 @@ pub struct Batch {
     pub login_wait_us: u64,
     /// The system took the timer away; the worker ended.
     pub timer_failed: bool,
+    /// A task panicked; the worker ended, and what its lanes were about may be missing.
+    pub panicked: bool,
     /// Nothing comes after this batch.
     pub is_last: bool,
 }

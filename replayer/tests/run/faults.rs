@@ -260,3 +260,48 @@ proptest! {
         prop_assert!(sent <= counted + run.totals.outcomes[Outcome::Reset] + run.totals.extra.retries);
     }
 }
+
+#[test]
+fn samples_of_failing_answers_are_text_whatever_their_coding() {
+    fn message() -> String {
+        let lines =
+            (0..400).map(|n: u64| format!("Maß {} ", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        lines.collect()
+    }
+    const PATHS: [&str; 5] = ["/gzip", "/large", "/plain", "/not-gzip", "/noise"];
+    let steps = [0, 1, 2, 3, 4].map(|n| (n as u64 * 20, "GET", PATHS[n]));
+    let trace = TraceBuilder::default().session("s", &steps);
+    let server = Server::start(|asked| {
+        let gzip = |text: &str| {
+            let mut coder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+            coder.write_all(text.as_bytes()).unwrap();
+            coder.finish().unwrap()
+        };
+        let (coding, body) = match asked.path.as_str() {
+            "/gzip" => ("gzip", gzip(r#"{"error":"zu groß","password":"of-nobody"}"#)),
+            "/large" => ("gzip", gzip(&message())),
+            "/plain" => ("identity", format!("x{}", "ß".repeat(5000)).into_bytes()),
+            "/not-gzip" => ("gzip", b"out of order".to_vec()),
+            _ => ("gzip", vec![0xf5; 100]),
+        };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 500 X\r\nContent-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        Answer::RawThenClose([head.into_bytes(), body].concat())
+    });
+    let place = Workplace::new(&trace, 0);
+    let ran = place.run(&server.url(), &["--no-probe", "--quiet"]);
+    let samples: Vec<_> = ran.reader().errors().unwrap().map(Result::unwrap).collect();
+    let body = |path: &str| {
+        let sample = samples.iter().find(|sample| sample.endpoint == format!("GET {path}"));
+        sample.unwrap().body.clone()
+    };
+    assert_eq!(body("/gzip").unwrap(), r#"{"error":"zu groß","password":"[redacted]"}"#);
+    let large = body("/large").unwrap();
+    assert!((2045..=2048).contains(&large.len()), "{}", large.len());
+    assert!(message().starts_with(&large), "{large}");
+    assert_eq!(body("/plain").unwrap(), format!("x{}", "ß".repeat(1023)));
+    assert_eq!(body("/not-gzip").unwrap(), "out of order");
+    assert_eq!(body("/noise"), None);
+}

@@ -17,3 +17,4 @@ mod target;
 mod time;
 mod validity;
 mod values;
+mod verify;

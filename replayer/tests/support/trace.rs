@@ -1,5 +1,6 @@
 //! Traces made by hand.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::DateTime;
@@ -7,6 +8,7 @@ use trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, Encoding, End, FORMAT, Header, Origin, Part,
     PersonaWeight, RecordedResult, Request, Source, SourceKind, VERSION,
 };
+use trace::shape::Shape;
 use trace::writer::TraceWriter;
 
 /// Requests in any order; written by the time they were sent.
@@ -16,6 +18,8 @@ pub(crate) struct TraceBuilder {
     pub(crate) weights: Vec<(&'static str, f64)>,
     /// Where one logs in, `/login` if it is not said.
     pub(crate) login: Option<&'static str>,
+    /// What the answers' shapes refer to.
+    pub(crate) shapes: BTreeMap<String, Shape>,
 }
 
 impl TraceBuilder {
@@ -89,7 +93,7 @@ impl TraceBuilder {
                 .map(|(name, weight)| PersonaWeight { name: name.into(), weight })
                 .collect(),
             redaction: vec![],
-            shapes: Default::default(),
+            shapes: self.shapes.clone(),
         };
         let mut writer = TraceWriter::create(path, &header).unwrap();
         for request in &requests {
