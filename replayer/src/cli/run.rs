@@ -126,6 +126,8 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         Generator {
             lag: &collector.run.sum(LatencyKind::Lag, is_endpoint),
             local_limit: collector.totals.outcomes[Outcome::LocalLimit],
+            unbound: collector.totals.outcomes[Outcome::Unbound],
+            planned: collector.totals.planned,
             busiest_stretch_s: collector.busiest_stretch_s,
             worst_wake_us: collector.worst_wake_us,
         },

@@ -221,6 +221,42 @@ fn without_one_of_the_shards_the_run_is_invalid() {
 }
 
 #[test]
+fn requests_that_lacked_a_value_are_judged_of_the_sum() {
+    let (place, server) = (Workplace::new(&trace(), 0), server());
+    let dirs = run_shards(&place, &server, 2, &[]);
+    let of_first = run(&dirs[0]).totals.planned;
+    let (whole, out) = (9 * 30, place.path("merged"));
+    let change = |dir: &Path, unbound: u64, state: &str, reasons: &[String]| {
+        let path = dir.join("run.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut run: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let outcomes = &mut run["totals"]["outcomes"];
+        let before = outcomes["unbound"].as_u64().unwrap();
+        let completed = outcomes["completed"].as_u64().unwrap();
+        outcomes["completed"] = (completed + before - unbound).into();
+        outcomes["unbound"] = unbound.into();
+        run["validity"] = serde_json::json!({"state": state, "reasons": reasons});
+        std::fs::write(&path, run.to_string()).unwrap();
+    };
+    let reason = |unbound: u64, planned: u64| {
+        let share = unbound as f64 / planned as f64 * 100.0;
+        format!("{unbound} requests ({share:.2} %) lacked a value that they need")
+    };
+    change(&dirs[1], 0, "VALID", &[]);
+    // Over 1 % of the shard, and under 1 % of the whole.
+    change(&dirs[0], 2, "INVALID", &[reason(2, of_first)]);
+    assert_eq!(merge(&dirs, &out).status.code(), Some(0));
+    assert_eq!(run(&out).validity.state, ValidityState::Valid, "{:?}", run(&out).validity);
+    // Over 1 % of both.
+    change(&dirs[0], 3, "INVALID", &[reason(3, of_first)]);
+    std::fs::remove_dir_all(&out).unwrap();
+    assert_eq!(merge(&dirs, &out).status.code(), Some(12));
+    let validity = run(&out).validity;
+    assert_eq!(validity.state, ValidityState::Invalid);
+    assert_eq!(validity.reasons, [reason(3, whole)], "once, and of the whole");
+}
+
+#[test]
 fn a_start_in_the_past_is_refused_before_anything_is_sent() {
     let (place, server) = (Workplace::new(&trace(), 0), server());
     let ran = place.run(&server.url(), &["--start-at", "2020-01-01T00:00:00Z"]);
