@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use super::error::MergeError;
 use figures::stats::History;
 use figures::validity::unbound_reason;
-use figures::{Histograms, Names};
+use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
@@ -162,7 +162,8 @@ pub(super) fn seconds(
         }
         let lag = lag_of(&histograms);
         (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
-        let of_second = history.row(run.started.timestamp(), &row, &histograms.completed());
+        let of_second =
+            history.row(run.started.timestamp(), &row, &histograms.responses(is_endpoint));
         writer.second(&row, histograms.iter(), &of_second)?;
         collector.add_second(&row, histograms, run.plateau);
     }

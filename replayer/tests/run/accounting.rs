@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use run_log::format::{EndedBy, State};
+use run_log::format::{EndedBy, Judgement, State};
+use run_log::stats::StatsRow;
 
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
@@ -47,6 +48,49 @@ fn every_fault_leaves_exactly_one_outcome_a_request() {
     let asked = server.asked().len() as u64;
     let lost = outcomes[Outcome::Reset] + run.totals.extra.retries;
     assert!((asked..=asked + lost).contains(&sent), "{sent} sent, {asked} counted, {lost} lost");
+}
+
+#[test]
+fn what_timed_out_is_in_the_mean_and_in_the_tables_as_long_as_it_had_waited() {
+    // Nine sessions are answered, and one in ten requests waits for ever.
+    let mut trace = TraceBuilder::default();
+    for session in 0..10 {
+        let path = if session == 0 { "/hang" } else { "/ok" };
+        trace = trace.session(&format!("s{session}"), &[(session * 20, "GET", path)]);
+    }
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/hang" => Answer::Silence,
+        _ => Answer::Json(200, "{\"n\":1}".into()),
+    });
+    let place = Workplace::new(&trace, 0);
+    let scenario = place.path("s.toml");
+    std::fs::write(
+        &scenario,
+        "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
+         expect = [\"mean < 100ms\"]\n[load]\nclones = 1\n",
+    )
+    .unwrap();
+    let options = ["--no-probe", "--scenario", scenario.to_str().unwrap()];
+    let ran = place.run(&server.url(), &[&options[..], &["--request-timeout", "2s"]].concat());
+    let run = ran.checked();
+    assert_eq!(run.totals.outcomes[Outcome::TimedOut], 1);
+    let verdict = &run.verdicts[0];
+    assert_eq!(verdict.result, Judgement::Missed, "200 ms or more: {verdict:?}");
+    assert!(verdict.measured.starts_with("≥ "), "{verdict:?}");
+    assert!(run.limitations.iter().any(|text| text.contains("stats.csv")), "{run:?}");
+
+    let rows: Vec<StatsRow> = ran.reader().stats().unwrap().map(Result::unwrap).collect();
+    let of = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    let (hang, all) = (of("/hang"), of("Aggregated"));
+    assert!(hang.p50_ms >= 2000.0 && hang.max_ms >= 2000.0, "{hang:?}");
+    assert_eq!(hang.average_bytes, 0.0);
+    assert!(all.p95_ms >= 2000.0 && all.p100_ms >= 2000.0 && all.average_ms >= 200.0, "{all:?}");
+    assert!(all.min_ms < 2000.0 && all.average_bytes == 7.0, "{all:?}");
+
+    // Where all were answered, nothing is said of bounds.
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    let run = place.run(&server.url(), &["--no-probe", "--force"]).checked();
+    assert!(!run.limitations.iter().any(|text| text.contains("stats.csv")), "{run:?}");
 }
 
 #[test]

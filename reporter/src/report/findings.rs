@@ -100,8 +100,8 @@ fn heaviest(summary: &Summary) -> Vec<String> {
                 "`{}` takes {} of the service time (mean {}, p95 {})",
                 endpoint.name,
                 Figure::new(share, Unit::Share),
-                micros(figures::mean(&endpoint.service)),
-                micros(figures::percentile(&endpoint.service, Percentile::P95))
+                micros(endpoint.service_mean()),
+                micros(endpoint.service_percentile(Percentile::P95))
             )
         })
         .collect()
