@@ -21,6 +21,10 @@ use scenario::{Expectation, Profile};
 const BOUNDS_IN_STATS: &str = "stats.csv and stats_history.csv hold requests without an answer \
      at the time that they had waited, so that what reaches into these is a lower bound there";
 
+/// Said where over 1 % of the answers were failures already when they were recorded.
+const RECORDED_FAILURES: &str = "over 1 % of the recorded answers were failures, and were failures \
+     again: to fidelity they are the same, and the load is that of users whose requests fail";
+
 /// Judges by these expectations and writes the last files; returns `run.json` as written.
 ///
 /// # Errors
@@ -44,6 +48,9 @@ pub(super) fn finish(
             verdict.result = Judgement::NotJudged;
         }
     }
+    let Fidelity { compared, same_failures, .. } = run.fidelity;
+    let had_failed = u128::from(same_failures) * 100 > u128::from(compared);
+    say(&mut run.limitations, RECORDED_FAILURES, had_failed);
     let holds_bounds = collector.run.count(LatencyKind::Censored, is_endpoint) > 0;
     say(&mut run.limitations, BOUNDS_IN_STATS, holds_bounds);
     let rows = stats_rows(collector, &run);

@@ -168,6 +168,8 @@ pub(super) fn seconds(
         collector.add_second(&row, histograms, run.plateau);
     }
     collector.totals = run.totals.clone();
+    // Not in the tables, which have the columns of minor 0.
+    collector.same_failures = shards.iter().map(|shard| shard.run().fidelity.same_failures).sum();
     for part in &parts {
         add_tables(part, &mut collector)?;
     }
@@ -273,6 +275,7 @@ fn add_tables(part: &Part<'_>, collector: &mut Collector) -> Result<(), MergeErr
             same_status: sum.same_status + row.same_status,
             shapes_compared: sum.shapes_compared + row.shapes_compared,
             same_status_and_shape: sum.same_status_and_shape + row.same_status_and_shape,
+            ..*sum
         };
     }
     Ok(())

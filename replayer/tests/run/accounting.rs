@@ -137,6 +137,44 @@ fn a_trace_of_refusals_replays_as_failures() {
 }
 
 #[test]
+fn a_recording_that_had_failed_is_as_faithful_as_it_is_bad() {
+    let recorded = |refused: u64| {
+        let mut trace = TraceBuilder::default();
+        for n in 0..40 {
+            let path = if n < refused { "/refused" } else { "/ok" };
+            let mut request = request(&format!("r{n}"), "s", n * 5, "GET", path);
+            answer(&mut request).status = if n < refused { 405 } else { 200 };
+            trace.requests.push(request);
+        }
+        trace
+    };
+    let server = Server::start(|asked| {
+        Answer::Json(if asked.path == "/ok" { 200 } else { 405 }, "{}".into())
+    });
+    let told = |run: &run_log::format::Run| {
+        run.limitations
+            .iter()
+            .filter(|text| text.contains("recorded answers were failures"))
+            .count()
+    };
+    // Without shapes in the trace, an answer that has one is another: only the status is compared.
+    let place = Workplace::new(&recorded(30), 0);
+    let options = ["--no-probe", "--verify", "--min-fidelity", "0"];
+    let ran = place.run(&server.url(), &options);
+    let run = ran.checked();
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!((run.fidelity.same_status, run.fidelity.same_failures), (40, 30));
+    assert_eq!(told(&run), 1, "{:?}", run.limitations);
+    assert!(ran.stdout.contains("of 40 answers"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("; 30 of them failures, as recorded\n"), "{}", ran.stdout);
+
+    let place = Workplace::new(&recorded(0), 0);
+    let ran = place.run(&server.url(), &options);
+    assert_eq!(told(&ran.checked()), 0);
+    assert!(!ran.stdout.contains("failures, as recorded"), "{}", ran.stdout);
+}
+
+#[test]
 fn closed_pacing_waits_for_each_answer_and_keeps_the_think_time() {
     let steps: Vec<(u64, &str, &str)> = (0..10).map(|step| (step * 50, "GET", "/")).collect();
     let trace = TraceBuilder::default().session("s", &steps);

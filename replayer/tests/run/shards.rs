@@ -9,13 +9,20 @@ use run_log::format::{Run, ValidityState};
 use run_log::reader::RunReader;
 use run_log::timeline::Second;
 
+use crate::support::trace::answer;
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
 fn trace() -> TraceBuilder {
     let steps: Vec<(u64, &str, &str)> = (0..30)
         .map(|step| (step * 40, "GET", ["/ok", "/sick", "/far"][step as usize % 3]))
         .collect();
-    (0..9).fold(TraceBuilder::default(), |trace, n| trace.session(&format!("session-{n}"), &steps))
+    let mut trace = (0..9)
+        .fold(TraceBuilder::default(), |trace, n| trace.session(&format!("session-{n}"), &steps));
+    // It was sick already when it was recorded.
+    for request in trace.requests.iter_mut().filter(|request| request.path == "/sick") {
+        answer(request).status = 500;
+    }
+    trace
 }
 
 fn server() -> Server {
@@ -41,7 +48,9 @@ fn run_shards(place: &Workplace, server: &Server, of: usize, options: &[&str]) -
     children
         .into_iter()
         .map(|(dir, mut child)| {
-            assert!(child.wait().unwrap().success());
+            let code = child.wait().unwrap().code();
+            let validity = run(&dir).validity;
+            assert_eq!(code, Some(0), "{validity:?}");
             dir
         })
         .collect()
@@ -110,6 +119,8 @@ fn shards_add_up_to_the_whole_run_and_so_does_their_merge() {
     assert_eq!(merged.config.users, whole.config.users);
     assert_eq!(merged.personas, whole.personas);
     assert_eq!((merged.shard, merged.fidelity), (None, whole.fidelity));
+    assert_eq!(merged.fidelity.same_failures, 2 * 9 * 10);
+    assert_eq!(merged.limitations, whole.limitations);
     assert_eq!(server.asked().len() as u64, 2 * whole.totals.planned);
     for dir in &dirs {
         let part = run(dir);
