@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use rustix::termios::tcgetwinsize;
 
 use crate::engine::Tick;
+use figures::is_endpoint;
 use figures::stats::ms;
 use run_log::outcome::Outcome;
 use scenario::Percentile;
@@ -61,8 +62,8 @@ fn line(tick: &Tick<'_>) -> String {
         row.users,
         row.in_flight,
         row.done(),
-        percentiles(&tick.collector.second.completed()),
-        percentiles(&tick.collector.run.completed()),
+        percentiles(&tick.collector.second.responses(is_endpoint)),
+        percentiles(&tick.collector.run.responses(is_endpoint)),
     );
     line.push_str(&format!(
         " lag {} cpu {:.0}%",

@@ -3,6 +3,8 @@
 use hdrhistogram::Histogram;
 use run_log::format::LatencyKind;
 
+use scenario::Percentile;
+
 use crate::Reading;
 use crate::times::{self, Recorded, ResponseTimes};
 
@@ -73,7 +75,26 @@ impl Group {
         Reading::share(self.failed(), self.requests())
     }
 
-    /// Service time of all its requests together, in microseconds: the target's
+    /// Service time at a percentile of the completed requests and of those without an answer.
+    /// How long the target took for these is unknown: they count as longer than all others.
+    pub fn service_percentile(&self, percentile: Percentile) -> Reading {
+        let completed = self.service.len();
+        let rank = percentile.rank(completed + self.responses.censored());
+        if rank > completed {
+            return Reading { at_least: completed > 0, ..times::max(&self.service) };
+        }
+        times::at_rank(&self.service, rank)
+            .map_or(Reading::NONE, |value| Reading::exact(value as f64))
+    }
+
+    /// Of the completed requests; that or more where others had no answer, which count as
+    /// longer than these.
+    pub fn service_mean(&self) -> Reading {
+        let mean = times::mean(&self.service);
+        Reading { at_least: mean.value.is_some() && self.responses.censored() > 0, ..mean }
+    }
+
+    /// Service time of all completed requests together, in microseconds: the target's
     /// time, waiting for locks and processors included.
     pub fn service_total_us(&self) -> f64 {
         self.service.mean() * self.service.len() as f64
@@ -81,5 +102,37 @@ impl Group {
 
     pub fn rate(&self, plateau_s: u64) -> Reading {
         Reading::rate(self.ok_in_plateau, plateau_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(count: u64, us: u64) -> Recorded {
+        let mut histogram = times::histogram();
+        histogram.record_n(us, count).unwrap();
+        Recorded::of(&histogram)
+    }
+
+    #[test]
+    fn service_times_that_reach_into_requests_without_an_answer_are_lower_bounds() {
+        let mut group = Group::named("GET /");
+        assert_eq!(group.service_percentile(Percentile::P95), Reading::NONE);
+        for ms in 1..=96 {
+            group.add(LatencyKind::Service, &of(1, ms * 10), true);
+        }
+        assert!(!group.service_mean().at_least);
+        group.add(LatencyKind::Censored, &of(4, 5), true);
+        // Of 100, the last four are longer than all that is known.
+        assert_eq!(group.service_percentile(Percentile::P95), Reading::exact(950.0));
+        let p99 = group.service_percentile(Percentile::P99);
+        assert_eq!(p99, Reading { value: Some(960.0), at_least: true });
+        assert!(group.service_mean().at_least);
+
+        let mut hung = Group::named("GET /hung");
+        hung.add(LatencyKind::Censored, &of(4, 5), true);
+        assert_eq!(hung.service_percentile(Percentile::P50), Reading::NONE);
+        assert_eq!(hung.service_mean(), Reading::NONE);
     }
 }

@@ -79,11 +79,21 @@ impl Histograms {
         of?[tag.kind as usize].as_ref().filter(|histogram| !histogram.is_empty())
     }
 
-    /// Response times of all completed requests.
-    pub fn completed(&self) -> Histogram<u64> {
-        let mut sum = self.sum(LatencyKind::ResponseOk, is_endpoint);
-        sum_up(&mut sum, &self.sum(LatencyKind::ResponseFailed, is_endpoint));
+    /// Response times of all completed requests, failures among them, and how long those
+    /// without an answer had waited: over all endpoints, or over what `scope` picks.
+    pub fn responses(&self, scope: impl Fn(Scope) -> bool) -> Histogram<u64> {
+        let kinds = [LatencyKind::ResponseOk, LatencyKind::ResponseFailed, LatencyKind::Censored];
+        let mut sum = empty();
+        for kind in kinds {
+            sum_up(&mut sum, &self.sum(kind, &scope));
+        }
         sum
+    }
+
+    /// How many requests `scope` picks of a kind.
+    pub fn count(&self, kind: LatencyKind, scope: impl Fn(Scope) -> bool) -> u64 {
+        let picked = self.iter().filter(|(tag, _)| tag.kind == kind && scope(tag.scope));
+        picked.map(|(_, histogram)| histogram.len()).sum()
     }
 
     /// The sum over all endpoints, or over what `scope` picks, of one kind.

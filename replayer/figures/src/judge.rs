@@ -163,6 +163,19 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_with_what_was_given_up_in_it_is_at_least() {
+        let all = plateau(&[
+            (LatencyKind::ResponseOk, 50_000, 90),
+            (LatencyKind::Censored, 3_000_000, 10),
+        ]);
+        let verdicts = judged(&["mean < 100ms", "mean < 1s", "mean > 300ms"], &all);
+        assert_eq!(verdicts[0].0, Judgement::Missed, "345 ms or more is too much already");
+        assert!(verdicts[0].1.starts_with("≥ 34"), "{}", verdicts[0].1);
+        assert_eq!(verdicts[1].0, Judgement::NotJudged, "it may be more");
+        assert_eq!(verdicts[2].0, Judgement::Met, "it is more, however much");
+    }
+
+    #[test]
     fn latency_is_not_judged_where_too_much_failed_or_nothing_succeeded() {
         let most_refused = plateau(&[
             (LatencyKind::ResponseOk, 10_000, 25),

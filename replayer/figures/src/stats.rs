@@ -13,9 +13,11 @@ pub struct Figures<'a> {
     pub name: &'a str,
     pub requests: u64,
     pub failures: u64,
+    /// Requests that were answered, and the bytes of all their bodies.
+    pub completed: u64,
     pub body_bytes: u64,
     pub elapsed_s: f64,
-    /// Response times in microseconds.
+    /// In microseconds, with what had no answer at the time that it had waited.
     pub latency: &'a Histogram<u64>,
 }
 
@@ -32,7 +34,7 @@ pub fn row(figures: &Figures<'_>) -> StatsRow {
         average_ms: figures.latency.mean() / 1e3,
         min_ms: figures.latency.min() as f64 / 1e3,
         max_ms: figures.latency.max() as f64 / 1e3,
-        average_bytes: share(figures.body_bytes as f64, figures.latency.len() as f64),
+        average_bytes: share(figures.body_bytes as f64, figures.completed as f64),
         requests_per_s: share(figures.requests as f64, figures.elapsed_s),
         failures_per_s: share(figures.failures as f64, figures.elapsed_s),
         p50_ms: at(Percentile::P50),
@@ -58,13 +60,8 @@ pub struct History {
 
 impl History {
     /// The row of a second of the run that began at `started` (Unix time in seconds), with
-    /// the response times of its completed requests.
-    pub fn row(
-        &mut self,
-        started: i64,
-        row: &Second,
-        completed: &Histogram<u64>,
-    ) -> StatsHistoryRow {
+    /// the response times of its requests, what had no answer among them.
+    pub fn row(&mut self, started: i64, row: &Second, latency: &Histogram<u64>) -> StatsHistoryRow {
         self.requests += row.done();
         self.failures += row.failed();
         StatsHistoryRow {
@@ -74,10 +71,10 @@ impl History {
             name: "Aggregated".to_owned(),
             requests_per_s: row.done() as f64,
             failures_per_s: row.failed() as f64,
-            p50_ms: ms(completed, Percentile::P50),
-            p95_ms: ms(completed, Percentile::P95),
-            p99_ms: ms(completed, Percentile::P99),
-            p100_ms: completed.max() as f64 / 1e3,
+            p50_ms: ms(latency, Percentile::P50),
+            p95_ms: ms(latency, Percentile::P95),
+            p99_ms: ms(latency, Percentile::P99),
+            p100_ms: latency.max() as f64 / 1e3,
             total_requests: self.requests,
             total_failures: self.failures,
         }

@@ -109,9 +109,10 @@ impl ResponseTimes {
         self.reading((!self.judged.is_empty()).then(|| self.judged.max()))
     }
 
-    /// Of the successes alone, in microseconds: a mean with unknown values in it would mean nothing.
+    /// In microseconds. What was not answered takes part with what it had waited, so that the
+    /// true mean is this or more.
     pub fn mean(&self) -> Reading {
-        mean(&self.ok)
+        Reading { at_least: self.censored > 0, ..mean(&self.judged) }
     }
 
     /// Successes alone.
@@ -136,8 +137,12 @@ impl ResponseTimes {
 /// The value at the nearest rank of a percentile: the least that so many values do not
 /// exceed, as exactly as the buckets are narrow. None of an empty histogram.
 pub fn value_at(histogram: &Histogram<u64>, percentile: Percentile) -> Option<u64> {
+    at_rank(histogram, percentile.rank(histogram.len()))
+}
+
+/// The value at a rank, from 1; none at rank 0.
+pub(crate) fn at_rank(histogram: &Histogram<u64>, rank: u64) -> Option<u64> {
     let count = histogram.len();
-    let rank = percentile.rank(count);
     // The library takes a float and rounds its rank up: halfway below the rank that is
     // wanted, no error of a float reaches the next one.
     (rank > 0).then(|| histogram.value_at_quantile((rank as f64 - 0.5) / count as f64))
@@ -182,6 +187,21 @@ mod tests {
         assert_eq!(percentile_of(&times, "95"), (95_039.0, false));
         assert!(percentile_of(&times, "97").1 && times.max().at_least);
         assert!(times.max().value.unwrap() >= 60_000_000.0);
+    }
+
+    #[test]
+    fn a_mean_counts_what_was_not_answered_as_long_as_it_had_waited() {
+        let mut times = ResponseTimes::default();
+        assert_eq!(times.mean(), Reading::NONE);
+        times.add(LatencyKind::ResponseOk, &of([50_000; 90]));
+        assert!(!times.mean().at_least);
+        times.add(LatencyKind::ResponseFailed, &of([1_000; 100]));
+        times.add(LatencyKind::Censored, &of([3_000_000; 10]));
+        let mean = times.mean();
+        assert!(mean.at_least);
+        assert!((mean.value.unwrap() - 345_000.0).abs() < 345.0, "{mean:?}");
+        times.clear();
+        assert_eq!(times.mean(), Reading::NONE);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything, and what it writes.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -98,8 +98,8 @@ pub struct Run {
     pub verdicts: Vec<Verdict>,
 }
 
-fn is_zero(minor: &u32) -> bool {
-    *minor == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -337,6 +337,10 @@ pub struct Fidelity {
     pub same_status: u64,
     pub shapes_compared: u64,
     pub same_status_and_shape: u64,
+    /// Of those with the recorded status, the ones that are failures: fidelity turns no
+    /// failure into a success. Unknown, and 0, in minor 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub same_failures: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,11 +3,12 @@
 use common::exit::Exit;
 use common_net::signals::exit_of as exit_of_signal;
 use figures::conclusion::profile;
+use figures::is_endpoint;
 use figures::judge::judge;
 use figures::stats::{self, Figures};
 
 use crate::error::Error;
-use crate::measure::Collector;
+use crate::measure::{Collector, EndpointTotals};
 use run_log::format::{
     EndedBy, FailureRow, Fidelity, Judgement, LatencyKind, Run, Scope, State, ValidityState,
     Verdict,
@@ -15,6 +16,14 @@ use run_log::format::{
 use run_log::stats::{StatsRow, split};
 use run_log::writer::RunWriter;
 use scenario::{Expectation, Profile};
+
+/// Said where a bound stands among numbers, as Locust's tables have no other place for it.
+const BOUNDS_IN_STATS: &str = "stats.csv and stats_history.csv hold requests without an answer \
+     at the time that they had waited, so that what reaches into these is a lower bound there";
+
+/// Said where over 1 % of the answers were failures already when they were recorded.
+const RECORDED_FAILURES: &str = "over 1 % of the recorded answers were failures, and were failures \
+     again: to fidelity they are the same, and the load is that of users whose requests fail";
 
 /// Judges by these expectations and writes the last files; returns `run.json` as written.
 ///
@@ -39,30 +48,12 @@ pub(super) fn finish(
             verdict.result = Judgement::NotJudged;
         }
     }
-    let mut rows: Vec<StatsRow> = Vec::new();
-    for (index, (name, totals)) in run.endpoints.iter().zip(&collector.by_endpoint).enumerate() {
-        let wanted = Scope::Endpoint(index);
-        let mut latency = collector.run.sum(LatencyKind::ResponseOk, |scope| scope == wanted);
-        let failed = collector.run.sum(LatencyKind::ResponseFailed, |scope| scope == wanted);
-        let added = latency.add(failed);
-        debug_assert!(added.is_ok(), "they grow as needed");
-        rows.push(stats::row(&Figures {
-            name,
-            requests: totals.requests,
-            failures: totals.failures,
-            body_bytes: totals.body_bytes,
-            elapsed_s: run.elapsed_s,
-            latency: &latency,
-        }));
-    }
-    rows.push(stats::row(&Figures {
-        name: "Aggregated",
-        requests: collector.by_endpoint.iter().map(|totals| totals.requests).sum(),
-        failures: collector.by_endpoint.iter().map(|totals| totals.failures).sum(),
-        body_bytes: collector.by_endpoint.iter().map(|totals| totals.body_bytes).sum(),
-        elapsed_s: run.elapsed_s,
-        latency: &collector.run.completed(),
-    }));
+    let Fidelity { compared, same_failures, .. } = run.fidelity;
+    let had_failed = u128::from(same_failures) * 100 > u128::from(compared);
+    say(&mut run.limitations, RECORDED_FAILURES, had_failed);
+    let holds_bounds = collector.run.count(LatencyKind::Censored, is_endpoint) > 0;
+    say(&mut run.limitations, BOUNDS_IN_STATS, holds_bounds);
+    let rows = stats_rows(collector, &run);
     let failures: Vec<FailureRow> = collector
         .failures
         .iter()
@@ -73,6 +64,39 @@ pub(super) fn finish(
         .collect();
     writer.finish(&run, &rows, &failures, &collector.fidelity_rows())?;
     Ok(run)
+}
+
+/// A row of `stats.csv` an endpoint, and their sum.
+fn stats_rows(collector: &Collector, run: &Run) -> Vec<StatsRow> {
+    let row = |name: &str, of: &[EndpointTotals], scope: &dyn Fn(Scope) -> bool| {
+        let count = |kind| collector.run.count(kind, scope);
+        stats::row(&Figures {
+            name,
+            requests: of.iter().map(|totals| totals.requests).sum(),
+            failures: of.iter().map(|totals| totals.failures).sum(),
+            completed: count(LatencyKind::ResponseOk) + count(LatencyKind::ResponseFailed),
+            body_bytes: of.iter().map(|totals| totals.body_bytes).sum(),
+            elapsed_s: run.elapsed_s,
+            latency: &collector.run.responses(scope),
+        })
+    };
+    let by_endpoint = run.endpoints.iter().zip(&collector.by_endpoint).enumerate();
+    let mut rows: Vec<StatsRow> = by_endpoint
+        .map(|(index, (name, totals))| {
+            row(name, std::slice::from_ref(totals), &|scope| scope == Scope::Endpoint(index))
+        })
+        .collect();
+    rows.push(row("Aggregated", &collector.by_endpoint, &is_endpoint));
+    rows
+}
+
+/// Has a limitation among the others where it holds, once, and not where it does not: shards
+/// that are added up bring theirs, and the whole is another.
+fn say(limitations: &mut Vec<String>, text: &str, holds: bool) {
+    limitations.retain(|known| known != text);
+    if holds {
+        limitations.push(text.to_owned());
+    }
 }
 
 /// Of all reasons that hold, the most important one. With `min_fidelity`, a share in percent,

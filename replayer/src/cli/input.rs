@@ -191,7 +191,7 @@ fn from_sources(destination: Destination, sources: &[IpAddr]) -> Result<Destinat
 
 /// What was not taken from the trace, in words.
 fn left_out(plan: &Prepared) -> Option<String> {
-    let LeftOut { unsafe_methods, truncated, dependent } = plan.left_out;
+    let LeftOut { unsafe_methods, truncated, dependent, .. } = plan.left_out;
     let parts: Vec<String> = [
         (unsafe_methods, "that are not GET or HEAD, logins among them (--read-only)"),
         (truncated, "whose body was not kept (--skip-truncated)"),

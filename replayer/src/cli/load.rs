@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::input::Choices;
+use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
     Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed, Stages,
@@ -87,6 +89,22 @@ impl LoadArgs {
         match self.profile {
             ProfileArg::Full => Profile::Full,
             ProfileArg::Quick => Profile::Quick,
+        }
+    }
+
+    /// The names that the plan must have.
+    pub(super) fn names<'a>(&'a self, choices: &'a Choices) -> Wanted<'a> {
+        let scenario = self.scenario.as_deref().zip(choices.scenario.as_ref());
+        let place = match scenario {
+            Some((path, _)) if self.stop_on.is_none() => {
+                format!("scenario {}: stop_on", path.display())
+            }
+            _ => "--stop-on".to_owned(),
+        };
+        Wanted {
+            scenario,
+            profile: self.profile(),
+            stop_on: choices.load.stop_on.as_ref().map(|condition| (place, condition)),
         }
     }
 

@@ -6,6 +6,7 @@ mod initial_record;
 mod input;
 mod load;
 mod merge;
+mod names;
 mod probe;
 mod run;
 mod run_args;

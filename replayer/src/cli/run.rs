@@ -12,6 +12,7 @@ use super::dry_run::print_plan;
 use super::finish::{exit_of, finish};
 use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
+use super::names::check_names;
 use super::probe::show_probed;
 use super::run_args::Args;
 use super::start_at::Start;
@@ -55,6 +56,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         login_rate: args.login_rate.per_second() / threads as f64 / f64::from(shards),
     };
     let mut ready = prepare_all(&args.input, &choices)?;
+    check_names(&ready.plan, &args.load.names(&choices))?;
     ready.settings.budget = budget(&choices.load, args.shard);
     let Planned { schedule, connections, mine, plateau } = plan(args, &choices.load, &ready)?;
     if args.dry_run {
@@ -124,6 +126,8 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         Generator {
             lag: &collector.run.sum(LatencyKind::Lag, is_endpoint),
             local_limit: collector.totals.outcomes[Outcome::LocalLimit],
+            unbound: collector.totals.outcomes[Outcome::Unbound],
+            planned: collector.totals.planned,
             busiest_stretch_s: collector.busiest_stretch_s,
             worst_wake_us: collector.worst_wake_us,
         },

@@ -49,8 +49,12 @@ fn words(run: &Run, out: &Path) -> String {
     let fidelity = &run.fidelity;
     if fidelity.shapes_compared > 0 {
         let share = fidelity.same_status_and_shape as f64 / fidelity.shapes_compared as f64;
+        let failures = match fidelity.same_failures {
+            0 => String::new(),
+            count => format!("; {count} of them failures, as recorded"),
+        };
         text.push_str(&format!(
-            "fidelity: {:.2} % of {} answers with the recorded status and shape\n",
+            "fidelity: {:.2} % of {} answers with the recorded status and shape{failures}\n",
             share * 100.0,
             fidelity.shapes_compared
         ));

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use figures::judge::verdict;
 use figures::stats::History;
-use figures::{Plateau, Recorded};
+use figures::{Plateau, Recorded, is_endpoint};
 
 use crate::measure::Collector;
 use run_log::format::{EndedBy, Judgement, Tag, Window};
@@ -49,7 +49,7 @@ impl Seconds {
             let recorded = collector.second.iter().map(|(tag, of)| (tag, Recorded::of(of)));
             self.window.push_back((*row, recorded.collect()));
         }
-        self.history.row(started, row, &collector.second.completed())
+        self.history.row(started, row, &collector.second.responses(is_endpoint))
     }
 
     pub(super) fn reason_to_stop(&self, collector: &Collector, users: u64) -> Option<EndedBy> {

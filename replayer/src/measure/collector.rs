@@ -36,6 +36,8 @@ pub struct Collector {
     /// What is judged.
     pub plateau: Plateau,
     pub by_endpoint: Vec<EndpointTotals>,
+    /// Failures with the status that was recorded.
+    pub same_failures: u64,
     /// (endpoint, what went wrong) to how often.
     pub failures: BTreeMap<(usize, String), u64>,
     pub errors: Vec<ErrorSample>,
@@ -83,6 +85,7 @@ impl Collector {
             is_last: vec![false; workers],
             queued_before: 0,
             totals: Totals::default(),
+            same_failures: 0,
             second: Histograms::default(),
             run: Histograms::default(),
             failures: BTreeMap::new(),
@@ -202,7 +205,8 @@ impl Collector {
         endpoint.requests += 1;
         endpoint.failures += u64::from(sample.is_failed);
         endpoint.body_bytes += u64::from(sample.body_bytes);
-        count_fidelity(sample, &mut endpoint.fidelity);
+        let is_as_recorded = count_fidelity(sample, &mut endpoint.fidelity);
+        self.same_failures += u64::from(is_as_recorded && sample.is_failed);
         self.totals.rebound += u64::from(sample.is_rebound);
         if sample.outcome == Outcome::Completed {
             row.failed_status += u64::from(sample.is_failed);
@@ -231,12 +235,14 @@ impl Collector {
 
     /// The sum over all endpoints.
     pub fn fidelity(&self) -> Fidelity {
-        self.by_endpoint.iter().fold(Fidelity::default(), |sum, endpoint| Fidelity {
+        let none = Fidelity { same_failures: self.same_failures, ..Fidelity::default() };
+        self.by_endpoint.iter().fold(none, |sum, endpoint| Fidelity {
             compared: sum.compared + endpoint.fidelity.compared,
             same_status: sum.same_status + endpoint.fidelity.same_status,
             shapes_compared: sum.shapes_compared + endpoint.fidelity.shapes_compared,
             same_status_and_shape: sum.same_status_and_shape
                 + endpoint.fidelity.same_status_and_shape,
+            ..sum
         })
     }
 
@@ -257,20 +263,20 @@ impl Collector {
     }
 }
 
-fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) {
-    match sample.fidelity {
-        FidelityCheck::None => {}
-        FidelityCheck::Status { same } => {
-            fidelity.compared += 1;
-            fidelity.same_status += u64::from(same);
-        }
+/// Returns whether the status is the recorded one.
+fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) -> bool {
+    let same_status = match sample.fidelity {
+        FidelityCheck::None => return false,
+        FidelityCheck::Status { same } => same,
         FidelityCheck::StatusAndShape { same_status, same_shape } => {
-            fidelity.compared += 1;
-            fidelity.same_status += u64::from(same_status);
             fidelity.shapes_compared += 1;
             fidelity.same_status_and_shape += u64::from(same_status && same_shape);
+            same_status
         }
-    }
+    };
+    fidelity.compared += 1;
+    fidelity.same_status += u64::from(same_status);
+    same_status
 }
 
 /// Lag over all endpoints; zero where there is none.

@@ -5,13 +5,15 @@ use std::iter::Peekable;
 
 use super::error::MergeError;
 use figures::stats::History;
-use figures::{Histograms, Names};
+use figures::validity::unbound_reason;
+use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
     Config, EndedBy, Extra, Fidelity, LatencyKind, MINOR, PersonaRun, Run, Scope, State, Totals,
     Validity, ValidityState, Window,
 };
+use run_log::outcome::Outcome;
 use run_log::reader::{Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
@@ -45,6 +47,7 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
             if persona.accounts == 0 { 0 } else { users.div_ceil(persona.accounts) };
         PersonaRun { users, users_per_account, ..persona.clone() }
     });
+    let totals = runs().fold(Totals::default(), |sum, run| add_totals(&sum, &run.totals));
     Run {
         // What only a later minor has is not in the sum.
         minor: MINOR,
@@ -61,8 +64,8 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         shard: None,
         plateau: Window { start_s: first.plateau.start_s, end_s: end_s.unwrap_or_default() },
         personas: personas.collect(),
-        totals: runs().fold(Totals::default(), |sum, run| add_totals(&sum, &run.totals)),
-        validity: validity(shards),
+        validity: validity(shards, &totals),
+        totals,
         limitations,
         verdicts: first.verdicts.clone(),
         ..first.clone()
@@ -74,17 +77,23 @@ fn is_as_planned(run: &Run) -> bool {
     matches!(run.ended_by, Some(EndedBy::Duration | EndedBy::PlanDone | EndedBy::MaxRequests))
 }
 
-/// A whole is as good as its worst part; without one of them it is none.
-fn validity(shards: &[RunReader]) -> Validity {
+/// A whole is as good as its worst part, and without one of them it is none. What is a share
+/// of all requests is judged of their sum.
+fn validity(shards: &[RunReader], totals: &Totals) -> Validity {
     let mut state = ValidityState::Valid;
     let mut reasons = Vec::new();
     let mut present = Vec::new();
     let mut of = 0;
     for run in shards.iter().map(RunReader::run) {
-        state = state.max(run.validity.state);
+        let of_part = unbound(&run.totals);
+        let others: Vec<&String> =
+            run.validity.reasons.iter().filter(|text| Some(*text) != of_part.as_ref()).collect();
+        // How grave each reason is by itself is not written down: the worst is taken.
+        if of_part.is_none() || !others.is_empty() {
+            state = state.max(run.validity.state);
+        }
         if let Some(shard) = run.shard {
-            reasons
-                .extend(run.validity.reasons.iter().map(|text| format!("shard {shard}: {text}")));
+            reasons.extend(others.into_iter().map(|text| format!("shard {shard}: {text}")));
             present.push(shard.index);
             of = shard.of;
         }
@@ -93,7 +102,15 @@ fn validity(shards: &[RunReader]) -> Validity {
         state = ValidityState::Invalid;
         reasons.push(format!("shard {index}/{of} is missing"));
     }
+    if let Some(reason) = unbound(totals) {
+        state = ValidityState::Invalid;
+        reasons.push(reason);
+    }
     Validity { state, reasons }
+}
+
+fn unbound(totals: &Totals) -> Option<String> {
+    unbound_reason(totals.outcomes[Outcome::Unbound], totals.planned)
 }
 
 fn add_totals(a: &Totals, b: &Totals) -> Totals {
@@ -145,11 +162,14 @@ pub(super) fn seconds(
         }
         let lag = lag_of(&histograms);
         (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
-        let of_second = history.row(run.started.timestamp(), &row, &histograms.completed());
+        let of_second =
+            history.row(run.started.timestamp(), &row, &histograms.responses(is_endpoint));
         writer.second(&row, histograms.iter(), &of_second)?;
         collector.add_second(&row, histograms, run.plateau);
     }
     collector.totals = run.totals.clone();
+    // Not in the tables, which have the columns of minor 0.
+    collector.same_failures = shards.iter().map(|shard| shard.run().fidelity.same_failures).sum();
     for part in &parts {
         add_tables(part, &mut collector)?;
     }
@@ -255,6 +275,7 @@ fn add_tables(part: &Part<'_>, collector: &mut Collector) -> Result<(), MergeErr
             same_status: sum.same_status + row.same_status,
             shapes_compared: sum.shapes_compared + row.shapes_compared,
             same_status_and_shape: sum.same_status_and_shape + row.same_status_and_shape,
+            ..*sum
         };
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Which requests of a trace take part.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use trace::format::{Body, Origin, Request};
 
@@ -17,26 +17,37 @@ pub struct Selection {
     pub skip_truncated: bool,
 }
 
-/// Requests that were left out, of the personas that take part.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Requests that were left out, counted of the personas that take part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// By `read_only`.
     pub unsafe_methods: u64,
     pub truncated: u64,
     /// They need a value from the answer of one that was left out.
     pub dependent: u64,
+    /// The endpoints and personas of all of them; bounded as the names that take part are,
+    /// by what a trace names.
+    pub names: BTreeSet<String>,
+}
+
+impl LeftOut {
+    fn note(&mut self, name: &str) {
+        if !self.names.contains(name) {
+            self.names.insert(name.to_owned());
+        }
+    }
 }
 
 /// Decides request by request, in the order of the trace.
 pub(super) struct Selector<'a> {
     selection: &'a Selection,
     left_out: HashSet<String>,
-    pub(super) counts: LeftOut,
+    pub(super) noted: LeftOut,
 }
 
 impl<'a> Selector<'a> {
     pub(super) fn new(selection: &'a Selection) -> Self {
-        Self { selection, left_out: HashSet::new(), counts: LeftOut::default() }
+        Self { selection, left_out: HashSet::new(), noted: LeftOut::default() }
     }
 
     /// Whether a request takes part; it then waits no longer for one that does not.
@@ -44,6 +55,8 @@ impl<'a> Selector<'a> {
         let persona = line::persona(request);
         let Selection { personas, read_only, skip_truncated } = self.selection;
         if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
+            self.noted.note(persona);
+            self.noted.note(&request.name);
             return false;
         }
         let is_safe = matches!(request.method.as_str(), "GET" | "HEAD");
@@ -53,16 +66,17 @@ impl<'a> Selector<'a> {
             _ => false,
         });
         let count = if *read_only && !is_safe {
-            &mut self.counts.unsafe_methods
+            &mut self.noted.unsafe_methods
         } else if *skip_truncated && is_truncated {
-            &mut self.counts.truncated
+            &mut self.noted.truncated
         } else if needs_left_out {
-            &mut self.counts.dependent
+            &mut self.noted.dependent
         } else {
             request.after.retain(|id| !self.left_out.contains(id));
             return true;
         };
         *count += 1;
+        self.noted.note(&request.name);
         self.left_out.insert(request.id.clone());
         false
     }

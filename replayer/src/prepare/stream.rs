@@ -50,7 +50,7 @@ pub fn prepare_streamed(
         }
         sessions[number] = Some(session);
     }
-    let left_out = reading.selector.counts;
+    let left_out = reading.selector.noted;
     let end = reading.reader.finish()?;
     let sessions = sessions.into_iter().flatten().collect();
     let plan = prepared(path, selection, header, end, &mut builder, sessions, left_out)?;

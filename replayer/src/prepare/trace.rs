@@ -62,7 +62,7 @@ pub fn prepare(
         session.body = Body::Held(requests);
         sessions.push(session);
     }
-    prepared(path, selection, header, end, &mut builder, sessions, selector.counts)
+    prepared(path, selection, header, end, &mut builder, sessions, selector.noted)
 }
 
 /// A trace whose sessions are all known.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::nearest;
 use common::shares::{interleaved, largest_remainder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -50,8 +51,8 @@ pub struct PlannedUser {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
-    #[error("rate {goal}: the trace has no request of that name; it has {known}")]
-    UnknownRate { goal: RateGoal, known: String },
+    #[error("rate {goal}: the trace has no request of that name{hint}; it has {known}")]
+    UnknownRate { goal: RateGoal, hint: String, known: String },
     #[error(
         "rate {goal}: {users} users make {planned:.1}/s, {deviation:.1} % off; \
          allow it with --rate-tolerance, or choose another rate or speed"
@@ -231,8 +232,10 @@ fn users_for(plan: &Prepared, load: &Load, goal: &RateGoal) -> Result<u64, Sched
     if per_user <= 0.0 {
         let personas = plan.personas.iter().map(|persona| persona.name.as_str());
         let known: Vec<&str> = personas.chain(plan.endpoints.iter().map(String::as_str)).collect();
+        let name = goal.of.as_deref().unwrap_or_default();
+        let hint = nearest::hint(name, known.iter().copied());
         let known = known.join(", ");
-        return Err(ScheduleError::UnknownRate { goal: goal.clone(), known });
+        return Err(ScheduleError::UnknownRate { goal: goal.clone(), hint, known });
     }
     Ok((goal.rate.per_second() / per_user).round().max(1.0) as u64)
 }

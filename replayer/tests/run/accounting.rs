@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use run_log::format::{EndedBy, State};
+use run_log::format::{EndedBy, Judgement, State};
+use run_log::stats::StatsRow;
 
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
@@ -50,6 +51,49 @@ fn every_fault_leaves_exactly_one_outcome_a_request() {
 }
 
 #[test]
+fn what_timed_out_is_in_the_mean_and_in_the_tables_as_long_as_it_had_waited() {
+    // Nine sessions are answered, and one in ten requests waits for ever.
+    let mut trace = TraceBuilder::default();
+    for session in 0..10 {
+        let path = if session == 0 { "/hang" } else { "/ok" };
+        trace = trace.session(&format!("s{session}"), &[(session * 20, "GET", path)]);
+    }
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/hang" => Answer::Silence,
+        _ => Answer::Json(200, "{\"n\":1}".into()),
+    });
+    let place = Workplace::new(&trace, 0);
+    let scenario = place.path("s.toml");
+    std::fs::write(
+        &scenario,
+        "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
+         expect = [\"mean < 100ms\"]\n[load]\nclones = 1\n",
+    )
+    .unwrap();
+    let options = ["--no-probe", "--scenario", scenario.to_str().unwrap()];
+    let ran = place.run(&server.url(), &[&options[..], &["--request-timeout", "2s"]].concat());
+    let run = ran.checked();
+    assert_eq!(run.totals.outcomes[Outcome::TimedOut], 1);
+    let verdict = &run.verdicts[0];
+    assert_eq!(verdict.result, Judgement::Missed, "200 ms or more: {verdict:?}");
+    assert!(verdict.measured.starts_with("≥ "), "{verdict:?}");
+    assert!(run.limitations.iter().any(|text| text.contains("stats.csv")), "{run:?}");
+
+    let rows: Vec<StatsRow> = ran.reader().stats().unwrap().map(Result::unwrap).collect();
+    let of = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
+    let (hang, all) = (of("/hang"), of("Aggregated"));
+    assert!(hang.p50_ms >= 2000.0 && hang.max_ms >= 2000.0, "{hang:?}");
+    assert_eq!(hang.average_bytes, 0.0);
+    assert!(all.p95_ms >= 2000.0 && all.p100_ms >= 2000.0 && all.average_ms >= 200.0, "{all:?}");
+    assert!(all.min_ms < 2000.0 && all.average_bytes == 7.0, "{all:?}");
+
+    // Where all were answered, nothing is said of bounds.
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    let run = place.run(&server.url(), &["--no-probe", "--force"]).checked();
+    assert!(!run.limitations.iter().any(|text| text.contains("stats.csv")), "{run:?}");
+}
+
+#[test]
 fn a_target_that_is_not_there_is_reported_before_any_load() {
     let trace = TraceBuilder::default().session("s", &[(0, "GET", "/")]);
     let place = Workplace::new(&trace, 0);
@@ -90,6 +134,44 @@ fn a_trace_of_refusals_replays_as_failures() {
     assert!(ran.stdout.contains("failures < 1%: 75.000 % (missed)"), "{}", ran.stdout);
     let withheld = "latency is not judged where 75.000 % of the requests fail";
     assert!(ran.stdout.contains(withheld), "{}", ran.stdout);
+}
+
+#[test]
+fn a_recording_that_had_failed_is_as_faithful_as_it_is_bad() {
+    let recorded = |refused: u64| {
+        let mut trace = TraceBuilder::default();
+        for n in 0..40 {
+            let path = if n < refused { "/refused" } else { "/ok" };
+            let mut request = request(&format!("r{n}"), "s", n * 5, "GET", path);
+            answer(&mut request).status = if n < refused { 405 } else { 200 };
+            trace.requests.push(request);
+        }
+        trace
+    };
+    let server = Server::start(|asked| {
+        Answer::Json(if asked.path == "/ok" { 200 } else { 405 }, "{}".into())
+    });
+    let told = |run: &run_log::format::Run| {
+        run.limitations
+            .iter()
+            .filter(|text| text.contains("recorded answers were failures"))
+            .count()
+    };
+    // Without shapes in the trace, an answer that has one is another: only the status is compared.
+    let place = Workplace::new(&recorded(30), 0);
+    let options = ["--no-probe", "--verify", "--min-fidelity", "0"];
+    let ran = place.run(&server.url(), &options);
+    let run = ran.checked();
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert_eq!((run.fidelity.same_status, run.fidelity.same_failures), (40, 30));
+    assert_eq!(told(&run), 1, "{:?}", run.limitations);
+    assert!(ran.stdout.contains("of 40 answers"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("; 30 of them failures, as recorded\n"), "{}", ran.stdout);
+
+    let place = Workplace::new(&recorded(0), 0);
+    let ran = place.run(&server.url(), &options);
+    assert_eq!(told(&ran.checked()), 0);
+    assert!(!ran.stdout.contains("failures, as recorded"), "{}", ran.stdout);
 }
 
 #[test]

@@ -63,6 +63,108 @@ fn a_scenario_with_an_unknown_key_or_unit() {
     refused(&place, &["--scenario", scenario], 2, &["s.toml", "line 7", "parsecs"]);
 }
 
+/// A scenario file with these lines; the options that name it.
+fn scenario(place: &Workplace, lines: &str) -> [String; 2] {
+    let path = place.path("s.toml");
+    let head = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n";
+    let lines = lines.replace("[load]", "[load]\nclones = 1");
+    std::fs::write(&path, format!("{head}{lines}\n")).unwrap();
+    ["--scenario".to_owned(), path.to_str().unwrap().to_owned()]
+}
+
+#[test]
+fn an_endpoint_or_persona_that_the_plan_has_not() {
+    let place = place();
+    let cases: [(&str, &[&str], &[&str]); 6] = [
+        (
+            "expect = [\"GET /on: p95 < 1s\"]\n[load]",
+            &[],
+            &[
+                "s.toml",
+                "expect",
+                "\"GET /on\"",
+                "did you mean GET /one?",
+                "visitor",
+                "POST /login",
+            ],
+        ),
+        ("expect = [\"visitors: failures < 1%\"]\n[load]", &[], &["did you mean visitor?"]),
+        (
+            "[statuses]\n\"GET /oen\" = [404]\n[load]",
+            &[],
+            &["s.toml", "statuses", "did you mean GET /one?", "it has", "POST /login"],
+        ),
+        // A persona has no statuses of its own.
+        ("[statuses]\nvisitor = [404]\n[load]", &[], &["statuses", "no endpoint", "visitor"]),
+        (
+            "[load]\nstop_on = \"GET /on: p95 > 1s\"",
+            &[],
+            &["stop_on", "s.toml", "did you mean GET /one?"],
+        ),
+        (
+            "[load]",
+            &["--stop-on", "visiter: failures > 5%"],
+            &["--stop-on", "\"visiter\"", "did you mean visitor?"],
+        ),
+    ];
+    for (lines, more, words) in cases {
+        let options = scenario(&place, lines);
+        let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
+        options.extend(more);
+        refused(&place, &options, 2, words);
+        options.push("--dry-run");
+        refused(&place, &options, 2, words);
+    }
+}
+
+#[test]
+fn expectations_of_names_that_the_plan_has() {
+    let place = place();
+    let lines = "expect = [\"GET /one: p95 < 1s\", \"visitor: failures < 1%\"]\n\
+        [statuses]\n\"GET /one\" = [200]\n[load]\nstop_on = \"visitor: failures > 5%\"";
+    let [option, path] = scenario(&place, lines);
+    let ran = place.run("http://127.0.0.1:9", &[&option, &path, "--dry-run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn what_is_left_out_is_not_unknown_and_cannot_be_judged() {
+    let mut trace = TraceBuilder::default().session("s", &[(0, "GET", "/one"), (9, "PUT", "/one")]);
+    trace.requests.push(crate::support::trace::request("other", "o", 0, "GET", "/two"));
+    trace.requests.last_mut().unwrap().persona = Some("clerk".into());
+    let place = Workplace::new(&trace, 1);
+    let [option, path] = scenario(&place, "[statuses]\n\"GET /two\" = [404]\n[load]");
+    let ran = place.run("http://127.0.0.1:9", &[&option, &path, "--personas=visitor", "--dry-run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+
+    for name in ["clerk", "GET /two"] {
+        let [option, path] =
+            scenario(&place, &format!("expect = [\"{name}: p95 < 1s\"]\n[load]\n[quick]"));
+        let options = [option.as_str(), path.as_str(), "--personas=visitor", "--dry-run"];
+        refused(&place, &options, 2, &["s.toml", name, "left out"]);
+        let quick = [&options[..], &["--profile=quick"]].concat();
+        let ran = place.run("http://127.0.0.1:9", &quick);
+        assert_eq!(ran.code, Some(0), "not judged: {}", ran.stderr);
+    }
+    let [option, path] = scenario(&place, "expect = [\"PUT /one: p95 < 1s\"]\n[load]");
+    let ran = place.run("http://127.0.0.1:9", &[&option, &path, "--read-only", "--dry-run"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\"PUT /one\" is left out"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_endpoint_past_those_with_figures_of_their_own() {
+    let paths: Vec<String> = (0..250).map(|n| format!("/page/{n}")).collect();
+    let steps: Vec<(u64, &str, &str)> =
+        paths.iter().map(|path| (0, "GET", path.as_str())).collect();
+    let place = Workplace::new(&TraceBuilder::default().session("s", &steps), 0);
+    let [option, path] = scenario(&place, "expect = [\"GET /page/240: p95 < 1s\"]\n[load]");
+    refused(&place, &[&option, &path], 2, &["GET /page/240", "past the first 199", "as other"]);
+    let [option, path] = scenario(&place, "expect = [\"other: p95 < 1s\"]\n[load]");
+    let ran = place.run("http://127.0.0.1:9", &[&option, &path, "--dry-run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
 #[test]
 fn a_target_that_is_not_this_machine() {
     let place = place();
@@ -96,7 +198,7 @@ fn a_login_that_is_refused() {
 fn a_rate_that_cannot_be_met_and_one_that_nothing_makes() {
     let place = place();
     let options = ["--rate", "GET /two=10/s", "--duration", "5s"];
-    refused(&place, &options, 2, &["GET /two=10/s", "GET /one"]);
+    refused(&place, &options, 2, &["GET /two=10/s", "did you mean GET /one?", "it has"]);
     let options = ["--rate", "0.001/s", "--duration", "5s"];
     refused(&place, &options, 2, &["% off", "--rate-tolerance"]);
 }

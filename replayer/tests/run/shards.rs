@@ -9,13 +9,20 @@ use run_log::format::{Run, ValidityState};
 use run_log::reader::RunReader;
 use run_log::timeline::Second;
 
+use crate::support::trace::answer;
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
 fn trace() -> TraceBuilder {
     let steps: Vec<(u64, &str, &str)> = (0..30)
         .map(|step| (step * 40, "GET", ["/ok", "/sick", "/far"][step as usize % 3]))
         .collect();
-    (0..9).fold(TraceBuilder::default(), |trace, n| trace.session(&format!("session-{n}"), &steps))
+    let mut trace = (0..9)
+        .fold(TraceBuilder::default(), |trace, n| trace.session(&format!("session-{n}"), &steps));
+    // It was sick already when it was recorded.
+    for request in trace.requests.iter_mut().filter(|request| request.path == "/sick") {
+        answer(request).status = 500;
+    }
+    trace
 }
 
 fn server() -> Server {
@@ -41,7 +48,9 @@ fn run_shards(place: &Workplace, server: &Server, of: usize, options: &[&str]) -
     children
         .into_iter()
         .map(|(dir, mut child)| {
-            assert!(child.wait().unwrap().success());
+            let code = child.wait().unwrap().code();
+            let validity = run(&dir).validity;
+            assert_eq!(code, Some(0), "{validity:?}");
             dir
         })
         .collect()
@@ -110,6 +119,8 @@ fn shards_add_up_to_the_whole_run_and_so_does_their_merge() {
     assert_eq!(merged.config.users, whole.config.users);
     assert_eq!(merged.personas, whole.personas);
     assert_eq!((merged.shard, merged.fidelity), (None, whole.fidelity));
+    assert_eq!(merged.fidelity.same_failures, 2 * 9 * 10);
+    assert_eq!(merged.limitations, whole.limitations);
     assert_eq!(server.asked().len() as u64, 2 * whole.totals.planned);
     for dir in &dirs {
         let part = run(dir);
@@ -218,6 +229,42 @@ fn without_one_of_the_shards_the_run_is_invalid() {
     let validity = run(&out).validity;
     assert_eq!(validity.state, ValidityState::Invalid);
     assert!(validity.reasons.contains(&"shard 2/2 is missing".to_owned()), "{validity:?}");
+}
+
+#[test]
+fn requests_that_lacked_a_value_are_judged_of_the_sum() {
+    let (place, server) = (Workplace::new(&trace(), 0), server());
+    let dirs = run_shards(&place, &server, 2, &[]);
+    let of_first = run(&dirs[0]).totals.planned;
+    let (whole, out) = (9 * 30, place.path("merged"));
+    let change = |dir: &Path, unbound: u64, state: &str, reasons: &[String]| {
+        let path = dir.join("run.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut run: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let outcomes = &mut run["totals"]["outcomes"];
+        let before = outcomes["unbound"].as_u64().unwrap();
+        let completed = outcomes["completed"].as_u64().unwrap();
+        outcomes["completed"] = (completed + before - unbound).into();
+        outcomes["unbound"] = unbound.into();
+        run["validity"] = serde_json::json!({"state": state, "reasons": reasons});
+        std::fs::write(&path, run.to_string()).unwrap();
+    };
+    let reason = |unbound: u64, planned: u64| {
+        let share = unbound as f64 / planned as f64 * 100.0;
+        format!("{unbound} requests ({share:.2} %) lacked a value that they need")
+    };
+    change(&dirs[1], 0, "VALID", &[]);
+    // Over 1 % of the shard, and under 1 % of the whole.
+    change(&dirs[0], 2, "INVALID", &[reason(2, of_first)]);
+    assert_eq!(merge(&dirs, &out).status.code(), Some(0));
+    assert_eq!(run(&out).validity.state, ValidityState::Valid, "{:?}", run(&out).validity);
+    // Over 1 % of both.
+    change(&dirs[0], 3, "INVALID", &[reason(3, of_first)]);
+    std::fs::remove_dir_all(&out).unwrap();
+    assert_eq!(merge(&dirs, &out).status.code(), Some(12));
+    let validity = run(&out).validity;
+    assert_eq!(validity.state, ValidityState::Invalid);
+    assert_eq!(validity.reasons, [reason(3, whole)], "once, and of the whole");
 }
 
 #[test]

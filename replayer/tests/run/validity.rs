@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use run_log::format::ValidityState;
+use run_log::outcome::Outcome;
+use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part};
 
+use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
 fn scenario(place: &Workplace) -> String {
@@ -40,6 +43,38 @@ fn a_target_that_collapses_fails_the_run_and_does_not_make_it_invalid() {
         ValidityState::Valid => assert_eq!(ran.code, Some(10), "{}", ran.stdout),
         _ => assert_eq!(ran.code, Some(12), "{}", ran.stdout),
     }
+}
+
+#[test]
+fn requests_that_lack_a_value_make_the_run_invalid_and_do_not_fail_the_target() {
+    let mut list = request("list", "s", 0, "GET", "/things");
+    answer(&mut list).capture.push(Capture {
+        name: "id".into(),
+        from: CaptureFrom::Json { pointer: "/0".into(), lists: vec![] },
+        secret: false,
+    });
+    let mut detail = request("detail", "s", 5, "GET", "/things/recorded");
+    detail.bind.push(Binding {
+        part: Part::Path,
+        start: 8,
+        end: 16,
+        from: Origin::Capture { of: "list".into(), name: "id".into() },
+        encode: Encoding::Percent,
+    });
+    let trace = TraceBuilder { requests: vec![list, detail], ..TraceBuilder::default() };
+    // It answers well, but not with what the recording found there.
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    let place = Workplace::new(&trace, 0);
+    let scenario = scenario(&place);
+    let ran = place.run(&server.url(), &["--no-probe", "--scenario", &scenario]);
+    let run = ran.checked();
+    assert_eq!(ran.code, Some(12), "invalid, not failed: {}", ran.stdout);
+    assert_eq!(run.totals.outcomes[Outcome::Unbound], 1);
+    let reason = "1 requests (50.00 %) lacked a value that they need";
+    assert!(run.validity.reasons.iter().any(|text| text == reason), "{:?}", run.validity);
+    assert!(ran.stdout.contains(reason), "{}", ran.stdout);
+    // The counts stay what they are.
+    assert!(ran.stdout.contains("failures < 1%: 50.000 %"), "{}", ran.stdout);
 }
 
 #[test]

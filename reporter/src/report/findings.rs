@@ -1,7 +1,8 @@
 //! What follows from the figures, by rules: each sentence states a measured
 //! fact, and there is none where nothing was measured.
 
-use run_log::format::Judgement;
+use run_log::format::{Judgement, Totals};
+use run_log::outcome::Outcome;
 use scenario::Metric;
 use scenario::Profile;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::summary::Summary;
 use crate::units::{Figure, Unit, micros, of_metric};
 use figures::Group;
 use figures::conclusion::Conclusion;
+use figures::validity::unbound_reason;
 use scenario::Percentile;
 
 /// An endpoint is named when it takes at least this share of the service time.
@@ -98,8 +100,8 @@ fn heaviest(summary: &Summary) -> Vec<String> {
                 "`{}` takes {} of the service time (mean {}, p95 {})",
                 endpoint.name,
                 Figure::new(share, Unit::Share),
-                micros(figures::mean(&endpoint.service)),
-                micros(figures::percentile(&endpoint.service, Percentile::P95))
+                micros(endpoint.service_mean()),
+                micros(endpoint.service_percentile(Percentile::P95))
             )
         })
         .collect()
@@ -132,10 +134,20 @@ fn recommendations(entries: &[Entry]) -> Vec<String> {
     for entry in entries {
         let Some(measured) = &entry.run else { continue };
         let (title, summary) = (&entry.scenario.title, &measured.summary);
-        if !summary.run.validity.reasons.is_empty() {
+        let Totals { outcomes, planned, .. } = &summary.run.totals;
+        let unbound = unbound_reason(outcomes[Outcome::Unbound], *planned);
+        let reasons = summary.run.validity.reasons.iter();
+        let others: Vec<&str> =
+            reasons.filter(|text| Some(*text) != unbound.as_ref()).map(String::as_str).collect();
+        if !others.is_empty() {
             out.push(format!(
                 "{title}: give the generator more room, then run it again; {}.",
-                summary.run.validity.reasons.join("; ")
+                others.join("; ")
+            ));
+        }
+        if let Some(reason) = unbound {
+            out.push(format!(
+                "{title}: see which answers no longer hold what later requests take from them, put the data back or record anew, then run it again; {reason}."
             ));
         }
         for verdict in measured.verdicts.iter().filter(|v| v.result == Judgement::Missed) {
@@ -185,7 +197,7 @@ fn next_steps(entries: &[Entry]) -> Vec<String> {
         ));
     }
     if let Some(titles) = titles(|entry| matches!(entry.conclusion, Conclusion::Invalid(_))) {
-        out.push(format!("Run again with a generator that keeps up: {titles}."));
+        out.push(format!("Run again, so that it is valid, by the recommendations: {titles}."));
     }
     if let Some(titles) = titles(|entry| entry.conclusion == Conclusion::Failed) {
         out.push(format!("Follow the recommendations for {titles}, then run again."));

@@ -35,7 +35,7 @@ pub struct EndpointRow {
     pub throughput: Figure,
     pub service_mean: Figure,
     pub service_p95: Figure,
-    /// Of the service time of all requests together.
+    /// Of the service time of all completed requests together.
     pub service_share: Figure,
     pub queue_p95: Figure,
     pub connect_p95: Figure,
@@ -95,8 +95,8 @@ fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
         p99: micros(responses.percentile(Percentile::P99)),
         max: micros(responses.max()),
         throughput: per_second(endpoint.rate(summary.plateau.seconds())),
-        service_mean: micros(figures::mean(&endpoint.service)),
-        service_p95: micros(figures::percentile(&endpoint.service, Percentile::P95)),
+        service_mean: micros(endpoint.service_mean()),
+        service_p95: micros(endpoint.service_percentile(Percentile::P95)),
         service_share: Figure::new(service_share, Unit::Share),
         queue_p95: micros(figures::percentile(&endpoint.queue, Percentile::P95)),
         connect_p95: micros(figures::percentile(&endpoint.connect, Percentile::P95)),

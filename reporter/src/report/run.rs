@@ -166,7 +166,7 @@ fn results(summary: &Summary) -> Results {
         p95: micros(responses.percentile(Percentile::P95)),
         p99: micros(responses.percentile(Percentile::P99)),
         max: micros(responses.max()),
-        service_p95: micros(figures::percentile(&summary.plateau.all.service, Percentile::P95)),
+        service_p95: micros(summary.plateau.all.service_percentile(Percentile::P95)),
         peak_users: Figure::count(summary.peak_users),
         sustained_users: count(summary.plateau.sustained_users()),
     }

@@ -291,15 +291,17 @@ impl<'a> Making<'a> {
                     });
                 }
             }
-            let mut completed = of(LatencyKind::ResponseOk);
-            completed.add(of(LatencyKind::ResponseFailed)).unwrap();
+            let mut latency = of(LatencyKind::ResponseOk);
+            latency.add(of(LatencyKind::ResponseFailed)).unwrap();
+            latency.add(of(LatencyKind::Censored)).unwrap();
             rows.push(stats::row(&Figures {
                 name,
                 requests: ok + failed + censored,
                 failures: failed + censored,
+                completed: ok + failed,
                 body_bytes: ok * 900 + failed * 120,
                 elapsed_s: self.run.elapsed_s,
-                latency: &completed,
+                latency: &latency,
             }));
             fidelity.push(FidelityRow {
                 endpoint: (*name).to_owned(),

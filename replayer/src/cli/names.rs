@@ -1,0 +1,86 @@
+//! Whether the plan has the endpoints and personas that are named beside it.
+
+use std::path::Path;
+
+use common::nearest;
+
+use crate::config::ConfigError;
+use crate::prepare::Prepared;
+use run_log::format::MAX_ENDPOINTS;
+use scenario::{Expectation, Profile, Scenario, Scope};
+
+/// Names of endpoints and personas that a run's expectations and statuses go by.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted<'a> {
+    pub scenario: Option<(&'a Path, &'a Scenario)>,
+    pub profile: Profile,
+    /// The condition that stops the run, and where it is written.
+    pub stop_on: Option<(String, &'a Expectation)>,
+}
+
+/// Makes sure that the plan has each of these names: what is expected of a name that is not
+/// in it would never be judged.
+///
+/// # Errors
+/// With the place and the first name that the plan has not.
+pub(super) fn check_names(plan: &Prepared, wanted: &Wanted<'_>) -> Result<(), ConfigError> {
+    let endpoints: Vec<&str> = plan.endpoints.iter().map(String::as_str).collect();
+    let personas = plan.personas.iter().map(|persona| persona.name.as_str());
+    let all: Vec<&str> = personas.chain(endpoints.iter().copied()).collect();
+    if let Some((path, scenario)) = wanted.scenario {
+        let place = |key: &str| format!("scenario {}: {key}", path.display());
+        for name in scenario.statuses.keys() {
+            // The file serves other runs, too, and what is left out has no status here.
+            if !plan.left_out.names.contains(name) {
+                check_name(plan, || place("statuses"), name, "endpoint", &endpoints)?;
+            }
+        }
+        for (expectation, name) in scenario.expect.iter().filter_map(named) {
+            let is_judged = wanted.profile == Profile::Full;
+            if is_judged || !plan.left_out.names.contains(name) {
+                let place = || format!("{} {:?}", place("expect"), expectation.to_string());
+                check_name(plan, place, name, "endpoint or persona", &all)?;
+            }
+        }
+    }
+    if let Some((place, condition)) = &wanted.stop_on
+        && let Some((_, name)) = named(condition)
+    {
+        let place = || format!("{place} {:?}", condition.to_string());
+        check_name(plan, place, name, "endpoint or persona", &all)?;
+    }
+    Ok(())
+}
+
+/// An expectation that is about a name, with that name.
+fn named(expectation: &Expectation) -> Option<(&Expectation, &str)> {
+    match &expectation.scope {
+        Scope::All => None,
+        Scope::Named(name) => Some((expectation, name)),
+    }
+}
+
+fn check_name(
+    plan: &Prepared,
+    place: impl Fn() -> String,
+    name: &str,
+    kind: &'static str,
+    known: &[&str],
+) -> Result<(), ConfigError> {
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let (place, name) = (place(), name.to_owned());
+    if plan.left_out.names.contains(&name) {
+        return Err(ConfigError::LeftOut { place, name });
+    }
+    let hint = nearest::hint(&name, known.iter().copied());
+    let mut known = known.join(", ");
+    if plan.endpoints.len() == MAX_ENDPOINTS {
+        let own = MAX_ENDPOINTS - 1;
+        known.push_str(&format!(
+            " (endpoints past the first {own} are measured together, as other)"
+        ));
+    }
+    Err(ConfigError::UnknownName { place, kind, name, hint, known })
+}
