@@ -113,7 +113,13 @@ async fn send_all<T: Transport>(
         let times = Times { begun, deadline: begun + context.settings.request_timeout };
         let attempt =
             sender.exchange(generation, request, &rendered.bytes, &mut answer, times).await;
-        let asker = Asker { settings: &context.settings, user, ticket: &ticket, at: begun };
+        let asker = Asker {
+            settings: &context.settings,
+            user,
+            ticket: &ticket,
+            sent: &rendered.bytes,
+            at: begun,
+        };
         apply_head(asker, &answer);
         if attempt.first_byte_sent.is_some() {
             context.count(|batch| batch.extra.renewals += 1);
