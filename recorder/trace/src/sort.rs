@@ -20,20 +20,28 @@ pub enum LineKind {
     Capture,
 }
 
+/// Runs that are merged at once: each takes a descriptor and a buffer.
+const MOST_RUNS: usize = 64;
+
 /// Lines with their keys, held in memory up to a bound and beyond it in sorted
 /// runs: temporary files without a name, so that no crash leaves them behind.
+///
+/// Of [`MOST_RUNS`] runs of one level one of the next is made. With runs of 64 MiB a terabyte has
+/// three levels, and however large it is, at most as many files are open as there are levels
+/// times [`MOST_RUNS`].
 pub struct Sorter {
     folder: PathBuf,
     run_bytes: usize,
     held: Vec<(Key, Vec<u8>)>,
     held_bytes: usize,
-    runs: Vec<File>,
+    /// By level, those that were not merged yet: a run of a level holds those of the level below.
+    levels: Vec<Vec<File>>,
 }
 
 impl Sorter {
     pub fn new(folder: &Path, run_bytes: usize) -> Self {
         let folder = folder.to_owned();
-        Self { folder, run_bytes, held: Vec::new(), held_bytes: 0, runs: Vec::new() }
+        Self { folder, run_bytes, held: Vec::new(), held_bytes: 0, levels: Vec::new() }
     }
 
     pub fn add(&mut self, key: Key, line: &[u8]) -> io::Result<()> {
@@ -48,26 +56,55 @@ impl Sorter {
         for (key, line) in self.held.drain(..) {
             write_record(&mut out, &key, &line)?;
         }
-        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        self.runs.push(file);
         self.held_bytes = 0;
-        Ok(())
+        self.keep(0, begin_again(out)?)
+    }
+
+    /// Keeps a run of a level; with those beside it, it may become one of the next.
+    fn keep(&mut self, level: usize, run: File) -> io::Result<()> {
+        if level == self.levels.len() {
+            self.levels.push(Vec::new());
+        }
+        self.levels[level].push(run);
+        if self.levels[level].len() < MOST_RUNS {
+            return Ok(());
+        }
+        let merged = merge(&self.folder, std::mem::take(&mut self.levels[level]))?;
+        self.keep(level + 1, merged)
     }
 
     /// The lines in order.
     pub fn sorted(mut self) -> io::Result<Sorted> {
         self.held.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut runs: Vec<Run> = vec![Run::Held(self.held.into_iter())];
-        runs.extend(self.runs.into_iter().map(|file| Run::File(BufReader::new(file))));
-        let mut heads = BinaryHeap::with_capacity(runs.len());
-        for (index, run) in runs.iter_mut().enumerate() {
-            if let Some((key, line)) = run.next()? {
-                heads.push(Reverse((key, index, line)));
+        // The small ones first, until few enough are left.
+        let mut left: Vec<File> = Vec::new();
+        for level in std::mem::take(&mut self.levels) {
+            left.extend(level);
+            if left.len() >= MOST_RUNS {
+                left = vec![merge(&self.folder, left)?];
             }
         }
-        Ok(Sorted { runs, heads })
+        let mut runs = vec![Run::Held(self.held.into_iter())];
+        runs.extend(left.into_iter().map(Run::of));
+        Sorted::of(runs)
     }
+}
+
+/// One run of several.
+fn merge(folder: &Path, runs: Vec<File>) -> io::Result<File> {
+    let mut sorted = Sorted::of(runs.into_iter().map(Run::of).collect())?;
+    let mut out = BufWriter::new(tempfile::tempfile_in(folder)?);
+    while let Some((key, line)) = sorted.next_line()? {
+        write_record(&mut out, &key, &line)?;
+    }
+    begin_again(out)
+}
+
+/// What was written, to be read from its beginning.
+fn begin_again(out: BufWriter<File>) -> io::Result<File> {
+    let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 pub struct Sorted {
@@ -76,6 +113,16 @@ pub struct Sorted {
 }
 
 impl Sorted {
+    fn of(mut runs: Vec<Run>) -> io::Result<Self> {
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (index, run) in runs.iter_mut().enumerate() {
+            if let Some((key, line)) = run.next()? {
+                heads.push(Reverse((key, index, line)));
+            }
+        }
+        Ok(Self { runs, heads })
+    }
+
     /// The next line with its key; none after the last.
     ///
     /// # Errors
@@ -95,6 +142,10 @@ enum Run {
 }
 
 impl Run {
+    fn of(file: File) -> Self {
+        Self::File(BufReader::new(file))
+    }
+
     fn next(&mut self) -> io::Result<Option<(Key, Vec<u8>)>> {
         match self {
             Self::Held(held) => Ok(held.next()),
@@ -135,4 +186,54 @@ fn read_array<const N: usize>(input: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     input.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    impl Sorter {
+        fn open(&self) -> usize {
+            self.levels.iter().map(Vec::len).sum()
+        }
+    }
+
+    /// Sorts keys a run each, and returns them with the most files that were open.
+    fn sorted(times: &[u64]) -> (Vec<u64>, usize) {
+        let mut sorter = Sorter::new(&std::env::temp_dir(), 1);
+        let mut most = 0;
+        for &at in times {
+            let key = Key { at, id: format!("r{at}"), kind: LineKind::Request };
+            sorter.add(key, at.to_string().as_bytes()).unwrap();
+            most = most.max(sorter.open());
+        }
+        let mut sorted = sorter.sorted().unwrap();
+        assert!(sorted.runs.len() <= MOST_RUNS, "{} runs at once", sorted.runs.len());
+        let mut out = Vec::new();
+        while let Some((key, line)) = sorted.next_line().unwrap() {
+            assert_eq!(line, key.at.to_string().as_bytes());
+            out.push(key.at);
+        }
+        (out, most)
+    }
+
+    #[test]
+    fn ten_thousand_runs_need_few_files() {
+        // Each number once, in no order.
+        let times: Vec<u64> = (0..10_007).map(|n| n * 4_099 % 10_007).collect();
+        let (out, most) = sorted(&times);
+        assert!(out.iter().copied().eq(0..10_007));
+        assert!(most < 3 * MOST_RUNS, "{most} files");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_added_comes_back_in_order(mut times in prop::collection::vec(0_u64..500, 0..300)) {
+            let (out, _) = sorted(&times);
+            times.sort_unstable();
+            prop_assert_eq!(out, times);
+        }
+    }
 }

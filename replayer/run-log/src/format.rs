@@ -34,7 +34,7 @@ use crate::outcome::Outcomes;
 pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
-/// The latest minor version of which this tool knows everything, and what it writes.
+/// The latest minor version of which this tool knows everything.
 pub const MINOR: u32 = 1;
 
 pub const RUN_JSON: &str = "run.json";
@@ -134,6 +134,13 @@ pub struct Shard {
     /// From 1.
     pub index: u32,
     pub of: u32,
+}
+
+impl Run {
+    /// The minor version that suffices for what it holds, which is what it is written with.
+    pub fn lowest_minor(&self) -> u32 {
+        u32::from(self.fidelity.same_failures > 0)
+    }
 }
 
 impl fmt::Display for Shard {

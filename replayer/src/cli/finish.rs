@@ -38,6 +38,7 @@ pub(super) fn finish(
     run.state = State::Finished;
     run.lag = collector.lag();
     run.fidelity = collector.fidelity();
+    run.minor = run.lowest_minor();
     run.verdicts = judge(expectations, &collector.plateau)
         .iter()
         .map(figures::judge::Verdict::record)

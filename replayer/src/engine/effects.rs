@@ -19,6 +19,7 @@
 use super::answer::{Answer, shorter};
 use super::expiry::{Expiry, life_of_token};
 use super::release::Ticket;
+use super::render::path_of;
 use super::settings::Settings;
 use super::user::User;
 use crate::prepare::Source;
@@ -31,17 +32,22 @@ pub(super) struct Asker<'a> {
     pub settings: &'a Settings,
     pub user: &'a User,
     pub ticket: &'a Ticket,
+    /// The request as it was sent: by its path go cookies that name none.
+    pub sent: &'a [u8],
     /// When the request was taken: lives of cookies and tokens count from here.
     pub at: At,
 }
 
 /// Applies what stands in the head of an answer, if one came.
-pub(super) fn apply_head(Asker { settings, user, ticket, at }: Asker<'_>, answer: &Answer<'_>) {
+pub(super) fn apply_head(
+    Asker { settings, user, ticket, sent, at }: Asker<'_>,
+    answer: &Answer<'_>,
+) {
     if !answer.has_head() {
         return;
     }
     for set_cookie in answer.set_cookies() {
-        let asked = Asked { host: &settings.host, path: &answer.request().path };
+        let asked = Asked { host: &settings.host, path: path_of(sent) };
         user.state.borrow_mut().cookies.store(set_cookie, asked, settings.wall_clock(at));
     }
     for (number, capture) in answer.request().captures.iter().enumerate() {
@@ -54,7 +60,7 @@ pub(super) fn apply_head(Asker { settings, user, ticket, at }: Asker<'_>, answer
 /// Applies what stands in the body of an answer, and how long the tokens of its head and body
 /// live; returns whether a value came from a list that was shorter than recorded.
 pub(super) fn apply_body(
-    Asker { settings, user, ticket, at }: Asker<'_>,
+    Asker { settings, user, ticket, at, .. }: Asker<'_>,
     answer: &mut Answer<'_>,
 ) -> bool {
     let body = answer.read_body();
@@ -142,7 +148,7 @@ mod tests {
             body: &[u8],
         ) -> [String; 3] {
             let Self { settings, user, ticket, request, kept } = self;
-            let asker = Asker { settings, user, ticket, at: At::START };
+            let asker = Asker { settings, user, ticket, sent: b"", at: At::START };
             let mut answer = Answer::new(request, Wanted::Whole, kept);
             if let Some(headers) = headers {
                 answer.head(status, headers);

@@ -255,7 +255,7 @@ impl<T: Transport> Lane<'_, T> {
         let generation = user.generation();
         answer.reset();
         let attempt = self.sender.exchange(generation, request, bytes, answer, times).await;
-        apply_head(Asker { settings, user, ticket, at: release.taken }, answer);
+        apply_head(Asker { settings, user, ticket, sent: bytes, at: release.taken }, answer);
         attempt
     }
 

@@ -66,8 +66,8 @@ fn write_cookies<T>(context: &Context<T>, user: &User, out: &mut Vec<u8>) {
     }
 }
 
-/// The path in a request that begins with its request line.
-fn path_of(request: &[u8]) -> &str {
+/// The path, with its query, in a request that begins with its request line.
+pub(super) fn path_of(request: &[u8]) -> &str {
     request
         .split(|byte| *byte == b' ')
         .nth(1)

@@ -114,7 +114,13 @@ async fn send_all<T: Transport>(
         let times = Times { begun, deadline, sending: Sending::Renewal };
         let attempt =
             sender.exchange(generation, request, &rendered.bytes, &mut answer, times).await;
-        let asker = Asker { settings: &context.settings, user, ticket: &ticket, at: begun };
+        let asker = Asker {
+            settings: &context.settings,
+            user,
+            ticket: &ticket,
+            sent: &rendered.bytes,
+            at: begun,
+        };
         apply_head(asker, &answer);
         let is_good = attempt.is_completed() && attempt.status < 400;
         if is_good {

@@ -62,7 +62,7 @@ pub(super) fn settle<T>(
     let settings = &context.settings;
     let is_failed = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
     let mut answer = answer.filter(|_| attempt.is_completed());
-    let asker = Asker { settings, user, ticket, at: release.taken };
+    let asker = Asker { settings, user, ticket, sent: &[], at: release.taken };
     let is_rebound = answer.as_mut().is_some_and(|answer| apply_body(asker, answer));
     let answer = answer.as_deref();
     let session = &context.plan.sessions[ticket.run.session];

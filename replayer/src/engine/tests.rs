@@ -95,7 +95,6 @@ pub(super) fn request(offset: Duration) -> Request {
         endpoint: 0,
         offset,
         template: Template::default(),
-        path: "/".to_owned(),
         idempotent: true,
         is_head: false,
         sources: Vec::new(),

@@ -10,8 +10,8 @@ use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
-    Config, EndedBy, Extra, Fidelity, LatencyKind, MINOR, PersonaRun, Run, Scope, State, Totals,
-    Validity, ValidityState, Window,
+    Config, EndedBy, Extra, Fidelity, LatencyKind, PersonaRun, Run, Scope, State, Totals, Validity,
+    ValidityState, Window,
 };
 use run_log::outcome::Outcome;
 use run_log::reader::{Intervals, ReadError, Rows, RunReader};
@@ -50,7 +50,7 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
     let totals = runs().fold(Totals::default(), |sum, run| add_totals(&sum, &run.totals));
     Run {
         // What only a later minor has is not in the sum.
-        minor: MINOR,
+        minor: 0,
         state: State::Running,
         elapsed_s: runs().map(|run| run.elapsed_s).fold(0.0, f64::max),
         started: runs().map(|run| run.started).min().unwrap_or(first.started),

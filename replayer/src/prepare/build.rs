@@ -190,7 +190,6 @@ impl Builder {
             endpoint: self.endpoints.index(&line.name),
             offset: draft.offset(line.at),
             template,
-            path: line.path.clone(),
             // RFC 9110, section 9.2.2.
             idempotent: matches!(
                 line.method.as_str(),

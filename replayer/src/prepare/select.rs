@@ -38,16 +38,23 @@ impl LeftOut {
     }
 }
 
+/// What an id takes beside its text: its place in a table that is half full, and what the
+/// allocator adds.
+const BESIDE_AN_ID: usize = 50;
+
 /// Decides request by request, in the order of the trace.
 pub(super) struct Selector<'a> {
     selection: &'a Selection,
-    left_out: HashSet<String>,
+    /// Ids of those that were left out, since any later request may need one. What they take is
+    /// part of the memory that the trace may take, which bounds them: see [`Selector::memory`].
+    left_out: HashSet<Box<str>>,
+    memory: u64,
     pub(super) noted: LeftOut,
 }
 
 impl<'a> Selector<'a> {
     pub(super) fn new(selection: &'a Selection) -> Self {
-        Self { selection, left_out: HashSet::new(), noted: LeftOut::default() }
+        Self { selection, left_out: HashSet::new(), memory: 0, noted: LeftOut::default() }
     }
 
     /// Whether a request takes part; it then waits no longer for one that does not.
@@ -62,7 +69,7 @@ impl<'a> Selector<'a> {
         let is_safe = matches!(request.method.as_str(), "GET" | "HEAD");
         let is_truncated = matches!(request.body, Some(Body::Truncated { .. }));
         let needs_left_out = request.bind.iter().any(|binding| match &binding.from {
-            Origin::Capture { of, .. } => self.left_out.contains(of),
+            Origin::Capture { of, .. } => self.left_out.contains(of.as_str()),
             _ => false,
         });
         let count = if *read_only && !is_safe {
@@ -72,12 +79,18 @@ impl<'a> Selector<'a> {
         } else if needs_left_out {
             &mut self.noted.dependent
         } else {
-            request.after.retain(|id| !self.left_out.contains(id));
+            request.after.retain(|id| !self.left_out.contains(id.as_str()));
             return true;
         };
         *count += 1;
         self.noted.note(&request.name);
-        self.left_out.insert(request.id.clone());
+        self.memory += (request.id.len() + BESIDE_AN_ID) as u64;
+        self.left_out.insert(request.id.as_str().into());
         false
+    }
+
+    /// About how many bytes are held.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory
     }
 }

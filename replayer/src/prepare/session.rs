@@ -93,8 +93,6 @@ pub struct Request {
     /// From the session's first request.
     pub offset: Duration,
     pub template: Template,
-    /// As recorded: what cookies of the answer are for.
-    pub path: String,
     /// It is sent again on a fresh connection where a reused one was closed under it.
     pub idempotent: bool,
     pub is_head: bool,

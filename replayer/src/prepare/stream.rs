@@ -31,8 +31,8 @@ pub fn prepare_streamed(
     selection: &Selection,
     memory: u64,
 ) -> Result<(Prepared, TraceStream), PrepareError> {
-    let extents = Extents::read(path, selection)?;
-    let needed = extents.held_at_once();
+    let (extents, of_selector) = Extents::read(path, selection, memory)?;
+    let needed = extents.held_at_once() + of_selector;
     if needed > memory {
         return Err(PrepareError::TooWide { path: path.to_owned(), needed, memory });
     }
@@ -119,11 +119,16 @@ struct Extent {
 }
 
 impl Extents {
-    fn read(path: &Path, selection: &Selection) -> Result<Self, PrepareError> {
+    /// With them, what the selector holds at the end; it is held in each pass.
+    fn read(path: &Path, selection: &Selection, memory: u64) -> Result<(Self, u64), PrepareError> {
         let mut reading = Reading::open(path, selection)?;
         let mut found = Self { by_name: HashMap::new(), all: Vec::new() };
         let mut personas: Vec<String> = Vec::new();
         while let Some(request) = reading.next()? {
+            let needed = reading.selector.memory();
+            if needed > memory {
+                return Err(PrepareError::TooWide { path: path.to_owned(), needed, memory });
+            }
             let number = match found.by_name.get(request.session.as_str()) {
                 Some(&number) => number,
                 None => {
@@ -148,7 +153,7 @@ impl Extents {
             extent.last_at = request.at;
             extent.memory += line::size_in_memory(&request);
         }
-        Ok(found)
+        Ok((found, reading.selector.memory()))
     }
 
     /// The most that is held: when a session begins, the trace was read up to its end, or

@@ -39,12 +39,15 @@ pub fn prepare(
     let mut needed = 0;
     let mut requests = ReadAhead::start(reader);
     while let Some(request) = requests.next() {
-        if !selector.selects(request) {
-            continue;
+        let is_selected = selector.selects(request);
+        if is_selected {
+            needed += size_in_memory(request);
         }
-        needed += size_in_memory(request);
-        if needed > memory {
+        if needed + selector.memory() > memory {
             return Err(PrepareError::TooBig { path: path.to_owned(), memory });
+        }
+        if !is_selected {
+            continue;
         }
         match by_session.get(&request.session) {
             Some(&index) => builder.add_line(&mut drafts[index], request)?,

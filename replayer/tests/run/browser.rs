@@ -3,6 +3,7 @@
 use crate::support::trace::{answer, request};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 use run_log::outcome::Outcome;
+use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part};
 
 fn raw(head: &str) -> Answer {
     Answer::RawThenClose(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes())
@@ -86,4 +87,44 @@ fn a_redirect_is_not_followed_but_replayed_as_the_client_did() {
     assert_eq!(paths, ["/old", "/new"]);
     assert_eq!((run.totals.planned, run.totals.failed_status), (2, 0));
     assert_eq!(run.fidelity.same_status, 2);
+}
+
+#[test]
+fn a_cookie_without_a_path_belongs_to_the_one_that_was_sent() {
+    let mut create = request("create", "s", 0, "GET", "/carts");
+    answer(&mut create).capture.push(Capture {
+        name: "id".into(),
+        from: CaptureFrom::Json { pointer: "/id".into(), lists: vec![] },
+        secret: false,
+    });
+    let in_cart = |id: &str, at_ms: u64, path: &str| {
+        let mut line = request(id, "s", at_ms, "GET", path);
+        line.bind.push(Binding {
+            part: Part::Path,
+            start: 7,
+            end: 15,
+            from: Origin::Capture { of: "create".into(), name: "id".into() },
+            encode: Encoding::Percent,
+        });
+        line
+    };
+    let enter = in_cart("enter", 50, "/carts/recorded/enter?x=/1");
+    let pay = in_cart("pay", 100, "/carts/recorded/pay");
+    let other = request("other", "s", 150, "GET", "/carts/recorded/pay");
+    let trace = TraceBuilder { requests: vec![create, enter, pay, other], ..Default::default() };
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/carts" => Answer::Json(200, r#"{"id":"live-7"}"#.into()),
+        "/carts/live-7/enter?x=/1" => Answer::RawThenClose(
+            "HTTP/1.1 200 OK\r\nSet-Cookie: in=1\r\nContent-Length: 0\r\n\r\n".into(),
+        ),
+        _ => Answer::Json(200, "{}".into()),
+    });
+    Workplace::new(&trace, 0).run(&server.url(), &["--no-probe", "--quiet"]).checked();
+    let cookie = |path: &str| {
+        let asked = server.asked();
+        let asked = asked.iter().find(|asked| asked.path == path).unwrap();
+        asked.header("cookie").map(str::to_owned)
+    };
+    assert_eq!(cookie("/carts/live-7/pay").as_deref(), Some("in=1"));
+    assert_eq!(cookie("/carts/recorded/pay"), None);
 }

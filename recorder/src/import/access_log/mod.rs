@@ -8,7 +8,7 @@
 mod line;
 mod sessions;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,6 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         started,
         out: Unordered::new(&config.out, RUN_BYTES),
         sessions: Sessions::default(),
-        begun: HashMap::new(),
         requests: 0,
         prefix,
         random: ChaCha8Rng::seed_from_u64(config.seed),
@@ -304,8 +303,6 @@ struct Sink<'a> {
     started: DateTime<Utc>,
     out: Unordered,
     sessions: Sessions,
-    /// When each session that is logged in began.
-    begun: HashMap<u64, u64>,
     requests: u64,
     prefix: String,
     random: ChaCha8Rng,
@@ -397,10 +394,10 @@ impl Sink<'_> {
                 for line in login.lines(&request.session, session, request.at, self.started)? {
                     self.out.add(&line)?;
                 }
-                self.begun.insert(session, request.at);
+                self.sessions.begin(session, request.at);
             }
             // The request that ended first may not have begun first.
-            request.at = request.at.max(self.begun.get(&session).copied().unwrap_or_default());
+            request.at = request.at.max(self.sessions.begun(session));
             let common = login.common(&request.session, session, self.started)?;
             request.persona = Some(common.persona);
             request.account = Some(common.account);
