@@ -226,7 +226,7 @@ impl<T: Transport> Lane<'_, T> {
         if refuses_token {
             let renewal = renew(&mut self.sender, user, ticket, login, None).await;
             if context.is_cut() {
-                attempt.outcome = Outcome::CutOff;
+                (attempt.outcome, attempt.status) = (Outcome::CutOff, 0);
                 attempt.end = context.clock.now();
             } else if renewal == Renewal::Done
                 && render(context, user, ticket, request, rendered).is_ok()
