@@ -67,7 +67,9 @@ impl Figure {
 /// What an expectation is about.
 pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
     let unit = match metric {
-        Metric::Percentile(_) | Metric::Mean | Metric::Max => Unit::Microseconds,
+        Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
+            Unit::Microseconds
+        }
         Metric::Failures => Unit::Share,
         Metric::Requests => Unit::PerSecond,
         Metric::Users => Unit::Count,

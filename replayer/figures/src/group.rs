@@ -23,7 +23,12 @@ pub struct Group {
     pub queue: Histogram<u64>,
     pub connect: Histogram<u64>,
     pub session_delay: Histogram<u64>,
+    /// Time since due of successes.
+    since_due: Histogram<u64>,
+    /// The generator share.
     pub lag: Histogram<u64>,
+    /// Of what [`ResponseTimes::judged`] holds, less the generator share.
+    responses_less_lag: Histogram<u64>,
 }
 
 impl Group {
@@ -38,7 +43,9 @@ impl Group {
             queue: times::histogram(),
             connect: times::histogram(),
             session_delay: times::histogram(),
+            since_due: times::histogram(),
             lag: times::histogram(),
+            responses_less_lag: times::histogram(),
         }
     }
 
@@ -58,7 +65,9 @@ impl Group {
             LatencyKind::Queue => recorded.add_to(&mut self.queue),
             LatencyKind::Connect => recorded.add_to(&mut self.connect),
             LatencyKind::SessionDelay => recorded.add_to(&mut self.session_delay),
+            LatencyKind::SinceDue => recorded.add_to(&mut self.since_due),
             LatencyKind::Lag => recorded.add_to(&mut self.lag),
+            LatencyKind::ResponseLessLag => recorded.add_to(&mut self.responses_less_lag),
         }
     }
 
@@ -78,13 +87,35 @@ impl Group {
     /// Service time at a percentile of the completed requests and of those without an answer.
     /// How long the target took for these is unknown: they count as longer than all others.
     pub fn service_percentile(&self, percentile: Percentile) -> Reading {
-        let completed = self.service.len();
-        let rank = percentile.rank(completed + self.responses.censored());
-        if rank > completed {
-            return Reading { at_least: completed > 0, ..times::max(&self.service) };
+        self.percentile_of(&self.service, percentile)
+    }
+
+    /// Time since due at a percentile of the successes and of what had no answer, which counts
+    /// as longer than all others. None by closed pacing, where nothing is due.
+    pub fn since_due(&self, percentile: Percentile) -> Reading {
+        self.percentile_of(&self.since_due, percentile)
+    }
+
+    /// The longest time since due; more where something had no answer.
+    pub fn since_due_max(&self) -> Reading {
+        let max = times::max(&self.since_due);
+        Reading { at_least: max.value.is_some() && self.responses.censored() > 0, ..max }
+    }
+
+    fn percentile_of(&self, times: &Histogram<u64>, percentile: Percentile) -> Reading {
+        let answered = times.len();
+        let rank = percentile.rank(answered + self.responses.censored());
+        if rank > answered {
+            return Reading { at_least: answered > 0, ..times::max(times) };
         }
-        times::at_rank(&self.service, rank)
-            .map_or(Reading::NONE, |value| Reading::exact(value as f64))
+        times::at_rank(times, rank).map_or(Reading::NONE, |value| Reading::exact(value as f64))
+    }
+
+    /// Response times less the generator share, of successes and of what had no answer; none
+    /// where they were not kept.
+    pub(crate) fn responses_less_lag(&self) -> Option<&Histogram<u64>> {
+        let kept = self.responses_less_lag.len();
+        (kept == self.responses.judged().len()).then_some(&self.responses_less_lag)
     }
 
     /// Of the completed requests; that or more where others had no answer, which count as

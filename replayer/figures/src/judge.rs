@@ -3,7 +3,7 @@
 use run_log::format::{self, Judgement};
 use scenario::{Expectation, Metric, Scope};
 
-use crate::{Plateau, Reading};
+use crate::{Group, Plateau, Reading};
 
 /// An expectation as it turned out.
 #[derive(Clone, Debug)]
@@ -54,21 +54,26 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
 
 /// The figure that an expectation is about: microseconds, a share, events a second, users.
 pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
-    let group = match &expectation.scope {
-        Scope::All => Some(&plateau.all),
-        Scope::Named(name) => plateau.named(name),
-    };
-    let Some(group) = group else { return Reading::NONE };
+    let Some(group) = group_of(expectation, plateau) else { return Reading::NONE };
     let is_all = expectation.scope == Scope::All;
     match expectation.metric {
         Metric::Percentile(percentile) => group.responses.percentile(percentile),
         Metric::Mean => group.responses.mean(),
         Metric::Max => group.responses.max(),
+        Metric::SinceDue(percentile) => group.since_due(percentile),
         Metric::Failures if is_all => plateau.counts.failures(),
         Metric::Failures => group.failures(),
         Metric::Requests if is_all => plateau.throughput(),
         Metric::Requests => group.rate(plateau.seconds()),
         Metric::Users => plateau.sustained_users(),
+    }
+}
+
+/// What an expectation is about; none where nothing has its name.
+pub(crate) fn group_of<'a>(expectation: &Expectation, plateau: &'a Plateau) -> Option<&'a Group> {
+    match &expectation.scope {
+        Scope::All => Some(&plateau.all),
+        Scope::Named(name) => plateau.named(name),
     }
 }
 
@@ -94,7 +99,9 @@ impl Verdict {
 fn measured_text(verdict: &Verdict) -> String {
     let Some(value) = verdict.measured.value else { return "–".to_owned() };
     let text = match verdict.expectation.metric {
-        Metric::Percentile(_) | Metric::Mean | Metric::Max => format!("{:.1} ms", value / 1e3),
+        Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
+            format!("{:.1} ms", value / 1e3)
+        }
         Metric::Failures => format!("{:.3} %", value * 100.0),
         Metric::Requests => format!("{value:.1}/s"),
         Metric::Users => format!("{value} users"),

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -13,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::destination::Tls;
 use super::framing::{Decoder, FramingError, Limits, Method};
 use super::local::{self, Local};
+use super::socket::Socket;
 use super::stream::Stream;
 use super::{Destination, SendError, Sink};
 
@@ -47,6 +49,10 @@ pub struct Exchange {
     pub first_byte_received: Instant,
     /// When the read that held the answer's last byte returned.
     pub done: Instant,
+    /// The longest time that bytes of the answer lay in the kernel before they were read: what
+    /// the reader itself adds to `done`. None where the kernel does not tell, or where the
+    /// answer ended with the connection, whose end has no time.
+    pub unread_for: Option<Duration>,
     /// Without chunk framing, content coding still on.
     pub body_bytes: u64,
     pub bytes_sent: u64,
@@ -76,7 +82,7 @@ impl Connection {
     pub async fn open(destination: &Destination, deadline: Instant) -> Result<Self, SendError> {
         let (socket, address) = connect(destination, deadline).await?;
         let stream = match destination.tls() {
-            None => Stream::Plain(socket),
+            None => Stream::Plain(Socket::new(socket)),
             Some(tls) => shake_hands(tls, socket, address, deadline).await?,
         };
         Ok(Self { stream, idle: true, used: false, progress: Progress::default() })
@@ -121,6 +127,7 @@ impl Connection {
         let reused = std::mem::replace(&mut self.used, true);
         let was_idle = std::mem::replace(&mut self.idle, false);
         self.progress = Progress::default();
+        self.stream.take_unread_for();
         let mut sending = Sending::Bytes(request);
         let mut decoder = Decoder::new(method, *limits);
         let mut may_be_stale = reused;
@@ -157,6 +164,7 @@ impl Connection {
             first_byte_sent,
             first_byte_received,
             done: ended.at,
+            unread_for: self.stream.take_unread_for().filter(|_| !ended.by_close),
             body_bytes: decoder.body_bytes(),
             bytes_sent,
             bytes_received,
@@ -213,7 +221,7 @@ impl Connection {
                 let at = Instant::now();
                 let bytes = match read {
                     Ok(0) => {
-                        let end = decoder.end().map(|()| Ended { at, surplus: false });
+                        let end = decoder.end().map(|()| Ended { at, surplus: false, by_close: true });
                         return Poll::Ready(end.map_err(|_| Fault::Cut(closed_early())));
                     }
                     Ok(count) => &scratch[..count],
@@ -226,7 +234,8 @@ impl Connection {
                     Err(source) => return Poll::Ready(Err(Fault::Framing(source))),
                 };
                 if decoder.is_done() {
-                    return Poll::Ready(Ok(Ended { at, surplus: used < bytes.len() }));
+                    let surplus = used < bytes.len();
+                    return Poll::Ready(Ok(Ended { at, surplus, by_close: false }));
                 }
             }
         })
@@ -256,6 +265,8 @@ struct Ended {
     at: Instant,
     /// Bytes came after the answer that belong to none.
     surplus: bool,
+    /// The connection ended with it.
+    by_close: bool,
 }
 
 enum Fault {
@@ -318,7 +329,7 @@ async fn shake_hands(
     deadline: Instant,
 ) -> Result<Stream, SendError> {
     let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
-    match timeout_at(deadline, connector.connect(tls.name.clone(), socket)).await {
+    match timeout_at(deadline, connector.connect(tls.name.clone(), Socket::new(socket))).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
         Ok(Err(source)) => Err(SendError::TlsFailed { address, source }),
         Err(_) => Err(SendError::ConnectTimedOut { address }),

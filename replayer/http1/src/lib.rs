@@ -27,6 +27,7 @@ mod error;
 pub mod framing;
 mod local;
 mod sink;
+mod socket;
 mod stream;
 pub mod tls;
 

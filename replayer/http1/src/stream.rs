@@ -3,19 +3,19 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::socket::Socket;
+
 /// Polled instead of awaited, so that one task can read and write at once and
-/// the buffer is borrowed only while a read runs. tokio's `poll_read` remembers
-/// that a partly filled buffer means an empty socket: waiting for the next
-/// answer then costs no system call of its own.
+/// the buffer is borrowed only while a read runs.
 #[derive(Debug)]
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
@@ -31,6 +31,14 @@ impl Stream {
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, &mut buffer),
         };
         read.map_ok(|()| buffer.filled().len())
+    }
+
+    /// As [`Socket::take_unread_for`].
+    pub(super) fn take_unread_for(&mut self) -> Option<Duration> {
+        match self {
+            Self::Plain(socket) => socket.take_unread_for(),
+            Self::Tls(stream) => stream.get_mut().0.take_unread_for(),
+        }
     }
 
     pub(super) fn poll_write(

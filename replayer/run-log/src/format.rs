@@ -137,9 +137,10 @@ pub struct Shard {
 }
 
 impl Run {
-    /// The minor version that suffices for what it holds, which is what it is written with.
-    pub fn lowest_minor(&self) -> u32 {
-        u32::from(self.fidelity.same_failures > 0)
+    /// The minor version that suffices, which is what it is written with: each run has the
+    /// histograms of minor 1.
+    pub const fn lowest_minor(&self) -> u32 {
+        1
     }
 }
 
@@ -313,7 +314,7 @@ impl Extra {
     }
 }
 
-/// Generator lag (woken − ready) over the whole run.
+/// The generator share ([`LatencyKind::Lag`]) over the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lag {
     pub p50_us: u64,
@@ -447,12 +448,19 @@ pub enum LatencyKind {
     Connect,
     /// ready − due.
     SessionDelay,
-    /// Generator lag, woken − ready.
+    /// Time since due (done − due) of completed requests that succeeded: response time and
+    /// session delay together. From minor 1 on.
+    SinceDue,
+    /// The generator share: what of the time until a request ended was the generator's own
+    /// doing. In minor 0, and only of requests whose user was idle, woken − ready.
     Lag,
+    /// Response time less generator share of those that succeeded, and elapsed time less
+    /// generator share of those that are censored. From minor 1 on.
+    ResponseLessLag,
 }
 
 impl LatencyKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::ResponseOk,
         Self::ResponseFailed,
         Self::Censored,
@@ -461,7 +469,9 @@ impl LatencyKind {
         Self::Queue,
         Self::Connect,
         Self::SessionDelay,
+        Self::SinceDue,
         Self::Lag,
+        Self::ResponseLessLag,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -474,7 +484,9 @@ impl LatencyKind {
             Self::Queue => "queue",
             Self::Connect => "connect",
             Self::SessionDelay => "session_delay",
+            Self::SinceDue => "since_due",
             Self::Lag => "lag",
+            Self::ResponseLessLag => "response_less_lag",
         }
     }
 }

@@ -41,6 +41,9 @@ pub struct Second {
     pub lag_p50_us: u64,
     pub lag_p99_us: u64,
     pub lag_max_us: u64,
+    /// The longest time that a worker of the generator did not run, of those that ended in this
+    /// second, from 20 ms on; else 0. From minor 1 on.
+    pub gap_max_us: u64,
     /// Of one core; 200 is two cores busy.
     pub generator_cpu_percent: f64,
     pub generator_rss_bytes: u64,
@@ -79,17 +82,21 @@ impl Second {
         self.extra += other.extra;
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.gap_max_us = self.gap_max_us.max(other.gap_max_us);
         self.generator_cpu_percent += other.generator_cpu_percent;
         self.generator_rss_bytes += other.generator_rss_bytes;
     }
 }
 
-/// Columns beside those of the outcomes.
+/// Columns beside those of the outcomes, as minor 0 has them.
 const BESIDE: usize = 21;
+
+/// Columns that came with minor 1.
+const ADDED: usize = 1;
 
 impl Serialize for Second {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let columns = BESIDE + Outcome::without_answer().count();
+        let columns = BESIDE + ADDED + Outcome::without_answer().count();
         let mut row = serializer.serialize_struct("Second", columns)?;
         row.serialize_field("second", &self.second)?;
         row.serialize_field("users", &self.users)?;
@@ -115,6 +122,7 @@ impl Serialize for Second {
         row.serialize_field("lag_max_us", &self.lag_max_us)?;
         row.serialize_field("generator_cpu_percent", &self.generator_cpu_percent)?;
         row.serialize_field("generator_rss_bytes", &self.generator_rss_bytes)?;
+        row.serialize_field("gap_max_us", &self.gap_max_us)?;
         row.end()
     }
 }
@@ -162,6 +170,10 @@ impl<'de> Visitor<'de> for Columns {
                 "lag_max_us" => row.lag_max_us = map.next_value()?,
                 "generator_cpu_percent" => row.generator_cpu_percent = map.next_value()?,
                 "generator_rss_bytes" => row.generator_rss_bytes = map.next_value()?,
+                "gap_max_us" => {
+                    row.gap_max_us = map.next_value()?;
+                    seen -= 1;
+                }
                 name => {
                     if let Some(outcome) = Outcome::of_column(name) {
                         row.outcomes[outcome] = map.next_value()?;
@@ -210,6 +222,7 @@ mod tests {
             failed_status: 2,
             status_5xx: 2,
             generator_cpu_percent: 12.5,
+            gap_max_us: 31_000,
             ..Second::default()
         };
         row.outcomes[Outcome::Completed] = 11;

@@ -38,6 +38,8 @@ pub enum Metric {
     Percentile(Percentile),
     Mean,
     Max,
+    /// Time since due at this percentile of the successes: response time and session delay.
+    SinceDue(Percentile),
     /// Failed of all planned requests that ended, a share.
     Failures,
     /// Successes a second.
@@ -101,7 +103,7 @@ fn parse(text: &str) -> Option<Expectation> {
         None => (Scope::All, text),
     };
     let mut words = rest.split_whitespace();
-    let metric = metric(words.next()?)?;
+    let metric = metric(&mut words)?;
     let comparison = match words.next()? {
         "<" => Comparison::Less,
         "<=" => Comparison::AtMost,
@@ -114,27 +116,29 @@ fn parse(text: &str) -> Option<Expectation> {
     valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
 }
 
-fn metric(word: &str) -> Option<Metric> {
-    Some(match word {
+fn metric<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Metric> {
+    let percentile = |word: &str| word.strip_prefix('p')?.parse().ok();
+    Some(match words.next()? {
+        "since_due" => Metric::SinceDue(percentile(words.next()?)?),
         "mean" => Metric::Mean,
         "max" => Metric::Max,
         "failures" => Metric::Failures,
         "requests" => Metric::Requests,
         "users" => Metric::Users,
-        _ => Metric::Percentile(word.strip_prefix('p')?.parse().ok()?),
+        word => Metric::Percentile(percentile(word)?),
     })
 }
 
 impl Metric {
     /// Whether it is a time, which says nothing where too many requests fail.
     pub const fn is_latency(self) -> bool {
-        matches!(self, Self::Percentile(_) | Self::Mean | Self::Max)
+        matches!(self, Self::Percentile(_) | Self::Mean | Self::Max | Self::SinceDue(_))
     }
 }
 
 fn bound(metric: Metric, word: &str) -> Option<f64> {
     match metric {
-        Metric::Percentile(_) | Metric::Mean | Metric::Max => {
+        Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
             let duration: Duration = humantime::parse_duration(word).ok()?;
             Some(duration.as_secs_f64() * 1e6)
         }
@@ -155,6 +159,7 @@ mod tests {
         let bound = |text: &str| text.parse::<Expectation>().unwrap().bound;
         assert_eq!(bound("p95 < 100ms"), 100_000.0);
         assert_eq!(bound("p99.9 <= 1s"), 1_000_000.0);
+        assert_eq!(bound("since_due p95 < 2s"), 2_000_000.0);
         assert_eq!(bound("failures < 0.1%"), 0.001);
         assert_eq!(bound("requests >= 1000/s"), 1000.0);
         assert_eq!(bound("users >= 10000"), 10000.0);
@@ -169,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_has_no_unit_or_no_meaning_is_refused() {
-        for text in ["p95 < 100", "p100 < 1s", "failures < 1", "requests > 5", "latency < 1s", ""] {
+        for text in ["p95 < 100", "p100 < 1s", "failures < 1", "requests > 5", "latency < 1s", "since_due < 1s", ""] {
             assert!(text.parse::<Expectation>().is_err(), "{text}");
         }
     }

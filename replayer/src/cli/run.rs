@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use common::exit::Exit;
 use common_net::signals::Interrupt;
-use figures::is_endpoint;
 use figures::validity::{Generator, validity};
 use tokio::sync::watch;
 
@@ -24,7 +23,7 @@ use crate::live::Live;
 use crate::observe::{Database, Observer};
 use crate::probe::{Probed, probe};
 use crate::schedule::{Policy, Schedule, Walk};
-use run_log::format::{LatencyKind, Run, Shard, Window};
+use run_log::format::{Run, Shard, Window};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
 use scenario::{Load, Pacing, Scenario};
@@ -121,18 +120,18 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let Some(Measured { collector, mut run, writer }) = measured else {
         return Ok(Exit::Interrupted);
     };
+    let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
     run.validity = validity(
         &collector.plateau,
+        expectations,
         Generator {
-            lag: &collector.run.sum(LatencyKind::Lag, is_endpoint),
+            taken: collector.taken,
+            left_late: collector.left_late,
             local_limit: collector.totals.outcomes[Outcome::LocalLimit],
             unbound: collector.totals.outcomes[Outcome::Unbound],
             planned: collector.totals.planned,
-            busiest_stretch_s: collector.busiest_stretch_s,
-            worst_wake_us: collector.worst_wake_us,
         },
     );
-    let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
     let run = finish(&collector, run, writer, expectations)?;
     print_summary(&run, &out, args.json)?;
     Ok(exit_of(&run, args.verify.then_some(args.min_fidelity)))

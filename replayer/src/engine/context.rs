@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 use super::answer::Kept;
+use super::gaps::Gaps;
 use super::settings::Settings;
 use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
@@ -31,6 +32,8 @@ pub(super) struct Context<T> {
     is_cut: Cell<bool>,
     batch: RefCell<Batch>,
     in_flight: Cell<u64>,
+    /// When this worker did not run.
+    pub gaps: Gaps,
     buffers: RefCell<Vec<Buffers>>,
     /// By endpoint, how many samples of failing answers were kept.
     error_samples: RefCell<Vec<usize>>,
@@ -84,6 +87,7 @@ impl<T> Context<T> {
             is_cut: Cell::new(false),
             batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
             in_flight: Cell::new(0),
+            gaps: Gaps::default(),
             buffers: RefCell::default(),
             error_samples: RefCell::new(vec![0; endpoints]),
             next_login: Cell::new(At::START),

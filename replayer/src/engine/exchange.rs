@@ -36,6 +36,12 @@ pub(super) struct Attempt {
     pub first_byte_sent: Option<At>,
     /// When this attempt began.
     pub begun: At,
+    /// What the generator itself added to the time from its beginning to its end: between having
+    /// a connection and sending the first byte, while the answer lay in the kernel unread, and
+    /// where the kernel does not tell, what of the wait the worker did not run.
+    pub own_delay: Duration,
+    /// When the lane was free again, had the generator lost no time: when the answer arrived.
+    pub arrived: At,
     pub body_bytes: u64,
     /// A reused connection ended before any byte of an answer.
     pub was_stale: bool,
@@ -51,6 +57,8 @@ impl Attempt {
             connect: None,
             first_byte_sent: None,
             begun: end,
+            own_delay: Duration::ZERO,
+            arrived: end,
             body_bytes: 0,
             was_stale: false,
         }
@@ -136,6 +144,8 @@ impl<'a, T: Transport> Sender<'a, T> {
             self.connection = None;
         }
         let (mut connected, mut connect) = (begun, None);
+        // What the worker did not run while a connection was opened.
+        let mut asleep = Duration::ZERO;
         let method = if request.is_head { Method::Head } else { Method::Other };
         let (connection, ended) = loop {
             let mut connection = match self.connection.take() {
@@ -144,12 +154,16 @@ impl<'a, T: Transport> Sender<'a, T> {
                     let begun = context.clock.now();
                     let opened = self.connect(begun, deadline).await;
                     connected = context.clock.now();
+                    asleep = context.gaps.within(begun, connected);
                     match opened {
                         Ok(connection) => {
                             connect = Some(connected.since(begun));
                             connection
                         }
-                        Err(outcome) => return Attempt::unsent(outcome, connected),
+                        Err(outcome) => {
+                            let unsent = Attempt::unsent(outcome, connected);
+                            return Attempt { begun, own_delay: asleep, ..unsent };
+                        }
                     }
                 }
             };
@@ -166,13 +180,22 @@ impl<'a, T: Transport> Sender<'a, T> {
             batch.bytes_sent += progress.bytes_sent;
             batch.bytes_received += progress.bytes_received;
         });
-        let (outcome, status, end, body_bytes) = match &ended {
-            Ok(Ok(Exchange { status, done, body_bytes, .. })) => {
-                (Outcome::Completed, *status, context.clock.at(*done), *body_bytes)
+        let (outcome, status, end, body_bytes, unread_for) = match &ended {
+            Ok(Ok(Exchange { status, done, body_bytes, unread_for, .. })) => {
+                (Outcome::Completed, *status, context.clock.at(*done), *body_bytes, *unread_for)
             }
-            Ok(Err(error)) => (outcome_of(error), 0, context.clock.now(), 0),
-            Err(outcome) => (*outcome, 0, context.clock.now(), 0),
+            Ok(Err(error)) => (outcome_of(error), 0, context.clock.now(), 0, None),
+            Err(outcome) => (*outcome, 0, context.clock.now(), 0, None),
         };
+        let first_byte_sent = progress.first_byte_sent.map(|at| context.clock.at(at));
+        let sent = first_byte_sent.unwrap_or(connected);
+        let unread_for = match outcome {
+            // What had come by then would have been read.
+            Outcome::TimedOut => end.since(deadline),
+            _ => unread_for.unwrap_or_else(|| context.gaps.within(sent, end)),
+        };
+        // No answer came before its request left, whatever the wall clock did meanwhile.
+        let unread_for = unread_for.min(end.since(sent));
         if matches!(&ended, Ok(Ok(exchange)) if exchange.reusable) {
             self.connection = Some(connection);
         }
@@ -182,8 +205,10 @@ impl<'a, T: Transport> Sender<'a, T> {
             end,
             connected: Some(connected),
             connect,
-            first_byte_sent: progress.first_byte_sent.map(|at| context.clock.at(at)),
+            first_byte_sent,
             begun,
+            own_delay: asleep + sent.since(connected) + unread_for,
+            arrived: end - unread_for,
             body_bytes,
             was_stale: matches!(ended, Ok(Err(SendError::StaleReset { .. }))),
         }

@@ -2,6 +2,7 @@
 //! be ready, sends it, and notes what became of it.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::answer::{Answer, Wanted};
 use super::context::{Buffers, Context};
@@ -27,7 +28,8 @@ pub(super) async fn run_lane<T: Transport>(
     is_alone: bool,
 ) {
     let sender = Sender::new(&context);
-    let mut lane = Lane { context: &context, user: &user, is_alone, sender };
+    let free = user.planned.start;
+    let mut lane = Lane { context: &context, user: &user, is_alone, sender, free };
     loop {
         let now = context.clock.now();
         let load = &context.settings.load;
@@ -53,6 +55,9 @@ struct Lane<'a, T: Transport> {
     user: &'a User,
     is_alone: bool,
     sender: Sender<'a, T>,
+    /// Since when it could have begun with another request: since the answer to the last one
+    /// arrived, whenever that was read.
+    free: At,
 }
 
 /// Why a request that was taken was not seen through.
@@ -127,6 +132,8 @@ impl<T: Transport> Lane<'_, T> {
         let (context, user) = (self.context, self.user);
         let (mut slept, mut has_no_token, mut is_renewed) = (false, false, false);
         let mut waits_from = ticket.ready;
+        // What of a renewal's time the worker did not run.
+        let mut asleep = Duration::ZERO;
         loop {
             if !self.is_planned(ticket) {
                 return Err(Unserved::Unplanned);
@@ -137,12 +144,14 @@ impl<T: Transport> Lane<'_, T> {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
                     let waits_from = if slept { now } else { waits_from };
-                    return Ok(Release { taken: now, slept, waits_from, has_no_token });
+                    let late = now.since(ticket.ready.max(self.free)) + asleep;
+                    return Ok(Release { taken: now, late, waits_from, has_no_token });
                 }
-                has_no_token =
-                    renew(&mut self.sender, user, ticket, generation, None).await != Renewal::Done;
+                let renewal = self.renew(ticket, generation, None).await;
+                has_no_token = renewal != Renewal::Done;
+                asleep += context.gaps.within(now, self.free);
                 slept = false;
-                now = context.clock.now();
+                now = self.free;
                 waits_from = now;
                 continue;
             }
@@ -153,7 +162,8 @@ impl<T: Transport> Lane<'_, T> {
             };
             match token.filter(|token| token.renew < until.min(context.stop()) && !is_renewed) {
                 Some(token) if token.renew <= now => {
-                    renew(&mut self.sender, user, ticket, generation, Some(until)).await;
+                    self.renew(ticket, generation, Some(until)).await;
+                    asleep += context.gaps.within(ticket.ready, self.free);
                     // Once a request: after a failure it is tried again when the request is ready.
                     (is_renewed, slept) = (true, false);
                 }
@@ -166,6 +176,13 @@ impl<T: Transport> Lane<'_, T> {
             }
             now = context.clock.now();
         }
+    }
+
+    /// As [`renew`]; the lane is free for its request from then on.
+    async fn renew(&mut self, ticket: &Ticket, generation: u64, by: Option<At>) -> Renewal {
+        let renewal = renew(&mut self.sender, self.user, ticket, generation, by).await;
+        self.free = self.context.clock.now();
+        renewal
     }
 
     /// Whether a request belongs to the plan, now that it may have been shortened.
@@ -216,7 +233,10 @@ impl<T: Transport> Lane<'_, T> {
             Some(_) => Sending::Retry,
             None => Sending::Planned,
         };
+        // Of the attempts and renewals before the last attempt.
+        let mut own_delay = Duration::ZERO;
         if attempt.was_stale && request.idempotent {
+            own_delay += attempt.own_delay;
             let times = Times { begun: attempt.end, sending: again(&attempt), ..times };
             attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
         }
@@ -224,7 +244,8 @@ impl<T: Transport> Lane<'_, T> {
             && !release.has_no_token
             && !user.is_barred(request.endpoint);
         if refuses_token {
-            let renewal = renew(&mut self.sender, user, ticket, login, None).await;
+            let renewal = self.renew(ticket, login, None).await;
+            own_delay += context.gaps.within(attempt.end, self.free);
             if context.is_cut() {
                 (attempt.outcome, attempt.status) = (Outcome::CutOff, 0);
                 attempt.end = context.clock.now();
@@ -232,7 +253,8 @@ impl<T: Transport> Lane<'_, T> {
                 && render(context, user, ticket, request, rendered).is_ok()
             {
                 // The wait for the login is not part of the time-out.
-                let begun = context.clock.now();
+                own_delay += attempt.own_delay;
+                let begun = self.free;
                 let times = Times { begun, deadline: begun + timeout, sending: again(&attempt) };
                 attempt = self.exchange(taken, &rendered.bytes, &mut answer, times).await;
                 if token_expired(request, &attempt) {
@@ -240,6 +262,8 @@ impl<T: Transport> Lane<'_, T> {
                 }
             }
         }
+        attempt.own_delay += own_delay;
+        self.free = attempt.arrived;
         settle(context, user, taken, &attempt, Some(&mut answer));
     }
 

@@ -21,6 +21,7 @@ mod coordinator;
 mod effects;
 mod exchange;
 mod expiry;
+mod gaps;
 mod lane;
 mod live_run;
 mod panics;

@@ -29,13 +29,18 @@ pub(super) const FAILURE_BYTES: usize = 2 * SAMPLE_BYTES;
 /// Bytes that are decoded of an answer that was not kept whole.
 const DECODED_BYTES: usize = 8 * SAMPLE_BYTES;
 
+/// How late a request may be begun by the generator's own fault before it says nothing of the
+/// load that was to be.
+const LATE: Duration = Duration::from_secs(1);
+
 /// How a request was released.
 #[derive(Clone, Copy)]
 pub(super) struct Release {
     /// When the lane began with it.
     pub taken: At,
-    /// Whether the lane slept until it was ready, so that being late is the generator's fault.
-    pub slept: bool,
+    /// How much later that was than it could have been, by the generator's own fault: the
+    /// request was ready, its lane free, and its token good.
+    pub late: Duration,
     /// From here on it waits for a connection: from being ready, unless its lane slept until
     /// then or renewed the token first.
     pub waits_from: At,
@@ -97,7 +102,8 @@ pub(super) fn settle<T>(
         queue_us: attempt.connected.map_or(0, |at| micros(at.since(waited_from))),
         connect_us: attempt.connect.map(micros),
         session_delay_us: ticket.due.map(|due| micros(ticket.ready.since(due))),
-        lag_us: release.slept.then(|| micros(release.taken.since(ticket.ready))),
+        lag_us: micros(attempt.end.since(ticket.ready).min(release.late + attempt.own_delay)),
+        left_late: release.late > LATE,
         body_bytes: bytes(attempt.body_bytes),
         fidelity: compare(context, request, attempt, answer),
         is_rebound,

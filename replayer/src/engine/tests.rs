@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 use super::settings::{FidelityMode, Settings};
 use super::transport::Transport;
@@ -27,15 +27,31 @@ use run_log::format::TraceRef;
 use run_log::outcome::Outcome;
 use scenario::{Load, Pacing};
 
-/// Answers the n-th request after the n-th delay, 1 ms where none is given.
+/// How a request is answered.
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    after: Duration,
+    /// The whole process stops then, and for so long.
+    frozen: Duration,
+    /// What the kernel says of how long the answer was not read.
+    unread_for: Option<Duration>,
+}
+
+impl From<Duration> for Answered {
+    fn from(after: Duration) -> Self {
+        Self { after, frozen: Duration::ZERO, unread_for: None }
+    }
+}
+
+/// Answers the n-th request as the n-th is to be, after 1 ms where nothing is said of it.
 struct Fake {
-    delays: Rc<RefCell<Vec<Duration>>>,
+    answers: Rc<RefCell<Vec<Answered>>>,
     clock: Clock,
     sent: Rc<RefCell<Vec<At>>>,
 }
 
 struct FakeConnection {
-    delays: Rc<RefCell<Vec<Duration>>>,
+    answers: Rc<RefCell<Vec<Answered>>>,
     clock: Clock,
     sent: Rc<RefCell<Vec<At>>>,
     progress: Progress,
@@ -46,7 +62,7 @@ impl Transport for Fake {
 
     async fn connect(&self, _: Instant) -> Result<FakeConnection, SendError> {
         Ok(FakeConnection {
-            delays: Rc::clone(&self.delays),
+            answers: Rc::clone(&self.answers),
             clock: self.clock,
             sent: Rc::clone(&self.sent),
             progress: Progress::default(),
@@ -65,8 +81,12 @@ impl Transport for Fake {
         let number = connection.sent.borrow().len();
         connection.sent.borrow_mut().push(connection.clock.at(begun));
         sink.sent();
-        let delay = connection.delays.borrow().get(number).copied();
-        sleep(delay.unwrap_or(Duration::from_millis(1))).await;
+        let answer = connection.answers.borrow().get(number).copied();
+        let Answered { after, frozen, unread_for } = answer.unwrap_or(ms(1).into());
+        sleep(after).await;
+        if frozen > Duration::ZERO {
+            advance(frozen).await;
+        }
         sink.head(200, &[]);
         let done = Instant::now();
         Ok(Exchange {
@@ -74,6 +94,7 @@ impl Transport for Fake {
             first_byte_sent: begun,
             first_byte_received: done,
             done,
+            unread_for,
             body_bytes: 0,
             bytes_sent: 1,
             bytes_received: 1,
@@ -85,6 +106,9 @@ impl Transport for Fake {
         connection.progress
     }
 }
+
+/// Each is answered after 1 ms.
+const NO_DELAYS: &[Duration] = &[];
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -147,29 +171,29 @@ struct Ran {
 }
 
 /// One user runs the session against a target with these delays.
-async fn run(session: Session, load: Load, delays: &[Duration]) -> Ran {
+async fn run<A: Into<Answered> + Copy>(session: Session, load: Load, answers: &[A]) -> Ran {
     let chain = match load.duration {
         Some(_) => Chain::Cycle { first: 0 },
         None => Chain::Once { session: 0 },
     };
     let user = PlannedUser { persona: 0, ordinal: 0, start: At::START, chain, bound: Bound::NONE };
-    let (batches, sent) = run_users(plan(session), settings(load), vec![user], delays).await;
+    let (batches, sent) = run_users(plan(session), settings(load), vec![user], answers).await;
     Ran { samples: batches.into_iter().flat_map(|batch| batch.samples).collect(), sent }
 }
 
-/// These users of one worker run against a target with these delays; returns what the worker
+/// These users of one worker run against a target that answers so; returns what the worker
 /// said, and when requests were sent.
-pub(super) async fn run_users(
+pub(super) async fn run_users<A: Into<Answered> + Copy>(
     plan: Prepared,
     settings: Settings,
     users: Vec<PlannedUser>,
-    delays: &[Duration],
+    answers: &[A],
 ) -> (Vec<Batch>, Vec<At>) {
     let end = settings.load.duration.map_or(At::NEVER, |duration| At::START + duration);
     let clock = Clock::starting(Instant::now());
     let sent = Rc::new(RefCell::new(Vec::new()));
-    let fake =
-        Fake { delays: Rc::new(RefCell::new(delays.to_vec())), clock, sent: Rc::clone(&sent) };
+    let answers = answers.iter().map(|answer| (*answer).into()).collect();
+    let fake = Fake { answers: Rc::new(RefCell::new(answers)), clock, sent: Rc::clone(&sent) };
     let pacer = Pacer::on_runtime_clock(clock);
     let worker = Worker::new(0, Arc::new(plan), Arc::new(settings), clock, pacer, fake, end);
     let (_stop, stopped) = watch::channel(Stop { at: end, now: false });
@@ -308,7 +332,7 @@ async fn speed_divides_offsets_and_think_times() {
     for pacing in [Pacing::Open, Pacing::Closed] {
         let speed = scenario::Speed::try_from(2.0).unwrap();
         let load = Load { pacing, speed, ..Load::as_recorded() };
-        let ran = run(session(&[0, 101, 202], 0), load, &[]).await;
+        let ran = run(session(&[0, 101, 202], 0), load, NO_DELAYS).await;
         let last = ran.sent[2].since(At::START).as_millis();
         let expected = if pacing == Pacing::Open { 101 } else { 102 };
         assert_eq!(last, expected, "{pacing:?}");
@@ -340,4 +364,83 @@ async fn by_closed_pacing_a_lane_with_nothing_to_do_waits_for_the_other() {
     session.width = 2;
     let ran = run(session, load, &[ms(500), ms(700)]).await;
     assert_eq!(ran.samples.len(), 20);
+}
+
+/// What is left of a response time without the generator share, in milliseconds.
+fn without_lag_ms(sample: &Sample) -> u32 {
+    rounded_ms(sample.response_us - sample.lag_us)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_target_is_no_lag_of_the_generator() {
+    let offsets: Vec<u64> = (0..20).map(|n| n * 100).collect();
+    for pacing in [Pacing::Open, Pacing::Closed] {
+        let load = Load { pacing, ..Load::as_recorded() };
+        let ran = run(session(&offsets, 0), load, &[ms(1), ms(3000), ms(700)]).await;
+        assert_eq!(rounded_ms(ran.samples[1].response_us), 3000);
+        let most = ran.samples.iter().map(|sample| sample.lag_us).max();
+        assert!(most < Some(1000), "{pacing:?}: {most:?} us");
+    }
+}
+
+/// The answer is there after 1 ms, but the process stops before it is read.
+#[tokio::test(start_paused = true)]
+async fn a_generator_that_stops_is_charged_with_all_that_it_held_up() {
+    let offsets: Vec<u64> = (0..20).map(|n| n * 100).collect();
+    let stopped = Answered { frozen: ms(800), ..ms(1).into() };
+    for unread_for in [Some(ms(800)), None] {
+        for pacing in [Pacing::Open, Pacing::Closed] {
+            let load = Load { pacing, ..Load::as_recorded() };
+            let answers = [ms(1).into(), ms(1).into(), Answered { unread_for, ..stopped }];
+            let ran = run(session(&offsets, 0), load, &answers).await;
+            assert_eq!(rounded_ms(ran.samples[2].response_us), 801);
+            let late = ran.samples.iter().filter(|sample| sample.response_us > 50_000).count();
+            // By open pacing those that were due meanwhile are late, too.
+            assert_eq!(late, if pacing == Pacing::Open { 9 } else { 1 }, "{pacing:?}");
+            for sample in &ran.samples {
+                // A gap begins somewhere between two beats of the heart.
+                assert!(without_lag_ms(sample) <= 12, "{pacing:?} {unread_for:?} {sample:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_request_of_a_session_has_its_lag() {
+    let user = |ordinal, at| {
+        let chain = Chain::Once { session: 0 };
+        let start = At::START + ms(at);
+        PlannedUser { persona: 0, ordinal, start, chain, bound: Bound::NONE }
+    };
+    // The first stops the process while the others are to begin.
+    let stopped = Answered { frozen: ms(500), ..ms(1).into() };
+    let settings = settings(Load::as_recorded());
+    let users = (0..10).map(|n| user(n, n * 50)).collect();
+    let (batches, _) = run_users(plan(session(&[0], 0)), settings, users, &[stopped]).await;
+    let samples: Vec<Sample> = batches.into_iter().flat_map(|batch| batch.samples).collect();
+    assert_eq!(samples.len(), 10);
+    for sample in &samples {
+        assert!(sample.response_us > 40_000 && without_lag_ms(sample) <= 12, "{sample:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_times_out_late_had_its_time_out_and_the_rest_is_lag() {
+    let stopped = Answered { frozen: ms(4000), ..ms(500).into() };
+    let mut settings = settings(Load::as_recorded());
+    settings.request_timeout = Duration::from_secs(2);
+    let user = PlannedUser {
+        persona: 0,
+        ordinal: 0,
+        start: At::START,
+        chain: Chain::Once { session: 0 },
+        bound: Bound::NONE,
+    };
+    let hung = Answered { after: Duration::from_secs(60), ..stopped };
+    let plan = plan(session(&[0, 1000], 0));
+    let (batches, _) = run_users(plan, settings, vec![user], &[hung, stopped]).await;
+    let samples: Vec<Sample> = batches.into_iter().flat_map(|batch| batch.samples).collect();
+    assert_eq!(samples[0].outcome, Outcome::TimedOut);
+    assert_eq!(rounded_ms(samples[0].response_us), 2000);
+    assert!(samples[0].lag_us < 1000, "{:?}", samples[0]);
 }

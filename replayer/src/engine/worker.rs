@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use super::context::Context;
+use super::gaps::BEAT;
 use super::lane::run_lane;
 use super::settings::Settings;
 use super::transport::Transport;
 use super::user::User;
-use crate::measure::{Batch, Gauges, Sample, Usage};
+use crate::measure::{Batch, Gauges, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{Prepared, Request};
 use crate::schedule::{Chain, PlannedUser};
@@ -84,6 +85,8 @@ impl<T: Transport> Worker<T> {
         });
         let obeying = Rc::clone(&self.context);
         background.spawn_local(async move { Self::obey(&obeying, stop).await });
+        let beating = Rc::clone(&self.context);
+        background.spawn_local(async move { Self::beat(&beating).await });
         let reporting = Rc::clone(self);
         background.spawn_local(async move { reporting.report(batches, spare).await });
         let mut lanes = JoinSet::new();
@@ -99,7 +102,7 @@ impl<T: Transport> Worker<T> {
         background.shutdown().await;
         let last = Batch {
             is_last: true,
-            ..self.close_batch(self.context.clock.now().second(), Vec::new(), 0.0)
+            ..self.close_batch(self.context.clock.now().second(), Vec::new())
         };
         drop(last_batches.send(last).await);
     }
@@ -131,9 +134,6 @@ impl<T: Transport> Worker<T> {
                 // None means that the reader has failed, and it says why.
                 let Some(requests) = watching(lanes, feed.recv()).await? else { break };
                 context.plan.sessions[session].body.give(requests);
-                let late = context.clock.now().since(planned.start).as_micros();
-                let late = u64::try_from(late).unwrap_or(u64::MAX);
-                context.count(|batch| batch.worst_wake_us = batch.worst_wake_us.max(late));
             }
             let user = Rc::new(self.user(planned));
             self.users.borrow_mut().push(Rc::clone(&user));
@@ -213,6 +213,16 @@ impl<T: Transport> Worker<T> {
         }
     }
 
+    /// Notes when this worker did not run.
+    async fn beat(context: &Context<T>) {
+        loop {
+            let now = context.clock.now();
+            let gap = u64::try_from(context.gaps.beat(now).as_micros()).unwrap_or(u64::MAX);
+            context.count(|batch| batch.gap_us = batch.gap_us.max(gap));
+            context.pacer.until(now + BEAT).await;
+        }
+    }
+
     /// Waits for the end of intake. A user whose next request lies past it is still
     /// there, thinking; it leaves just after the second is counted that ends with it.
     async fn stay_to_the_end(&self) {
@@ -230,16 +240,11 @@ impl<T: Transport> Worker<T> {
         spare: std::sync::mpsc::Receiver<Vec<Sample>>,
     ) {
         let context = &self.context;
-        let mut usage = Usage::of_thread();
         let mut second = 0;
         loop {
             let end = At::START + Duration::from_secs(second + 1);
             context.sleep_until(end).await;
-            let late =
-                u64::try_from(context.clock.now().since(end).as_micros()).unwrap_or(u64::MAX);
-            let mut batch =
-                self.close_batch(second, spare.try_recv().unwrap_or_default(), usage.share());
-            batch.worst_wake_us = batch.worst_wake_us.max(late);
+            let batch = self.close_batch(second, spare.try_recv().unwrap_or_default());
             // The collector has a thread of its own, and a queue that outlasts its slow moments.
             if batches.send(batch).await.is_err() {
                 return;
@@ -248,9 +253,9 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    fn close_batch(&self, second: u64, samples: Vec<Sample>, busy: f64) -> Batch {
+    fn close_batch(&self, second: u64, samples: Vec<Sample>) -> Batch {
         let gauges = self.gauges();
-        Batch { second, gauges, busy, ..self.context.take_batch(samples) }
+        Batch { second, gauges, ..self.context.take_batch(samples) }
     }
 
     fn gauges(&self) -> Gauges {

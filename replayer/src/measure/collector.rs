@@ -1,6 +1,6 @@
 //! Puts the workers' batches together, a second at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use figures::{Histograms, Names, Plateau, Recorded, is_endpoint, value_at};
 use run_log::format::{
@@ -41,10 +41,8 @@ pub struct Collector {
     /// (endpoint, what went wrong) to how often.
     pub failures: BTreeMap<(usize, String), u64>,
     pub errors: Vec<ErrorSample>,
-    /// Longest time that a thread was over 85 % busy, or kept from it, at a stretch, in seconds.
-    pub busiest_stretch_s: u64,
-    busy_for: HashMap<usize, u64>,
-    pub worst_wake_us: u64,
+    /// Planned requests that were begun over a second late by the generator's own fault.
+    pub left_late: u64,
     /// Planned requests that were taken up.
     pub taken: u64,
     pub logins_refused: u64,
@@ -60,7 +58,7 @@ struct Partial {
     extra: u64,
     bytes_sent: u64,
     bytes_received: u64,
-    worst_wake_us: u64,
+    gap_us: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,9 +88,7 @@ impl Collector {
             run: Histograms::default(),
             failures: BTreeMap::new(),
             errors: Vec::new(),
-            busiest_stretch_s: 0,
-            busy_for: HashMap::new(),
-            worst_wake_us: 0,
+            left_late: 0,
             taken: 0,
             logins_refused: 0,
             login_wait_us: 0,
@@ -123,7 +119,7 @@ impl Collector {
         partial.bytes_received += batch.bytes_received;
         self.totals.bytes_sent += batch.bytes_sent;
         self.totals.bytes_received += batch.bytes_received;
-        partial.worst_wake_us = partial.worst_wake_us.max(batch.worst_wake_us);
+        partial.gap_us = partial.gap_us.max(batch.gap_us);
         self.taken += batch.taken;
         self.logins_refused += batch.logins_refused;
         self.login_wait_us = self.login_wait_us.max(batch.login_wait_us);
@@ -132,10 +128,6 @@ impl Collector {
         self.totals.extra.retries += batch.extra.retries;
         self.totals.extra.probes += batch.extra.probes;
         self.totals.connections_opened += batch.connections_opened;
-        self.worst_wake_us = self.worst_wake_us.max(batch.worst_wake_us);
-        let stretch = self.busy_for.entry(worker).or_default();
-        *stretch = if batch.busy > 0.85 { *stretch + 1 } else { 0 };
-        self.busiest_stretch_s = self.busiest_stretch_s.max(*stretch);
         self.errors.extend(batch.errors);
         self.closed[worker] = Some(second);
         self.is_last[worker] = batch.is_last;
@@ -167,6 +159,7 @@ impl Collector {
             extra: partial.extra,
             bytes_sent: partial.bytes_sent,
             bytes_received: partial.bytes_received,
+            gap_max_us: partial.gap_us,
             ..Second::default()
         };
         self.queued_before = partial.gauges.queued;
@@ -207,6 +200,7 @@ impl Collector {
         endpoint.body_bytes += u64::from(sample.body_bytes);
         let is_as_recorded = count_fidelity(sample, &mut endpoint.fidelity);
         self.same_failures += u64::from(is_as_recorded && sample.is_failed);
+        self.left_late += u64::from(sample.left_late);
         self.totals.rebound += u64::from(sample.is_rebound);
         if sample.outcome == Outcome::Completed {
             row.failed_status += u64::from(sample.is_failed);
@@ -298,6 +292,8 @@ pub fn record(histograms: &mut Histograms, sample: &Sample) {
         outcome if outcome.is_censored() => LatencyKind::Censored,
         _ => LatencyKind::Lost,
     };
+    let is_judged = matches!(response, LatencyKind::ResponseOk | LatencyKind::Censored);
+    let since_due = sample.session_delay_us.map(|delay| delay.saturating_add(sample.response_us));
     let service = sample.service_us.filter(|_| sample.outcome == Outcome::Completed);
     let times = [
         (response, Some(sample.response_us)),
@@ -305,7 +301,9 @@ pub fn record(histograms: &mut Histograms, sample: &Sample) {
         (LatencyKind::Queue, sample.was_sent.then_some(sample.queue_us)),
         (LatencyKind::Connect, sample.connect_us),
         (LatencyKind::SessionDelay, sample.session_delay_us),
-        (LatencyKind::Lag, sample.lag_us),
+        (LatencyKind::SinceDue, since_due.filter(|_| response == LatencyKind::ResponseOk)),
+        (LatencyKind::Lag, Some(sample.lag_us)),
+        (LatencyKind::ResponseLessLag, is_judged.then(|| sample.response_us.saturating_sub(sample.lag_us))),
     ];
     for scope in scopes {
         for (kind, us) in times {
@@ -354,7 +352,8 @@ mod tests {
             queue_us: 0,
             connect_us: None,
             session_delay_us: None,
-            lag_us: None,
+            lag_us: 0,
+            left_late: false,
             body_bytes: 0,
             fidelity: FidelityCheck::None,
             is_rebound: false,

@@ -26,8 +26,10 @@ pub struct Sample {
     pub connect_us: Option<u32>,
     /// ready − due; none by closed pacing, where nothing is due.
     pub session_delay_us: Option<u32>,
-    /// woken − ready; none where it was the user who was busy.
-    pub lag_us: Option<u32>,
+    /// The generator share: what of the response time is the generator's own doing.
+    pub lag_us: u32,
+    /// It was begun over a second later than it could have been.
+    pub left_late: bool,
     /// Bytes of the answer's body.
     pub body_bytes: u32,
     pub fidelity: FidelityCheck,
@@ -74,10 +76,9 @@ pub struct Batch {
     pub bytes_received: u64,
     pub connections_opened: u64,
     pub errors: Vec<ErrorSample>,
-    /// The share of the second that the thread was on a processor or waited for one, 0 to 1.
-    pub busy: f64,
-    /// The latest wake-up of the second, in microseconds after its time.
-    pub worst_wake_us: u64,
+    /// The longest time that the worker did not run, in microseconds, of those that ended in the
+    /// second; 0 where there was none.
+    pub gap_us: u64,
     /// Requests of a planned login that failed, and had not when they were recorded.
     pub logins_failed: u64,
     /// Users whose login was refused.

@@ -1,7 +1,6 @@
 //! What the generator itself uses, from `/proc`; zeros where there is none.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -11,37 +10,19 @@ use run_log::format::Host;
 /// Processor time since it was last asked, as a share of the time that passed.
 #[derive(Debug)]
 pub struct Usage {
-    of: Of,
     last: Duration,
     asked: Instant,
-}
-
-#[derive(Debug)]
-enum Of {
-    Process,
-    /// What the kernel says of the time that the thread could have run.
-    Thread(Option<File>),
 }
 
 impl Usage {
     /// Of the whole process: 2.0 is two cores busy.
     pub fn of_process() -> Self {
-        Self::of(Of::Process)
-    }
-
-    /// Of the calling thread, with the time that it was ready to run and had to wait for a
-    /// processor: for what is measured that is the same as being busy.
-    pub fn of_thread() -> Self {
-        Self::of(Of::Thread(File::open("/proc/thread-self/schedstat").ok()))
-    }
-
-    fn of(of: Of) -> Self {
-        Self { last: of.spent(), of, asked: Instant::now() }
+        Self { last: processor_time(), asked: Instant::now() }
     }
 
     /// The share since the last call.
     pub fn share(&mut self) -> f64 {
-        let (spent, now) = (self.of.spent(), Instant::now());
+        let (spent, now) = (processor_time(), Instant::now());
         let share = (spent.saturating_sub(self.last)).as_secs_f64()
             / (now - self.asked).as_secs_f64().max(1e-6);
         (self.last, self.asked) = (spent, now);
@@ -49,29 +30,8 @@ impl Usage {
     }
 }
 
-impl Of {
-    fn spent(&self) -> Duration {
-        match self {
-            Self::Process => processor_time(ClockId::ProcessCPUTime),
-            Self::Thread(schedstat) => schedstat
-                .as_ref()
-                .and_then(wanted)
-                .unwrap_or_else(|| processor_time(ClockId::ThreadCPUTime)),
-        }
-    }
-}
-
-/// Time on a processor and time waiting for one; none where the kernel does not count them.
-fn wanted(schedstat: &File) -> Option<Duration> {
-    let mut text = [0; 96];
-    let length = schedstat.read_at(&mut text, 0).ok()?;
-    let mut nanoseconds = std::str::from_utf8(&text[..length]).ok()?.split(' ').map(str::parse);
-    let (ran, waited): (u64, u64) = (nanoseconds.next()?.ok()?, nanoseconds.next()?.ok()?);
-    (ran > 0).then(|| Duration::from_nanos(ran + waited))
-}
-
-fn processor_time(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(
         u64::try_from(time.tv_sec).unwrap_or_default(),
         u32::try_from(time.tv_nsec).unwrap_or_default(),

@@ -1,9 +1,11 @@
 //! A slow target is a failed run; a slow generator is a doubtful or invalid one.
 
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use run_log::format::ValidityState;
 use run_log::outcome::Outcome;
 use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part};
@@ -77,30 +79,40 @@ fn requests_that_lack_a_value_make_the_run_invalid_and_do_not_fail_the_target() 
     assert!(ran.stdout.contains("failures < 1%: 50.000 %"), "{}", ran.stdout);
 }
 
+/// The target stops the generator over and over, for 300 ms, while it holds an answer back for
+/// it: each tenth request ends 300 ms later than the target thinks.
 #[test]
-fn a_generator_without_processor_time_says_so() {
-    let mut trace = TraceBuilder::default();
-    for session in 0..40 {
-        let steps: Vec<(u64, &str, &str)> =
-            (0..500).map(|n| (session + n * 20, "GET", "/")).collect();
-        trace = trace.session(&format!("s{session}"), &steps);
+fn a_generator_that_is_stopped_says_so() {
+    let steps: Vec<(u64, &str, &str)> = (0..60).map(|n| (n * 20, "GET", "/")).collect();
+    let trace = TraceBuilder::default().session("s", &steps);
+    for pacing in ["open", "closed"] {
+        let generator = Arc::new(AtomicI32::new(0));
+        let (pid, count) = (Arc::clone(&generator), AtomicU64::new(0));
+        let server = Server::start(move |_| {
+            let pid = Pid::from_raw(pid.load(Ordering::SeqCst));
+            if count.fetch_add(1, Ordering::SeqCst) % 10 == 5
+                && let Some(pid) = pid
+            {
+                kill_process(pid, Signal::STOP).unwrap();
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(300));
+                    kill_process(pid, Signal::CONT).unwrap();
+                });
+            }
+            Answer::Json(200, "{}".into())
+        });
+        let place = Workplace::new(&trace, 0);
+        let options = ["--no-probe", "--quiet", "--pacing", pacing];
+        let mut tool = place.command(&server.url(), &options);
+        let tool = tool.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        generator.store(tool.id().cast_signed(), Ordering::SeqCst);
+        let ran = place.ran(tool.wait_with_output().unwrap());
+        let run = ran.checked();
+        assert_ne!(run.validity.state, ValidityState::Valid, "{pacing}: {:?}", run.validity);
+        let reason = &run.validity.reasons[0];
+        assert!(reason.contains("without what the generator itself added"), "{pacing}: {reason}");
+        let gap = ran.reader().seconds().unwrap().map(|row| row.unwrap().gap_max_us).max();
+        assert!(gap >= Some(200_000), "{pacing}: {gap:?}");
+        assert!(run.lag.max_us >= 200_000, "{pacing}: {:?}", run.lag);
     }
-    let server = Server::start(|_| Answer::Json(200, "{}".into()));
-    let place = Workplace::new(&trace, 0);
-    let tool = place.command(&server.url(), &["--no-probe", "--quiet", "--threads", "1"]);
-    // A busy loop of its own weight may leave a generator that sleeps most of the time all that
-    // it needs; what is left beside one of fifteen times its weight is too little.
-    let mut pinned = Command::new("taskset");
-    pinned.args(["-c", "0", "nice", "-n", "12"]).arg(tool.get_program()).args(tool.get_args());
-    let mut busy = Command::new("taskset")
-        .args(["-c", "0", "sh", "-c", "ulimit -t 60; while :; do :; done"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let output = pinned.output();
-    busy.kill().unwrap();
-    busy.wait().unwrap();
-    let run = place.ran(output.unwrap()).checked();
-    assert_ne!(run.validity.state, ValidityState::Valid, "{:?} lag {:?}", run.validity, run.lag);
-    assert!(!run.validity.reasons.is_empty());
 }

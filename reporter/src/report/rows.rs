@@ -40,6 +40,7 @@ pub struct EndpointRow {
     pub queue_p95: Figure,
     pub connect_p95: Figure,
     pub session_delay_p95: Figure,
+    pub since_due_p95: Figure,
 }
 
 /// Of the whole run.
@@ -101,6 +102,7 @@ fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
         queue_p95: micros(figures::percentile(&endpoint.queue, Percentile::P95)),
         connect_p95: micros(figures::percentile(&endpoint.connect, Percentile::P95)),
         session_delay_p95: micros(figures::percentile(&endpoint.session_delay, Percentile::P95)),
+        since_due_p95: micros(endpoint.since_due(Percentile::P95)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The figures of a run as they stand in the report's tables.
 
+use figures::Group;
 use run_log::format::{EndedBy, Run, ValidityState};
 use serde::Serialize;
 
@@ -35,6 +36,8 @@ pub struct RunReport {
     pub personas: Vec<PersonaRow>,
     pub endpoints: Vec<EndpointRow>,
     pub session_delay: Spread,
+    /// None by closed pacing, where nothing is due.
+    pub since_due: Spread,
     pub lag: LagRow,
     pub generator: Generator,
     pub fidelity: FidelityReport,
@@ -77,7 +80,7 @@ pub struct Spread {
     pub max: Figure,
 }
 
-/// Of the whole run, as its validity is judged by it.
+/// The generator share over the whole run.
 #[derive(Serialize)]
 pub struct LagRow {
     pub p50: Figure,
@@ -117,6 +120,7 @@ impl RunReport {
             personas: rows::personas(summary),
             endpoints: rows::endpoints(summary),
             session_delay: spread(&summary.plateau.all.session_delay),
+            since_due: since_due(&summary.plateau.all),
             lag: LagRow {
                 p50: us(run.lag.p50_us),
                 p99: us(run.lag.p99_us),
@@ -178,6 +182,15 @@ fn spread(histogram: &hdrhistogram::Histogram<u64>) -> Spread {
         p95: micros(figures::percentile(histogram, Percentile::P95)),
         p99: micros(figures::percentile(histogram, Percentile::P99)),
         max: micros(figures::max(histogram)),
+    }
+}
+
+fn since_due(all: &Group) -> Spread {
+    Spread {
+        p50: micros(all.since_due(Percentile::P50)),
+        p95: micros(all.since_due(Percentile::P95)),
+        p99: micros(all.since_due(Percentile::P99)),
+        max: micros(all.since_due_max()),
     }
 }
 

@@ -1,8 +1,12 @@
 //! Exchanges that go well, over real sockets.
 
+use std::future::Future as _;
+use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
+use std::task::{Context, Waker};
+use std::time::Duration;
 
-use http1::{Connection, Discard, Limits, Method, Sink};
+use http1::{Connection, Destination, Discard, Limits, Method, Sink};
 use httparse::Header;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::join;
@@ -248,4 +252,46 @@ async fn a_dropped_exchange_leaves_its_progress_and_a_stale_connection() {
 #[test]
 fn an_idle_connection_is_a_few_words() {
     assert!(size_of::<Connection>() <= 128, "{} bytes", size_of::<Connection>());
+}
+
+/// The reader does not run while the answer lies there, as a stopped generator does not. How
+/// soon the kernel begins to note times after a first socket asks for it is its own affair, so
+/// that the first answers may tell nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_answer_that_is_read_late_tells_for_how_long_it_lay_there() {
+    const LATE: Duration = Duration::from_millis(200);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let destination = Destination::http("127.0.0.1", port, &[]).unwrap();
+    let (answered, wait) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; REQUEST.len()];
+        while stream.read_exact(&mut request).is_ok() {
+            stream.write_all(HELLO).unwrap();
+            answered.send(()).unwrap();
+        }
+    });
+    let mut connection = open(&destination).await;
+    let mut told = None;
+    for _ in 0..100 {
+        let begun = std::time::Instant::now();
+        let mut exchange = std::pin::pin!(get(&mut connection));
+        let mut task = Context::from_waker(Waker::noop());
+        assert!(exchange.as_mut().poll(&mut task).is_pending());
+        // Written by the peer means received here: it is one machine.
+        wait.recv().unwrap();
+        std::thread::sleep(LATE);
+        let (exchange, _) = exchange.await.unwrap();
+        if let Some(unread_for) = exchange.unread_for {
+            told = Some((unread_for, begun.elapsed()));
+            break;
+        }
+    }
+    let (unread_for, whole) = told.unwrap();
+    assert!(unread_for >= LATE - Duration::from_millis(1), "{unread_for:?}");
+    assert!(unread_for <= whole, "{unread_for:?} of {whole:?}");
+    drop(connection);
+    server.join().unwrap();
 }
