@@ -40,8 +40,6 @@ pub(super) struct Attempt {
     /// a connection and sending the first byte, while the answer lay in the kernel unread, and
     /// where the kernel does not tell, what of the wait the worker did not run.
     pub own_delay: Duration,
-    /// When the lane was free again, had the generator lost no time: when the answer arrived.
-    pub arrived: At,
     pub body_bytes: u64,
     /// A reused connection ended before any byte of an answer.
     pub was_stale: bool,
@@ -58,7 +56,6 @@ impl Attempt {
             first_byte_sent: None,
             begun: end,
             own_delay: Duration::ZERO,
-            arrived: end,
             body_bytes: 0,
             was_stale: false,
         }
@@ -208,7 +205,6 @@ impl<'a, T: Transport> Sender<'a, T> {
             first_byte_sent,
             begun,
             own_delay: asleep + sent.since(connected) + unread_for,
-            arrived: end - unread_for,
             body_bytes,
             was_stale: matches!(ended, Ok(Err(SendError::StaleReset { .. }))),
         }

@@ -55,8 +55,8 @@ struct Lane<'a, T: Transport> {
     user: &'a User,
     is_alone: bool,
     sender: Sender<'a, T>,
-    /// Since when it could have begun with another request: since the answer to the last one
-    /// arrived, whenever that was read.
+    /// Since when it could have begun with another request, had the generator lost no time: what
+    /// queues behind a delay of its own is delayed by the same.
     free: At,
 }
 
@@ -132,8 +132,8 @@ impl<T: Transport> Lane<'_, T> {
         let (context, user) = (self.context, self.user);
         let (mut slept, mut has_no_token, mut is_renewed) = (false, false, false);
         let mut waits_from = ticket.ready;
-        // What of a renewal's time the worker did not run.
-        let mut asleep = Duration::ZERO;
+        // What was lost before a renewal, and what of its time the worker did not run.
+        let mut lost = Duration::ZERO;
         loop {
             if !self.is_planned(ticket) {
                 return Err(Unserved::Unplanned);
@@ -144,12 +144,13 @@ impl<T: Transport> Lane<'_, T> {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
                     let waits_from = if slept { now } else { waits_from };
-                    let late = now.since(ticket.ready.max(self.free)) + asleep;
+                    let late = now.since(ticket.ready.max(self.free)) + lost;
                     return Ok(Release { taken: now, late, waits_from, has_no_token });
                 }
+                lost += now.since(ticket.ready.max(self.free));
                 let renewal = self.renew(ticket, generation, None).await;
                 has_no_token = renewal != Renewal::Done;
-                asleep += context.gaps.within(now, self.free);
+                lost += context.gaps.within(now, self.free);
                 slept = false;
                 now = self.free;
                 waits_from = now;
@@ -163,7 +164,7 @@ impl<T: Transport> Lane<'_, T> {
             match token.filter(|token| token.renew < until.min(context.stop()) && !is_renewed) {
                 Some(token) if token.renew <= now => {
                     self.renew(ticket, generation, Some(until)).await;
-                    asleep += context.gaps.within(ticket.ready, self.free);
+                    lost += context.gaps.within(ticket.ready, self.free);
                     // Once a request: after a failure it is tried again when the request is ready.
                     (is_renewed, slept) = (true, false);
                 }
@@ -263,7 +264,7 @@ impl<T: Transport> Lane<'_, T> {
             }
         }
         attempt.own_delay += own_delay;
-        self.free = attempt.arrived;
+        self.free = attempt.end - (release.late + attempt.own_delay);
         settle(context, user, taken, &attempt, Some(&mut answer));
     }
 
