@@ -65,7 +65,7 @@ fn words(run: &Run, out: &Path) -> String {
         ValidityState::Invalid => format!("INVALID: {}", run.validity.reasons.join("; ")),
     };
     text.push_str(&format!(
-        "generator lag p50 {:.1} ms, p99 {:.1} ms; {validity}\nrun directory: {}\n",
+        "generator share p50 {:.1} ms, p99 {:.1} ms; {validity}\nrun directory: {}\n",
         run.lag.p50_us as f64 / 1e3,
         run.lag.p99_us as f64 / 1e3,
         out.display()

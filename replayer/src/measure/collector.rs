@@ -222,7 +222,7 @@ impl Collector {
         }
     }
 
-    /// Generator lag over the whole run.
+    /// The generator share over the whole run.
     pub fn lag(&self) -> Lag {
         lag_of(&self.run)
     }

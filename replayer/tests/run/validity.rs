@@ -110,7 +110,7 @@ fn a_generator_that_is_stopped_says_so() {
         let run = ran.checked();
         assert_ne!(run.validity.state, ValidityState::Valid, "{pacing}: {:?}", run.validity);
         let reason = &run.validity.reasons[0];
-        assert!(reason.contains("without what the generator itself added"), "{pacing}: {reason}");
+        assert!(reason.contains("without the generator's own delays"), "{pacing}: {reason}");
         let gap = ran.reader().seconds().unwrap().map(|row| row.unwrap().gap_max_us).max();
         assert!(gap >= Some(200_000), "{pacing}: {gap:?}");
         assert!(run.lag.max_us >= 200_000, "{pacing}: {:?}", run.lag);

@@ -97,7 +97,7 @@ pub(crate) struct Ran {
 /// no others.
 pub(crate) fn code_but_for_lag(code: Option<i32>, run: &Run) -> Option<i32> {
     let by_lag = |reason: &String| {
-        ["what the generator itself added", "over 1 s late"]
+        ["the generator's own delays", "over 1 s late"]
             .iter()
             .any(|words| reason.contains(words))
     };

@@ -29,7 +29,7 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
     if !delays.is_empty() {
         panels.push(panel("Session delay: earlier answers came late", "p95", GREEN, delays));
     }
-    panels.push(panel("Generator lag: its own fault", "p99", VERMILION, lags));
+    panels.push(panel("Generator share: its own fault", "p99", VERMILION, lags));
     OverTime {
         title,
         length_s: summary.timeline.len() as f64,

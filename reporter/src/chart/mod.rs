@@ -35,7 +35,7 @@ const CHARTS: [(&str, &str, Draw); 6] = [
     ("throughput", "throughput and failures", throughput::draw),
     ("distribution", "latency distribution by percentile", distribution::draw),
     ("users", "users and requests in flight", in_flight::draw),
-    ("lag", "session delay and generator lag", lag::draw),
+    ("lag", "session delay and generator share", lag::draw),
     ("target", "target and database", target::draw),
 ];
 
