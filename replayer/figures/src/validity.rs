@@ -51,11 +51,7 @@ pub fn unbound_reason(unbound: u64, planned: u64) -> Option<String> {
 
 /// The state of a run and every reason for it: judged are the p50 and the p95 of all requests,
 /// and what `expectations` ask of response times.
-pub fn validity(
-    plateau: &Plateau,
-    expectations: &[Expectation],
-    generator: Generator,
-) -> Validity {
+pub fn validity(plateau: &Plateau, expectations: &[Expectation], generator: Generator) -> Validity {
     let Generator { taken, left_late, local_limit, unbound, planned } = generator;
     let mut state = ValidityState::Valid;
     let mut reasons = Vec::new();
@@ -217,14 +213,17 @@ mod tests {
         }
         let mean = of(&one_in_fifty, &["mean < 1s"]);
         assert_eq!(mean.state, ValidityState::Suspect, "25.8 ms of 10");
-        assert_eq!(of(&[(100, 10_000, 9_000)], &["p95 < 1s"]).reasons.len(), 2, "p50, and p95 once");
+        assert_eq!(
+            of(&[(100, 10_000, 9_000)], &["p95 < 1s"]).reasons.len(),
+            2,
+            "p50, and p95 once"
+        );
     }
 
     #[test]
     fn over_one_in_a_hundred_unbound_is_the_tools_own_failure() {
-        let with_unbound = |unbound, planned| {
-            validity(&plateau(&[]), &[], Generator { unbound, planned, ..FINE })
-        };
+        let with_unbound =
+            |unbound, planned| validity(&plateau(&[]), &[], Generator { unbound, planned, ..FINE });
         assert_eq!(with_unbound(0, 0).state, ValidityState::Valid);
         assert_eq!(with_unbound(10, 1000).state, ValidityState::Valid, "exactly 1 %");
         let invalid = with_unbound(11, 1000);

@@ -221,7 +221,8 @@ impl Connection {
                 let at = Instant::now();
                 let bytes = match read {
                     Ok(0) => {
-                        let end = decoder.end().map(|()| Ended { at, surplus: false, by_close: true });
+                        let end =
+                            decoder.end().map(|()| Ended { at, surplus: false, by_close: true });
                         return Poll::Ready(end.map_err(|_| Fault::Cut(closed_early())));
                     }
                     Ok(count) => &scratch[..count],

@@ -124,7 +124,7 @@ mod arrival {
     fn receive(
         stream: &TcpStream,
         room: &mut [u8],
-        notes: &mut Vec<u8>,
+        notes: &mut [u8],
     ) -> io::Result<(usize, Option<TimeSpec>)> {
         let mut room = [IoSliceMut::new(room)];
         let flags = MsgFlags::empty();

@@ -174,7 +174,15 @@ mod tests {
 
     #[test]
     fn what_has_no_unit_or_no_meaning_is_refused() {
-        for text in ["p95 < 100", "p100 < 1s", "failures < 1", "requests > 5", "latency < 1s", "since_due < 1s", ""] {
+        for text in [
+            "p95 < 100",
+            "p100 < 1s",
+            "failures < 1",
+            "requests > 5",
+            "latency < 1s",
+            "since_due < 1s",
+            "",
+        ] {
             assert!(text.parse::<Expectation>().is_err(), "{text}");
         }
     }

@@ -43,15 +43,17 @@ impl From<Duration> for Answered {
     }
 }
 
-/// Answers the n-th request as the n-th is to be, after 1 ms where nothing is said of it.
+/// How a request is answered, by its number and by when it is sent.
+type Script = dyn Fn(usize, At) -> Answered;
+
 struct Fake {
-    answers: Rc<RefCell<Vec<Answered>>>,
+    script: Rc<Script>,
     clock: Clock,
     sent: Rc<RefCell<Vec<At>>>,
 }
 
 struct FakeConnection {
-    answers: Rc<RefCell<Vec<Answered>>>,
+    script: Rc<Script>,
     clock: Clock,
     sent: Rc<RefCell<Vec<At>>>,
     progress: Progress,
@@ -62,7 +64,7 @@ impl Transport for Fake {
 
     async fn connect(&self, _: Instant) -> Result<FakeConnection, SendError> {
         Ok(FakeConnection {
-            answers: Rc::clone(&self.answers),
+            script: Rc::clone(&self.script),
             clock: self.clock,
             sent: Rc::clone(&self.sent),
             progress: Progress::default(),
@@ -79,10 +81,10 @@ impl Transport for Fake {
         connection.progress =
             Progress { first_byte_sent: Some(begun), bytes_sent: 1, ..Progress::default() };
         let number = connection.sent.borrow().len();
-        connection.sent.borrow_mut().push(connection.clock.at(begun));
+        let at = connection.clock.at(begun);
+        connection.sent.borrow_mut().push(at);
         sink.sent();
-        let answer = connection.answers.borrow().get(number).copied();
-        let Answered { after, frozen, unread_for } = answer.unwrap_or(ms(1).into());
+        let Answered { after, frozen, unread_for } = (connection.script)(number, at);
         sleep(after).await;
         if frozen > Duration::ZERO {
             advance(frozen).await;
@@ -181,19 +183,30 @@ async fn run<A: Into<Answered> + Copy>(session: Session, load: Load, answers: &[
     Ran { samples: batches.into_iter().flat_map(|batch| batch.samples).collect(), sent }
 }
 
-/// These users of one worker run against a target that answers so; returns what the worker
-/// said, and when requests were sent.
+/// These users of one worker run against a target that answers the n-th request as the n-th of
+/// these, and after 1 ms where nothing is said of it; returns what the worker said, and when
+/// requests were sent.
 pub(super) async fn run_users<A: Into<Answered> + Copy>(
     plan: Prepared,
     settings: Settings,
     users: Vec<PlannedUser>,
     answers: &[A],
 ) -> (Vec<Batch>, Vec<At>) {
+    let answers: Vec<Answered> = answers.iter().map(|answer| (*answer).into()).collect();
+    let script = move |number: usize, _| answers.get(number).copied().unwrap_or(ms(1).into());
+    run_scripted(plan, settings, users, Rc::new(script)).await
+}
+
+async fn run_scripted(
+    plan: Prepared,
+    settings: Settings,
+    users: Vec<PlannedUser>,
+    script: Rc<Script>,
+) -> (Vec<Batch>, Vec<At>) {
     let end = settings.load.duration.map_or(At::NEVER, |duration| At::START + duration);
     let clock = Clock::starting(Instant::now());
     let sent = Rc::new(RefCell::new(Vec::new()));
-    let answers = answers.iter().map(|answer| (*answer).into()).collect();
-    let fake = Fake { answers: Rc::new(RefCell::new(answers)), clock, sent: Rc::clone(&sent) };
+    let fake = Fake { script, clock, sent: Rc::clone(&sent) };
     let pacer = Pacer::on_runtime_clock(clock);
     let worker = Worker::new(0, Arc::new(plan), Arc::new(settings), clock, pacer, fake, end);
     let (_stop, stopped) = watch::channel(Stop { at: end, now: false });
@@ -364,6 +377,37 @@ async fn by_closed_pacing_a_lane_with_nothing_to_do_waits_for_the_other() {
     session.width = 2;
     let ran = run(session, load, &[ms(500), ms(700)]).await;
     assert_eq!(ran.samples.len(), 20);
+}
+
+/// A target that answers in 1 ms and freezes 1 s in every 5 s, asked 500 times a second for 20 s.
+/// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly.
+#[tokio::test(start_paused = true)]
+async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
+    let frozen_from_2_s = |_, at: At| {
+        let into = at.since(At::START).as_millis() as u64 % 5000;
+        let frozen = if (2000..3000).contains(&into) { 3000 - into } else { 0 };
+        ms(frozen + 1).into()
+    };
+    // Each of 50 users sends 10 a second, and they begin 2 ms apart.
+    let offsets: Vec<u64> = (0..200).map(|n| n * 100).collect();
+    let users = (0..50).map(|ordinal| PlannedUser {
+        persona: 0,
+        ordinal,
+        start: At::START + ms(2 * ordinal),
+        chain: Chain::Once { session: 0 },
+        bound: Bound::NONE,
+    });
+    let (plan, settings) = (plan(session(&offsets, 0)), settings(Load::as_recorded()));
+    let script = Rc::new(frozen_from_2_s);
+    let (batches, _) = run_scripted(plan, settings, users.collect(), script).await;
+    let mut times: Vec<u32> =
+        batches.iter().flat_map(|batch| &batch.samples).map(|sample| sample.response_us).collect();
+    times.sort_unstable();
+    assert_eq!(times.len(), 10_000);
+    let [p50, p90, p99] = [5000, 9000, 9900].map(|rank| rounded_ms(times[rank - 1]));
+    assert_eq!(p50, 1);
+    // And 1 ms for each that the same user has waiting before it.
+    assert!((500..=512).contains(&p90) && (950..=955).contains(&p99), "p90 {p90}, p99 {p99}");
 }
 
 /// What is left of a response time without the generator share, in milliseconds.

@@ -303,7 +303,10 @@ pub fn record(histograms: &mut Histograms, sample: &Sample) {
         (LatencyKind::SessionDelay, sample.session_delay_us),
         (LatencyKind::SinceDue, since_due.filter(|_| response == LatencyKind::ResponseOk)),
         (LatencyKind::Lag, Some(sample.lag_us)),
-        (LatencyKind::ResponseLessLag, is_judged.then(|| sample.response_us.saturating_sub(sample.lag_us))),
+        (
+            LatencyKind::ResponseLessLag,
+            is_judged.then(|| sample.response_us.saturating_sub(sample.lag_us)),
+        ),
     ];
     for scope in scopes {
         for (kind, us) in times {

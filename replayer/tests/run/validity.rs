@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use run_log::format::ValidityState;
 use run_log::outcome::Outcome;
+use rustix::process::{Pid, Signal, kill_process};
 use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part};
 
 use crate::support::trace::{answer, request};

@@ -97,9 +97,7 @@ pub(crate) struct Ran {
 /// no others.
 pub(crate) fn code_but_for_lag(code: Option<i32>, run: &Run) -> Option<i32> {
     let by_lag = |reason: &String| {
-        ["the generator's own delays", "over 1 s late"]
-            .iter()
-            .any(|words| reason.contains(words))
+        ["the generator's own delays", "over 1 s late"].iter().any(|words| reason.contains(words))
     };
     let reasons = &run.validity.reasons;
     if code != Some(12) || reasons.is_empty() || !reasons.iter().all(by_lag) {

@@ -430,7 +430,9 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             state: of.validity,
             reasons: match of.validity {
                 ValidityState::Valid => Vec::new(),
-                _ => vec!["p95 is 661.0 ms, and 21.0 ms without the generator's own delays".to_owned()],
+                _ => vec![
+                    "p95 is 661.0 ms, and 21.0 ms without the generator's own delays".to_owned(),
+                ],
             },
         },
         fidelity: Fidelity::default(),

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use trace::format::RecordedResult;
@@ -42,7 +43,8 @@ fn a_killed_recording_has_all_that_was_answered_200_ms_before() {
     let mut proxy = Proxy::start(&upstream.url(), &[]);
     let address = proxy.address;
     // Eight clients at 125 a second each, until the proxy is gone.
-    let client = move |client: u32| {
+    let (told, answers) = std::sync::mpsc::channel();
+    let client = move |client: u32, told: Sender<()>| {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         let (mut answered, mut answer) = (Vec::new(), [0; OK.len()]);
@@ -55,12 +57,24 @@ fn a_killed_recording_has_all_that_was_answered_200_ms_before() {
                 break;
             }
             answered.push((path, Instant::now()));
+            let _ = told.send(());
             std::thread::sleep(Duration::from_millis(8));
         }
         answered
     };
-    let clients: Vec<_> = (0..8).map(|n| std::thread::spawn(move || client(n))).collect();
-    std::thread::sleep(Duration::from_secs(2));
+    let clients = (0..8).map(|n| {
+        let told = told.clone();
+        std::thread::spawn(move || client(n, told))
+    });
+    let clients: Vec<_> = clients.collect();
+    // Some must be old enough to tell.
+    assert_eq!(answers.iter().take(300).count(), 300);
+    let old_enough = Instant::now() + Duration::from_millis(250);
+    for () in &answers {
+        if Instant::now() > old_enough {
+            break;
+        }
+    }
     let killed = Instant::now();
     proxy.child.kill().unwrap();
     proxy.child.wait().unwrap();
@@ -73,7 +87,7 @@ fn a_killed_recording_has_all_that_was_answered_200_ms_before() {
         read(&proxy.folder.path().join("t.jsonl")).into_iter().map(|r| r.path).collect();
     let due = answered.iter().filter(|(_, at)| *at + Duration::from_millis(200) < killed);
     let lost: Vec<_> = due.clone().filter(|(path, _)| !kept.contains(path)).collect();
-    assert!(due.count() > 200, "too few to tell");
+    assert!(due.count() >= 300, "too few to tell");
     assert!(lost.is_empty(), "{lost:?}");
 }
 
