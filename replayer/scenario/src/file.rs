@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::expectation::Expectation;
-use super::load::{self, Load, Profile};
+use super::expectation::{Expectation, Metric};
+use super::load::{self, Load, Pacing, Profile};
 
 /// A scenario file, checked.
 #[derive(Clone, Debug)]
@@ -101,6 +101,13 @@ impl Scenario {
     fn parse(text: &str) -> Result<Self, String> {
         let typed: Typed = toml::from_str(text).map_err(|error| on_one_line(text, &error))?;
         let full = typed.load.clone().resolve().map_err(|error| format!("[load]: {error}"))?;
+        let of_load = typed.expect.iter().find(|of| of.metric == Metric::LoadHeld);
+        if let (Some(of_load), Pacing::Closed) = (of_load, full.pacing) {
+            return Err(format!(
+                "expect {:?}: by closed pacing nothing is due, so no load is held or not",
+                of_load.to_string()
+            ));
+        }
         let quick =
             typed.quick.or(typed.load).resolve().map_err(|error| format!("[quick]: {error}"))?;
         Ok(Self {
@@ -141,7 +148,7 @@ fn on_one_line(text: &str, error: &toml::de::Error) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::load::{Axis, Pacing};
+    use super::super::axis::Axis;
     use super::*;
 
     const BASELINE: &str = r#"
@@ -177,6 +184,7 @@ mod tests {
             ("p95 < 100ms", "p95 < 100", "line 6:"),
             ("users = 1000", "users = 1000\nclones = 2", "[load]: more than one of"),
             ("users = 1000", "users = 0", "line 9:"),
+            ("p95 < 100ms", "load_held >= 98 %", "expect \"load_held >= 98 %\": by closed pacing"),
         ] {
             let error = Scenario::parse(&BASELINE.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(expected), "{error}");
