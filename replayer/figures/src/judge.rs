@@ -3,7 +3,7 @@
 use run_log::format::{self, Judgement};
 use scenario::{Expectation, Metric, Scope};
 
-use crate::{Plateau, Reading};
+use crate::{Group, Plateau, Reading};
 
 /// An expectation as it turned out.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct Verdict {
     pub result: Judgement,
     /// In the unit of the expectation's bound.
     pub measured: Reading,
-    /// Why it is not judged; empty when it is.
+    /// Why it is not judged, or what the figure is of; mostly empty.
     pub note: String,
 }
 
@@ -30,8 +30,17 @@ pub fn judge(expectations: &[Expectation], plateau: &Plateau) -> Vec<Verdict> {
             verdict.withhold(&note);
         }
     }
+    if verdicts.iter().any(Verdict::misses_load) {
+        let of_latency = |v: &&mut Verdict| v.expectation.metric.is_latency() && v.note.is_empty();
+        for verdict in verdicts.iter_mut().filter(of_latency) {
+            LET_THROUGH.clone_into(&mut verdict.note);
+        }
+    }
     verdicts
 }
+
+/// What latencies are of where the load was not held.
+pub(crate) const LET_THROUGH: &str = "of the load that was let through";
 
 /// One expectation by itself, as `--stop-on` asks.
 pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
@@ -40,8 +49,13 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
         None => (Judgement::NotJudged, "nothing was measured"),
         Some(value) => {
             let holds = expectation.comparison.holds(value, expectation.bound);
-            // That it is at least this much proves one side only.
-            let is_open = measured.at_least && holds == expectation.comparison.is_upper_bound();
+            // That it is at least this much proves one side only, unless the most that it can be
+            // is on the same side.
+            let is_open = measured.at_least
+                && holds == expectation.comparison.is_upper_bound()
+                && at_most(expectation, plateau).is_none_or(|most| {
+                    holds != expectation.comparison.holds(most, expectation.bound)
+                });
             match (is_open, holds) {
                 (true, _) => (Judgement::NotJudged, "reaches into requests without an answer"),
                 (false, true) => (Judgement::Met, ""),
@@ -52,13 +66,24 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
     Verdict { expectation: expectation.clone(), result, measured, note: note.to_owned() }
 }
 
-/// The figure that an expectation is about: microseconds, a share, events a second, users.
-pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
-    let group = match &expectation.scope {
+/// What the figure is at most, however long those without an answer would have taken.
+fn at_most(expectation: &Expectation, plateau: &Plateau) -> Option<f64> {
+    let Metric::Percentile(percentile) = expectation.metric else { return None };
+    let most = group(expectation, plateau)?.responses.percentile_at_most(percentile)?;
+    Some(most as f64)
+}
+
+/// What an expectation is about.
+fn group<'a>(expectation: &Expectation, plateau: &'a Plateau) -> Option<&'a Group> {
+    match &expectation.scope {
         Scope::All => Some(&plateau.all),
         Scope::Named(name) => plateau.named(name),
-    };
-    let Some(group) = group else { return Reading::NONE };
+    }
+}
+
+/// The figure that an expectation is about: microseconds, a share, events a second, users.
+pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
+    let Some(group) = group(expectation, plateau) else { return Reading::NONE };
     let is_all = expectation.scope == Scope::All;
     match expectation.metric {
         Metric::Percentile(percentile) => group.responses.percentile(percentile),
@@ -69,6 +94,7 @@ pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
         Metric::Requests if is_all => plateau.throughput(),
         Metric::Requests => group.rate(plateau.seconds()),
         Metric::Users => plateau.sustained_users(),
+        Metric::LoadHeld => plateau.load_held(),
     }
 }
 
@@ -77,6 +103,13 @@ impl Verdict {
     pub fn withhold(&mut self, note: &str) {
         self.result = Judgement::NotJudged;
         note.clone_into(&mut self.note);
+    }
+
+    /// Whether less became ready than was expected.
+    pub(crate) fn misses_load(&self) -> bool {
+        self.expectation.metric == Metric::LoadHeld
+            && !self.expectation.comparison.is_upper_bound()
+            && self.result == Judgement::Missed
     }
 
     /// As it stands in `run.json`.
@@ -91,11 +124,11 @@ impl Verdict {
 }
 
 /// The figure with its unit, to a thousandth of what the bounds are written in.
-fn measured_text(verdict: &Verdict) -> String {
+pub(crate) fn measured_text(verdict: &Verdict) -> String {
     let Some(value) = verdict.measured.value else { return "–".to_owned() };
     let text = match verdict.expectation.metric {
         Metric::Percentile(_) | Metric::Mean | Metric::Max => format!("{:.1} ms", value / 1e3),
-        Metric::Failures => format!("{:.3} %", value * 100.0),
+        Metric::Failures | Metric::LoadHeld => format!("{:.3} %", value * 100.0),
         Metric::Requests => format!("{value:.1}/s"),
         Metric::Users => format!("{value} users"),
     };
