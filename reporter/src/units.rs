@@ -68,7 +68,7 @@ impl Figure {
 pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
     let unit = match metric {
         Metric::Percentile(_) | Metric::Mean | Metric::Max => Unit::Microseconds,
-        Metric::Failures => Unit::Share,
+        Metric::Failures | Metric::LoadHeld => Unit::Share,
         Metric::Requests => Unit::PerSecond,
         Metric::Users => Unit::Count,
     };
