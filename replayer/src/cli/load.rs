@@ -17,7 +17,7 @@ use scenario::{
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
-    /// Scenario file; the options below override what it says
+    /// Scenario file; the options below override what it says, and another load passes nothing
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Which load of the scenario: full, or scaled down
