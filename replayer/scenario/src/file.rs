@@ -101,15 +101,11 @@ impl Scenario {
     fn parse(text: &str) -> Result<Self, String> {
         let typed: Typed = toml::from_str(text).map_err(|error| on_one_line(text, &error))?;
         let full = typed.load.clone().resolve().map_err(|error| format!("[load]: {error}"))?;
-        let of_load = typed.expect.iter().find(|of| of.metric == Metric::LoadHeld);
-        if let (Some(of_load), Pacing::Closed) = (of_load, full.pacing) {
-            return Err(format!(
-                "expect {:?}: by closed pacing nothing is due, so no load is held or not",
-                of_load.to_string()
-            ));
-        }
         let quick =
             typed.quick.or(typed.load).resolve().map_err(|error| format!("[quick]: {error}"))?;
+        is_of_load("expect", &full, &typed.expect)?;
+        is_of_load("[load]: stop_on", &full, &full.stop_on)?;
+        is_of_load("[quick]: stop_on", &quick, &quick.stop_on)?;
         Ok(Self {
             number: typed.number,
             name: typed.name,
@@ -129,6 +125,23 @@ impl Scenario {
             Profile::Full => &self.full,
             Profile::Quick => &self.quick,
         }
+    }
+}
+
+/// Makes sure that nothing asks how much of a load was held that is not planned: by closed pacing
+/// nothing is due.
+fn is_of_load<'a>(
+    place: &str,
+    load: &Load,
+    expectations: impl IntoIterator<Item = &'a Expectation>,
+) -> Result<(), String> {
+    let mut of_load = expectations.into_iter().filter(|of| of.metric == Metric::LoadHeld);
+    match of_load.next() {
+        Some(of_load) if load.pacing == Pacing::Closed => Err(format!(
+            "{place} {:?}: by closed pacing nothing is due, so no load is held or not",
+            of_load.to_string()
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -185,6 +198,11 @@ mod tests {
             ("users = 1000", "users = 1000\nclones = 2", "[load]: more than one of"),
             ("users = 1000", "users = 0", "line 9:"),
             ("p95 < 100ms", "load_held >= 98 %", "expect \"load_held >= 98 %\": by closed pacing"),
+            (
+                "duration = \"15s\"",
+                "duration = \"15s\"\nstop_on = \"load_held < 50%\"",
+                "[quick]: stop_on \"load_held < 50%\": by closed pacing",
+            ),
         ] {
             let error = Scenario::parse(&BASELINE.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(expected), "{error}");

@@ -88,3 +88,30 @@ impl Seconds {
         holds.then(|| EndedBy::StopOn(condition.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use figures::Names;
+
+    use super::*;
+
+    /// The second at whose end the run is stopped, of one in which so many of 10 become ready.
+    fn stopped_at(condition: &str, ready: impl Fn(u64) -> u64) -> Option<u64> {
+        let collector = Collector::new(Names::default(), 1);
+        let mut seconds = Seconds::new(Some(condition.parse().unwrap()), vec![10; 60]);
+        (0..60).find(|&second| {
+            let row = Second { second, ready: ready(second), ..Second::default() };
+            seconds.close(&row, &collector, 0);
+            seconds.reason_to_stop(&collector, 100).is_some()
+        })
+    }
+
+    #[test]
+    fn a_load_that_is_not_held_is_a_reason_to_stop() {
+        assert_eq!(stopped_at("load_held < 50%", |_| 10), None);
+        assert_eq!(stopped_at("load_held < 50%", |_| 4), Some(9), "over ten seconds");
+        // Six of the last ten seconds hold nothing.
+        let stalls = |second| if second < 20 { 10 } else { 0 };
+        assert_eq!(stopped_at("load_held < 50%", stalls), Some(25));
+    }
+}

