@@ -129,7 +129,21 @@ fn newest(
         unused
             .push(format!("{dir}: it ran another version of the scenario {name}; run that again"));
     }
-    newest_of(same, unused)
+    // A look at another load does not stand before a run of the scenario's own.
+    let (own, others): (Vec<_>, Vec<_>) = same.into_iter().partition(has_its_load);
+    if own.is_empty() {
+        return newest_of(others, unused);
+    }
+    for reader in others {
+        unused.push(format!("{}: it had another load than the scenario's", dir_name(&reader)));
+    }
+    newest_of(own, unused)
+}
+
+/// Whether a run had all of the load that its scenario asks for, and no other.
+fn has_its_load(reader: &RunReader) -> bool {
+    let run = reader.run();
+    run.shard.is_none() && run.scenario.as_ref().is_none_or(|of| of.changed.is_empty())
 }
 
 fn newest_of(mut readers: Vec<RunReader>, unused: &mut Vec<String>) -> Option<RunReader> {

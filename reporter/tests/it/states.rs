@@ -150,6 +150,18 @@ fn the_newest_run_wins_and_the_other_is_named() {
 }
 
 #[test]
+fn a_later_look_at_another_load_does_not_stand_before_a_run_of_the_scenarios_own() {
+    let folder = Folder::new();
+    let changed = vec!["users 20 instead of users 1000".to_owned()];
+    Synthetic { changed, hour: 15, ..good(ALL[0]) }.write(folder.runs());
+    std::fs::rename(folder.runs().join(ALL[0]), folder.runs().join("smaller")).unwrap();
+    good(ALL[0]).write(folder.runs());
+    let filled = folder.fill();
+    assert_eq!(filled.unused_runs, ["smaller: it had another load than the scenario's"]);
+    assert_eq!(folder.lines(&["| 1 | Baseline | ✅ PASSED | 1,000 users for 5 min |"]).len(), 1);
+}
+
+#[test]
 fn a_run_of_another_version_of_the_scenario_is_not_used() {
     let mut folder = Folder::new();
     good(ALL[0]).write(folder.runs());
