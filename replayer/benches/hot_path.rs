@@ -60,6 +60,7 @@ fn histogram(criterion: &mut Criterion) {
         is_failed: false,
         was_sent: true,
         second: 0,
+        ready_second: Some(0),
         response_us: 1200,
         service_us: Some(900),
         queue_us: 10,
@@ -70,6 +71,7 @@ fn histogram(criterion: &mut Criterion) {
         body_bytes: 300,
         fidelity: FidelityCheck::Status { same: true },
         is_rebound: false,
+        lacks_by_target: false,
     };
     criterion.bench_function("histogram record", |bencher| {
         bencher.iter(|| {

@@ -34,8 +34,9 @@ Examples:
   reporter fill --template templates/load-test-report.md.j2 \\
     --scenarios fixtures/scenarios --runs .local/runs --out load-test-report.md
 
-Exit codes: 0 filled; 10 a scenario missed what is expected of it; 12 a run is not
-valid; 13 a run is incomplete; pending scenarios and the quick profile change nothing.")]
+Exit codes: 0 filled; 10 a scenario missed what is expected of it, or its run had another
+load; 12 a run is not valid; 13 a run is incomplete; pending scenarios, single shards and
+the quick profile change nothing.")]
 struct Fill {
     /// Template of the report; without it the one that is built in
     #[arg(long, value_name = "FILE")]

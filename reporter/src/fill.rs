@@ -50,6 +50,8 @@ pub struct ScenarioOutcome {
     pub scenario: String,
     pub outcome: &'static str,
     pub reason: Option<String>,
+    /// What has to be seen before any figure, such as that most requests failed.
+    pub marks: Vec<String>,
 }
 
 /// Reads, judges, draws and writes.
@@ -100,6 +102,7 @@ pub fn fill(config: &Config) -> Result<Filled, Error> {
                 scenario: of.title,
                 outcome: of.outcome,
                 reason: of.reason,
+                marks: of.marks,
             })
             .collect(),
         next_steps: report.findings.next_steps,
@@ -131,6 +134,9 @@ impl fmt::Display for Filled {
             match &result.reason {
                 Some(reason) => writeln!(f, " ({reason})")?,
                 None => writeln!(f)?,
+            }
+            for mark in &result.marks {
+                writeln!(f, "        ! {mark}")?;
             }
         }
         writeln!(f, "report  {}", self.report.display())?;

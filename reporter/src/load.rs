@@ -10,7 +10,8 @@ use scenario::{Profile, Scenario, ScenarioError};
 use crate::evidence::{self, Evidence};
 use crate::summary::{Summary, SummaryError};
 use figures::conclusion::{Conclusion, profile};
-use figures::judge::{Verdict, judge};
+use figures::judge::Verdict;
+use figures::judged::Judged;
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -30,6 +31,10 @@ pub struct Entry {
     pub path: PathBuf,
     pub run: Option<MeasuredRun>,
     pub conclusion: Conclusion,
+    /// Why it came to that, where there is more to say than its name.
+    pub reason: Option<String>,
+    /// What has to be seen before any other figure.
+    pub marks: Vec<String>,
 }
 
 /// A run, summed up and judged.
@@ -124,7 +129,21 @@ fn newest(
         unused
             .push(format!("{dir}: it ran another version of the scenario {name}; run that again"));
     }
-    newest_of(same, unused)
+    // A look at another load does not stand before a run of the scenario's own.
+    let (own, others): (Vec<_>, Vec<_>) = same.into_iter().partition(has_its_load);
+    if own.is_empty() {
+        return newest_of(others, unused);
+    }
+    for reader in others {
+        unused.push(format!("{}: it had another load than the scenario's", dir_name(&reader)));
+    }
+    newest_of(own, unused)
+}
+
+/// Whether a run had all of the load that its scenario asks for, and no other.
+fn has_its_load(reader: &RunReader) -> bool {
+    let run = reader.run();
+    run.shard.is_none() && run.scenario.as_ref().is_none_or(|of| of.changed.is_empty())
 }
 
 fn newest_of(mut readers: Vec<RunReader>, unused: &mut Vec<String>) -> Option<RunReader> {
@@ -143,17 +162,18 @@ fn comparison(reader: &RunReader) -> Result<Comparison, LoadError> {
 
 fn entry(scenario: Scenario, path: PathBuf, reader: Option<RunReader>) -> Result<Entry, LoadError> {
     let Some(reader) = reader else {
-        return Ok(Entry { scenario, path, run: None, conclusion: Conclusion::Pending });
+        let (conclusion, reason, marks) = (Conclusion::Pending, None, Vec::new());
+        return Ok(Entry { scenario, path, run: None, conclusion, reason, marks });
     };
     let profile = profile(reader.run());
     let summary = Summary::read(&reader, Some(scenario.load(profile)))?;
     let evidence = evidence::of_run(reader.dir())
         .map_err(|(path, source)| LoadError::Read { path, source })?;
-    let mut verdicts = judge(&scenario.expect, &summary.plateau);
-    let conclusion = Conclusion::of(&summary.run, summary.plateau.seconds(), &mut verdicts);
+    let Judged { conclusion, reason, marks, verdicts } =
+        Judged::of(&summary.run, &summary.plateau, &scenario.expect);
     let name = dir_name(&reader);
     let run = Some(MeasuredRun { name, profile, summary, verdicts, evidence });
-    Ok(Entry { scenario, path, run, conclusion })
+    Ok(Entry { scenario, path, run, conclusion, reason, marks })
 }
 
 /// The file that this scenario was read from.

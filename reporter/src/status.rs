@@ -5,11 +5,16 @@ use figures::conclusion::Conclusion;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Pending,
-    Partial { ran: usize, of: usize },
+    Partial {
+        ran: usize,
+        of: usize,
+    },
     Passed,
     Failed,
     Invalid,
     Quick,
+    /// Nothing was expected of any.
+    Measured,
 }
 
 impl Status {
@@ -20,8 +25,7 @@ impl Status {
             conclusions.iter().any(|conclusion| wanted(conclusion))
         };
         if ran < of {
-            let touched =
-                ran > 0 || any(|conclusion| matches!(conclusion, Conclusion::Incomplete(_)));
+            let touched = ran > 0 || any(|conclusion| *conclusion != Conclusion::Pending);
             return if touched { Self::Partial { ran, of } } else { Self::Pending };
         }
         // With one quick run among them, the whole can be called neither passed nor failed.
@@ -31,8 +35,10 @@ impl Status {
             Self::Invalid
         } else if any(|conclusion| *conclusion == Conclusion::Failed) {
             Self::Failed
-        } else {
+        } else if any(|conclusion| *conclusion == Conclusion::Passed) {
             Self::Passed
+        } else {
+            Self::Measured
         }
     }
 
@@ -50,6 +56,7 @@ impl std::fmt::Display for Status {
             Self::Failed => f.write_str("COMPLETE: FAILED"),
             Self::Invalid => f.write_str("COMPLETE: INVALID"),
             Self::Quick => f.write_str("COMPLETE (QUICK PROFILE)"),
+            Self::Measured => f.write_str("COMPLETE: MEASURED"),
         }
     }
 }

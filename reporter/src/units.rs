@@ -70,7 +70,7 @@ pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
         Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
             Unit::Microseconds
         }
-        Metric::Failures => Unit::Share,
+        Metric::Failures | Metric::LoadHeld => Unit::Share,
         Metric::Requests => Unit::PerSecond,
         Metric::Users => Unit::Count,
     };

@@ -127,8 +127,15 @@ impl Group {
 
     /// Service time of all completed requests together, in microseconds: the target's
     /// time, waiting for locks and processors included.
-    pub fn service_total_us(&self) -> f64 {
+    fn service_total_us(&self) -> f64 {
         self.service.mean() * self.service.len() as f64
+    }
+
+    /// Of the service time of all completed requests, that of these. The target's time for what
+    /// got no answer is in neither: where there is such, the share is that or more.
+    pub fn service_share(&self, all: &Self) -> Reading {
+        let share = Reading::exact(self.service_total_us() / all.service_total_us());
+        Reading { at_least: share.value.is_some() && self.responses.censored() > 0, ..share }
     }
 
     pub fn rate(&self, plateau_s: u64) -> Reading {
@@ -160,6 +167,10 @@ mod tests {
         let p99 = group.service_percentile(Percentile::P99);
         assert_eq!(p99, Reading { value: Some(960.0), at_least: true });
         assert!(group.service_mean().at_least);
+        let share =
+            |of: &Group| (of.service_share(&group).value, of.service_share(&group).at_least);
+        assert_eq!(share(&group), (Some(1.0), true));
+        assert_eq!(share(&Group::named("GET /answered")), (Some(0.0), false));
 
         let mut hung = Group::named("GET /hung");
         hung.add(LatencyKind::Censored, &of(4, 5), true);

@@ -12,7 +12,7 @@ pub struct Verdict {
     pub result: Judgement,
     /// In the unit of the expectation's bound.
     pub measured: Reading,
-    /// Why it is not judged; empty when it is.
+    /// Why it is not judged, or what the figure is of; mostly empty.
     pub note: String,
 }
 
@@ -30,8 +30,17 @@ pub fn judge(expectations: &[Expectation], plateau: &Plateau) -> Vec<Verdict> {
             verdict.withhold(&note);
         }
     }
+    if verdicts.iter().any(Verdict::misses_load) {
+        let of_latency = |v: &&mut Verdict| v.expectation.metric.is_latency() && v.note.is_empty();
+        for verdict in verdicts.iter_mut().filter(of_latency) {
+            LET_THROUGH.clone_into(&mut verdict.note);
+        }
+    }
     verdicts
 }
+
+/// What latencies are of where the load was not held.
+pub(crate) const LET_THROUGH: &str = "of the load that was let through";
 
 /// One expectation by itself, as `--stop-on` asks.
 pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
@@ -40,8 +49,13 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
         None => (Judgement::NotJudged, "nothing was measured"),
         Some(value) => {
             let holds = expectation.comparison.holds(value, expectation.bound);
-            // That it is at least this much proves one side only.
-            let is_open = measured.at_least && holds == expectation.comparison.is_upper_bound();
+            // That it is at least this much proves one side only, unless the most that it can be
+            // is on the same side.
+            let is_open = measured.at_least
+                && holds == expectation.comparison.is_upper_bound()
+                && at_most(expectation, plateau).is_none_or(|most| {
+                    holds != expectation.comparison.holds(most, expectation.bound)
+                });
             match (is_open, holds) {
                 (true, _) => (Judgement::NotJudged, "reaches into requests without an answer"),
                 (false, true) => (Judgement::Met, ""),
@@ -50,6 +64,13 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
         }
     };
     Verdict { expectation: expectation.clone(), result, measured, note: note.to_owned() }
+}
+
+/// What the figure is at most, however long those without an answer would have taken.
+fn at_most(expectation: &Expectation, plateau: &Plateau) -> Option<f64> {
+    let Metric::Percentile(percentile) = expectation.metric else { return None };
+    let most = group_of(expectation, plateau)?.responses.percentile_at_most(percentile)?;
+    Some(most as f64)
 }
 
 /// The figure that an expectation is about: microseconds, a share, events a second, users.
@@ -66,6 +87,7 @@ pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
         Metric::Requests if is_all => plateau.throughput(),
         Metric::Requests => group.rate(plateau.seconds()),
         Metric::Users => plateau.sustained_users(),
+        Metric::LoadHeld => plateau.load_held(),
     }
 }
 
@@ -84,6 +106,13 @@ impl Verdict {
         note.clone_into(&mut self.note);
     }
 
+    /// Whether less became ready than was expected.
+    pub(crate) fn misses_load(&self) -> bool {
+        self.expectation.metric == Metric::LoadHeld
+            && !self.expectation.comparison.is_upper_bound()
+            && self.result == Judgement::Missed
+    }
+
     /// As it stands in `run.json`.
     pub fn record(&self) -> format::Verdict {
         let measured = match (self.measured.value, self.note.as_str()) {
@@ -96,13 +125,13 @@ impl Verdict {
 }
 
 /// The figure with its unit, to a thousandth of what the bounds are written in.
-fn measured_text(verdict: &Verdict) -> String {
+pub(crate) fn measured_text(verdict: &Verdict) -> String {
     let Some(value) = verdict.measured.value else { return "–".to_owned() };
     let text = match verdict.expectation.metric {
         Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
             format!("{:.1} ms", value / 1e3)
         }
-        Metric::Failures => format!("{:.3} %", value * 100.0),
+        Metric::Failures | Metric::LoadHeld => format!("{:.3} %", value * 100.0),
         Metric::Requests => format!("{value:.1}/s"),
         Metric::Users => format!("{value} users"),
     };

@@ -1,6 +1,6 @@
 //! The seconds that are judged.
 
-use run_log::format::{Scope, Tag, Window};
+use run_log::format::{LoadHeld, Scope, Tag, Window};
 use run_log::timeline::Second;
 
 use crate::{Counts, Group, Reading, Recorded};
@@ -29,6 +29,8 @@ pub struct Plateau {
     pub within: Counts,
     seconds: u64,
     fewest_users: Option<u64>,
+    /// By open pacing, once the run is over: no row and no tag tells of it.
+    pub load_held: Option<LoadHeld>,
     /// Of all endpoints.
     pub all: Group,
     /// In the order of their indices.
@@ -45,6 +47,7 @@ impl Plateau {
             within: Counts::default(),
             seconds: 0,
             fewest_users: None,
+            load_held: None,
             all: Group::named("All"),
             endpoints: groups(&names.endpoints),
             personas: groups(&names.personas),
@@ -105,6 +108,12 @@ impl Plateau {
     /// The fewest users of any second of the window.
     pub fn sustained_users(&self) -> Reading {
         self.fewest_users.map_or(Reading::NONE, Reading::count)
+    }
+
+    /// Requests that became ready on the plateau, of those planned for it. More than all where
+    /// what came late from the ramp is among them.
+    pub fn load_held(&self) -> Reading {
+        self.load_held.map_or(Reading::NONE, |held| Reading::share(held.ready, held.planned))
     }
 
     /// An endpoint, or a persona, by its name.

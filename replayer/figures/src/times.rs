@@ -104,6 +104,13 @@ impl ResponseTimes {
         self.reading(value_at(&self.judged, percentile))
     }
 
+    /// What this percentile is at most, in microseconds, however long those without an answer
+    /// would have taken; none where it may be one of them.
+    pub fn percentile_at_most(&self, percentile: Percentile) -> Option<u64> {
+        let rank = percentile.rank(self.judged.len());
+        if rank > self.ok.len() { None } else { at_rank(&self.ok, rank) }
+    }
+
     /// In microseconds.
     pub fn max(&self) -> Reading {
         self.reading((!self.judged.is_empty()).then(|| self.judged.max()))
@@ -211,6 +218,20 @@ mod tests {
         times.add(LatencyKind::Censored, &of([60_000]));
         assert!(!percentile_of(&times, "50").1);
         assert!(percentile_of(&times, "95").1);
+    }
+
+    #[test]
+    fn however_long_the_unanswered_would_have_taken_a_percentile_has_an_upper_bound() {
+        let mut times = ResponseTimes::default();
+        assert_eq!(times.percentile_at_most(Percentile::P50), None);
+        times.add(LatencyKind::ResponseOk, &of((1..=98).map(|ms| ms * 1000)));
+        // Refused at once.
+        times.add(LatencyKind::Censored, &of([100, 100]));
+        let p95 = times.percentile(Percentile::P95);
+        assert!(p95.at_least && p95.value.unwrap() < 93_100.0, "{p95:?}");
+        // If both had taken for ever, the 95th of the 98 would be it.
+        assert_eq!(times.percentile_at_most(Percentile::P95), Some(95_039));
+        assert_eq!(times.percentile_at_most(Percentile::P99), None);
     }
 
     #[test]

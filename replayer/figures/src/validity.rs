@@ -22,7 +22,8 @@ pub struct Generator {
     pub left_late: u64,
     /// Requests that met a limit of this machine.
     pub local_limit: u64,
-    /// Requests that lacked a value that they need, of all that were planned.
+    /// Requests that lacked a value that they need through no fault of the target, of all that
+    /// were planned.
     pub unbound: u64,
     pub planned: u64,
 }

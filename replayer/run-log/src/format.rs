@@ -25,11 +25,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Outcomes;
+use crate::outcome::{Outcome, Outcomes};
 
 pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
@@ -84,6 +85,10 @@ pub struct Run {
     /// What is judged: seconds `[start_s, end_s)` for rates; for counts and
     /// latencies everything that ended from `start_s` on, the drain included.
     pub plateau: Window,
+    /// By open pacing, how much of the plateau's load the target let through. Not known while the
+    /// run goes on, nor in minor 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_held: Option<LoadHeld>,
     /// Index `n` is tag `en`; the last may be "other".
     pub endpoints: Vec<String>,
     /// Index `n` is tag `pn`.
@@ -174,6 +179,10 @@ pub struct ScenarioRef {
     /// `sha256:…` of the scenario file's bytes.
     pub digest: String,
     pub profile: Profile,
+    /// What of its load was run otherwise, each such as `users 20 instead of users 1000`. Unknown,
+    /// and empty, in minor 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,11 +304,39 @@ pub struct Totals {
     pub planned_sent: u64,
     /// Of the completed ones, those with a status that counts as failure.
     pub failed_status: u64,
+    /// Of those cut off at the end, the ones that never became ready: they have no latency.
+    /// Unknown, and 0, in minor 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub never_ready: u64,
+    /// Of the unbound ones, those whose value was missing because the target had failed the
+    /// request that would have given it. Unknown, and 0, in minor 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unbound_by_target: u64,
     pub rebound: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
     pub connections_opened: u64,
 }
+
+impl Totals {
+    /// Planned requests that lacked a value through no fault of the target.
+    pub fn unbound_by_tool(&self) -> u64 {
+        self.outcomes[Outcome::Unbound].saturating_sub(self.unbound_by_target)
+    }
+}
+
+/// Requests of the plateau.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadHeld {
+    /// Due in its seconds, from an independent walk of the schedule.
+    pub planned: u64,
+    /// Became ready in its seconds, whatever came of them and whenever they were due; what is
+    /// at most [`READY_SLACK`] later than due counts where it was due.
+    pub ready: u64,
+}
+
+/// So much later than due, a request is none that was held back.
+pub const READY_SLACK: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
@@ -432,12 +469,13 @@ pub enum LatencyKind {
     ResponseOk,
     /// Response time of completed requests with a failure status.
     ResponseFailed,
-    /// Elapsed time of requests that timed out or were cut off: their response
+    /// Time that requests had waited which were ready and got no answer
+    /// ([`Outcome::is_censored`]): their response
     /// time is longer than this, by an unknown amount.
     Censored,
-    /// Elapsed time of all other requests without an answer: connect failed,
-    /// reset, TLS failed, unbound, shed, local limit. With it, the first four
-    /// kinds of an endpoint count every planned request of it that ended.
+    /// Elapsed time of all other requests without an answer: reset, unbound, and those
+    /// that never became ready. It is in no latency. With it, the first four kinds of
+    /// an endpoint count every planned request of it that ended.
     Lost,
     /// Service time (done − first byte sent) of completed requests.
     Service,

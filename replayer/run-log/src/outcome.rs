@@ -92,9 +92,11 @@ impl Outcome {
         }
     }
 
-    /// Whether the true response time is only known to be longer than what was measured.
+    /// Whether all that is known of the response time of such a request, once it was ready, is
+    /// that it would have been longer than what it had waited. A reset is an end that the target
+    /// made, as a failing answer is; what is unbound was nothing that could be answered.
     pub const fn is_censored(self) -> bool {
-        matches!(self, Self::TimedOut | Self::CutOff)
+        !matches!(self, Self::Completed | Self::Reset | Self::Unbound)
     }
 
     /// All but [`Outcome::Completed`].

@@ -2,7 +2,7 @@
 //!
 //! Times are milliseconds, as Locust's are, but not rounded to two digits.
 //! They cover the whole run, ramp and drain included, and as Locust's do completed
-//! requests, failures among them, and what timed out or was cut off. That stands in
+//! requests, failures among them, and what was ready and got no answer. That stands in
 //! them at the time that it had waited: a number that reaches into it is a lower bound,
 //! which `run.json` says among its limitations. What is judged is in `latency.hlog`.
 //! "Average Content Size" is of completed requests.

@@ -2,7 +2,8 @@
 //!
 //! `p95 < 100ms`, `failures < 0.1%`, `requests >= 1000/s`, `users >= 10000`,
 //! each with an endpoint or a persona before it where it is about that alone:
-//! `POST /alerts/ingest: p95 < 200ms`.
+//! `POST /alerts/ingest: p95 < 200ms`. `load_held >= 98%` is of all requests, and
+//! expected by open pacing where nothing else is said of it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -46,6 +47,8 @@ pub enum Metric {
     Requests,
     /// Users at once, the fewest of any second of the plateau.
     Users,
+    /// Requests that became ready on the plateau, of those planned for it, a share.
+    LoadHeld,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,15 @@ impl Comparison {
 
 const EXPECTED: &str =
     "an expectation such as \"p95 < 200ms\", \"failures < 1%\" or \"requests >= 1000/s\"";
+
+impl Expectation {
+    /// Whether it bounds the failures of all requests.
+    pub fn allows_failures(&self) -> bool {
+        self.scope == Scope::All
+            && self.metric == Metric::Failures
+            && self.comparison.is_upper_bound()
+    }
+}
 
 impl FromStr for Expectation {
     type Err = ParseError;
@@ -111,8 +123,10 @@ fn parse(text: &str) -> Option<Expectation> {
         ">=" => Comparison::AtLeast,
         _ => return None,
     };
-    let bound = bound(metric, words.next()?)?;
-    let valid = words.next().is_none() && bound.is_finite() && bound >= 0.0;
+    // A unit may stand apart from its number: `98 %`.
+    let bound = bound(metric, &words.collect::<String>())?;
+    let is_measured = metric != Metric::LoadHeld || scope == Scope::All;
+    let valid = is_measured && bound.is_finite() && bound >= 0.0;
     valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
 }
 
@@ -125,6 +139,7 @@ fn metric<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Metric> {
         "failures" => Metric::Failures,
         "requests" => Metric::Requests,
         "users" => Metric::Users,
+        "load_held" => Metric::LoadHeld,
         word => Metric::Percentile(percentile(word)?),
     })
 }
@@ -142,7 +157,9 @@ fn bound(metric: Metric, word: &str) -> Option<f64> {
             let duration: Duration = humantime::parse_duration(word).ok()?;
             Some(duration.as_secs_f64() * 1e6)
         }
-        Metric::Failures => Some(word.strip_suffix('%')?.parse::<f64>().ok()? / 100.0),
+        Metric::Failures | Metric::LoadHeld => {
+            Some(word.strip_suffix('%')?.parse::<f64>().ok()? / 100.0)
+        }
         Metric::Requests => {
             word.contains('/').then(|| word.parse::<Rate>().ok())?.map(Rate::per_second)
         }
@@ -163,6 +180,7 @@ mod tests {
         assert_eq!(bound("failures < 0.1%"), 0.001);
         assert_eq!(bound("requests >= 1000/s"), 1000.0);
         assert_eq!(bound("users >= 10000"), 10000.0);
+        assert_eq!(bound("load_held >= 98 %"), 0.98);
     }
 
     #[test]
@@ -181,6 +199,9 @@ mod tests {
             "requests > 5",
             "latency < 1s",
             "since_due < 1s",
+            "users >= ",
+            "failures < 1% 2%",
+            "GET /: load_held >= 98%",
             "",
         ] {
             assert!(text.parse::<Expectation>().is_err(), "{text}");

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::expectation::Expectation;
-use super::load::{self, Load, Profile};
+use super::expectation::{Expectation, Metric};
+use super::load::{self, Load, Pacing, Profile};
 
 /// A scenario file, checked.
 #[derive(Clone, Debug)]
@@ -103,6 +103,9 @@ impl Scenario {
         let full = typed.load.clone().resolve().map_err(|error| format!("[load]: {error}"))?;
         let quick =
             typed.quick.or(typed.load).resolve().map_err(|error| format!("[quick]: {error}"))?;
+        is_of_load("expect", &full, &typed.expect)?;
+        is_of_load("[load]: stop_on", &full, &full.stop_on)?;
+        is_of_load("[quick]: stop_on", &quick, &quick.stop_on)?;
         Ok(Self {
             number: typed.number,
             name: typed.name,
@@ -125,6 +128,23 @@ impl Scenario {
     }
 }
 
+/// Makes sure that nothing asks how much of a load was held that is not planned: by closed pacing
+/// nothing is due.
+fn is_of_load<'a>(
+    place: &str,
+    load: &Load,
+    expectations: impl IntoIterator<Item = &'a Expectation>,
+) -> Result<(), String> {
+    let mut of_load = expectations.into_iter().filter(|of| of.metric == Metric::LoadHeld);
+    match of_load.next() {
+        Some(of_load) if load.pacing == Pacing::Closed => Err(format!(
+            "{place} {:?}: by closed pacing nothing is due, so no load is held or not",
+            of_load.to_string()
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// `line 3: unknown field …`, without the picture that the toml crate draws.
 fn on_one_line(text: &str, error: &toml::de::Error) -> String {
     let message = error.message().replace('\n', " ");
@@ -141,7 +161,7 @@ fn on_one_line(text: &str, error: &toml::de::Error) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::load::{Axis, Pacing};
+    use super::super::axis::Axis;
     use super::*;
 
     const BASELINE: &str = r#"
@@ -177,6 +197,12 @@ mod tests {
             ("p95 < 100ms", "p95 < 100", "line 6:"),
             ("users = 1000", "users = 1000\nclones = 2", "[load]: more than one of"),
             ("users = 1000", "users = 0", "line 9:"),
+            ("p95 < 100ms", "load_held >= 98 %", "expect \"load_held >= 98 %\": by closed pacing"),
+            (
+                "duration = \"15s\"",
+                "duration = \"15s\"\nstop_on = \"load_held < 50%\"",
+                "[quick]: stop_on \"load_held < 50%\": by closed pacing",
+            ),
         ] {
             let error = Scenario::parse(&BASELINE.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(expected), "{error}");

@@ -18,6 +18,8 @@
 //! duration = "15s"
 //! ```
 
+mod axis;
+mod defaults;
 mod expectation;
 mod file;
 mod load;
@@ -26,9 +28,11 @@ mod rate;
 mod stages;
 mod typed;
 
+pub use axis::Axis;
+pub use defaults::{ALLOWED_FAILURES, is_default, with_defaults};
 pub use expectation::{Comparison, Expectation, Metric, Scope};
 pub use file::{Scenario, ScenarioError};
-pub use load::{Axis, Load, Pacing, Profile, Restart};
+pub use load::{Load, Pacing, Profile, Restart};
 pub use percentile::{Percentile, PercentileError};
 pub use rate::{Rate, RateGoal, Speed};
 pub use stages::Stages;

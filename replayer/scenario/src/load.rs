@@ -1,11 +1,11 @@
 //! The load of a scenario: how many, how fast, for how long.
 
-use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::axis::Axis;
 use super::expectation::Expectation;
 use super::rate::{Rate, RateGoal, Speed};
 use super::stages::Stages;
@@ -30,6 +30,16 @@ pub enum Pacing {
     Closed,
 }
 
+impl Pacing {
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// What a user does at the end of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,26 +51,12 @@ pub enum Restart {
     NewUser,
 }
 
-/// How many.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Axis {
-    /// Every recorded session runs so many times.
-    Clones(u64),
-    /// So many users at once.
-    Users(u64),
-    /// As many users as make this rate.
-    Rate(RateGoal),
-    /// Users at once, growing in steps.
-    Stages(Stages),
-}
-
-impl fmt::Display for Axis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Restart {
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Clones(clones) => write!(f, "clones {clones}"),
-            Self::Users(users) => write!(f, "users {users}"),
-            Self::Rate(goal) => write!(f, "rate {goal}"),
-            Self::Stages(stages) => write!(f, "stages {stages}"),
+            Self::SameUser => "same-user",
+            Self::NewUser => "new-user",
         }
     }
 }
@@ -101,6 +97,48 @@ impl Load {
             personas: Vec::new(),
             stop_on: None,
         }
+    }
+
+    /// What of this load is not as `planned` has it, each such as `users 20 instead of users 1000`.
+    pub fn changes(&self, planned: &Self) -> Vec<String> {
+        self.parts()
+            .into_iter()
+            .zip(planned.parts())
+            .filter(|(mine, its)| mine != its)
+            .map(|(mine, its)| format!("{mine} instead of {its}"))
+            .collect()
+    }
+
+    /// All that makes a load, in words; the same number of them for every load.
+    fn parts(&self) -> [String; 10] {
+        let length = |duration: Duration| humantime::format_duration(duration);
+        [
+            self.axis.to_string(),
+            format!("{} pacing", self.pacing.name()),
+            format!("speed {}", self.speed.factor()),
+            self.spawn_rate.map_or_else(
+                || "all users at once".to_owned(),
+                |rate| format!("{rate} users started"),
+            ),
+            self.duration.map_or_else(
+                || "until the plan is done".to_owned(),
+                |duration| format!("for {}", length(duration)),
+            ),
+            self.max_requests.map_or_else(
+                || "any number of requests".to_owned(),
+                |most| format!("at most {most} requests"),
+            ),
+            format!("a warm-up of {}", length(self.warmup)),
+            format!("restart {}", self.restart.name()),
+            match self.personas.as_slice() {
+                [] => "all personas".to_owned(),
+                some => format!("personas {}", some.join(", ")),
+            },
+            self.stop_on.as_ref().map_or_else(
+                || "no condition to stop".to_owned(),
+                |condition| format!("stop on `{condition}`"),
+            ),
+        ]
     }
 }
 
@@ -194,4 +232,46 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
     humantime::parse_duration(&text).map(Some).map_err(|error| {
         serde::de::Error::custom(format!("{text:?} is not a duration such as 90s or 5m: {error}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_of_a_load_was_run_otherwise_is_said() {
+        let planned = Load {
+            axis: Axis::Users(1000),
+            duration: Some(Duration::from_secs(300)),
+            ..Load::as_recorded()
+        };
+        assert!(planned.changes(&planned).is_empty());
+        let other = Load {
+            axis: Axis::Users(20),
+            pacing: Pacing::Closed,
+            speed: "2".parse().unwrap(),
+            spawn_rate: Some("5/s".parse().unwrap()),
+            duration: Some(Duration::from_secs(6)),
+            max_requests: Some(9),
+            warmup: Duration::from_secs(1),
+            restart: Restart::NewUser,
+            personas: vec!["A".to_owned(), "B".to_owned()],
+            stop_on: Some("p95 > 1s".parse().unwrap()),
+        };
+        assert_eq!(
+            other.changes(&planned),
+            [
+                "users 20 instead of users 1000",
+                "closed pacing instead of open pacing",
+                "speed 2 instead of speed 1",
+                "5/s users started instead of all users at once",
+                "for 6s instead of for 5m",
+                "at most 9 requests instead of any number of requests",
+                "a warm-up of 1s instead of a warm-up of 0s",
+                "restart new-user instead of restart same-user",
+                "personas A, B instead of all personas",
+                "stop on `p95 > 1s` instead of no condition to stop",
+            ]
+        );
+    }
 }

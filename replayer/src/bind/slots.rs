@@ -5,42 +5,63 @@
 /// nothing that the first did not.
 #[derive(Default)]
 pub struct Slots {
-    slots: Vec<(bool, String)>,
+    slots: Vec<(State, String)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Empty,
+    /// The target failed the request whose answer would have filled it.
+    Denied,
+    Set,
 }
 
 impl Slots {
     pub fn with_slots(count: usize) -> Self {
-        Self { slots: vec![(false, String::new()); count] }
+        Self { slots: vec![(State::Empty, String::new()); count] }
     }
 
     /// Empties all slots, and makes them `count`.
     pub fn reset(&mut self, count: usize) {
         self.slots.resize_with(count, Default::default);
-        for (is_set, _) in &mut self.slots {
-            *is_set = false;
+        for (state, _) in &mut self.slots {
+            *state = State::Empty;
         }
     }
 
     pub fn get(&self, slot: usize) -> Option<&str> {
-        self.slots.get(slot).filter(|(is_set, _)| *is_set).map(|(_, text)| text.as_str())
+        self.slots.get(slot).filter(|(state, _)| *state == State::Set).map(|(_, text)| &**text)
     }
 
     pub fn set(&mut self, slot: usize, text: &str) {
-        if let Some((is_set, kept)) = self.slots.get_mut(slot) {
-            *is_set = true;
+        if let Some((state, kept)) = self.slots.get_mut(slot) {
+            *state = State::Set;
             kept.clear();
             kept.push_str(text);
         }
     }
 
     pub fn clear(&mut self, slot: usize) {
-        if let Some((is_set, _)) = self.slots.get_mut(slot) {
-            *is_set = false;
+        if let Some((state, _)) = self.slots.get_mut(slot) {
+            *state = State::Empty;
         }
+    }
+
+    /// Notes that the target failed what would have filled this slot, where it is empty.
+    pub fn deny(&mut self, slot: usize) {
+        if let Some((state @ State::Empty, _)) = self.slots.get_mut(slot) {
+            *state = State::Denied;
+        }
+    }
+
+    /// Whether it is empty, and by the target's fault.
+    pub fn is_denied(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(|(state, _)| *state == State::Denied)
     }
 
     /// All that is set.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.slots.iter().filter(|(is_set, _)| *is_set).map(|(_, text)| text.as_str())
+        self.slots.iter().filter(|(state, _)| *state == State::Set).map(|(_, text)| text.as_str())
     }
 }

@@ -2,20 +2,17 @@
 
 use common::exit::Exit;
 use common_net::signals::exit_of as exit_of_signal;
-use figures::conclusion::profile;
+use figures::conclusion::Conclusion;
 use figures::is_endpoint;
-use figures::judge::judge;
+use figures::judged::Judged;
 use figures::stats::{self, Figures};
 
 use crate::error::Error;
 use crate::measure::{Collector, EndpointTotals};
-use run_log::format::{
-    EndedBy, FailureRow, Fidelity, Judgement, LatencyKind, Run, Scope, State, ValidityState,
-    Verdict,
-};
+use run_log::format::{EndedBy, FailureRow, Fidelity, LatencyKind, Run, Scope, State};
 use run_log::stats::{StatsRow, split};
 use run_log::writer::RunWriter;
-use scenario::{Expectation, Profile};
+use scenario::Expectation;
 
 /// Said where a bound stands among numbers, as Locust's tables have no other place for it.
 const BOUNDS_IN_STATS: &str = "stats.csv and stats_history.csv hold requests without an answer \
@@ -25,7 +22,8 @@ const BOUNDS_IN_STATS: &str = "stats.csv and stats_history.csv hold requests wit
 const RECORDED_FAILURES: &str = "over 1 % of the recorded answers were failures, and were failures \
      again: to fidelity they are the same, and the load is that of users whose requests fail";
 
-/// Judges by these expectations and writes the last files; returns `run.json` as written.
+/// Judges by these expectations and writes the last files; returns `run.json` as written, and what
+/// the run came to.
 ///
 /// # Errors
 /// When they cannot be written; the run then reads as incomplete.
@@ -34,21 +32,13 @@ pub(super) fn finish(
     mut run: Run,
     writer: RunWriter,
     expectations: &[Expectation],
-) -> Result<Run, Error> {
+) -> Result<(Run, Judged), Error> {
     run.state = State::Finished;
     run.lag = collector.lag();
     run.fidelity = collector.fidelity();
     run.minor = run.lowest_minor();
-    run.verdicts = judge(expectations, &collector.plateau)
-        .iter()
-        .map(figures::judge::Verdict::record)
-        .collect();
-    if is_quick(&run) {
-        // Scaled down: the figures are shown beside the targets, and say nothing of them.
-        for verdict in &mut run.verdicts {
-            verdict.result = Judgement::NotJudged;
-        }
-    }
+    let judged = Judged::of(&run, &collector.plateau, expectations);
+    run.verdicts = judged.verdicts.iter().map(figures::judge::Verdict::record).collect();
     let Fidelity { compared, same_failures, .. } = run.fidelity;
     let had_failed = u128::from(same_failures) * 100 > u128::from(compared);
     say(&mut run.limitations, RECORDED_FAILURES, had_failed);
@@ -64,7 +54,7 @@ pub(super) fn finish(
         })
         .collect();
     writer.finish(&run, &rows, &failures, &collector.fidelity_rows())?;
-    Ok(run)
+    Ok((run, judged))
 }
 
 /// A row of `stats.csv` an endpoint, and their sum.
@@ -102,36 +92,17 @@ fn say(limitations: &mut Vec<String>, text: &str, holds: bool) {
 
 /// Of all reasons that hold, the most important one. With `min_fidelity`, a share in percent,
 /// answers must be as they were recorded.
-pub(super) fn exit_of(run: &Run, min_fidelity: Option<f64>) -> Exit {
-    let mut exit = match &run.ended_by {
+pub(super) fn exit_of(run: &Run, conclusion: &Conclusion, min_fidelity: Option<f64>) -> Exit {
+    let ended = match &run.ended_by {
         Some(EndedBy::Signal(signal)) => exit_of_signal(*signal),
         Some(EndedBy::LoginsRefused) => Exit::Environment,
         _ => Exit::Good,
     };
-    let is_quick = is_quick(run);
-    let missed = |verdict: &Verdict| verdict.result != Judgement::Met;
-    if !is_quick && run.verdicts.iter().any(missed) {
-        exit = exit.or(Exit::Threshold);
-    }
-    let is_invalid = match run.validity.state {
-        ValidityState::Valid => false,
-        // What is not judged may be doubtful.
-        ValidityState::Suspect => !is_quick && !run.verdicts.is_empty(),
-        ValidityState::Invalid => true,
+    let Fidelity { shapes_compared, same_status_and_shape, .. } = run.fidelity;
+    let share = same_status_and_shape as f64 / shapes_compared.max(1) as f64 * 100.0;
+    let fidelity = match min_fidelity {
+        Some(least) if share < least => Exit::Fidelity,
+        _ => Exit::Good,
     };
-    if is_invalid {
-        exit = exit.or(Exit::Invalid);
-    }
-    if let Some(least) = min_fidelity {
-        let Fidelity { shapes_compared, same_status_and_shape, .. } = run.fidelity;
-        let share = same_status_and_shape as f64 / shapes_compared.max(1) as f64 * 100.0;
-        if share < least {
-            exit = exit.or(Exit::Fidelity);
-        }
-    }
-    exit
-}
-
-fn is_quick(run: &Run) -> bool {
-    profile(run) == Profile::Quick
+    ended.or(conclusion.exit()).or(fidelity)
 }

@@ -14,7 +14,7 @@ use run_log::format::{
     self, Config, FORMAT, Fidelity, Lag, PersonaRun, Run, ScenarioRef, State, Totals, VERSION,
     Validity, ValidityState, Window,
 };
-use scenario::{Pacing, Profile, Rate};
+use scenario::{Load, Pacing, Profile, Rate, Scenario};
 
 /// Of a run that has not begun.
 pub(super) fn initial_record(
@@ -45,6 +45,7 @@ pub(super) fn initial_record(
                 Profile::Full => format::Profile::Full,
                 Profile::Quick => format::Profile::Quick,
             },
+            changed: changed(args, load, scenario),
         }),
         config: Config {
             target: args.input.target.to_string(),
@@ -73,6 +74,7 @@ pub(super) fn initial_record(
         shard: args.shard,
         host: host(),
         plateau,
+        load_held: None,
         endpoints: plan.endpoints.clone(),
         personas: personas(plan, schedule, &ready.settings),
         totals: Totals::default(),
@@ -82,6 +84,13 @@ pub(super) fn initial_record(
         limitations: ready.limitations.clone(),
         verdicts: Vec::new(),
     }
+}
+
+/// What of the scenario's load is run otherwise. A shard is part of the same load.
+fn changed(args: &Args, load: &Load, scenario: &Scenario) -> Vec<String> {
+    let left_out = args.input.read_only.then(|| "--read-only instead of all requests".to_owned());
+    let changes = load.changes(scenario.load(args.load.profile()));
+    changes.into_iter().chain(left_out).collect()
 }
 
 fn personas(plan: &Prepared, schedule: &Schedule, settings: &Settings) -> Vec<PersonaRun> {

@@ -51,7 +51,7 @@ pub(super) struct Input {
     pub source_ip: Vec<IpAddr>,
     /// Send GET and HEAD alone: logins and all that needs them are left out too
     #[arg(long)]
-    read_only: bool,
+    pub read_only: bool,
     /// Leave out requests whose body was too big to be kept
     #[arg(long)]
     skip_truncated: bool,

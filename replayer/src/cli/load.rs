@@ -10,13 +10,14 @@ use super::input::Choices;
 use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
-    Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed, Stages,
+    Axis, Expectation, Load, Metric, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
+    Stages,
 };
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
-    /// Scenario file; the options below override what it says
+    /// Scenario file; the options below override what it says, and another load passes nothing
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
     /// Which load of the scenario: full, or scaled down
@@ -145,6 +146,14 @@ impl LoadArgs {
         if matches!(axis, Axis::Rate(_)) && pacing == Pacing::Closed {
             return option("--rate", "by closed pacing the target decides the rate; use --users");
         }
+        let stop_on = self.stop_on.clone().or(base.stop_on);
+        let is_of_load = |condition: &Expectation| condition.metric == Metric::LoadHeld;
+        if stop_on.as_ref().is_some_and(is_of_load) && pacing == Pacing::Closed {
+            return option(
+                "--stop-on",
+                "by closed pacing nothing is due, so no load is held or not",
+            );
+        }
         if !(0.0..=100.0).contains(&self.rate_tolerance) {
             return option("--rate-tolerance", "it is a share from 0 to 100 percent");
         }
@@ -162,7 +171,7 @@ impl LoadArgs {
             },
             personas: if self.personas.is_empty() { base.personas } else { self.personas.clone() },
             max_requests,
-            stop_on: self.stop_on.clone().or(base.stop_on),
+            stop_on,
         })
     }
 }

@@ -9,7 +9,7 @@ use super::finish::{exit_of, finish};
 use super::summary::print_summary;
 use crate::error::Error;
 use crate::merge::{MergeError, Merged, merge};
-use scenario::Expectation;
+use scenario::{Expectation, is_default};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -34,12 +34,13 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
         .verdicts
         .iter()
         .map(|verdict| verdict.expectation.parse())
+        .filter(|parsed| !parsed.as_ref().is_ok_and(is_default))
         .collect::<Result<Vec<Expectation>, _>>()
         .map_err(|error| MergeError::Content {
             dir: args.dirs[0].clone(),
             message: error.to_string(),
         })?;
-    let run = finish(&collector, run, writer, &expectations)?;
-    print_summary(&run, &args.out, args.json)?;
-    Ok(exit_of(&run, None))
+    let (run, judged) = finish(&collector, run, writer, &expectations)?;
+    print_summary(&run, &judged, &args.out, args.json)?;
+    Ok(exit_of(&run, &judged.conclusion, None))
 }

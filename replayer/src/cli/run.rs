@@ -110,6 +110,10 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
             writer,
             observer,
             probes: probed.sent,
+            planned: match choices.load.pacing {
+                Pacing::Open => mine.by_second,
+                Pacing::Closed => Vec::new(),
+            },
         };
         let mut live = Live::new(args.quiet);
         let measured = engine::run(job, interrupts, |tick| live.show(tick)).await?;
@@ -128,13 +132,13 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
             taken: collector.taken,
             left_late: collector.left_late,
             local_limit: collector.totals.outcomes[Outcome::LocalLimit],
-            unbound: collector.totals.outcomes[Outcome::Unbound],
+            unbound: collector.totals.unbound_by_tool(),
             planned: collector.totals.planned,
         },
     );
-    let run = finish(&collector, run, writer, expectations)?;
-    print_summary(&run, &out, args.json)?;
-    Ok(exit_of(&run, args.verify.then_some(args.min_fidelity)))
+    let (run, judged) = finish(&collector, run, writer, expectations)?;
+    print_summary(&run, &judged, &out, args.json)?;
+    Ok(exit_of(&run, &judged.conclusion, args.verify.then_some(args.min_fidelity)))
 }
 
 /// Says what the next signal does, since a run takes a while to end.

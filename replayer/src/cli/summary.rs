@@ -3,29 +3,37 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use figures::judged::Judged;
+
 use crate::error::Error;
 use run_log::format::{Judgement, Run, ValidityState};
 use run_log::outcome::Outcome;
 
-pub(super) fn print_summary(run: &Run, out: &Path, as_json: bool) -> Result<(), Error> {
+pub(super) fn print_summary(
+    run: &Run,
+    judged: &Judged,
+    out: &Path,
+    as_json: bool,
+) -> Result<(), Error> {
     let text = if as_json {
         serde_json::to_string_pretty(run).map(|text| text + "\n").map_err(|error| {
             Error::Output { path: PathBuf::from("stdout"), source: error.into() }
         })?
     } else {
-        words(run, out)
+        words(run, judged, out)
     };
     io::stdout()
         .write_all(text.as_bytes())
         .map_err(|source| Error::Output { path: PathBuf::from("stdout"), source })
 }
 
-fn words(run: &Run, out: &Path) -> String {
+fn words(run: &Run, judged: &Judged, out: &Path) -> String {
     let totals = &run.totals;
     let outcomes = &totals.outcomes;
     let failed = totals.failed_status + outcomes.not_completed();
     let share = failed as f64 / totals.planned.max(1) as f64 * 100.0;
-    let mut text = format!(
+    let mut text = first_lines(judged);
+    text.push_str(&format!(
         "{} planned: {} completed ({} with a failure status), {} not; {share:.3} % failed\n\
          {} extra ({} renewals, {} retries, {} probes); {} connections opened\n",
         totals.planned,
@@ -37,7 +45,7 @@ fn words(run: &Run, out: &Path) -> String {
         totals.extra.retries,
         totals.extra.probes,
         totals.connections_opened,
-    );
+    ));
     for verdict in &run.verdicts {
         let result = match verdict.result {
             Judgement::Met => "met",
@@ -70,5 +78,19 @@ fn words(run: &Run, out: &Path) -> String {
         run.lag.p99_us as f64 / 1e3,
         out.display()
     ));
+    text
+}
+
+/// What it came to, and what has to be seen before any figure.
+fn first_lines(judged: &Judged) -> String {
+    let mut text = judged.conclusion.name().to_owned();
+    if let Some(reason) = &judged.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    text.push('\n');
+    let is_said = |mark: &&String| judged.reason.as_ref().is_some_and(|of| of.contains(*mark));
+    for mark in judged.marks.iter().filter(|mark| !is_said(mark)) {
+        text.push_str(&format!("! {mark}\n"));
+    }
     text
 }

@@ -28,8 +28,8 @@ pub(super) struct Context<T> {
     stop: Cell<At>,
     /// Wakes lanes that wait for something to end.
     pub stop_changed: Notify,
-    /// Everything under way is cut off.
-    is_cut: Cell<bool>,
+    /// When everything under way was cut off; never, so far.
+    cut_at: Cell<At>,
     batch: RefCell<Batch>,
     in_flight: Cell<u64>,
     /// When this worker did not run.
@@ -84,7 +84,7 @@ impl<T> Context<T> {
             transport,
             stop: Cell::new(end),
             stop_changed: Notify::new(),
-            is_cut: Cell::new(false),
+            cut_at: Cell::new(At::NEVER),
             batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
             in_flight: Cell::new(0),
             gaps: Gaps::default(),
@@ -118,12 +118,18 @@ impl<T> Context<T> {
 
     /// Whether everything under way is cut off.
     pub(super) fn is_cut(&self) -> bool {
-        self.is_cut.get()
+        self.cut_at.get() < At::NEVER
+    }
+
+    /// Whether what would be ready then never will be, since everything was cut off before. What
+    /// waited for something that was cut off is of this kind.
+    pub(super) fn is_cut_by(&self, ready: At) -> bool {
+        ready >= self.cut_at.get()
     }
 
     /// Cuts off everything under way.
     pub(super) fn cut_off(&self) {
-        self.is_cut.set(true);
+        self.cut_at.set(self.cut_at.get().min(self.clock.now()));
         self.wake_all();
     }
 

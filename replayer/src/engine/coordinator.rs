@@ -20,7 +20,7 @@ use crate::observe::Observer;
 use crate::prepare::{PrepareError, Prepared, TraceStream};
 use crate::schedule::{PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
-use run_log::format::{EndedBy, Run, Window};
+use run_log::format::{EndedBy, LoadHeld, Run, Window};
 use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
 use scenario::Pacing;
@@ -43,6 +43,8 @@ pub struct Job {
     pub observer: Observer,
     /// Requests that were sent before the start, to see whether it would work.
     pub probes: u64,
+    /// What is due, by second; nothing by closed pacing.
+    pub planned: Vec<u64>,
 }
 
 /// A run that is over, with its directory still to be finished.
@@ -113,6 +115,7 @@ pub async fn run(
         mut writer,
         mut observer,
         probes,
+        planned,
     } = job;
     let clock = Clock::starting(start);
     let end = schedule.until();
@@ -156,7 +159,7 @@ pub async fn run(
         personas: plan.personas.iter().map(|persona| persona.name.clone()).collect(),
     };
     let mut collector = Collector::new(names, threads);
-    let mut seconds = Seconds::new(settings.load.stop_on.clone());
+    let mut seconds = Seconds::new(settings.load.stop_on.clone(), planned);
     let mut usage = Usage::of_process();
     let mut ended_by = None;
     let mut plateau = plateau;
@@ -229,11 +232,20 @@ pub async fn run(
 
     let until = stop.borrow().at;
     collector.totals.extra.probes += probes;
+    run.plateau = Window { end_s: plateau.end_s.min(seconds.last_second + 1), ..plateau };
     collector.totals.planned = match settings.load.pacing {
-        Pacing::Open => walk(&plan, &schedule.users, &settings.load, until).requests,
+        Pacing::Open => {
+            let planned = walk(&plan, &schedule.users, &settings.load, until);
+            run.load_held = Some(LoadHeld {
+                planned: planned.within(run.plateau),
+                ready: collector.became_ready(run.plateau),
+            });
+            planned.requests
+        }
         // What the target's answers let begin; nothing is due.
         Pacing::Closed => collector.taken,
     };
+    collector.plateau.load_held = run.load_held;
     run.ended_by = Some(ended_by.unwrap_or(match schedule.end {
         _ if settings.budget.as_ref().is_some_and(|budget| budget.is_spent()) => {
             EndedBy::MaxRequests
@@ -249,7 +261,6 @@ pub async fn run(
             collector.login_wait_us as f64 / 1e6,
         ));
     }
-    run.plateau = Window { end_s: plateau.end_s.min(seconds.last_second + 1), ..plateau };
     run.totals = collector.totals.clone();
     Ok(Measured { collector, run, writer })
 }

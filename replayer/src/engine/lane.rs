@@ -106,7 +106,9 @@ impl<T: Transport> Lane<'_, T> {
         if !context.may_begin() {
             return Err(Unserved::Unplanned);
         }
-        context.count(|batch| batch.taken += 1);
+        if !context.is_cut_by(ticket.ready) {
+            context.count(|batch| batch.taken += 1);
+        }
         let taken = Taken { ticket, request, release };
         if context.is_cut() {
             self.settle_unsent(taken, Outcome::CutOff);

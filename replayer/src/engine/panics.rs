@@ -141,6 +141,7 @@ mod tests {
             run: record,
             observer: Observer::new(destination, None),
             probes: 0,
+            planned: Vec::new(),
         };
         let (_interrupt, interrupts) = watch::channel(Interrupt::None);
         let ended = tokio::time::timeout(Duration::from_secs(60), run(job, interrupts, |_| {}));

@@ -7,7 +7,7 @@ use figures::stats::History;
 use figures::{Plateau, Recorded, is_endpoint};
 
 use crate::measure::Collector;
-use run_log::format::{EndedBy, Judgement, Tag, Window};
+use run_log::format::{EndedBy, Judgement, LoadHeld, Tag, Window};
 use run_log::stats::StatsHistoryRow;
 use run_log::timeline::Second;
 use scenario::Expectation;
@@ -24,6 +24,8 @@ type Closed = (Second, Vec<(Tag, Recorded)>);
 /// What is remembered of the seconds gone by.
 pub(super) struct Seconds {
     stop_on: Option<Expectation>,
+    /// What is due, by second; nothing by closed pacing.
+    planned: Vec<u64>,
     /// The last [`STOP_WINDOW`] of them.
     window: VecDeque<Closed>,
     pub last_second: u64,
@@ -31,8 +33,9 @@ pub(super) struct Seconds {
 }
 
 impl Seconds {
-    pub(super) fn new(stop_on: Option<Expectation>) -> Self {
-        Self { stop_on, window: VecDeque::new(), last_second: 0, history: History::default() }
+    pub(super) fn new(stop_on: Option<Expectation>, planned: Vec<u64>) -> Self {
+        let (window, history) = (VecDeque::new(), History::default());
+        Self { stop_on, planned, window, last_second: 0, history }
     }
 
     pub(super) fn close(
@@ -52,6 +55,18 @@ impl Seconds {
         self.history.row(started, row, &collector.second.responses(is_endpoint))
     }
 
+    /// Of the window. Counted when it was noticed, since what became ready may end much later.
+    fn load_held(&self) -> LoadHeld {
+        let planned = |row: &Second| {
+            let second = usize::try_from(row.second).unwrap_or(usize::MAX);
+            self.planned.get(second).copied().unwrap_or(0)
+        };
+        self.window.iter().fold(LoadHeld::default(), |sum, (row, _)| LoadHeld {
+            planned: sum.planned + planned(row),
+            ready: sum.ready + row.ready,
+        })
+    }
+
     pub(super) fn reason_to_stop(&self, collector: &Collector, users: u64) -> Option<EndedBy> {
         if collector.logins_refused as f64 > users as f64 * REFUSED_SHARE {
             return Some(EndedBy::LoginsRefused);
@@ -68,7 +83,35 @@ impl Seconds {
                 plateau.add(window, row.second, *tag, recorded).ok()?;
             }
         }
+        plateau.load_held = Some(self.load_held());
         let holds = verdict(condition, &plateau).result == Judgement::Met;
         holds.then(|| EndedBy::StopOn(condition.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figures::Names;
+
+    use super::*;
+
+    /// The second at whose end the run is stopped, of one in which so many of 10 become ready.
+    fn stopped_at(condition: &str, ready: impl Fn(u64) -> u64) -> Option<u64> {
+        let collector = Collector::new(Names::default(), 1);
+        let mut seconds = Seconds::new(Some(condition.parse().unwrap()), vec![10; 60]);
+        (0..60).find(|&second| {
+            let row = Second { second, ready: ready(second), ..Second::default() };
+            seconds.close(&row, &collector, 0);
+            seconds.reason_to_stop(&collector, 100).is_some()
+        })
+    }
+
+    #[test]
+    fn a_load_that_is_not_held_is_a_reason_to_stop() {
+        assert_eq!(stopped_at("load_held < 50%", |_| 10), None);
+        assert_eq!(stopped_at("load_held < 50%", |_| 4), Some(9), "over ten seconds");
+        // Six of the last ten seconds hold nothing.
+        let stalls = |second| if second < 20 { 10 } else { 0 };
+        assert_eq!(stopped_at("load_held < 50%", stalls), Some(25));
     }
 }

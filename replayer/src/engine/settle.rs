@@ -16,7 +16,7 @@ use super::user::User;
 use crate::measure::{FidelityCheck, Sample};
 use crate::prepare::Request;
 use crate::time::At;
-use run_log::format::ErrorSample;
+use run_log::format::{ErrorSample, READY_SLACK};
 use run_log::outcome::Outcome;
 
 /// Bytes that a sample of a failing answer has at most.
@@ -74,6 +74,18 @@ pub(super) fn settle<T>(
     if session.refresh == Some(ticket.request) && !is_failed && answer.is_some() {
         user.note_renewal();
     }
+    let lacks_by_target = attempt.outcome == Outcome::Unbound
+        && (is_refused_login(context, user, ticket) || user.is_denied(ticket, request));
+    let is_targets_fault = match attempt.outcome {
+        Outcome::Completed => is_failed,
+        // What needs it in turn is no more the tool's miss than this one.
+        Outcome::Unbound => lacks_by_target,
+        Outcome::LocalLimit => false,
+        _ => true,
+    };
+    if is_targets_fault {
+        user.deny(ticket, request);
+    }
     if is_failed {
         note_error(context, user, request, attempt, answer);
         if is_good_login(context, ticket, request) {
@@ -88,6 +100,7 @@ pub(super) fn settle<T>(
     // first one's answer, or a renewal.
     let is_first = attempt.begun == release.taken;
     let waited_from = if is_first { release.waits_from } else { attempt.begun };
+    let ready_second = (!context.is_cut_by(ticket.ready)).then(|| held_second(ticket));
     let bytes = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     context.record(Sample {
         endpoint: u16::try_from(request.endpoint).unwrap_or(u16::MAX),
@@ -97,16 +110,21 @@ pub(super) fn settle<T>(
         is_failed,
         was_sent: attempt.first_byte_sent.is_some(),
         second: u32::try_from(attempt.end.second()).unwrap_or(u32::MAX),
+        ready_second: ready_second.map(|second| u32::try_from(second).unwrap_or(u32::MAX)),
         response_us: micros(attempt.end.since(ticket.ready)),
         service_us: attempt.first_byte_sent.map(|sent| micros(attempt.end.since(sent))),
         queue_us: attempt.connected.map_or(0, |at| micros(at.since(waited_from))),
         connect_us: attempt.connect.map(micros),
-        session_delay_us: ticket.due.map(|due| micros(ticket.ready.since(due))),
+        session_delay_us: ticket
+            .due
+            .filter(|_| ready_second.is_some())
+            .map(|due| micros(ticket.ready.since(due))),
         lag_us: micros(attempt.end.since(ticket.ready).min(release.late + attempt.own_delay)),
         left_late: release.late > LATE,
         body_bytes: bytes(attempt.body_bytes),
         fidelity: compare(context, request, attempt, answer),
         is_rebound,
+        lacks_by_target,
     });
     user.ended(&context.plan, &settings.load, ticket, attempt.end);
 }
@@ -161,8 +179,26 @@ fn note_error<T>(
     });
 }
 
+/// The second of the load that a request is part of: the one in which it became ready, or, where
+/// that is hardly later, was due.
+fn held_second(ticket: &Ticket) -> u64 {
+    match ticket.due {
+        Some(due) => (ticket.ready - READY_SLACK).second().max(due.second()),
+        None => ticket.ready.second(),
+    }
+}
+
+fn is_in_prologue<T>(context: &Context<T>, ticket: &Ticket) -> bool {
+    ticket.request < context.plan.sessions[ticket.run.session].prologue
+}
+
 /// A request of a login that was good when it was recorded.
 fn is_good_login<T>(context: &Context<T>, ticket: &Ticket, request: &Request) -> bool {
-    let in_prologue = ticket.request < context.plan.sessions[ticket.run.session].prologue;
-    in_prologue && request.recorded.as_ref().is_some_and(|recorded| recorded.status < 400)
+    let was_good = request.recorded.as_ref().is_some_and(|recorded| recorded.status < 400);
+    is_in_prologue(context, ticket) && was_good
+}
+
+/// A request of a login that is not sent because the target refused the account before.
+fn is_refused_login<T>(context: &Context<T>, user: &User, ticket: &Ticket) -> bool {
+    is_in_prologue(context, ticket) && user.is_refused()
 }

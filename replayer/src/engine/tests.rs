@@ -365,6 +365,49 @@ async fn what_is_not_done_after_the_grace_is_cut_off_and_counted() {
     assert_eq!(ran.samples.len(), 22);
     let longest = ran.samples.iter().map(|sample| rounded_ms(sample.response_us)).max();
     assert_eq!(longest, Some(11_800), "censored at the 2 s and the grace of 10 s, from its 0.2 s");
+    assert!(ran.samples.iter().all(|sample| sample.ready_second.is_some()), "all had waited");
+}
+
+/// What waits for an answer that does not come is never ready: it has no latency, not one of 0.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_what_is_cut_off_never_becomes_ready() {
+    let load = Load { duration: Some(Duration::from_secs(2)), ..Load::as_recorded() };
+    let offsets: Vec<u64> = (0..20).map(|n| n * 100).collect();
+    let mut session = session(&offsets, 0);
+    // Each of the first ten needs the one before, as soon as that has ended; the others need none.
+    for index in 1..10 {
+        requests(&mut session)[index].sources =
+            vec![Wait { request: index - 1, gap: Duration::ZERO }];
+    }
+    session.width = 2;
+    let ran = run(session, load, &[ms(1), ms(1), ms(1), Duration::from_secs(50)]).await;
+    // A session is 1,901 ms long, so that another begins.
+    assert_eq!(ran.samples.len(), 21);
+    let cut: Vec<&Sample> =
+        ran.samples.iter().filter(|sample| sample.outcome == Outcome::CutOff).collect();
+    let (waited, never): (Vec<&Sample>, Vec<&Sample>) =
+        cut.into_iter().partition(|sample| sample.ready_second.is_some());
+    // The fourth hung; the six that need it, one after another, were never ready.
+    assert_eq!((waited.len(), never.len()), (1, 6));
+    assert_eq!(rounded_ms(waited[0].response_us), 11_700);
+    assert!(never.iter().all(|sample| !sample.was_sent && sample.session_delay_us.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_part_of_the_load_of_the_second_in_which_it_becomes_ready() {
+    let mut session = session(&[950, 990, 995], 0);
+    // Of two that need the first at once, one is due later by less than what that is late.
+    for second in [1, 2] {
+        requests(&mut session)[second].sources = vec![Wait { request: 0, gap: Duration::ZERO }];
+    }
+    let seconds = |ran: Ran| -> Vec<u32> {
+        ran.samples.iter().map(|sample| sample.ready_second.unwrap()).collect()
+    };
+    let hardly_late = run(session, Load::as_recorded(), &[ms(100)]).await;
+    assert_eq!(seconds(hardly_late), [0, 0, 0], "60 ms later than due are none held back");
+    let mut late = self::session(&[950, 990, 995], 0);
+    requests(&mut late)[1].sources = vec![Wait { request: 0, gap: Duration::ZERO }];
+    assert_eq!(seconds(run(late, Load::as_recorded(), &[ms(700)]).await), [0, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

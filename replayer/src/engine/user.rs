@@ -194,6 +194,33 @@ impl User {
         self.state.borrow().barred.contains(&endpoint)
     }
 
+    /// Notes that the target failed a request: what its answer would have given and the user has
+    /// not is missing by the target's fault.
+    pub(super) fn deny(&self, ticket: &Ticket, request: &Request) {
+        let (mut state, mut runs) = (self.state.borrow_mut(), self.runs.borrow_mut());
+        for capture in &request.captures {
+            match capture.into {
+                Source::Login(slot) => state.login.deny(slot),
+                Source::Session(slot) => {
+                    if let Some(captures) = runs.captures_mut(ticket) {
+                        captures.deny(slot);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a request lacks a value that the target should have given, and failed to.
+    pub(super) fn is_denied(&self, ticket: &Ticket, request: &Request) -> bool {
+        let (state, runs) = (self.state.borrow(), self.runs.borrow());
+        request.template.captured().any(|source| match source {
+            Source::Login(slot) => state.login.is_denied(slot),
+            Source::Session(slot) => {
+                runs.captures(ticket).is_some_and(|captures| captures.is_denied(slot))
+            }
+        })
+    }
+
     /// Keeps a captured value, or forgets the one before where there is none.
     pub(super) fn capture(&self, ticket: &Ticket, into: Source, value: Option<&str>) {
         let (mut state, mut runs) = (self.state.borrow_mut(), self.runs.borrow_mut());

@@ -28,6 +28,8 @@ pub struct Collector {
     closed: Vec<Option<u64>>,
     is_last: Vec<bool>,
     queued_before: u64,
+    /// Requests by the second of the load that they are part of.
+    became_ready: BTreeMap<u64, u64>,
     pub totals: Totals,
     /// Of the second that was closed last.
     pub second: Histograms,
@@ -82,6 +84,7 @@ impl Collector {
             closed: vec![None; workers],
             is_last: vec![false; workers],
             queued_before: 0,
+            became_ready: BTreeMap::new(),
             totals: Totals::default(),
             same_failures: 0,
             second: Histograms::default(),
@@ -202,6 +205,11 @@ impl Collector {
         self.same_failures += u64::from(is_as_recorded && sample.is_failed);
         self.left_late += u64::from(sample.left_late);
         self.totals.rebound += u64::from(sample.is_rebound);
+        self.totals.unbound_by_target += u64::from(sample.lacks_by_target);
+        match sample.ready_second {
+            Some(second) => *self.became_ready.entry(u64::from(second)).or_default() += 1,
+            None => self.totals.never_ready += 1,
+        }
         if sample.outcome == Outcome::Completed {
             row.failed_status += u64::from(sample.is_failed);
             self.totals.failed_status += u64::from(sample.is_failed);
@@ -220,6 +228,14 @@ impl Collector {
             };
             *self.failures.entry((usize::from(sample.endpoint), what)).or_default() += 1;
         }
+    }
+
+    /// Requests that became ready in these seconds, of those that have ended.
+    pub fn became_ready(&self, window: Window) -> u64 {
+        self.became_ready
+            .range(window.start_s..window.end_s.max(window.start_s))
+            .map(|(_, n)| n)
+            .sum()
     }
 
     /// The generator share over the whole run.
@@ -289,7 +305,7 @@ pub fn record(histograms: &mut Histograms, sample: &Sample) {
     let response = match sample.outcome {
         Outcome::Completed if sample.is_failed => LatencyKind::ResponseFailed,
         Outcome::Completed => LatencyKind::ResponseOk,
-        outcome if outcome.is_censored() => LatencyKind::Censored,
+        outcome if outcome.is_censored() && sample.ready_second.is_some() => LatencyKind::Censored,
         _ => LatencyKind::Lost,
     };
     let is_judged = matches!(response, LatencyKind::ResponseOk | LatencyKind::Censored);
@@ -350,6 +366,7 @@ mod tests {
             is_failed: false,
             was_sent: true,
             second: 0,
+            ready_second: Some(0),
             response_us: 1000,
             service_us: Some(1000),
             queue_us: 0,
@@ -360,6 +377,7 @@ mod tests {
             body_bytes: 0,
             fidelity: FidelityCheck::None,
             is_rebound: false,
+            lacks_by_target: false,
         }
     }
 }

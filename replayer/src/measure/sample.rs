@@ -16,6 +16,9 @@ pub struct Sample {
     pub was_sent: bool,
     /// The second in which it ended.
     pub second: u32,
+    /// The second of the load that it is part of; none of what never became ready, which has no
+    /// latency.
+    pub ready_second: Option<u32>,
     /// done − ready.
     pub response_us: u32,
     /// done − first byte sent; none where nothing was sent.
@@ -24,7 +27,7 @@ pub struct Sample {
     pub queue_us: u32,
     /// TCP and TLS, where a connection was opened for it.
     pub connect_us: Option<u32>,
-    /// ready − due; none by closed pacing, where nothing is due.
+    /// ready − due; none by closed pacing, where nothing is due, and of what never became ready.
     pub session_delay_us: Option<u32>,
     /// The generator share: what of the response time is the generator's own doing.
     pub lag_us: u32,
@@ -34,6 +37,8 @@ pub struct Sample {
     pub body_bytes: u32,
     pub fidelity: FidelityCheck,
     pub is_rebound: bool,
+    /// It is unbound, and the value is missing because the target failed what would have given it.
+    pub lacks_by_target: bool,
 }
 
 /// An answer against the recorded one.
@@ -66,7 +71,7 @@ pub struct Batch {
     pub second: u64,
     pub samples: Vec<Sample>,
     pub gauges: Gauges,
-    /// Planned requests that a user took up: sent, shed or found unbound.
+    /// Planned requests that became ready and that a user took up: sent, shed or found unbound.
     pub taken: u64,
     /// Planned requests whose first byte went out.
     pub sent: u64,

@@ -10,10 +10,9 @@ use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
-    Config, EndedBy, Extra, Fidelity, LatencyKind, PersonaRun, Run, Scope, State, Totals, Validity,
-    ValidityState, Window,
+    Config, EndedBy, Extra, Fidelity, LatencyKind, LoadHeld, PersonaRun, Run, Scope, State, Totals,
+    Validity, ValidityState, Window,
 };
-use run_log::outcome::Outcome;
 use run_log::reader::{Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
@@ -64,12 +63,21 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         shard: None,
         plateau: Window { start_s: first.plateau.start_s, end_s: end_s.unwrap_or_default() },
         personas: personas.collect(),
+        load_held: load_held(runs()),
         validity: validity(shards, &totals),
         totals,
         limitations,
         verdicts: first.verdicts.clone(),
         ..first.clone()
     }
+}
+
+/// Unknown where that of a shard is.
+fn load_held<'a>(mut runs: impl Iterator<Item = &'a Run>) -> Option<LoadHeld> {
+    runs.try_fold(LoadHeld::default(), |sum, run| {
+        let LoadHeld { planned, ready } = run.load_held?;
+        Some(LoadHeld { planned: sum.planned + planned, ready: sum.ready + ready })
+    })
 }
 
 /// Whether the plan was carried out to its end.
@@ -110,7 +118,7 @@ fn validity(shards: &[RunReader], totals: &Totals) -> Validity {
 }
 
 fn unbound(totals: &Totals) -> Option<String> {
-    unbound_reason(totals.outcomes[Outcome::Unbound], totals.planned)
+    unbound_reason(totals.unbound_by_tool(), totals.planned)
 }
 
 fn add_totals(a: &Totals, b: &Totals) -> Totals {
@@ -124,6 +132,8 @@ fn add_totals(a: &Totals, b: &Totals) -> Totals {
         },
         planned_sent: a.planned_sent + b.planned_sent,
         failed_status: a.failed_status + b.failed_status,
+        never_ready: a.never_ready + b.never_ready,
+        unbound_by_target: a.unbound_by_target + b.unbound_by_target,
         rebound: a.rebound + b.rebound,
         bytes_sent: a.bytes_sent + b.bytes_sent,
         bytes_received: a.bytes_received + b.bytes_received,
@@ -168,6 +178,7 @@ pub(super) fn seconds(
         collector.add_second(&row, histograms, run.plateau);
     }
     collector.totals = run.totals.clone();
+    collector.plateau.load_held = run.load_held;
     // Not in the tables, which have the columns of minor 0.
     collector.same_failures = shards.iter().map(|shard| shard.run().fidelity.same_failures).sum();
     for part in &parts {

@@ -56,6 +56,14 @@ impl Template {
         }
     }
 
+    /// Where the captured values come from that it needs.
+    pub fn captured(&self) -> impl Iterator<Item = Source> {
+        self.head.iter().chain(&self.body).filter_map(|piece| match piece {
+            Piece::Value { from: Origin::Captured(source), .. } => Some(*source),
+            _ => None,
+        })
+    }
+
     pub(super) fn head_literal(&mut self, bytes: &[u8]) {
         push_literal(&mut self.literals, &mut self.head, bytes);
     }

@@ -4,6 +4,7 @@ use super::chain::Run;
 use super::users::PlannedUser;
 use crate::prepare::Prepared;
 use crate::time::At;
+use run_log::format::Window;
 use scenario::Load;
 
 /// What a walk of the schedule found.
@@ -12,6 +13,15 @@ pub struct Walk {
     pub requests: u64,
     /// By second of their due times.
     pub by_second: Vec<u64>,
+}
+
+impl Walk {
+    /// Requests that are due in these seconds.
+    pub fn within(&self, window: Window) -> u64 {
+        let seconds = (0_u64..).zip(&self.by_second);
+        let within = seconds.filter(|(at, _)| (window.start_s..window.end_s).contains(at));
+        within.map(|(_, count)| count).sum()
+    }
 }
 
 /// Walks the users' chains and counts the requests that are due before `until`.

@@ -118,6 +118,20 @@ fn an_endpoint_or_persona_that_the_plan_has_not() {
 }
 
 #[test]
+fn a_load_that_is_to_be_held_where_none_is_planned() {
+    let place = place();
+    let stop_on = ["--stop-on", "load_held < 50%", "--pacing", "closed"];
+    refused(&place, &stop_on, 2, &["--stop-on", "by closed pacing nothing is due"]);
+    let options = scenario(&place, "expect = [\"load_held >= 98 %\"]\n[load]\npacing = \"closed\"");
+    let options = options.each_ref().map(String::as_str);
+    refused(&place, &options, 2, &["s.toml", "expect \"load_held >= 98 %\"", "by closed pacing"]);
+    let of_one = ["--stop-on", "GET /one: load_held < 50%"];
+    let ran = place.run("http://127.0.0.1:9", &of_one);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("is not an expectation such as"), "{}", ran.stderr);
+}
+
+#[test]
 fn expectations_of_names_that_the_plan_has() {
     let place = place();
     let lines = "expect = [\"GET /one: p95 < 1s\", \"visitor: failures < 1%\"]\n\

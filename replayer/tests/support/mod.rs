@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::rc::Rc;
 
-use run_log::format::{Judgement, Run};
-use run_log::reader::RunReader;
+use figures::judged::Judged;
+use figures::{Names, Plateau, Recorded};
+use run_log::format::{Run, Validity, ValidityState};
+use run_log::reader::{Interval, RunReader};
+use scenario::{Expectation, is_default};
 use tempfile::TempDir;
 
 pub(crate) use server::{Answer, Asked, Server};
@@ -95,7 +98,8 @@ pub(crate) struct Ran {
 /// The exit code of a run whose generator had its processor to itself. On a busy machine a run
 /// is rightly SUSPECT or INVALID, and exits with 12: the tests of validity are about that, and
 /// no others.
-pub(crate) fn code_but_for_lag(code: Option<i32>, run: &Run) -> Option<i32> {
+pub(crate) fn code_but_for_lag(code: Option<i32>, reader: &RunReader) -> Option<i32> {
+    let run = reader.run();
     let by_lag = |reason: &String| {
         ["the generator's own delays", "over 1 s late"].iter().any(|words| reason.contains(words))
     };
@@ -103,15 +107,36 @@ pub(crate) fn code_but_for_lag(code: Option<i32>, run: &Run) -> Option<i32> {
     if code != Some(12) || reasons.is_empty() || !reasons.iter().all(by_lag) {
         return code;
     }
-    let met = run.verdicts.iter().all(|verdict| verdict.result == Judgement::Met);
-    Some(if met { 0 } else { 10 })
+    let validity = Validity { state: ValidityState::Valid, reasons: Vec::new() };
+    let quiet = Run { validity, ..run.clone() };
+    let expectations: Vec<Expectation> =
+        run.verdicts.iter().map(|verdict| verdict.expectation.parse().unwrap()).collect();
+    let written: Vec<_> = expectations.into_iter().filter(|of| !is_default(of)).collect();
+    let judged = Judged::of(&quiet, &plateau(reader), &written);
+    Some(judged.conclusion.exit().code().into())
+}
+
+/// What is judged of a run, read back.
+pub(crate) fn plateau(reader: &RunReader) -> Plateau {
+    let run = reader.run();
+    let personas = run.personas.iter().map(|persona| persona.name.clone()).collect();
+    let mut plateau = Plateau::new(&Names { endpoints: run.endpoints.clone(), personas });
+    for row in reader.seconds().unwrap() {
+        plateau.add_row(run.plateau, &row.unwrap());
+    }
+    for interval in reader.intervals().unwrap() {
+        let Interval { second, tag, histogram } = interval.unwrap();
+        plateau.add(run.plateau, second, tag, &Recorded::of(&histogram)).unwrap();
+    }
+    plateau.load_held = run.load_held;
+    plateau
 }
 
 impl Ran {
     /// See [`code_but_for_lag`].
     pub(crate) fn code_but_for_lag(&self) -> Option<i32> {
         match self.code {
-            Some(12) => code_but_for_lag(self.code, self.reader().run()),
+            Some(12) => code_but_for_lag(self.code, &self.reader()),
             code => code,
         }
     }

@@ -11,6 +11,8 @@ pub struct FidelityReport {
     pub run: Option<String>,
     pub compared: Figure,
     pub same_status: Figure,
+    /// Of those with the recorded status, the ones that are failures, as recorded.
+    pub same_failures: Figure,
     pub shapes_compared: Figure,
     pub same_status_and_shape: Figure,
     pub endpoints: Vec<EndpointFidelity>,
@@ -31,6 +33,7 @@ impl FidelityReport {
             run: run.map(str::to_owned),
             compared: Figure::count(all.compared),
             same_status: Figure::share(all.same_status, all.compared),
+            same_failures: Figure::count(all.same_failures),
             shapes_compared: Figure::count(all.shapes_compared),
             same_status_and_shape: Figure::share(all.same_status_and_shape, all.shapes_compared),
             endpoints: endpoints.iter().filter(|row| row.compared > 0).map(of_endpoint).collect(),

@@ -1,8 +1,7 @@
 //! What follows from the figures, by rules: each sentence states a measured
 //! fact, and there is none where nothing was measured.
 
-use run_log::format::{Judgement, Totals};
-use run_log::outcome::Outcome;
+use run_log::format::Judgement;
 use scenario::Metric;
 use scenario::Profile;
 use serde::Serialize;
@@ -11,7 +10,7 @@ use super::limitations::limitations;
 use super::scalability::Scalability;
 use crate::load::{Entry, MeasuredRun};
 use crate::summary::Summary;
-use crate::units::{Figure, Unit, micros, of_metric};
+use crate::units::{Figure, Unit, micros, of_metric, share};
 use figures::Group;
 use figures::conclusion::Conclusion;
 use figures::validity::unbound_reason;
@@ -84,22 +83,22 @@ fn bottlenecks(entry: &Entry, measured: &MeasuredRun) -> Vec<Finding> {
 
 /// Endpoints by their share of the time that the target spent, largest first.
 fn heaviest(summary: &Summary) -> Vec<String> {
-    let all = summary.plateau.all.service_total_us();
+    let all = &summary.plateau.all;
     let mut endpoints: Vec<(f64, &Group)> = summary
         .plateau
         .endpoints
         .iter()
-        .map(|endpoint| (endpoint.service_total_us() / all, endpoint))
+        .filter_map(|endpoint| Some((endpoint.service_share(all).value?, endpoint)))
         .filter(|(share, _)| *share >= WORTH_NAMING)
         .collect();
     endpoints.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.name.cmp(&b.1.name)));
     endpoints
         .into_iter()
-        .map(|(share, endpoint)| {
+        .map(|(_, endpoint)| {
             format!(
                 "`{}` takes {} of the service time (mean {}, p95 {})",
                 endpoint.name,
-                Figure::new(share, Unit::Share),
+                share(endpoint.service_share(all)),
                 micros(endpoint.service_mean()),
                 micros(endpoint.service_percentile(Percentile::P95))
             )
@@ -134,8 +133,8 @@ fn recommendations(entries: &[Entry]) -> Vec<String> {
     for entry in entries {
         let Some(measured) = &entry.run else { continue };
         let (title, summary) = (&entry.scenario.title, &measured.summary);
-        let Totals { outcomes, planned, .. } = &summary.run.totals;
-        let unbound = unbound_reason(outcomes[Outcome::Unbound], *planned);
+        let totals = &summary.run.totals;
+        let unbound = unbound_reason(totals.unbound_by_tool(), totals.planned);
         let reasons = summary.run.validity.reasons.iter();
         let others: Vec<&str> =
             reasons.filter(|text| Some(*text) != unbound.as_ref()).map(String::as_str).collect();
@@ -153,6 +152,9 @@ fn recommendations(entries: &[Entry]) -> Vec<String> {
         for verdict in measured.verdicts.iter().filter(|v| v.result == Judgement::Missed) {
             let what = &verdict.expectation;
             let because = match what.metric {
+                Metric::LoadHeld => {
+                    Some("earlier answers were slower than recorded, or did not come".to_owned())
+                }
                 Metric::Failures => summary
                     .plateau
                     .counts

@@ -1,9 +1,12 @@
 //! A load in words.
 
+use std::time::Duration;
+
+use run_log::format::Run;
 use scenario::{Axis, Load, Pacing, Profile, Rate};
 use serde::Serialize;
 
-use crate::load::Entry;
+use crate::load::{Entry, MeasuredRun};
 use crate::units::{grouped, seconds};
 
 #[derive(Serialize)]
@@ -18,15 +21,29 @@ pub struct LoadText {
 }
 
 /// `quick profile: 100 users for 15 s instead of 1,000 users for 5 min`.
-pub(super) fn scaled(entry: &Entry, profile: Profile) -> Option<String> {
-    let scenario = &entry.scenario;
-    (profile == Profile::Quick).then(|| {
-        format!(
-            "quick profile: {} instead of {}",
-            how_many(&scenario.quick),
-            how_many(&scenario.full)
-        )
+pub(super) fn scaled(entry: &Entry, measured: &MeasuredRun) -> Option<String> {
+    (measured.profile == Profile::Quick).then(|| {
+        let full = how_many(&entry.scenario.full);
+        format!("quick profile: {} instead of {full}", as_run(&measured.summary.run))
     })
+}
+
+/// The load as it was run, whatever the scenario asks for: `20 users for 6 s`.
+pub(super) fn as_run(run: &Run) -> String {
+    let config = &run.config;
+    let of_run = config.axis.parse().map(|axis| {
+        let duration = config.duration_s.map(Duration::from_secs_f64);
+        how_many(&Load { axis, duration, ..Load::as_recorded() })
+    });
+    // As it is written there, where it is of a later minor version.
+    let mut text = of_run.unwrap_or_else(|_| config.axis.clone());
+    if let Some(most) = config.max_requests {
+        text.push_str(&format!(", {} requests at most", grouped(most as f64, 0)));
+    }
+    if let Some(shard) = run.shard {
+        text.push_str(&format!(", shard {shard}"));
+    }
+    text
 }
 
 impl LoadText {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::summary::Summary;
-use crate::units::{Figure, Unit, micros, per_second, share};
+use crate::units::{Figure, micros, per_second, share};
 use figures::Group;
 use scenario::Percentile;
 
@@ -84,7 +84,6 @@ pub(super) fn endpoints(summary: &Summary) -> Vec<EndpointRow> {
 
 fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
     let responses = &endpoint.responses;
-    let service_share = endpoint.service_total_us() / summary.plateau.all.service_total_us();
     EndpointRow {
         name: endpoint.name.clone(),
         requests: Figure::count(endpoint.requests()),
@@ -98,7 +97,7 @@ fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
         throughput: per_second(endpoint.rate(summary.plateau.seconds())),
         service_mean: micros(endpoint.service_mean()),
         service_p95: micros(endpoint.service_percentile(Percentile::P95)),
-        service_share: Figure::new(service_share, Unit::Share),
+        service_share: share(endpoint.service_share(&summary.plateau.all)),
         queue_p95: micros(figures::percentile(&endpoint.queue, Percentile::P95)),
         connect_p95: micros(figures::percentile(&endpoint.connect, Percentile::P95)),
         session_delay_p95: micros(figures::percentile(&endpoint.session_delay, Percentile::P95)),

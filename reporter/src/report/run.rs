@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::account::Account;
 use super::fidelity::FidelityReport;
-use super::load::scaled;
+use super::load::{as_run, scaled};
 use super::machines::{self, CounterRow, Generator, LevelRow};
 use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
 use super::stress::Stress;
@@ -20,6 +20,8 @@ pub struct RunReport {
     /// Name of the run directory.
     pub name: String,
     pub started: String,
+    /// As it was run, whatever the scenario asks for.
+    pub load: String,
     /// How it was scaled down, where it was.
     pub scaled: Option<String>,
     pub ended_by: String,
@@ -60,6 +62,8 @@ pub struct Results {
     pub failed: Figure,
     pub failures: Figure,
     pub offered: Figure,
+    /// By open pacing, of the requests planned for the plateau those that became ready on it.
+    pub load_held: Figure,
     pub throughput: Figure,
     pub failures_per_s: Figure,
     pub mean: Figure,
@@ -102,7 +106,8 @@ impl RunReport {
         Self {
             name: measured.name.clone(),
             started: run.started.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            scaled: scaled(entry, measured.profile),
+            load: as_run(run),
+            scaled: scaled(entry, measured),
             ended_by: ended_by(run),
             validity: match run.validity.state {
                 ValidityState::Valid => "VALID",
@@ -163,6 +168,7 @@ fn results(summary: &Summary) -> Results {
         failed: Figure::count(counts.failed()),
         failures: share(counts.failures()),
         offered: Figure::rate(plateau.ready, length),
+        load_held: share(summary.plateau.load_held()),
         throughput: per_second(summary.plateau.throughput()),
         failures_per_s: Figure::rate(plateau.failed(), length),
         mean: micros(responses.mean()),

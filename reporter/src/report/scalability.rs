@@ -37,16 +37,15 @@ impl Scalability {
         let rows = runs()
             .map(|(entry, run)| ScaleRow {
                 scenario: entry.scenario.title.clone(),
-                scaled: scaled(entry, run.profile),
+                scaled: scaled(entry, run),
                 users: Figure::count(run.summary.peak_users),
                 throughput: per_second(run.summary.plateau.throughput()),
                 p95: micros(run.summary.plateau.all.responses.percentile(Percentile::P95)),
                 failures: share(run.summary.plateau.counts.failures()),
             })
             .collect();
-        let found = runs().find_map(|(entry, run)| {
-            Some((Stress::new(&run.summary)?, scaled(entry, run.profile)))
-        });
+        let found =
+            runs().find_map(|(entry, run)| Some((Stress::new(&run.summary)?, scaled(entry, run))));
         let (stress, scaled) = found.unzip();
         let users = |figure: Figure, otherwise: &str| match figure.value {
             Some(_) => format!("{figure} users"),

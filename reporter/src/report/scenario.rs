@@ -1,7 +1,7 @@
 //! A scenario: what it asks for, what is expected, and its run if there is one.
 
 use run_log::format::Judgement;
-use scenario::Scope;
+use scenario::{Expectation, Scope, with_defaults};
 use serde::Serialize;
 
 use super::load::{LoadText, scaled};
@@ -22,6 +22,8 @@ pub struct ScenarioReport {
     pub quick: LoadText,
     /// As the scenario file writes them.
     pub expect: Vec<String>,
+    /// What is expected besides, though nobody wrote it.
+    pub expect_besides: Vec<String>,
     /// What runs it.
     pub command: String,
     /// Such as `PASSED`.
@@ -29,6 +31,8 @@ pub struct ScenarioReport {
     pub mark: &'static str,
     /// The reason for the conclusion, where it needs one.
     pub reason: Option<String>,
+    /// What has to be seen before any other figure, such as that most requests failed.
+    pub marks: Vec<String>,
     pub pending: bool,
     pub run: Option<RunReport>,
 }
@@ -66,49 +70,53 @@ impl ScenarioReport {
             full: LoadText::of(&scenario.full),
             quick: LoadText::of(&scenario.quick),
             expect: scenario.expect.iter().map(ToString::to_string).collect(),
+            expect_besides: expected(entry)
+                .iter()
+                .skip(scenario.expect.len())
+                .map(ToString::to_string)
+                .collect(),
             command: format!(
                 "replayer run --scenario {file} --trace TRACE --manifest MANIFEST --target URL --out {}/{stem}",
                 runs.trim_end_matches('/')
             ),
             file,
             outcome: entry.conclusion.name(),
-            mark: mark(&entry.conclusion),
+            mark: mark(entry),
             reason: reason(entry),
+            marks: entry.marks.clone(),
             pending: entry.conclusion == Conclusion::Pending,
             run: entry.run.as_ref().map(|run| RunReport::new(entry, run)),
         }
     }
 }
 
-fn mark(conclusion: &Conclusion) -> &'static str {
-    match conclusion {
+/// What is expected of a scenario, the things among them that nobody wrote.
+fn expected(entry: &Entry) -> Vec<Expectation> {
+    with_defaults(&entry.scenario.expect, entry.scenario.full.pacing)
+}
+
+fn mark(entry: &Entry) -> &'static str {
+    match entry.conclusion {
         Conclusion::Passed => "✅",
         Conclusion::Failed => "❌",
-        Conclusion::Invalid(_) | Conclusion::Incomplete(_) => "⚠️",
+        Conclusion::Invalid(_)
+        | Conclusion::Incomplete(..)
+        | Conclusion::Part(_)
+        | Conclusion::OtherLoad => "⚠️",
         Conclusion::Pending => "⏳",
+        Conclusion::Quick | Conclusion::Measured if !entry.marks.is_empty() => "⚠️",
         Conclusion::Quick | Conclusion::Measured => "☑️",
     }
 }
 
 fn reason(entry: &Entry) -> Option<String> {
-    match &entry.conclusion {
-        Conclusion::Incomplete(reason) => {
-            let after = entry.run.as_ref().map(|run| seconds(run.summary.run.elapsed_s));
-            Some(format!("{reason}, after {}", after.unwrap_or_default()))
+    let run = entry.run.as_ref();
+    match (&entry.conclusion, run) {
+        (Conclusion::Incomplete(reason, _), Some(run)) => {
+            Some(format!("{reason}, after {}", seconds(run.summary.run.elapsed_s)))
         }
-        Conclusion::Invalid(_) => {
-            let reasons = &entry.run.as_ref()?.summary.run.validity.reasons;
-            Some(reasons.join("; "))
-        }
-        Conclusion::Quick => entry.run.as_ref().and_then(|run| scaled(entry, run.profile)),
-        Conclusion::Failed => {
-            let verdicts = &entry.run.as_ref()?.verdicts;
-            let unmet = verdicts.iter().filter(|verdict| verdict.result != Judgement::Met);
-            let unmet = unmet.map(|verdict| format!("`{}`", verdict.expectation));
-            Some(format!("not met: {}", unmet.collect::<Vec<_>>().join(", ")))
-        }
-        Conclusion::Measured => Some("nothing is expected of it; it measures".to_owned()),
-        Conclusion::Pending | Conclusion::Passed => None,
+        (Conclusion::Quick, Some(run)) => scaled(entry, run),
+        _ => entry.reason.clone(),
     }
 }
 
@@ -116,9 +124,7 @@ impl TargetRow {
     pub(super) fn of(entry: &Entry) -> Vec<Self> {
         match &entry.run {
             Some(run) => run.verdicts.iter().map(|verdict| Self::judged(entry, verdict)).collect(),
-            None => entry
-                .scenario
-                .expect
+            None => expected(entry)
                 .iter()
                 .map(|expectation| {
                     let (of, expectation) = parts(&expectation.scope, &expectation.to_string());
@@ -149,7 +155,7 @@ impl TargetRow {
             Judgement::Missed => ("missed", "❌"),
             Judgement::NotJudged => ("not-judged", "not judged"),
         };
-        let scaled = entry.run.as_ref().and_then(|run| scaled(entry, run.profile));
+        let scaled = entry.run.as_ref().and_then(|run| scaled(entry, run));
         let note = match (&entry.conclusion, &scaled) {
             (Conclusion::Quick, Some(scaled)) => scaled.clone(),
             _ => verdict.note.clone(),

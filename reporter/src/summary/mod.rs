@@ -67,6 +67,7 @@ impl Summary {
         for row in &timeline {
             pass.plateau.add_row(window, row);
         }
+        pass.plateau.load_held = run.load_held;
         pass.read(reader, window)?;
         Ok(Self {
             window: window.start_s..window.end_s,

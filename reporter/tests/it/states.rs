@@ -150,6 +150,18 @@ fn the_newest_run_wins_and_the_other_is_named() {
 }
 
 #[test]
+fn a_later_look_at_another_load_does_not_stand_before_a_run_of_the_scenarios_own() {
+    let folder = Folder::new();
+    let changed = vec!["users 20 instead of users 1000".to_owned()];
+    Synthetic { changed, hour: 15, ..good(ALL[0]) }.write(folder.runs());
+    std::fs::rename(folder.runs().join(ALL[0]), folder.runs().join("smaller")).unwrap();
+    good(ALL[0]).write(folder.runs());
+    let filled = folder.fill();
+    assert_eq!(filled.unused_runs, ["smaller: it had another load than the scenario's"]);
+    assert_eq!(folder.lines(&["| 1 | Baseline | ✅ PASSED | 1,000 users for 5 min |"]).len(), 1);
+}
+
+#[test]
 fn a_run_of_another_version_of_the_scenario_is_not_used() {
     let mut folder = Folder::new();
     good(ALL[0]).write(folder.runs());
@@ -201,4 +213,85 @@ fn runs_of_different_recordings_break_the_chain_and_it_is_said() {
         folder.lines(&["the runs are of different traces: 777777777777, 888888888888"]).len(),
         1
     );
+}
+
+#[test]
+fn a_run_of_which_most_failed_is_marked_and_passes_nothing() {
+    // Of one from which nothing is expected, and alone.
+    let folder = Folder::new();
+    Synthetic { one_fails_of: Some(2), ..good(ALL[3]) }.write(folder.runs());
+    let report = folder.fill();
+    assert_eq!(report.exit, Exit::Threshold);
+    assert_eq!(folder.lines(&["| 4 | Stress | ❌ FAILED |"]).len(), 1);
+    let head = folder.text().split("## Executive summary").next().unwrap().to_owned();
+    let mark = "⚠️ **Stress**: more failed than the 1 % that is allowed: ";
+    assert!(head.contains(mark) && head.contains("mostly 5xx answers"), "{head}");
+
+    // Quick runs are not judged, and say so all the same.
+    let quick = Synthetic { profile: Profile::Quick, one_fails_of: Some(1), ..good(ALL[0]) };
+    let (folder, _, exit) = filled(&[quick]);
+    assert_eq!(exit, Exit::Good);
+    assert_eq!(folder.lines(&["| 1 | Baseline | ⚠️ QUICK PROFILE |"]).len(), 1);
+    let head = folder.text().split("## Executive summary").next().unwrap().to_owned();
+    assert!(head.contains("more failed than `failures < 0.1%` allows: 100.000 %"), "{head}");
+}
+
+#[test]
+fn where_nothing_is_expected_of_any_nothing_is_passed() {
+    let mut folder = Folder::new();
+    let scenarios = folder.dir.path().join("scenarios");
+    std::fs::create_dir(&scenarios).unwrap();
+    std::fs::copy(good(ALL[3]).scenario, scenarios.join("04-stress.toml")).unwrap();
+    folder.config.scenarios = scenarios;
+    good(ALL[3]).write(folder.runs());
+    let filled = folder.fill();
+    assert_eq!((filled.status.as_str(), filled.exit), ("COMPLETE: MEASURED", Exit::Good));
+}
+
+#[test]
+fn another_load_is_shown_as_it_was_and_passes_nothing() {
+    let mut runs = all();
+    let change = "users 20 instead of users 1000";
+    runs[0].axis = Some("users 20".into());
+    runs[0].changed = vec![change.to_owned()];
+    let (folder, status, exit) = filled(&runs);
+    assert_eq!((status.as_str(), exit), ("PARTIAL (3 of 4)", Exit::Threshold));
+    let row = folder.lines(&["| 1 | Baseline | ⚠️ OTHER LOAD | 20 users for 5 min |"]);
+    assert_eq!(row.len(), 1);
+    let head = folder.text().split("## Executive summary").next().unwrap().to_owned();
+    assert!(head.contains(&format!("**Baseline**: not the scenario's load: {change}.")), "{head}");
+    let target = folder.lines(&["`p95 < 100ms`", "1. Baseline", "not judged"]);
+    assert!(target[0].contains("not the scenario's load"), "{target:?}");
+}
+
+#[test]
+fn a_load_that_was_not_held_fails_and_its_latencies_are_of_what_was_let_through() {
+    let mut runs = all();
+    runs[1].held_percent = 63;
+    let (folder, status, exit) = filled(&runs);
+    assert_eq!((status.as_str(), exit), ("COMPLETE: FAILED", Exit::Threshold));
+    assert_eq!(
+        folder.lines(&["| `load_held >= 98%` | 2. Alert throughput | 6", "| ❌ |"]).len(),
+        1
+    );
+    assert!(!folder.lines(&["| Load held | 6"]).is_empty());
+    let latency = folder.lines(&["`p95 < 200ms`", "2. Alert throughput", "✅"]);
+    assert!(latency[0].contains("of the load that was let through"), "{latency:?}");
+    let head = folder.text().split("## Executive summary").next().unwrap().to_owned();
+    assert!(head.contains("latencies are of the load that was let through"), "{head}");
+}
+
+#[test]
+fn a_recording_that_had_failed_is_told_beside_its_fidelity() {
+    let (folder, ..) =
+        filled(&[Synthetic { one_as_bad_of: Some(4), one_fails_of: Some(4), ..good(ALL[0]) }]);
+    assert_eq!(folder.lines(&["**Fidelity:**", "of these failures, as recorded"]).len(), 1);
+}
+
+#[test]
+fn an_invalid_quick_run_is_invalid() {
+    let quick = Synthetic { profile: Profile::Quick, ..good(ALL[0]) };
+    let (folder, _, exit) = filled(&[Synthetic { validity: ValidityState::Invalid, ..quick }]);
+    assert_eq!(exit, Exit::Invalid);
+    assert_eq!(folder.lines(&["| 1 | Baseline | ⚠️ INVALID | quick profile: "]).len(), 1);
 }

@@ -42,6 +42,14 @@ pub(crate) struct Synthetic {
     pub(crate) validity: ValidityState,
     pub(crate) state: State,
     pub(crate) ended_by: Option<EndedBy>,
+    /// What was run otherwise than the scenario has it.
+    pub(crate) changed: Vec<String>,
+    /// How many, where that is not the scenario's: as `run.json` has it.
+    pub(crate) axis: Option<String>,
+    /// Of a hundred planned requests, those that became ready, by open pacing.
+    pub(crate) held_percent: u64,
+    /// Of all answers, one of so many has the recorded status and is a failure.
+    pub(crate) one_as_bad_of: Option<u64>,
     pub(crate) hour: u32,
 }
 
@@ -61,6 +69,10 @@ impl Synthetic {
             validity: ValidityState::Valid,
             state: State::Finished,
             ended_by: Some(EndedBy::Duration),
+            changed: Vec::new(),
+            axis: None,
+            held_percent: 100,
+            one_as_bad_of: None,
             hour: 9,
         }
     }
@@ -267,7 +279,18 @@ impl<'a> Making<'a> {
             connections_opened: self.of.users,
             ..Totals::default()
         };
-        run.fidelity = Fidelity { compared: ok + failed, same_status: ok, ..Fidelity::default() };
+        let same_failures = self.of.one_as_bad_of.map_or(0, |of| (ok + failed) / of);
+        run.fidelity = Fidelity {
+            compared: ok + failed,
+            same_status: ok,
+            same_failures,
+            ..Fidelity::default()
+        };
+        if run.config.pacing == Pacing::Open {
+            let (planned, percent) = (self.sent, self.of.held_percent);
+            run.load_held = Some(LoadHeld { planned, ready: planned * percent / 100 });
+        }
+        run.minor = run.lowest_minor();
     }
 
     fn tables(&self) -> (Vec<StatsRow>, Vec<FailureRow>, Vec<FidelityRow>) {
@@ -367,16 +390,20 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             name: scenario.name.clone(),
             digest: scenario.digest.clone(),
             profile: of.profile,
+            changed: of.changed.clone(),
         }),
         config: Config {
             target: "http://127.0.0.1:8080".to_owned(),
             target_is_local: true,
-            pacing: Pacing::Closed,
+            pacing: match load.pacing {
+                scenario::Pacing::Open => Pacing::Open,
+                scenario::Pacing::Closed => Pacing::Closed,
+            },
             speed: 1.0,
-            axis: load.axis.to_string(),
+            axis: of.axis.clone().unwrap_or_else(|| load.axis.to_string()),
             users: most,
-            spawn_rate_per_s: 10.0,
-            duration_s: Some(of.seconds as f64),
+            spawn_rate_per_s: load.spawn_rate.map_or(0.0, scenario::Rate::per_second),
+            duration_s: load.duration.map(|duration| duration.as_secs_f64()),
             warmup_s: 0.0,
             max_requests: None,
             threads: 2,
@@ -414,6 +441,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             memory_bytes: 8 << 30,
         },
         plateau: Window { start_s: RAMP_S, end_s: of.seconds },
+        load_held: None,
         endpoints: ENDPOINTS.map(str::to_owned).to_vec(),
         personas: PERSONAS
             .iter()
