@@ -31,6 +31,10 @@ pub type Feed = mpsc::Receiver<Arc<[Request]>>;
 /// wait for what the one that is gone would have ended.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
+/// Requests of a user that are counted as ready before a lane comes to them, where fewer may queue:
+/// past it they are counted when one does.
+const MOST_UNTAKEN: usize = 1000;
+
 /// When intake stops. Sent by the coordinator to all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
@@ -263,15 +267,16 @@ impl<T: Transport> Worker<T> {
         let (now, stop) = (context.clock.now(), context.stop());
         let load = &context.settings.load;
         let users = self.users.borrow();
-        let queued = match load.pacing {
-            // Nobody queues: the next request is released by the end of the one before.
-            Pacing::Closed => 0,
-            Pacing::Open => users
-                .iter()
-                .map(|user| user.queued(&context.plan, load, now, stop, context.settings.max_queue))
-                .sum::<usize>(),
-        };
-        Gauges { users: users.len() as u64, in_flight: context.in_flight(), queued: queued as u64 }
+        let bound = context.settings.max_queue;
+        let (mut queued, mut untaken) = (0, 0);
+        // By closed pacing nobody queues: the next request is released by the end of the one before.
+        for user in users.iter().filter(|_| load.pacing == Pacing::Open) {
+            // More than may queue are ready, too, and shed only when a lane comes to them.
+            let of_user = user.queued(&context.plan, load, now, stop, bound.max(MOST_UNTAKEN));
+            untaken += of_user as u64;
+            queued += of_user.min(bound) as u64;
+        }
+        Gauges { users: users.len() as u64, in_flight: context.in_flight(), queued, untaken }
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Collector {
     /// The last second each worker has closed.
     closed: Vec<Option<u64>>,
     is_last: Vec<bool>,
-    queued_before: u64,
+    untaken_before: u64,
     /// Requests by the second of the load that they are part of.
     became_ready: BTreeMap<u64, u64>,
     pub totals: Totals,
@@ -83,7 +83,7 @@ impl Collector {
             next_second: 0,
             closed: vec![None; workers],
             is_last: vec![false; workers],
-            queued_before: 0,
+            untaken_before: 0,
             became_ready: BTreeMap::new(),
             totals: Totals::default(),
             same_failures: 0,
@@ -115,6 +115,7 @@ impl Collector {
         partial.gauges.users += batch.gauges.users;
         partial.gauges.in_flight += batch.gauges.in_flight;
         partial.gauges.queued += batch.gauges.queued;
+        partial.gauges.untaken += batch.gauges.untaken;
         partial.taken += batch.taken;
         partial.sent += batch.sent;
         partial.extra += batch.extra.sum();
@@ -156,8 +157,8 @@ impl Collector {
             users: partial.gauges.users,
             in_flight: partial.gauges.in_flight,
             queued: partial.gauges.queued,
-            // What was taken up had become ready before, and so has what is still queued.
-            ready: (partial.taken + partial.gauges.queued).saturating_sub(self.queued_before),
+            // What was taken up had become ready before, and so has what is not taken yet.
+            ready: (partial.taken + partial.gauges.untaken).saturating_sub(self.untaken_before),
             sent: partial.sent,
             extra: partial.extra,
             bytes_sent: partial.bytes_sent,
@@ -165,7 +166,7 @@ impl Collector {
             gap_max_us: partial.gap_us,
             ..Second::default()
         };
-        self.queued_before = partial.gauges.queued;
+        self.untaken_before = partial.gauges.untaken;
         if let Some(mut samples) = self.open.remove(&next) {
             for sample in samples.drain(..) {
                 self.count(&sample, &mut row);

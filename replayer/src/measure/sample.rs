@@ -62,6 +62,8 @@ pub struct Gauges {
     pub users: u64,
     pub in_flight: u64,
     pub queued: u64,
+    /// Ready and not taken up: those that queue, and those that will be shed.
+    pub untaken: u64,
 }
 
 /// What one worker saw in one second.

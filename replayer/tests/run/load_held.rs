@@ -110,6 +110,11 @@ fn what_was_shed_is_in_the_percentiles_as_long_as_it_had_waited() {
     assert_eq!(responses.percentile_at_most(Percentile::P50), None);
     let held = LoadHeld { planned: 50, ready: 50 };
     assert_eq!(read.load_held, Some(held), "shed is what became ready and was too much");
+    // As they became ready, not as a lane came to them to shed them.
+    let rows = ran.reader().seconds().unwrap().map(Result::unwrap);
+    let ready: Vec<u64> = rows.map(|row| row.ready).collect();
+    assert_eq!(ready.iter().sum::<u64>(), 50);
+    assert!(ready[0] >= 48, "all were due in second 0: {ready:?}");
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use run_log::format::Judgement;
 use run_log::outcome::Outcome;
+use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part, Request};
 
+use crate::support::trace::{answer, request};
 use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
 
 fn steady() -> TraceBuilder {
@@ -145,4 +147,47 @@ fn what_lacks_a_value_since_the_target_failed_is_the_targets_failure() {
     assert_eq!(read.totals.unbound_by_target, 0);
     assert!(read.validity.reasons.join("; ").contains("lacked a value"), "{:?}", read.validity);
     assert_eq!(ran.code, Some(12), "{}", ran.stdout);
+}
+
+/// A request of which each answer gives an id, and which needs that of the one before.
+fn link(number: u64) -> Request {
+    let mut link = request(&format!("r{number}"), "s", number * 20, "GET", "/");
+    link.path = format!("/{number}/");
+    link.name = format!("GET /{number}/");
+    let capture = CaptureFrom::Json { pointer: "/id".into(), lists: vec![] };
+    answer(&mut link).capture.push(Capture { name: "id".into(), from: capture, secret: false });
+    if let Some(before) = number.checked_sub(1) {
+        link.bind.push(Binding {
+            part: Part::Path,
+            start: 3,
+            end: 3,
+            from: Origin::Capture { of: format!("r{before}"), name: "id".into() },
+            encode: Encoding::Percent,
+        });
+    }
+    link
+}
+
+#[test]
+fn what_needs_what_was_unbound_is_as_much_the_targets_failure() {
+    let trace = TraceBuilder { requests: (0..4).map(link).collect(), ..TraceBuilder::default() };
+    let place = Workplace::new(&trace, 0);
+    let unbound = |fails: fn(&str) -> Option<Answer>| {
+        let server = Server::start(move |asked| {
+            fails(&asked.path).unwrap_or_else(|| Answer::Json(200, "{\"id\":7}".into()))
+        });
+        let ran = place.run(&server.url(), &["--no-probe", "--quiet", "--force"]);
+        let totals = ran.checked().totals;
+        (totals.outcomes[Outcome::Unbound], totals.unbound_by_target)
+    };
+    assert_eq!(unbound(|_| None), (0, 0));
+    let fails = |path: &str| path.starts_with("/0/").then(|| Answer::Json(500, "{}".into()));
+    assert_eq!(unbound(fails), (3, 3));
+    // A failing answer that gives the value is as good as another.
+    let gives =
+        |path: &str| path.starts_with("/0/").then(|| Answer::Json(500, "{\"id\":7}".into()));
+    assert_eq!(unbound(gives), (0, 0));
+    // A good answer without it is the tool's miss, and so is all that follows.
+    let lacks = |path: &str| path.starts_with("/1/").then(|| Answer::Json(200, "{}".into()));
+    assert_eq!(unbound(lacks), (2, 0));
 }
