@@ -100,7 +100,7 @@ impl Group {
         self.service.mean() * self.service.len() as f64
     }
 
-    pub fn rate(&self, plateau_s: u64) -> Reading {
+    pub fn rate(&self, plateau_s: f64) -> Reading {
         Reading::rate(self.ok_in_plateau, plateau_s)
     }
 }

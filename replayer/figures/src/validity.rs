@@ -94,7 +94,7 @@ mod tests {
         let names = Names { endpoints: vec!["GET /".into()], personas: vec![] };
         let mut plateau = Plateau::new(&names);
         let tag = Tag { scope: Scope::Endpoint(0), kind: LatencyKind::ResponseOk };
-        let window = Window { start_s: 0, end_s: 100 };
+        let window = Window::new(0, 100.0);
         plateau.add(window, 0, tag, &Recorded::of(&response)).unwrap();
         let mut generator = Generator {
             lag: &lag,

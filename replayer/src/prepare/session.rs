@@ -76,6 +76,14 @@ impl Body {
         }
     }
 
+    /// The requests of one that is held; none of one that is streamed.
+    pub fn held(&self) -> &[Request] {
+        match self {
+            Self::Held(requests) => requests,
+            Self::Streamed(_) => &[],
+        }
+    }
+
     pub fn give(&self, requests: Arc<[Request]>) {
         if let Self::Streamed(given) = self {
             *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(requests);
