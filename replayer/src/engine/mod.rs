@@ -46,3 +46,5 @@ pub use worker::{Feed, Stop, Worker};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_by_second;

@@ -43,6 +43,10 @@ pub struct Worker<T> {
     context: Rc<Context<T>>,
     /// Those that are there now.
     users: RefCell<Vec<Rc<User>>>,
+    /// Users who stayed to the end of the plan, and have left.
+    stayed: Cell<u64>,
+    /// The second that is handed over next.
+    next_second: Cell<u64>,
 }
 
 impl<T: Transport> Worker<T> {
@@ -56,7 +60,12 @@ impl<T: Transport> Worker<T> {
         end: At,
     ) -> Rc<Self> {
         let context = Context::new(index, plan, settings, clock, pacer, transport, end);
-        Rc::new(Self { context: Rc::new(context), users: RefCell::default() })
+        Rc::new(Self {
+            context: Rc::new(context),
+            users: RefCell::default(),
+            stayed: Cell::default(),
+            next_second: Cell::default(),
+        })
     }
 
     /// Runs the users to the end of the plan; sends a batch a second, and a last one.
@@ -72,8 +81,6 @@ impl<T: Transport> Worker<T> {
         spare: std::sync::mpsc::Receiver<Vec<Sample>>,
     ) {
         let last_batches = batches.clone();
-        // Tasks of their own, so that all are woken in the order of their times:
-        // a second is closed before the users that stay to its end leave.
         let mut background = JoinSet::new();
         let pacing = Rc::clone(&self.context);
         background.spawn_local(async move {
@@ -97,10 +104,12 @@ impl<T: Transport> Worker<T> {
         }
         lanes.shutdown().await;
         background.shutdown().await;
-        let last = Batch {
-            is_last: true,
-            ..self.close_batch(self.context.clock.now().second(), Vec::new(), 0.0)
-        };
+        let now = self.context.clock.now().second();
+        // The second that has just passed may not have been handed over.
+        while self.next_second.get() < now {
+            drop(last_batches.send(self.close_batch(Vec::new(), 0.0)).await);
+        }
+        let last = Batch { is_last: true, ..self.close_batch(Vec::new(), 0.0) };
         drop(last_batches.send(last).await);
     }
 
@@ -168,6 +177,7 @@ impl<T: Transport> Worker<T> {
         }
         if let Chain::Cycle { .. } = user.planned.chain {
             self.stay_to_the_end().await;
+            self.stayed.update(|users| users + 1);
         }
         self.users.borrow_mut().retain(|other| !Rc::ptr_eq(other, &user));
     }
@@ -214,12 +224,11 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Waits for the end of intake. A user whose next request lies past it is still
-    /// there, thinking; it leaves just after the second is counted that ends with it.
+    /// there, thinking.
     async fn stay_to_the_end(&self) {
         let context = &self.context;
-        let leaves = |stop: At| stop + Duration::from_nanos(1);
-        while context.clock.now() < leaves(context.stop()) && !context.is_cut() {
-            context.pacer.until(leaves(context.stop())).await;
+        while context.clock.now() < context.stop() && !context.is_cut() {
+            context.pacer.until(context.stop()).await;
         }
     }
 
@@ -231,42 +240,48 @@ impl<T: Transport> Worker<T> {
     ) {
         let context = &self.context;
         let mut usage = Usage::of_thread();
-        let mut second = 0;
         loop {
-            let end = At::START + Duration::from_secs(second + 1);
+            let end = At::START + Duration::from_secs(self.next_second.get() + 1);
             context.sleep_until(end).await;
             let late =
                 u64::try_from(context.clock.now().since(end).as_micros()).unwrap_or(u64::MAX);
-            let mut batch =
-                self.close_batch(second, spare.try_recv().unwrap_or_default(), usage.share());
-            batch.worst_wake_us = batch.worst_wake_us.max(late);
             // The collector has a thread of its own, and a queue that outlasts its slow moments.
-            if batches.send(batch).await.is_err() {
-                return;
-            }
-            second += 1;
+            // What is taken is handed over at once: this task may end while it waits.
+            let Ok(room) = batches.reserve().await else { return };
+            let mut batch = self.close_batch(spare.try_recv().unwrap_or_default(), usage.share());
+            batch.worst_wake_us = batch.worst_wake_us.max(late);
+            room.send(batch);
         }
     }
 
-    fn close_batch(&self, second: u64, samples: Vec<Sample>, busy: f64) -> Batch {
-        let gauges = self.gauges();
+    fn close_batch(&self, samples: Vec<Sample>, busy: f64) -> Batch {
+        let second = self.next_second.replace(self.next_second.get() + 1);
+        let gauges = self.gauges(second);
         Batch { second, gauges, busy, ..self.context.take_batch(samples) }
     }
 
-    fn gauges(&self) -> Gauges {
+    fn gauges(&self, second: u64) -> Gauges {
         let context = &self.context;
-        let (now, stop) = (context.clock.now(), context.stop());
-        let load = &context.settings.load;
-        let users = self.users.borrow();
-        let queued = match load.pacing {
-            // Nobody queues: the next request is released by the end of the one before.
-            Pacing::Closed => 0,
-            Pacing::Open => users
-                .iter()
-                .map(|user| user.queued(&context.plan, load, now, stop, context.settings.max_queue))
-                .sum::<usize>(),
-        };
-        Gauges { users: users.len() as u64, in_flight: context.in_flight(), queued: queued as u64 }
+        let (stop, load) = (context.stop(), &context.settings.load);
+        // What becomes ready with the next second is not of this one.
+        let over = At::START + Duration::from_secs(second + 1) - Duration::from_nanos(1);
+        let now = context.clock.now().min(over);
+        let there = self.users.borrow();
+        // In the second in which the plan ends they are counted at that end, wherever it lies
+        // and whoever has left by the time of this.
+        let is_last = (stop - Duration::from_nanos(1)).second() == second;
+        let left = if is_last { self.stayed.get() } else { 0 };
+        let (mut queued, mut waiting) = (0, 0);
+        // By closed pacing nobody queues: the next request is released by the end of the one before.
+        if load.pacing == Pacing::Open {
+            for user in there.iter() {
+                let of_user = user.queued(&context.plan, load, now, stop, usize::MAX);
+                queued += of_user.min(context.settings.max_queue) as u64;
+                waiting += of_user as u64;
+            }
+        }
+        let (users, in_flight) = (there.len() as u64 + left, context.in_flight());
+        Gauges { users, in_flight, queued, waiting }
     }
 }
 

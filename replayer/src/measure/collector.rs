@@ -27,7 +27,7 @@ pub struct Collector {
     /// The last second each worker has closed.
     closed: Vec<Option<u64>>,
     is_last: Vec<bool>,
-    queued_before: u64,
+    waiting_before: u64,
     pub totals: Totals,
     /// Of the second that was closed last.
     pub second: Histograms,
@@ -83,7 +83,7 @@ impl Collector {
             next_second: 0,
             closed: vec![None; workers],
             is_last: vec![false; workers],
-            queued_before: 0,
+            waiting_before: 0,
             totals: Totals::default(),
             same_failures: 0,
             second: Histograms::default(),
@@ -116,6 +116,7 @@ impl Collector {
         partial.gauges.users += batch.gauges.users;
         partial.gauges.in_flight += batch.gauges.in_flight;
         partial.gauges.queued += batch.gauges.queued;
+        partial.gauges.waiting += batch.gauges.waiting;
         partial.taken += batch.taken;
         partial.sent += batch.sent;
         partial.extra += batch.extra.sum();
@@ -161,15 +162,15 @@ impl Collector {
             users: partial.gauges.users,
             in_flight: partial.gauges.in_flight,
             queued: partial.gauges.queued,
-            // What was taken up had become ready before, and so has what is still queued.
-            ready: (partial.taken + partial.gauges.queued).saturating_sub(self.queued_before),
+            // What was taken up had become ready before, and so has what still waits.
+            ready: (partial.taken + partial.gauges.waiting).saturating_sub(self.waiting_before),
             sent: partial.sent,
             extra: partial.extra,
             bytes_sent: partial.bytes_sent,
             bytes_received: partial.bytes_received,
             ..Second::default()
         };
-        self.queued_before = partial.gauges.queued;
+        self.waiting_before = partial.gauges.waiting;
         if let Some(mut samples) = self.open.remove(&next) {
             for sample in samples.drain(..) {
                 self.count(&sample, &mut row);
@@ -180,6 +181,11 @@ impl Collector {
         (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
         self.sum_up(plateau, &row);
         Some(row)
+    }
+
+    /// Whether all workers have handed over their last second.
+    pub fn is_over(&self) -> bool {
+        self.is_last.iter().all(|is_last| *is_last)
     }
 
     /// Takes in a second that was measured elsewhere.
@@ -326,7 +332,7 @@ mod tests {
     fn a_closed_second_never_opens() {
         let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
         let mut collector = Collector::new(names, 1);
-        let window = Window { start_s: 0, end_s: 100 };
+        let window = Window::new(0, 100.0);
         let mut rows = Vec::new();
         for (second, ended) in [(0, 0), (1, 1), (2, 0), (3, 3)] {
             let gauges = Gauges { users: 7, ..Gauges::default() };

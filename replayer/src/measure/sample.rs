@@ -55,6 +55,8 @@ pub struct Gauges {
     pub users: u64,
     pub in_flight: u64,
     pub queued: u64,
+    /// As `queued`, with those over the bound, which will be shed.
+    pub waiting: u64,
 }
 
 /// What one worker saw in one second.
