@@ -39,6 +39,12 @@ impl Slots {
         }
     }
 
+    /// In bytes.
+    pub fn capacity(&self) -> usize {
+        let texts: usize = self.slots.iter().map(|(_, text)| text.capacity()).sum();
+        texts + self.slots.capacity() * size_of::<(bool, String)>()
+    }
+
     /// All that is set.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.slots.iter().filter(|(is_set, _)| *is_set).map(|(_, text)| text.as_str())

@@ -111,7 +111,7 @@ impl Runs {
         let Some(index) = self.live.iter().position(|live| live.run == ticket.run) else { return };
         let session = &plan.sessions[ticket.run.session];
         let live = &mut self.live[index];
-        live.end(ticket.request, end);
+        live.end(session, ticket.request, end);
         if live.run.first == 0 && self.prologue_late.is_none() {
             self.prologue_late = live.prologue_late(session, load);
         }

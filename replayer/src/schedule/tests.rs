@@ -87,6 +87,7 @@ fn request(number: usize) -> Request {
         is_head: false,
         sources: Vec::new(),
         predecessor: None,
+        dependents: 0,
         captures: Vec::new(),
         recorded: None,
         has_token: false,
