@@ -141,26 +141,20 @@ pub fn accounts(
         .collect()
 }
 
-/// The seconds that are judged: after ramp and warm-up, up to the end of the plan.
+/// The seconds that are judged.
 ///
 /// # Errors
-/// When none are left.
+/// When ramp and warm-up leave less than one.
 pub fn plateau(
+    plan: &Prepared,
     schedule: &Schedule,
-    warmup: Duration,
-    planned: &crate::schedule::Walk,
+    load: &scenario::Load,
 ) -> Result<Window, ConfigError> {
-    let begins = schedule.ramp_end + warmup;
-    let start_s = begins.nanos().unsigned_abs().div_ceil(1_000_000_000);
-    let end_s = match schedule.end {
-        Some(end) if !schedule.is_limited => end.second(),
-        _ => (planned.by_second.len() as u64).max(1),
-    };
-    if start_s >= end_s {
-        let what = format!("a ramp of {} and a warm-up of {warmup:?}", schedule.ramp_end);
-        return Err(ConfigError::NoPlateau { what, length: format!("{end_s} s") });
-    }
-    Ok(Window { start_s, end_s })
+    schedule.judged(plan, load).ok_or_else(|| {
+        let what = format!("a ramp of {} and a warm-up of {:?}", schedule.ramp_end, load.warmup);
+        let length = format!("{} s", schedule.length_s(plan, load));
+        ConfigError::NoPlateau { what, length }
+    })
 }
 
 /// Connections that the users of a schedule may have at once, at most.
@@ -239,6 +233,20 @@ pub fn check_rate(planned: &crate::schedule::Walk, bound: Rate) -> Result<(), Co
     let peak = planned.by_second.iter().copied().max().unwrap_or(0);
     let bound = bound.per_second();
     if peak as f64 > bound { Err(ConfigError::OverMaxRate { peak, bound }) } else { Ok(()) }
+}
+
+/// Refuses a rate that is over the bound, before it is planned.
+///
+/// # Errors
+/// When it is.
+pub fn check_goal(load: &scenario::Load, bound: Rate) -> Result<(), ConfigError> {
+    match &load.axis {
+        scenario::Axis::Rate(goal) if goal.rate > bound => {
+            let peak = goal.rate.per_second().ceil() as u64;
+            Err(ConfigError::OverMaxRate { peak, bound: bound.per_second() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A walk of the schedule to its end; by closed pacing as if the target answered as recorded.

@@ -51,7 +51,7 @@ impl Figure {
     }
 
     /// `count` over `seconds`; nothing where no time passed.
-    pub fn rate(count: u64, seconds: u64) -> Self {
+    pub fn rate(count: u64, seconds: f64) -> Self {
         per_second(Reading::rate(count, seconds))
     }
 

@@ -138,7 +138,7 @@ impl Group {
         Reading { at_least: share.value.is_some() && self.responses.censored() > 0, ..share }
     }
 
-    pub fn rate(&self, plateau_s: u64) -> Reading {
+    pub fn rate(&self, plateau_s: f64) -> Reading {
         Reading::rate(self.ok_in_plateau, plateau_s)
     }
 }

@@ -85,7 +85,7 @@ pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
         Metric::Failures if is_all => plateau.counts.failures(),
         Metric::Failures => group.failures(),
         Metric::Requests if is_all => plateau.throughput(),
-        Metric::Requests => group.rate(plateau.seconds()),
+        Metric::Requests => group.rate(plateau.length_s()),
         Metric::Users => plateau.sustained_users(),
         Metric::LoadHeld => plateau.load_held(),
     }
@@ -151,7 +151,7 @@ mod tests {
     /// One judged second: times in microseconds by what became of the requests.
     fn plateau(requests: &[(LatencyKind, u64, u64)]) -> Plateau {
         let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
-        let window = Window { start_s: 0, end_s: 100 };
+        let window = Window::new(0, 100.0);
         let mut plateau = Plateau::new(&names);
         let mut row = Second { users: 3, ..Second::default() };
         for (kind, _, count) in requests {

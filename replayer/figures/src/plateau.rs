@@ -28,6 +28,7 @@ pub struct Plateau {
     /// Within the window alone.
     pub within: Counts,
     seconds: u64,
+    length_s: f64,
     fewest_users: Option<u64>,
     /// By open pacing, once the run is over: no row and no tag tells of it.
     pub load_held: Option<LoadHeld>,
@@ -46,6 +47,7 @@ impl Plateau {
             counts: Counts::default(),
             within: Counts::default(),
             seconds: 0,
+            length_s: 0.0,
             fewest_users: None,
             load_held: None,
             all: Group::named("All"),
@@ -63,6 +65,7 @@ impl Plateau {
         if row.second < window.end_s {
             self.within.add(row);
             self.seconds += 1;
+            self.length_s += window.length_of(row.second);
             self.fewest_users = Some(self.fewest_users.map_or(row.users, |u| u.min(row.users)));
         }
     }
@@ -95,14 +98,19 @@ impl Plateau {
         Ok(())
     }
 
-    /// How many seconds of the window there were.
+    /// How many seconds of the window there were, one that is short among them.
     pub fn seconds(&self) -> u64 {
         self.seconds
     }
 
+    /// How long what there was of the window is, in seconds: what rates are over.
+    pub fn length_s(&self) -> f64 {
+        self.length_s
+    }
+
     /// Successes a second within the window.
     pub fn throughput(&self) -> Reading {
-        Reading::rate(self.within.ok(), self.seconds)
+        Reading::rate(self.within.ok(), self.length_s)
     }
 
     /// The fewest users of any second of the window.

@@ -27,8 +27,8 @@ impl Reading {
     }
 
     /// `count` over `seconds`; nothing where no time passed.
-    pub fn rate(count: u64, seconds: u64) -> Self {
-        Self::exact(if seconds == 0 { f64::NAN } else { count as f64 / seconds as f64 })
+    pub fn rate(count: u64, seconds: f64) -> Self {
+        Self::exact(if seconds > 0.0 { count as f64 / seconds } else { f64::NAN })
     }
 }
 
@@ -39,8 +39,8 @@ mod tests {
     #[test]
     fn of_nothing_there_is_no_share_and_no_rate() {
         assert_eq!(Reading::share(0, 0), Reading::NONE);
-        assert_eq!(Reading::rate(5, 0), Reading::NONE);
+        assert_eq!(Reading::rate(5, 0.0), Reading::NONE);
         assert_eq!(Reading::share(1, 4).value, Some(0.25));
-        assert_eq!(Reading::rate(5, 2).value, Some(2.5));
+        assert_eq!(Reading::rate(5, 2.0).value, Some(2.5));
     }
 }

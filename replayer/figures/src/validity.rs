@@ -166,7 +166,7 @@ mod tests {
     fn plateau(requests: &[(u64, u64, u64)]) -> Plateau {
         let names = Names { endpoints: vec!["GET /".into()], personas: vec![] };
         let mut plateau = Plateau::new(&names);
-        let window = Window { start_s: 0, end_s: 100 };
+        let window = Window::new(0, 100.0);
         for (count, response_us, share_us) in requests {
             let times = [
                 (LatencyKind::ResponseOk, *response_us),

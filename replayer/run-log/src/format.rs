@@ -82,8 +82,9 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
     pub host: Host,
-    /// What is judged: seconds `[start_s, end_s)` for rates; for counts and
-    /// latencies everything that ended from `start_s` on, the drain included.
+    /// What is judged: seconds `[start_s, end_s)` for rates, a last one that is short by its
+    /// length (minor 1); for counts and latencies everything that ended from `start_s` on, the
+    /// drain included.
     pub plateau: Window,
     /// By open pacing, how much of the plateau's load the target let through. Not known while the
     /// run goes on, nor in minor 0.
@@ -276,10 +277,43 @@ impl ManifestRef {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Seconds `[start_s, end_s)`, of which the last may be cut short by the end of the plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     pub start_s: u64,
     pub end_s: u64,
+    /// How much of the last second lies past the end, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub short_s: f64,
+}
+
+impl Window {
+    /// From a second on, up to a time in seconds.
+    pub fn new(start_s: u64, end_s: f64) -> Self {
+        let whole = end_s.max(0.0).ceil();
+        // A float becomes the nearest whole number that there is.
+        Self { start_s, end_s: whole as u64, short_s: whole - end_s.max(0.0) }
+    }
+
+    /// Where it ends, in seconds.
+    pub fn end(self) -> f64 {
+        self.end_s as f64 - self.short_s
+    }
+
+    /// As much of it as lies before a time in seconds.
+    #[must_use]
+    pub fn until(self, end_s: f64) -> Self {
+        if end_s < self.end() { Self::new(self.start_s, end_s) } else { self }
+    }
+
+    /// How much of a second lies in it, in seconds.
+    pub fn length_of(self, second: u64) -> f64 {
+        match second {
+            _ if !(self.start_s..self.end_s).contains(&second) => 0.0,
+            _ if second + 1 == self.end_s => 1.0 - self.short_s.clamp(0.0, 1.0),
+            _ => 1.0,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -626,6 +660,22 @@ mod tests {
         for state in [ValidityState::Valid, ValidityState::Suspect, ValidityState::Invalid] {
             assert_eq!(of::<ValidityState>(&serde_json::to_string(&state).unwrap()), state);
         }
+    }
+
+    #[test]
+    fn the_last_second_of_a_window_counts_by_its_length() {
+        let window = Window::new(2, 10.5);
+        assert_eq!((window.end_s, window.short_s, window.end()), (11, 0.5, 10.5));
+        assert_eq!(
+            [1, 2, 9, 10, 11].map(|second| window.length_of(second)),
+            [0.0, 1.0, 1.0, 0.5, 0.0]
+        );
+        assert_eq!(window.until(12.0), window);
+        assert_eq!(window.until(10.0), Window { start_s: 2, end_s: 10, short_s: 0.0 });
+        assert_eq!(window.until(-1.0).length_of(0), 0.0);
+        let whole = serde_json::to_string(&Window::new(2, 10.0)).unwrap();
+        assert_eq!(whole, r#"{"start_s":2,"end_s":10}"#, "as minor 0 has it");
+        assert_eq!(serde_json::from_str::<Window>(&whole).unwrap(), Window::new(2, 10.0));
     }
 
     #[test]

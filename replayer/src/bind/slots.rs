@@ -60,6 +60,12 @@ impl Slots {
         self.slots.get(slot).is_some_and(|(state, _)| *state == State::Denied)
     }
 
+    /// In bytes.
+    pub fn capacity(&self) -> usize {
+        let texts: usize = self.slots.iter().map(|(_, text)| text.capacity()).sum();
+        texts + self.slots.capacity() * size_of::<(State, String)>()
+    }
+
     /// All that is set.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.slots.iter().filter(|(state, _)| *state == State::Set).map(|(_, text)| text.as_str())

@@ -19,8 +19,8 @@ pub(super) fn print_plan(
     connections: u64,
     as_json: bool,
 ) -> Result<(), Error> {
-    let seconds = planned.by_second.len().max(1);
-    let mean = planned.requests as f64 / seconds as f64;
+    let seconds = schedule.length_s(plan, &settings.load);
+    let mean = planned.requests as f64 / seconds;
     let peak = planned.by_second.iter().copied().max().unwrap_or(0);
     let bindings = &plan.bindings.counts;
     let personas: Vec<_> = plan
@@ -51,7 +51,7 @@ pub(super) fn print_plan(
         format!("{plan:#}\n")
     } else {
         let mut text = format!(
-            "pacing        {:?}, speed {}\nrequests      {} in {seconds} s, mean {mean:.1}/s, peak {peak}/s\n\
+            "pacing        {:?}, speed {}\nrequests      {} in {seconds:.1} s, mean {mean:.1}/s, peak {peak}/s\n\
              users         {}, the last starts at {}\nconnections   {connections} at most\n",
             settings.load.pacing,
             settings.load.speed.factor(),
@@ -59,11 +59,8 @@ pub(super) fn print_plan(
             schedule.users.len(),
             schedule.ramp_end,
         );
-        if let Some((asked, planned)) = schedule.rate {
-            let off = (planned - asked) / asked * 100.0;
-            text.push_str(&format!(
-                "rate          {planned:.1}/s planned, {asked:.1}/s asked ({off:+.2} %)\n"
-            ));
+        if let Some(rate) = schedule.rate_text() {
+            text.push_str(&format!("rate          {rate}\n"));
         }
         for (name, users, accounts) in &personas {
             let shared = match accounts {

@@ -62,6 +62,9 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         print_plan(&ready.plan, &schedule, &ready.settings, &mine, connections, args.json)?;
         return Ok(Exit::Good);
     }
+    if let Some(rate) = schedule.rate_text().filter(|_| !args.quiet) {
+        eprintln!("replayer: rate {rate}");
+    }
     let out = args.out.clone().unwrap_or_default();
     let run = initial_record(args, &choices, &ready, &schedule, threads, plateau, labels);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -171,6 +174,7 @@ fn plan(args: &Args, load: &Load, ready: &Ready) -> Result<Planned, Error> {
         Some(shard) => schedule.clone().of_shard(&ready.plan, shard),
         None => schedule.clone(),
     };
+    config::check_goal(load, args.max_rate)?;
     let mut whole = Schedule::new(&ready.plan, &policy)?;
     // First, as it is quick where the plan is too big to be walked.
     let connections = config::connections(&ready.plan, &of_shard(&whole));
@@ -180,7 +184,7 @@ fn plan(args: &Args, load: &Load, ready: &Ready) -> Result<Planned, Error> {
     }
     let planned = config::planned(&ready.plan, &whole, load);
     config::check_rate(&planned, args.max_rate)?;
-    let plateau = config::plateau(&whole, load.warmup, &planned)?;
+    let plateau = config::plateau(&ready.plan, &whole, load)?;
     let schedule = of_shard(&whole);
     let mine = config::planned(&ready.plan, &schedule, load);
     Ok(Planned { schedule, connections, mine, plateau })

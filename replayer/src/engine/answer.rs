@@ -2,12 +2,14 @@
 //! [`super::effects`].
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 use common_net::coding::{decode, decode_beginning};
 use httparse::Header;
 
 use super::expiry::life_beside;
+use super::shelf::Shelf;
 use crate::bind::{Extracted, Slots, extract_form, extract_json};
 use crate::prepare::{CaptureFrom, Request, Source};
 use http1::Sink;
@@ -31,7 +33,10 @@ pub(super) enum Wanted {
 /// What is kept of an answer. Its memory serves one answer after another.
 #[derive(Default)]
 pub(super) struct Kept {
-    pub body: Vec<u8>,
+    /// Without memory up to the first byte that is kept.
+    body: Vec<u8>,
+    /// Where that comes from.
+    bodies: Rc<Shelf<Vec<u8>>>,
     /// The body was longer than what may be kept.
     is_cut: bool,
     content_encoding: Vec<u8>,
@@ -169,6 +174,27 @@ impl<'a> Answer<'a> {
 }
 
 impl Kept {
+    /// Has memory for bodies come from there.
+    pub(super) fn takes_from(&mut self, bodies: &Rc<Shelf<Vec<u8>>>) {
+        self.bodies = Rc::clone(bodies);
+    }
+
+    /// Gives the memory of the body back: nobody will look into it any more.
+    pub(super) fn release(&mut self) {
+        let body = std::mem::take(&mut self.body);
+        if body.capacity() > 0 {
+            self.bodies.give_back(body);
+        }
+    }
+
+    /// In bytes, without what it holds in a moment of reading.
+    pub(super) fn capacity(&self) -> usize {
+        let Self { body, bodies: _, is_cut: _, content_encoding, content_type, .. } = self;
+        let cookies = self.set_cookies.bytes.capacity() + self.set_cookies.ends.capacity() * 8;
+        let text = body.capacity() + content_encoding.capacity() + content_type.capacity();
+        text + cookies + self.values.capacity()
+    }
+
     fn decoded(&self) -> Option<Cow<'_, [u8]>> {
         if self.is_cut {
             return None;
@@ -197,7 +223,7 @@ impl SetCookies {
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = Some(status);
-        let Kept { body, is_cut, content_encoding, content_type, set_cookies, values } =
+        let Kept { body, is_cut, content_encoding, content_type, set_cookies, values, .. } =
             &mut *self.kept;
         body.clear();
         *is_cut = false;
@@ -246,6 +272,10 @@ impl Sink for Answer<'_> {
             Wanted::FailureSample { bytes } => bytes,
             Wanted::Whole => MAX_KEPT_BODY,
         };
+        if self.kept.body.capacity() == 0 {
+            self.kept.body = self.kept.bodies.take();
+            self.kept.body.clear();
+        }
         let room = most.saturating_sub(self.kept.body.len());
         self.kept.is_cut |= bytes.len() > room;
         self.kept.body.extend_from_slice(&bytes[..bytes.len().min(room)]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
-use super::answer::Kept;
+use super::buffers::{Buffers, Store};
 use super::gaps::Gaps;
 use super::settings::Settings;
 use crate::measure::{Batch, Sample};
@@ -34,26 +34,13 @@ pub(super) struct Context<T> {
     in_flight: Cell<u64>,
     /// When this worker did not run.
     pub gaps: Gaps,
-    buffers: RefCell<Vec<Buffers>>,
+    buffers: Store,
+    /// Where bodies of requests are put together.
+    pub scratch: RefCell<Vec<u8>>,
     /// By endpoint, how many samples of failing answers were kept.
     error_samples: RefCell<Vec<usize>>,
     /// When the next renewal may begin.
     next_login: Cell<At>,
-}
-
-/// Memory for one exchange, lent to a lane.
-#[derive(Default)]
-pub(super) struct Buffers {
-    pub rendered: Rendered,
-    pub answer: Kept,
-}
-
-/// A request as it is sent.
-#[derive(Default)]
-pub(super) struct Rendered {
-    pub bytes: Vec<u8>,
-    /// Where its body is put together.
-    pub body: Vec<u8>,
 }
 
 /// What the login rate says.
@@ -88,7 +75,8 @@ impl<T> Context<T> {
             batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
             in_flight: Cell::new(0),
             gaps: Gaps::default(),
-            buffers: RefCell::default(),
+            buffers: Store::default(),
+            scratch: RefCell::default(),
             error_samples: RefCell::new(vec![0; endpoints]),
             next_login: Cell::new(At::START),
         }
@@ -204,11 +192,11 @@ impl<T> Context<T> {
     }
 
     pub(super) fn lend_buffers(&self) -> Buffers {
-        self.buffers.borrow_mut().pop().unwrap_or_default()
+        self.buffers.lend()
     }
 
     pub(super) fn give_back(&self, buffers: Buffers) {
-        self.buffers.borrow_mut().push(buffers);
+        self.buffers.give_back(buffers);
     }
 
     /// Counts an exchange under way until the guard is dropped.

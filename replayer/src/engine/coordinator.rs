@@ -164,6 +164,7 @@ pub async fn run(
     let mut ended_by = None;
     let mut plateau = plateau;
     let (mut timer_failed, mut panicked) = (false, false);
+    let mut ended = At::START;
     writer.target(&observer.take())?;
     loop {
         let batch: Batch = tokio::select! {
@@ -192,7 +193,11 @@ pub async fn run(
         // A worker that has ended takes no memory back.
         drop(spares[worker].send(spare));
         writer.errors(&std::mem::take(&mut collector.errors))?;
-        plateau.end_s = plateau.end_s.min(stop.borrow().at.second());
+        plateau = plateau.until(stop.borrow().at.elapsed_s());
+        if collector.is_over() {
+            ended = clock.now();
+            plateau = plateau.until(ended.elapsed_s().max(1.0));
+        }
         while let Some(mut row) = collector.close(plateau) {
             row.generator_cpu_percent = usage.share() * 100.0;
             row.generator_rss_bytes = resident_bytes();
@@ -232,7 +237,7 @@ pub async fn run(
 
     let until = stop.borrow().at;
     collector.totals.extra.probes += probes;
-    run.plateau = Window { end_s: plateau.end_s.min(seconds.last_second + 1), ..plateau };
+    run.plateau = plateau;
     collector.totals.planned = match settings.load.pacing {
         Pacing::Open => {
             let planned = walk(&plan, &schedule.users, &settings.load, until);
@@ -254,7 +259,7 @@ pub async fn run(
         Some(_) => EndedBy::Duration,
         None => EndedBy::PlanDone,
     }));
-    run.elapsed_s = clock.now().elapsed_s();
+    run.elapsed_s = ended.elapsed_s();
     if collector.login_wait_us > LISTED_LOGIN_WAIT.as_micros() as u64 {
         run.limitations.push(format!(
             "requests waited up to {:.1} s for a new token, because of the bound on logins (--login-rate)",

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::answer::{Answer, Wanted};
-use super::context::{Buffers, Context};
+use super::buffers::Buffers;
+use super::context::Context;
 use super::effects::{Asker, apply_head};
 use super::exchange::{Attempt, Sender, Sending, Times};
 use super::release::{Next, Ticket};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bind::Slots;
-use crate::prepare::{Request, Session};
+use crate::prepare::{Request, Session, Wait};
 use crate::schedule::{Run, scaled};
 use crate::time::At;
 use scenario::{Load, Pacing};
@@ -17,7 +17,12 @@ pub(super) struct LiveRun {
     pub captures: Slots,
     /// By closed pacing, what its first requests count from: the end of all before.
     begun: At,
+    /// A byte a request: users are many, and sessions long.
     progress: Vec<Progress>,
+    /// When those have ended that others still wait for, in the order of their numbers.
+    ends: Vec<Ended>,
+    /// How much of the prologue has not ended, and when the rest had.
+    prologue: (usize, At),
     /// All requests before this one were taken.
     first_untaken: usize,
     /// How many have not ended.
@@ -28,7 +33,14 @@ pub(super) struct LiveRun {
 enum Progress {
     Untaken,
     Taken,
-    Ended(At),
+    Ended,
+}
+
+struct Ended {
+    request: usize,
+    at: At,
+    /// How often it is waited for by requests that have not ended.
+    asked_for: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -47,9 +59,10 @@ impl LiveRun {
         session: &Session,
         begun: At,
     ) -> Self {
-        let (mut progress, mut captures) =
-            spare.map_or_else(Default::default, |spare| (spare.progress, spare.captures));
+        let (mut progress, mut ends, mut captures) = spare
+            .map_or_else(Default::default, |spare| (spare.progress, spare.ends, spare.captures));
         progress.clear();
+        ends.clear();
         progress.resize(session.offsets.len(), Progress::Untaken);
         captures.reset(session.captures);
         Self {
@@ -58,6 +71,8 @@ impl LiveRun {
             captures,
             begun,
             progress,
+            ends,
+            prologue: (session.prologue.saturating_sub(run.first), run.start),
             first_untaken: run.first,
             open: session.offsets.len() - run.first,
         }
@@ -81,9 +96,36 @@ impl LiveRun {
         self.first_untaken = self.first_untaken.min(request);
     }
 
-    pub(super) fn end(&mut self, request: usize, at: At) {
-        self.progress[request] = Progress::Ended(at);
+    pub(super) fn end(&mut self, session: &Session, request: usize, at: At) {
+        self.progress[request] = Progress::Ended;
         self.open -= 1;
+        if request < session.prologue {
+            let (open, end) = self.prologue;
+            self.prologue = (open - 1, end.max(at));
+        }
+        let of = &self.requests[request];
+        for wait in of.waits() {
+            if let Ok(place) = self.place(wait.request) {
+                self.ends[place].asked_for -= 1;
+                if self.ends[place].asked_for == 0 {
+                    self.ends.remove(place);
+                }
+            }
+        }
+        if of.dependents > 0 {
+            let place = self.place(request).unwrap_or_else(|place| place);
+            self.ends.insert(place, Ended { request, at, asked_for: of.dependents });
+        }
+    }
+
+    /// Where the end of a request is kept, or would be.
+    fn place(&self, request: usize) -> Result<usize, usize> {
+        self.ends.binary_search_by_key(&request, |ended| ended.request)
+    }
+
+    /// When a request ended that another waits for; none where it has not.
+    fn ended(&self, wait: Wait) -> Option<At> {
+        self.place(wait.request).ok().map(|place| self.ends[place].at)
     }
 
     /// Whether nothing of it is left.
@@ -101,14 +143,8 @@ impl LiveRun {
 
     /// How much later than planned the prologue ended, once all of it has ended.
     pub(super) fn prologue_late(&self, session: &Session, load: &Load) -> Option<Duration> {
-        let mut end = self.run.start;
-        for progress in &self.progress[..session.prologue] {
-            match progress {
-                Progress::Ended(at) => end = end.max(*at),
-                Progress::Untaken | Progress::Taken => return None,
-            }
-        }
-        Some(end.since(self.run.start + scaled(session.prologue_length, load.speed)))
+        let (open, end) = self.prologue;
+        (open == 0).then(|| end.since(self.run.start + scaled(session.prologue_length, load.speed)))
     }
 
     /// When a request is ready, given how late the user's prologue ended, if it has ended.
@@ -141,10 +177,8 @@ impl LiveRun {
         let mut ready = self.run.due(session, request, load.speed) + late;
         let sources = self.requests[request].sources.iter();
         for wait in sources.filter(|wait| wait.request >= self.run.first) {
-            match self.progress[wait.request] {
-                Progress::Ended(end) => ready = ready.max(end + scaled(wait.gap, load.speed)),
-                Progress::Untaken | Progress::Taken => return Readiness::Unknown,
-            }
+            let Some(end) = self.ended(*wait) else { return Readiness::Unknown };
+            ready = ready.max(end + scaled(wait.gap, load.speed));
         }
         Readiness::At(ready)
     }
@@ -152,9 +186,9 @@ impl LiveRun {
     fn closed_readiness(&self, session: &Session, request: usize, load: &Load) -> Readiness {
         let Request { predecessor, offset, .. } = &self.requests[request];
         if let Some(wait) = predecessor.filter(|wait| wait.request >= self.run.first) {
-            return match self.progress[wait.request] {
-                Progress::Ended(end) => Readiness::At(end + scaled(wait.gap, load.speed)),
-                Progress::Untaken | Progress::Taken => Readiness::Unknown,
+            return match self.ended(wait) {
+                Some(end) => Readiness::At(end + scaled(wait.gap, load.speed)),
+                None => Readiness::Unknown,
             };
         }
         // Nothing of this run came before it.

@@ -11,11 +11,13 @@
 //!   writes the request;
 //! - `user` is what a user knows, `release` and `live_run` what it does next;
 //! - `panics` knows where one was;
-//! - `context` is what all users of a thread share.
+//! - `context` is what all users of a thread share, `buffers` their memory, which lies
+//!   on a `shelf`.
 
 mod account;
 mod answer;
 mod budget;
+mod buffers;
 mod context;
 mod coordinator;
 mod effects;
@@ -32,6 +34,7 @@ mod renew;
 mod seconds;
 mod settings;
 mod settle;
+mod shelf;
 mod threads;
 mod transport;
 mod user;
@@ -47,3 +50,5 @@ pub use worker::{Feed, Stop, Worker};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_by_second;

@@ -136,7 +136,7 @@ mod tests {
             http: Http { destination: Arc::clone(&destination) },
             threads: 2,
             start: Instant::now(),
-            plateau: Window { start_s: 0, end_s: u64::MAX },
+            plateau: Window { end_s: u64::MAX, ..Window::default() },
             writer: RunWriter::create(&folder.path().join("out"), false, &record).unwrap(),
             run: record,
             observer: Observer::new(destination, None),

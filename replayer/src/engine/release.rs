@@ -111,7 +111,7 @@ impl Runs {
         let Some(index) = self.live.iter().position(|live| live.run == ticket.run) else { return };
         let session = &plan.sessions[ticket.run.session];
         let live = &mut self.live[index];
-        live.end(ticket.request, end);
+        live.end(session, ticket.request, end);
         if live.run.first == 0 && self.prologue_late.is_none() {
             self.prologue_late = live.prologue_late(session, load);
         }
@@ -120,7 +120,7 @@ impl Runs {
         }
     }
 
-    /// Requests that are ready and were not taken, at most `most`.
+    /// Requests that are ready by open pacing and were not taken, at most `most`.
     pub(super) fn queued(
         &self,
         plan: &Prepared,
@@ -130,12 +130,14 @@ impl Runs {
         most: usize,
     ) -> usize {
         let mut count = 0;
+        let is_due = |run: &Run, request, due| {
+            due <= now && due < stop && self.bound.admits(due, run.number, request)
+        };
         for live in &self.live {
             let session = &plan.sessions[live.run.session];
             for request in live.untaken() {
                 let due = live.run.due(session, request, load.speed);
-                let is_planned = due < stop && self.bound.admits(due, live.run.number, request);
-                if due > now || !is_planned || count == most {
+                if !is_due(&live.run, request, due) || count == most {
                     return count;
                 }
                 if let Readiness::At(ready) =
@@ -144,6 +146,25 @@ impl Runs {
                     count += usize::from(ready <= now);
                 }
             }
+        }
+        // What is ready of runs that no lane has come to: nothing of them has ended, so that
+        // whatever waits for that is not.
+        let late = match load.restart {
+            Restart::SameUser => self.prologue_late,
+            Restart::NewUser => None,
+        };
+        let (Some(late), mut next) = (late, self.next_run) else { return count };
+        while let Some(run) = next.filter(|run| run.start <= now) {
+            let session = &plan.sessions[run.session];
+            for (request, asked) in session.body.held().iter().enumerate().skip(run.first) {
+                let due = run.due(session, request, load.speed);
+                if !is_due(&run, request, due) || count == most {
+                    return count;
+                }
+                let waits = asked.sources.iter().any(|wait| wait.request >= run.first);
+                count += usize::from(!waits && due + late <= now);
+            }
+            next = self.chain.next(run, plan, load.speed, load.restart);
         }
         count
     }

@@ -1,6 +1,7 @@
 //! Writes a request with the values of its user and moment.
 
-use super::context::{Context, Rendered};
+use super::buffers::Rendered;
+use super::context::Context;
 use super::release::Ticket;
 use super::user::User;
 use crate::prepare::{Origin, Piece, Request};
@@ -20,7 +21,8 @@ pub(super) fn render<T>(
     request: &Request,
     rendered: &mut Rendered,
 ) -> Result<(), Unbound> {
-    let Rendered { bytes, body } = rendered;
+    let Rendered { bytes } = rendered;
+    let body = &mut *context.scratch.borrow_mut();
     request.template.render(bytes, body, |piece, out| match piece {
         Piece::Literal(_) => Ok(()),
         Piece::Cookies => {

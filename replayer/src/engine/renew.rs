@@ -8,7 +8,8 @@
 use std::ops::Range;
 
 use super::answer::{Answer, Wanted};
-use super::context::{Buffers, Permit};
+use super::buffers::Buffers;
+use super::context::Permit;
 use super::effects::{Asker, apply_body, apply_head};
 use super::exchange::{Sender, Sending, Times};
 use super::release::Ticket;

@@ -76,7 +76,7 @@ impl Seconds {
             return None;
         }
         let mut plateau = Plateau::new(collector.names());
-        let window = Window { start_s: 0, end_s: u64::MAX };
+        let window = Window { end_s: u64::MAX, ..Window::default() };
         for (row, recorded) in &self.window {
             plateau.add_row(window, row);
             for (tag, recorded) in recorded {

@@ -18,7 +18,7 @@ use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{
     Bindings, Body, LeftOut, Offset, Prepared, Recorded, Request, Session, Template, TracePersona,
-    Wait,
+    Wait, count_dependents,
 };
 use crate::schedule::{Bound, Chain, PlannedUser};
 use crate::time::{At, Clock};
@@ -125,6 +125,7 @@ pub(super) fn request(offset: Duration) -> Request {
         is_head: false,
         sources: Vec::new(),
         predecessor: None,
+        dependents: 0,
         captures: Vec::new(),
         recorded: Some(Recorded { status: 200, shape: None }),
         has_token: false,
@@ -134,7 +135,7 @@ pub(super) fn request(offset: Duration) -> Request {
 /// Requests at these offsets, each answered after 1 ms when it was recorded.
 pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
     let end = |index: usize| ms(offsets_ms[index] + 1);
-    let requests: Vec<Request> = offsets_ms
+    let mut requests: Vec<Request> = offsets_ms
         .iter()
         .enumerate()
         .map(|(index, offset)| Request {
@@ -144,6 +145,7 @@ pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
             ..request(ms(*offset))
         })
         .collect();
+    count_dependents(&mut requests);
     let prologue_length = if prologue == 0 { Duration::ZERO } else { end(prologue - 1) };
     Session {
         name: "s".to_owned(),
@@ -247,7 +249,8 @@ pub(super) fn settings(load: Load) -> Settings {
 }
 
 /// One persona with one session.
-pub(super) fn plan(session: Session) -> Prepared {
+pub(super) fn plan(mut session: Session) -> Prepared {
+    count_dependents(requests(&mut session));
     let persona = TracePersona {
         name: "p".to_owned(),
         weight: 1.0,

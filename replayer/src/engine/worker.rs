@@ -48,6 +48,10 @@ pub struct Worker<T> {
     context: Rc<Context<T>>,
     /// Those that are there now.
     users: RefCell<Vec<Rc<User>>>,
+    /// Users who stayed to the end of the plan, and have left.
+    stayed: Cell<u64>,
+    /// The second that is handed over next.
+    next_second: Cell<u64>,
 }
 
 impl<T: Transport> Worker<T> {
@@ -61,7 +65,12 @@ impl<T: Transport> Worker<T> {
         end: At,
     ) -> Rc<Self> {
         let context = Context::new(index, plan, settings, clock, pacer, transport, end);
-        Rc::new(Self { context: Rc::new(context), users: RefCell::default() })
+        Rc::new(Self {
+            context: Rc::new(context),
+            users: RefCell::default(),
+            stayed: Cell::default(),
+            next_second: Cell::default(),
+        })
     }
 
     /// Runs the users to the end of the plan; sends a batch a second, and a last one.
@@ -77,8 +86,6 @@ impl<T: Transport> Worker<T> {
         spare: std::sync::mpsc::Receiver<Vec<Sample>>,
     ) {
         let last_batches = batches.clone();
-        // Tasks of their own, so that all are woken in the order of their times:
-        // a second is closed before the users that stay to its end leave.
         let mut background = JoinSet::new();
         let pacing = Rc::clone(&self.context);
         background.spawn_local(async move {
@@ -104,10 +111,12 @@ impl<T: Transport> Worker<T> {
         }
         lanes.shutdown().await;
         background.shutdown().await;
-        let last = Batch {
-            is_last: true,
-            ..self.close_batch(self.context.clock.now().second(), Vec::new())
-        };
+        let now = self.context.clock.now().second();
+        // The second that has just passed may not have been handed over.
+        while self.next_second.get() < now {
+            drop(last_batches.send(self.close_batch(Vec::new())).await);
+        }
+        let last = Batch { is_last: true, ..self.close_batch(Vec::new()) };
         drop(last_batches.send(last).await);
     }
 
@@ -172,6 +181,7 @@ impl<T: Transport> Worker<T> {
         }
         if let Chain::Cycle { .. } = user.planned.chain {
             self.stay_to_the_end().await;
+            self.stayed.update(|users| users + 1);
         }
         self.users.borrow_mut().retain(|other| !Rc::ptr_eq(other, &user));
     }
@@ -228,12 +238,11 @@ impl<T: Transport> Worker<T> {
     }
 
     /// Waits for the end of intake. A user whose next request lies past it is still
-    /// there, thinking; it leaves just after the second is counted that ends with it.
+    /// there, thinking.
     async fn stay_to_the_end(&self) {
         let context = &self.context;
-        let leaves = |stop: At| stop + Duration::from_nanos(1);
-        while context.clock.now() < leaves(context.stop()) && !context.is_cut() {
-            context.pacer.until(leaves(context.stop())).await;
+        while context.clock.now() < context.stop() && !context.is_cut() {
+            context.pacer.until(context.stop()).await;
         }
     }
 
@@ -244,39 +253,44 @@ impl<T: Transport> Worker<T> {
         spare: std::sync::mpsc::Receiver<Vec<Sample>>,
     ) {
         let context = &self.context;
-        let mut second = 0;
         loop {
-            let end = At::START + Duration::from_secs(second + 1);
+            let end = At::START + Duration::from_secs(self.next_second.get() + 1);
             context.sleep_until(end).await;
-            let batch = self.close_batch(second, spare.try_recv().unwrap_or_default());
             // The collector has a thread of its own, and a queue that outlasts its slow moments.
-            if batches.send(batch).await.is_err() {
-                return;
-            }
-            second += 1;
+            // What is taken is handed over at once: this task may end while it waits.
+            let Ok(room) = batches.reserve().await else { return };
+            room.send(self.close_batch(spare.try_recv().unwrap_or_default()));
         }
     }
 
-    fn close_batch(&self, second: u64, samples: Vec<Sample>) -> Batch {
-        let gauges = self.gauges();
+    fn close_batch(&self, samples: Vec<Sample>) -> Batch {
+        let second = self.next_second.replace(self.next_second.get() + 1);
+        let gauges = self.gauges(second);
         Batch { second, gauges, ..self.context.take_batch(samples) }
     }
 
-    fn gauges(&self) -> Gauges {
+    fn gauges(&self, second: u64) -> Gauges {
         let context = &self.context;
-        let (now, stop) = (context.clock.now(), context.stop());
-        let load = &context.settings.load;
-        let users = self.users.borrow();
+        let (stop, load) = (context.stop(), &context.settings.load);
+        // What becomes ready with the next second is not of this one.
+        let over = At::START + Duration::from_secs(second + 1) - Duration::from_nanos(1);
+        let now = context.clock.now().min(over);
+        let there = self.users.borrow();
+        // In the second in which the plan ends they are counted at that end, wherever it lies
+        // and whoever has left by the time of this.
+        let is_last = (stop - Duration::from_nanos(1)).second() == second;
+        let left = if is_last { self.stayed.get() } else { 0 };
         let bound = context.settings.max_queue;
         let (mut queued, mut untaken) = (0, 0);
         // By closed pacing nobody queues: the next request is released by the end of the one before.
-        for user in users.iter().filter(|_| load.pacing == Pacing::Open) {
+        for user in there.iter().filter(|_| load.pacing == Pacing::Open) {
             // More than may queue are ready, too, and shed only when a lane comes to them.
             let of_user = user.queued(&context.plan, load, now, stop, bound.max(MOST_UNTAKEN));
             untaken += of_user as u64;
             queued += of_user.min(bound) as u64;
         }
-        Gauges { users: users.len() as u64, in_flight: context.in_flight(), queued, untaken }
+        let (users, in_flight) = (there.len() as u64 + left, context.in_flight());
+        Gauges { users, in_flight, queued, untaken }
     }
 }
 

@@ -179,6 +179,11 @@ impl Collector {
         Some(row)
     }
 
+    /// Whether all workers have handed over their last second.
+    pub fn is_over(&self) -> bool {
+        self.is_last.iter().all(|is_last| *is_last)
+    }
+
     /// Takes in a second that was measured elsewhere.
     pub fn add_second(&mut self, row: &Second, histograms: Histograms, plateau: Window) {
         self.second = histograms;
@@ -344,7 +349,7 @@ mod tests {
     fn a_closed_second_never_opens() {
         let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
         let mut collector = Collector::new(names, 1);
-        let window = Window { start_s: 0, end_s: 100 };
+        let window = Window::new(0, 100.0);
         let mut rows = Vec::new();
         for (second, ended) in [(0, 0), (1, 1), (2, 0), (3, 3)] {
             let gauges = Gauges { users: 7, ..Gauges::default() };

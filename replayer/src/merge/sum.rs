@@ -38,8 +38,8 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         }
     }
     let cut_short = runs().find(|run| !is_as_planned(run));
-    let ends = runs().map(|run| run.plateau.end_s);
-    let end_s = if cut_short.is_some() { ends.min() } else { ends.max() };
+    let ends = runs().map(|run| run.plateau.end());
+    let end_s = if cut_short.is_some() { ends.reduce(f64::min) } else { ends.reduce(f64::max) };
     let personas = first.personas.iter().enumerate().map(|(index, persona)| {
         let users: u64 = runs().map(|run| run.personas[index].users).sum();
         let users_per_account =
@@ -61,7 +61,7 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         },
         labels,
         shard: None,
-        plateau: Window { start_s: first.plateau.start_s, end_s: end_s.unwrap_or_default() },
+        plateau: Window::new(first.plateau.start_s, end_s.unwrap_or_default()),
         personas: personas.collect(),
         load_held: load_held(runs()),
         validity: validity(shards, &totals),

@@ -198,6 +198,8 @@ impl Builder {
             is_head: line.method == "HEAD",
             sources,
             predecessor,
+            // Of those to come.
+            dependents: 0,
             captures,
             recorded: match &line.result {
                 disk::RecordedResult::Answer(answer) => Some(Recorded {

@@ -10,7 +10,7 @@ use trace::format as disk;
 use super::capture::Source;
 use super::line;
 use super::overlap::Overlaps;
-use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Wait};
+use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Wait, count_dependents};
 
 pub(super) struct Draft {
     name: String,
@@ -157,7 +157,8 @@ impl Draft {
         self.requests.push(request);
     }
 
-    pub(super) fn finish(self) -> (Session, Arc<[Request]>) {
+    pub(super) fn finish(mut self) -> (Session, Arc<[Request]>) {
+        count_dependents(&mut self.requests);
         let micros = Duration::from_micros;
         let offset = |request: &Request| Offset::from(request.offset);
         let session = Session {

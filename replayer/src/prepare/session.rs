@@ -76,6 +76,14 @@ impl Body {
         }
     }
 
+    /// The requests of one that is held; none of one that is streamed.
+    pub fn held(&self) -> &[Request] {
+        match self {
+            Self::Held(requests) => requests,
+            Self::Streamed(_) => &[],
+        }
+    }
+
     pub fn give(&self, requests: Arc<[Request]>) {
         if let Self::Streamed(given) = self {
             *given.lock().unwrap_or_else(PoisonError::into_inner) = Some(requests);
@@ -101,6 +109,9 @@ pub struct Request {
     /// By closed pacing, the request whose end releases it: that of the exchange of the session
     /// that had ended last before it began. None for the first.
     pub predecessor: Option<Wait>,
+    /// How often later requests name it as a source or as their predecessor: as long as it may
+    /// be asked for, its end is kept.
+    pub dependents: u32,
     pub captures: Vec<Capture>,
     /// What was recorded; none where no answer was.
     pub recorded: Option<Recorded>,
@@ -113,6 +124,24 @@ pub struct Recorded {
     pub status: u16,
     /// Index into the trace's shapes.
     pub shape: Option<usize>,
+}
+
+/// Notes of each request of a session how often others wait for it.
+pub fn count_dependents(requests: &mut [Request]) {
+    let mut dependents = vec![0; requests.len()];
+    for wait in requests.iter().flat_map(Request::waits) {
+        dependents[wait.request] += 1;
+    }
+    for (request, dependents) in requests.iter_mut().zip(dependents) {
+        request.dependents = dependents;
+    }
+}
+
+impl Request {
+    /// All that it may wait for, by either pacing.
+    pub fn waits(&self) -> impl Iterator<Item = Wait> {
+        self.sources.iter().copied().chain(self.predecessor)
+    }
 }
 
 /// An earlier request of the session, and how long after its end this one was sent.

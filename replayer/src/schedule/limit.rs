@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::bound::Bound;
-use super::chain::{Chain, scaled};
-use super::users::{PlannedUser, Schedule};
+use super::users::Schedule;
 use super::walk::{each_request, walk};
 use crate::prepare::Prepared;
 use crate::time::At;
@@ -71,13 +70,6 @@ impl Schedule {
 
     /// Whether anything is due from `until` on.
     fn goes_on_after(&self, plan: &Prepared, load: &Load, until: At) -> bool {
-        self.users.iter().any(|user: &PlannedUser| match user.chain {
-            Chain::Cycle { .. } => true,
-            Chain::Once { session } => {
-                let session = &plan.sessions[session];
-                let length = session.prologue_length + session.body_length;
-                user.start + scaled(length, load.speed) + Duration::from_nanos(1) >= until
-            }
-        })
+        self.users.iter().any(|user| user.ends(plan, load.speed) >= until)
     }
 }

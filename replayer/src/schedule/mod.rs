@@ -6,7 +6,9 @@
 
 mod bound;
 mod chain;
+mod judged;
 mod limit;
+mod rate;
 mod shard;
 mod users;
 mod walk;

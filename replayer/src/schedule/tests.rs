@@ -5,11 +5,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::walk::each_request;
-use super::{PlannedUser, Policy, Schedule, walk};
-use crate::prepare::{Bindings, Body, LeftOut, Offset, Prepared, Session, TracePersona};
+use super::{PlannedUser, Policy, Schedule, ScheduleError, walk};
+use crate::prepare::{
+    Bindings, Body, LeftOut, Offset, Prepared, Request, Session, Template, TracePersona,
+};
 use crate::time::At;
 use run_log::format::{Shard, TraceRef};
-use scenario::{Axis, Load, Speed};
+use scenario::{Axis, Load, Restart, Speed};
 
 /// A session: persona, arrival, gaps between requests in microseconds, requests of its prologue.
 type Shape = (usize, u64, Vec<u64>, usize);
@@ -40,7 +42,7 @@ fn plan_of(shapes: &[Shape]) -> Prepared {
     Prepared {
         file: TraceRef { file: String::new(), digest: String::new(), requests: 0, sessions: 0 },
         manifest: None,
-        endpoints: vec!["GET /".to_owned()],
+        endpoints: vec!["GET /".to_owned(), "GET /odd".to_owned()],
         personas,
         sessions,
         shapes: Vec::new(),
@@ -68,10 +70,27 @@ fn session(index: usize, persona: usize, arrival: u64, gaps: &[u64], prologue: u
         prologue_length,
         body_length: offset - prologue_length + Duration::from_millis(200),
         offsets: offsets.into(),
-        body: Body::default(),
+        body: Body::Held((0..gaps.len()).map(request).collect()),
         captures: 0,
         refresh: None,
         width: 1,
+    }
+}
+
+/// Every second one is to another endpoint.
+fn request(number: usize) -> Request {
+    Request {
+        endpoint: number % 2,
+        offset: Duration::ZERO,
+        template: Template::default(),
+        idempotent: true,
+        is_head: false,
+        sources: Vec::new(),
+        predecessor: None,
+        dependents: 0,
+        captures: Vec::new(),
+        recorded: None,
+        has_token: false,
     }
 }
 
@@ -205,5 +224,127 @@ proptest! {
             walk(&plan, &shard.users, &load, shard.until()).requests
         });
         prop_assert_eq!(parts.sum::<u64>(), most.min(total));
+    }
+
+    #[test]
+    fn a_rate_is_what_the_plan_makes_in_the_judged_seconds_or_an_error(
+        shapes in prop::collection::vec(shape(), 1..8), asked in 0.5_f64..80.0,
+        of in prop::sample::select(vec!["", "p1=", "GET /odd="]), speed in 0.3_f64..3.0,
+        spawn in prop::option::of(1_u32..20), warmup in 0_u64..3, half_seconds in 4_u64..16,
+        new_user in any::<bool>(),
+    ) {
+        let plan = plan_of(&shapes);
+        let goal: scenario::RateGoal = format!("{of}{asked}/s").parse().unwrap();
+        let load = Load {
+            spawn_rate: spawn.map(|rate| format!("{rate}/s").parse().unwrap()),
+            warmup: Duration::from_secs(warmup),
+            duration: Some(Duration::from_millis(half_seconds * 500)),
+            restart: if new_user { Restart::NewUser } else { Restart::SameUser },
+            ..load(Axis::Rate(goal), speed)
+        };
+        let policy = Policy { load: load.clone(), seed: 1, rate_tolerance: 0.02 };
+        match Schedule::new(&plan, &policy) {
+            Ok(schedule) => {
+                let (start_s, made) = made_by(&shapes, &schedule, &load, of);
+                let (was_asked, planned) = schedule.rate.unwrap();
+                prop_assert!((was_asked - asked).abs() < 1e-9);
+                prop_assert!((planned - made).abs() <= 1e-6 * made, "{planned} planned, {made} made");
+                prop_assert!((made - asked).abs() <= 0.02 * asked + 1e-9, "{made}, not {asked}");
+                let window = schedule.judged(&plan, &load).unwrap();
+                prop_assert_eq!((window.start_s, window.end()), (start_s, half_seconds as f64 / 2.0));
+            }
+            Err(ScheduleError::RateOff { why, deviation, .. }) => {
+                prop_assert!(deviation > 2.0 && !why.is_empty(), "{why}, {deviation} %");
+            }
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+    }
+
+    /// Where users are all alike and there at once, each one more adds to the rate.
+    #[test]
+    fn an_error_is_right_that_no_number_of_users_makes_the_rate(
+        gaps in prop::collection::vec(1_u64..20, 1..8), asked in 0.5_f64..30.0,
+    ) {
+        let gaps: Vec<u64> = gaps.iter().map(|gap| gap * 50_000).collect();
+        let shapes = [(0, 0, gaps, 0)];
+        let plan = plan_of(&shapes);
+        let goal: scenario::RateGoal = format!("{asked}/s").parse().unwrap();
+        let load = load(Axis::Rate(goal), 1.0);
+        let policy = Policy { load: load.clone(), seed: 1, rate_tolerance: 0.02 };
+        let is_made = (1..=60).any(|users| {
+            let users = schedule(&plan, &Load { axis: Axis::Users(users), ..load.clone() }, 1);
+            let made = made_by(&shapes, &users, &load, "").1;
+            (made - asked).abs() <= 0.02 * asked
+        });
+        prop_assert_eq!(Schedule::new(&plan, &policy).is_ok(), is_made);
+    }
+}
+
+/// The first judged second, and requests a second from there to the end, by arithmetic on the
+/// shapes alone.
+fn made_by(shapes: &[Shape], schedule: &Schedule, load: &Load, of: &str) -> (u64, f64) {
+    let ns = |us: u64| (us as f64 * 1000.0 / load.speed.factor()) as i64;
+    let ramp = schedule.users.iter().map(|user| user.start.nanos()).max().unwrap();
+    let start_s = (ramp as u64).div_ceil(1_000_000_000) + load.warmup.as_secs();
+    let (begin, end) = (start_s as i64 * 1_000_000_000, load.duration.unwrap().as_nanos() as i64);
+    let mut count = 0;
+    for user in &schedule.users {
+        let mine: Vec<&Shape> = shapes.iter().filter(|shape| shape.0 == user.persona).collect();
+        let mut start = user.start.nanos();
+        for run in 0.. {
+            let (_, _, gaps, prologue) = mine[(user.ordinal as usize + run) % mine.len()];
+            let prologue = (*prologue).min(gaps.len() - 1);
+            let at: Vec<u64> = (0..gaps.len()).map(|n| gaps[1..=n].iter().sum()).collect();
+            let logged_in = prologue.checked_sub(1).map_or(0, |last| at[last]);
+            let logs_in = run == 0 || load.restart == Restart::NewUser;
+            let skipped = if logs_in { 0 } else { logged_in };
+            for number in if logs_in { 0 } else { prologue }..gaps.len() {
+                let due = start + ns(at[number] - skipped);
+                let is_counted = match of {
+                    "" => true,
+                    "p1=" => user.persona == 1,
+                    _ => number % 2 == 1,
+                };
+                count += u64::from(is_counted && (begin..end).contains(&due));
+            }
+            start += ns(at[gaps.len() - 1] - skipped + 200_000);
+            if start >= end {
+                break;
+            }
+        }
+    }
+    (start_s, count as f64 / ((end - begin) as f64 / 1e9))
+}
+
+/// A plan without a duration is as long as its requests are due, and not up to the next second.
+#[test]
+fn the_last_second_of_a_plan_counts_by_its_length() {
+    // 100 requests a second for 10.5 s.
+    let plan = plan_of(&[(0, 0, vec![10_000; 1_050], 0)]);
+    let as_recorded = Load { duration: None, ..load(Axis::Clones(1), 1.0) };
+    let whole = schedule(&plan, &as_recorded, 1);
+    let rate = 1_050.0 / whole.judged(&plan, &as_recorded).unwrap().end();
+    assert!((rate - 100.0).abs() < 0.2, "{rate}");
+    let longer = Load { duration: Some(Duration::from_secs(60)), ..as_recorded.clone() };
+    let ended = schedule(&plan, &longer, 1);
+    assert_eq!(ended.judged(&plan, &longer), whole.judged(&plan, &as_recorded));
+    // One that goes on is as long as it is to last.
+    let users = Load { duration: Some(Duration::from_millis(3_500)), ..load(Axis::Users(2), 1.0) };
+    assert_eq!(schedule(&plan, &users, 1).length_s(&plan, &users), 3.5);
+}
+
+#[test]
+fn clones_of_one_session_do_not_leave_together() {
+    // Ten requests, 100 ms apart.
+    let plan = plan_of(&[(0, 0, vec![100_000; 10], 0)]);
+    for speed in [1.0, 4.0] {
+        let load = Load { duration: None, ..load(Axis::Clones(10), speed) };
+        let starts: Vec<i64> =
+            schedule(&plan, &load, 1).users.iter().map(|user| user.start.nanos()).collect();
+        assert_eq!(starts[0], 0, "the first clone is as recorded");
+        let most = (110e6 / speed) as i64;
+        assert!(starts.iter().all(|start| (0..=most).contains(start)), "{starts:?}");
+        let apart = starts.windows(2).filter(|pair| pair[1] - pair[0] > 1_000_000 / 4).count();
+        assert!(apart >= 7, "{starts:?}");
     }
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use common::nearest;
 use common::shares::{interleaved, largest_remainder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::bound::Bound;
 use super::chain::{Chain, scaled};
-use crate::prepare::{Body, Prepared, Session};
+use crate::prepare::{Prepared, Session};
 use crate::time::At;
 use scenario::{Axis, Load, RateGoal, Stages};
 
@@ -54,10 +53,10 @@ pub enum ScheduleError {
     #[error("rate {goal}: the trace has no request of that name{hint}; it has {known}")]
     UnknownRate { goal: RateGoal, hint: String, known: String },
     #[error(
-        "rate {goal}: {users} users make {planned:.1}/s, {deviation:.1} % off; \
-         allow it with --rate-tolerance, or choose another rate or speed"
+        "rate {goal}: {why}, {deviation:.1} % off at best; \
+         allow it with --rate-tolerance, or choose another rate, speed or duration"
     )]
-    RateOff { goal: RateGoal, users: u64, planned: f64, deviation: f64 },
+    RateOff { goal: RateGoal, why: String, deviation: f64 },
     #[error("persona {persona} has only logins in the trace, so its users have nothing to do")]
     NothingToDo { persona: String },
 }
@@ -73,19 +72,7 @@ impl Schedule {
             Axis::Clones(clones) => Self::of_clones(plan, policy, *clones),
             Axis::Users(users) => Self::of_users(plan, load, *users, None)?,
             Axis::Stages(stages) => Self::of_users(plan, load, stages.to, Some(stages))?,
-            Axis::Rate(goal) => {
-                let users = users_for(plan, load, goal)?;
-                let mut schedule = Self::of_users(plan, load, users, None)?;
-                let planned = schedule.rate_of(plan, load, goal);
-                let asked = goal.rate.per_second();
-                let deviation = (planned - asked).abs() / asked;
-                if deviation > policy.rate_tolerance {
-                    let (goal, deviation) = (goal.clone(), deviation * 100.0);
-                    return Err(ScheduleError::RateOff { goal, users, planned, deviation });
-                }
-                schedule.rate = Some((asked, planned));
-                schedule
-            }
+            Axis::Rate(goal) => return Self::of_rate(plan, policy, goal),
         };
         schedule.end = load.duration.map(|duration| At::START + duration);
         Ok(schedule)
@@ -97,12 +84,11 @@ impl Schedule {
     }
 
     /// Every session `clones` times at its recorded arrival; the first is exact, the
-    /// others are jittered by up to the mean time between two arrivals.
+    /// others are jittered by up to [`mean_gap`].
     fn of_clones(plan: &Prepared, policy: &Policy, clones: u64) -> Self {
         let speed = policy.load.speed;
         let first = plan.sessions.iter().map(|s| s.arrival).min().unwrap_or_default();
-        let last = plan.sessions.iter().map(|s| s.arrival).max().unwrap_or_default();
-        let mean_gap = (last - first) / u32::try_from(plan.sessions.len()).unwrap_or(u32::MAX);
+        let mean_gap = mean_gap(&plan.sessions);
         let mut random = ChaCha8Rng::seed_from_u64(policy.seed);
         let mut users = Vec::new();
         for clone in 0..clones {
@@ -127,7 +113,7 @@ impl Schedule {
         Self { users, shares, end: None, is_limited: false, ramp_end: At::START, rate: None }
     }
 
-    fn of_users(
+    pub(super) fn of_users(
         plan: &Prepared,
         load: &Load,
         total: u64,
@@ -157,12 +143,23 @@ impl Schedule {
         let ramp_end = starts.of(ramp.saturating_sub(1));
         Ok(Self { users, shares, end: None, is_limited: false, ramp_end, rate: None })
     }
+}
 
-    /// Requests a second that the users make on the plateau, of what the goal names.
-    fn rate_of(&self, plan: &Prepared, load: &Load, goal: &RateGoal) -> f64 {
-        let rates = rates(plan, load, goal);
-        self.shares.iter().zip(rates).map(|(users, rate)| *users as f64 * rate).sum()
-    }
+/// The mean time between two arrivals. Where all arrive at once, as a single session does, that
+/// between two requests of a session: clones that left together would send all of theirs together.
+fn mean_gap(sessions: &[Session]) -> Duration {
+    let arrivals = || sessions.iter().map(|session| session.arrival);
+    let (first, last) =
+        (arrivals().min().unwrap_or_default(), arrivals().max().unwrap_or_default());
+    let (all, count) = match last - first {
+        Duration::ZERO => {
+            let lengths =
+                sessions.iter().map(|session| session.prologue_length + session.body_length);
+            (lengths.sum(), sessions.iter().map(|session| session.offsets.len()).sum())
+        }
+        span => (span, sessions.len() - 1),
+    };
+    Duration::div_f64(all, (count as f64).max(1.0))
 }
 
 /// A session that is all prologue.
@@ -192,50 +189,4 @@ impl Starts<'_> {
         // A ramp that is longer than a step delays the next one, and never bunches it up.
         (At::START + begins + spawned(within)).max(At::START + spawned(index))
     }
-}
-
-/// Requests a second that one user of each persona makes, of what the goal names.
-fn rates(plan: &Prepared, load: &Load, goal: &RateGoal) -> Vec<f64> {
-    plan.personas
-        .iter()
-        .map(|persona| {
-            let counts = |session: &Session| {
-                // A rate is that of users who go on, so all sessions are held.
-                let Body::Held(requests) = &session.body else { return 0 };
-                requests[session.prologue..]
-                    .iter()
-                    .filter(|request| match &goal.of {
-                        None => true,
-                        Some(of) => *of == persona.name || *of == plan.endpoints[request.endpoint],
-                    })
-                    .count()
-            };
-            let sessions = || persona.sessions.iter().map(|&index| &plan.sessions[index]);
-            let requests: usize = sessions().map(counts).sum();
-            let length: Duration = sessions().map(|session| session.body_length).sum();
-            if requests == 0 {
-                return 0.0;
-            }
-            requests as f64 / length.as_secs_f64().max(1e-3) * load.speed.factor()
-        })
-        .collect()
-}
-
-/// The number of users, rounded, that a rate needs.
-fn users_for(plan: &Prepared, load: &Load, goal: &RateGoal) -> Result<u64, ScheduleError> {
-    let weight: f64 = plan.personas.iter().map(|persona| persona.weight).sum();
-    let per_user: f64 = rates(plan, load, goal)
-        .iter()
-        .zip(&plan.personas)
-        .map(|(rate, persona)| rate * persona.weight / weight)
-        .sum();
-    if per_user <= 0.0 {
-        let personas = plan.personas.iter().map(|persona| persona.name.as_str());
-        let known: Vec<&str> = personas.chain(plan.endpoints.iter().map(String::as_str)).collect();
-        let name = goal.of.as_deref().unwrap_or_default();
-        let hint = nearest::hint(name, known.iter().copied());
-        let known = known.join(", ");
-        return Err(ScheduleError::UnknownRate { goal: goal.clone(), hint, known });
-    }
-    Ok((goal.rate.per_second() / per_user).round().max(1.0) as u64)
 }

@@ -94,7 +94,7 @@ fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
         p95: micros(responses.percentile(Percentile::P95)),
         p99: micros(responses.percentile(Percentile::P99)),
         max: micros(responses.max()),
-        throughput: per_second(endpoint.rate(summary.plateau.seconds())),
+        throughput: per_second(endpoint.rate(summary.plateau.length_s())),
         service_mean: micros(endpoint.service_mean()),
         service_p95: micros(endpoint.service_percentile(Percentile::P95)),
         service_share: share(endpoint.service_share(&summary.plateau.all)),

@@ -160,9 +160,9 @@ fn ended_by(run: &Run) -> String {
 fn results(summary: &Summary) -> Results {
     let (counts, plateau) = (&summary.plateau.counts, &summary.plateau.within);
     let responses = &summary.plateau.all.responses;
-    let length = summary.plateau.seconds();
+    let length = summary.plateau.length_s();
     Results {
-        plateau: Figure::new(length as f64, Unit::Seconds),
+        plateau: Figure::new(length, Unit::Seconds),
         elapsed: Figure::new(summary.run.elapsed_s, Unit::Seconds),
         requests: Figure::count(counts.ended()),
         failed: Figure::count(counts.failed()),

@@ -86,9 +86,8 @@ impl Summary {
 }
 
 fn window(run: &Run, timeline: &[Second]) -> Window {
-    let start_s = run.plateau.start_s;
     let seen = timeline.last().map_or(0, |row| row.second + 1);
-    Window { start_s, end_s: run.plateau.end_s.min(seen).max(start_s) }
+    run.plateau.until(seen.max(run.plateau.start_s) as f64)
 }
 
 /// What one pass over the interval log fills.

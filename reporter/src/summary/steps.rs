@@ -53,7 +53,7 @@ impl Step {
     }
 
     pub fn throughput(&self) -> Reading {
-        Reading::rate(self.counts.ok(), self.seconds())
+        Reading::rate(self.counts.ok(), self.seconds() as f64)
     }
 }
 

@@ -440,7 +440,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             cores: 2,
             memory_bytes: 8 << 30,
         },
-        plateau: Window { start_s: RAMP_S, end_s: of.seconds },
+        plateau: Window::new(RAMP_S, of.seconds as f64),
         load_held: None,
         endpoints: ENDPOINTS.map(str::to_owned).to_vec(),
         personas: PERSONAS
