@@ -171,7 +171,7 @@ mod tests {
             let mut row =
                 Second { second, users: 3, failed_status: made.failed, ..Second::default() };
             row.outcomes[Outcome::Completed] = 100;
-            plateau.add_row(Window { start_s: 0, end_s: made.seconds }, &row);
+            plateau.add_row(Window::new(0, made.seconds as f64), &row);
         }
         plateau.load_held = Some(LoadHeld { planned: 100, ready: made.held });
         let expectations: Vec<Expectation> =

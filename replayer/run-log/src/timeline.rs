@@ -15,7 +15,7 @@ use crate::outcome::{Outcome, Outcomes};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Second {
     pub second: u64,
-    /// Users alive at the end of the second.
+    /// Users alive at the end of the second; of the plan, where that ends within it.
     pub users: u64,
     pub in_flight: u64,
     /// Ready, and waiting for a connection.

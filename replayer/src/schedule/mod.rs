@@ -20,3 +20,5 @@ pub use walk::{Walk, walk};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_rate;

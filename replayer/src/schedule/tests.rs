@@ -5,25 +5,25 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::walk::each_request;
-use super::{PlannedUser, Policy, Schedule, ScheduleError, walk};
+use super::{PlannedUser, Policy, Schedule, walk};
 use crate::prepare::{
     Bindings, Body, LeftOut, Offset, Prepared, Request, Session, Template, TracePersona,
 };
 use crate::time::At;
 use run_log::format::{Shard, TraceRef};
-use scenario::{Axis, Load, Restart, Speed};
+use scenario::{Axis, Load, Speed};
 
 /// A session: persona, arrival, gaps between requests in microseconds, requests of its prologue.
-type Shape = (usize, u64, Vec<u64>, usize);
+pub(super) type Shape = (usize, u64, Vec<u64>, usize);
 
-fn shape() -> impl Strategy<Value = Shape> {
+pub(super) fn shape() -> impl Strategy<Value = Shape> {
     // Gaps of zero and a coarse grid: requests that are due at the same time.
     let gap = prop_oneof![Just(0_u64), (1_u64..10).prop_map(|n| n * 50_000)];
     (0_usize..3, 0_u64..20, prop::collection::vec(gap, 1..8), 0_usize..2)
         .prop_map(|(persona, arrival, gaps, prologue)| (persona, arrival * 100_000, gaps, prologue))
 }
 
-fn plan_of(shapes: &[Shape]) -> Prepared {
+pub(super) fn plan_of(shapes: &[Shape]) -> Prepared {
     let mut personas: Vec<TracePersona> = (0..3)
         .map(|n| TracePersona {
             name: format!("p{n}"),
@@ -98,7 +98,7 @@ fn axis() -> impl Strategy<Value = Axis> {
     prop_oneof![(1_u64..5).prop_map(Axis::Clones), (1_u64..12).prop_map(Axis::Users)]
 }
 
-fn load(axis: Axis, speed: f64) -> Load {
+pub(super) fn load(axis: Axis, speed: f64) -> Load {
     Load {
         axis,
         speed: Speed::try_from(speed).unwrap(),
@@ -107,7 +107,7 @@ fn load(axis: Axis, speed: f64) -> Load {
     }
 }
 
-fn schedule(plan: &Prepared, load: &Load, seed: u64) -> Schedule {
+pub(super) fn schedule(plan: &Prepared, load: &Load, seed: u64) -> Schedule {
     let policy = Policy { load: load.clone(), seed, rate_tolerance: 1.0 };
     Schedule::new(plan, &policy).unwrap()
 }
@@ -225,95 +225,6 @@ proptest! {
         });
         prop_assert_eq!(parts.sum::<u64>(), most.min(total));
     }
-
-    #[test]
-    fn a_rate_is_what_the_plan_makes_in_the_judged_seconds_or_an_error(
-        shapes in prop::collection::vec(shape(), 1..8), asked in 0.5_f64..80.0,
-        of in prop::sample::select(vec!["", "p1=", "GET /odd="]), speed in 0.3_f64..3.0,
-        spawn in prop::option::of(1_u32..20), warmup in 0_u64..3, half_seconds in 4_u64..16,
-        new_user in any::<bool>(),
-    ) {
-        let plan = plan_of(&shapes);
-        let goal: scenario::RateGoal = format!("{of}{asked}/s").parse().unwrap();
-        let load = Load {
-            spawn_rate: spawn.map(|rate| format!("{rate}/s").parse().unwrap()),
-            warmup: Duration::from_secs(warmup),
-            duration: Some(Duration::from_millis(half_seconds * 500)),
-            restart: if new_user { Restart::NewUser } else { Restart::SameUser },
-            ..load(Axis::Rate(goal), speed)
-        };
-        let policy = Policy { load: load.clone(), seed: 1, rate_tolerance: 0.02 };
-        match Schedule::new(&plan, &policy) {
-            Ok(schedule) => {
-                let (start_s, made) = made_by(&shapes, &schedule, &load, of);
-                let (was_asked, planned) = schedule.rate.unwrap();
-                prop_assert!((was_asked - asked).abs() < 1e-9);
-                prop_assert!((planned - made).abs() <= 1e-6 * made, "{planned} planned, {made} made");
-                prop_assert!((made - asked).abs() <= 0.02 * asked + 1e-9, "{made}, not {asked}");
-                let window = schedule.judged(&plan, &load).unwrap();
-                prop_assert_eq!((window.start_s, window.end()), (start_s, half_seconds as f64 / 2.0));
-            }
-            Err(ScheduleError::RateOff { why, deviation, .. }) => {
-                prop_assert!(deviation > 2.0 && !why.is_empty(), "{why}, {deviation} %");
-            }
-            Err(other) => prop_assert!(false, "{other}"),
-        }
-    }
-
-    /// Where users are all alike and there at once, each one more adds to the rate.
-    #[test]
-    fn an_error_is_right_that_no_number_of_users_makes_the_rate(
-        gaps in prop::collection::vec(1_u64..20, 1..8), asked in 0.5_f64..30.0,
-    ) {
-        let gaps: Vec<u64> = gaps.iter().map(|gap| gap * 50_000).collect();
-        let shapes = [(0, 0, gaps, 0)];
-        let plan = plan_of(&shapes);
-        let goal: scenario::RateGoal = format!("{asked}/s").parse().unwrap();
-        let load = load(Axis::Rate(goal), 1.0);
-        let policy = Policy { load: load.clone(), seed: 1, rate_tolerance: 0.02 };
-        let is_made = (1..=60).any(|users| {
-            let users = schedule(&plan, &Load { axis: Axis::Users(users), ..load.clone() }, 1);
-            let made = made_by(&shapes, &users, &load, "").1;
-            (made - asked).abs() <= 0.02 * asked
-        });
-        prop_assert_eq!(Schedule::new(&plan, &policy).is_ok(), is_made);
-    }
-}
-
-/// The first judged second, and requests a second from there to the end, by arithmetic on the
-/// shapes alone.
-fn made_by(shapes: &[Shape], schedule: &Schedule, load: &Load, of: &str) -> (u64, f64) {
-    let ns = |us: u64| (us as f64 * 1000.0 / load.speed.factor()) as i64;
-    let ramp = schedule.users.iter().map(|user| user.start.nanos()).max().unwrap();
-    let start_s = (ramp as u64).div_ceil(1_000_000_000) + load.warmup.as_secs();
-    let (begin, end) = (start_s as i64 * 1_000_000_000, load.duration.unwrap().as_nanos() as i64);
-    let mut count = 0;
-    for user in &schedule.users {
-        let mine: Vec<&Shape> = shapes.iter().filter(|shape| shape.0 == user.persona).collect();
-        let mut start = user.start.nanos();
-        for run in 0.. {
-            let (_, _, gaps, prologue) = mine[(user.ordinal as usize + run) % mine.len()];
-            let prologue = (*prologue).min(gaps.len() - 1);
-            let at: Vec<u64> = (0..gaps.len()).map(|n| gaps[1..=n].iter().sum()).collect();
-            let logged_in = prologue.checked_sub(1).map_or(0, |last| at[last]);
-            let logs_in = run == 0 || load.restart == Restart::NewUser;
-            let skipped = if logs_in { 0 } else { logged_in };
-            for number in if logs_in { 0 } else { prologue }..gaps.len() {
-                let due = start + ns(at[number] - skipped);
-                let is_counted = match of {
-                    "" => true,
-                    "p1=" => user.persona == 1,
-                    _ => number % 2 == 1,
-                };
-                count += u64::from(is_counted && (begin..end).contains(&due));
-            }
-            start += ns(at[gaps.len() - 1] - skipped + 200_000);
-            if start >= end {
-                break;
-            }
-        }
-    }
-    (start_s, count as f64 / ((end - begin) as f64 / 1e9))
 }
 
 /// A plan without a duration is as long as its requests are due, and not up to the next second.

@@ -107,13 +107,18 @@ pub(crate) fn code_but_for_lag(code: Option<i32>, reader: &RunReader) -> Option<
     if code != Some(12) || reasons.is_empty() || !reasons.iter().all(by_lag) {
         return code;
     }
+    Some(judged_but_for_lag(reader).conclusion.exit().code().into())
+}
+
+/// What a run would have come to on a machine that had nothing else to do.
+pub(crate) fn judged_but_for_lag(reader: &RunReader) -> Judged {
+    let run = reader.run();
     let validity = Validity { state: ValidityState::Valid, reasons: Vec::new() };
     let quiet = Run { validity, ..run.clone() };
     let expectations: Vec<Expectation> =
         run.verdicts.iter().map(|verdict| verdict.expectation.parse().unwrap()).collect();
     let written: Vec<_> = expectations.into_iter().filter(|of| !is_default(of)).collect();
-    let judged = Judged::of(&quiet, &plateau(reader), &written);
-    Some(judged.conclusion.exit().code().into())
+    Judged::of(&quiet, &plateau(reader), &written)
 }
 
 /// What is judged of a run, read back.
