@@ -133,8 +133,9 @@ impl<T: Transport> Lane<'_, T> {
         mut now: At,
     ) -> Result<Release, Unserved> {
         let (context, user) = (self.context, self.user);
-        let (mut slept, mut has_no_token, mut is_renewed) = (false, false, false);
-        let mut waits_from = ticket.ready;
+        let (mut has_no_token, mut is_renewed) = (false, false);
+        // It waits for a token, and not for a connection.
+        let mut waits_for_token = false;
         // What was lost before a renewal, and what of its time the worker did not run.
         let mut lost = Duration::ZERO;
         loop {
@@ -146,7 +147,12 @@ impl<T: Transport> Lane<'_, T> {
             if now >= ticket.ready || context.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
-                    let waits_from = if slept { now } else { waits_from };
+                    let queued = if waits_for_token {
+                        Duration::ZERO
+                    } else {
+                        self.free.since(ticket.ready)
+                    };
+                    let waits_from = now - queued;
                     let late = now.since(ticket.ready.max(self.free)) + lost;
                     return Ok(Release { taken: now, late, waits_from, has_no_token });
                 }
@@ -154,9 +160,8 @@ impl<T: Transport> Lane<'_, T> {
                 let renewal = self.renew(ticket, generation, None).await;
                 has_no_token = renewal != Renewal::Done;
                 lost += context.gaps.within(now, self.free);
-                slept = false;
+                waits_for_token = true;
                 now = self.free;
-                waits_from = now;
                 continue;
             }
             // By closed pacing nothing is sent after the end, however long the think time.
@@ -169,10 +174,9 @@ impl<T: Transport> Lane<'_, T> {
                     self.renew(ticket, generation, Some(until)).await;
                     lost += context.gaps.within(ticket.ready, self.free);
                     // Once a request: after a failure it is tried again when the request is ready.
-                    (is_renewed, slept) = (true, false);
+                    (is_renewed, waits_for_token) = (true, true);
                 }
                 token => {
-                    slept = true;
                     if !self.sleep(token.map_or(until, |token| token.renew)).await {
                         return Err(Unserved::Disturbed);
                     }

@@ -41,8 +41,8 @@ pub(super) struct Release {
     /// How much later that was than it could have been, by the generator's own fault: the
     /// request was ready, its lane free, and its token good.
     pub late: Duration,
-    /// From here on it waits for a connection: from being ready, unless its lane slept until
-    /// then or renewed the token first.
+    /// From here on it waits for a connection: since it was ready, but for what its lane was late
+    /// by the generator's own fault, and for waiting for a token.
     pub waits_from: At,
     /// The user's token is over, and there is no new one.
     pub has_no_token: bool,
