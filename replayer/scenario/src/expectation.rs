@@ -145,6 +145,11 @@ fn metric<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Metric> {
 }
 
 impl Metric {
+    /// Whether it is about when requests are due, which by closed pacing none is.
+    pub const fn needs_schedule(self) -> bool {
+        matches!(self, Self::LoadHeld | Self::SinceDue(_))
+    }
+
     /// Whether it is a time, which says nothing where too many requests fail.
     pub const fn is_latency(self) -> bool {
         matches!(self, Self::Percentile(_) | Self::Mean | Self::Max | Self::SinceDue(_))

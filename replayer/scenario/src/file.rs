@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::expectation::{Expectation, Metric};
+use super::expectation::Expectation;
 use super::load::{self, Load, Pacing, Profile};
 
 /// A scenario file, checked.
@@ -135,10 +135,10 @@ fn is_of_load<'a>(
     load: &Load,
     expectations: impl IntoIterator<Item = &'a Expectation>,
 ) -> Result<(), String> {
-    let mut of_load = expectations.into_iter().filter(|of| of.metric == Metric::LoadHeld);
+    let mut of_load = expectations.into_iter().filter(|of| of.metric.needs_schedule());
     match of_load.next() {
         Some(of_load) if load.pacing == Pacing::Closed => Err(format!(
-            "{place} {:?}: by closed pacing nothing is due, so no load is held or not",
+            "{place} {:?}: by closed pacing nothing is due, so that no load is held and no time is since due",
             of_load.to_string()
         )),
         _ => Ok(()),

@@ -10,7 +10,7 @@ use super::input::Choices;
 use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
-    Axis, Expectation, Load, Metric, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
+    Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
     Stages,
 };
 
@@ -147,11 +147,11 @@ impl LoadArgs {
             return option("--rate", "by closed pacing the target decides the rate; use --users");
         }
         let stop_on = self.stop_on.clone().or(base.stop_on);
-        let is_of_load = |condition: &Expectation| condition.metric == Metric::LoadHeld;
-        if stop_on.as_ref().is_some_and(is_of_load) && pacing == Pacing::Closed {
+        let needs_schedule = |condition: &Expectation| condition.metric.needs_schedule();
+        if stop_on.as_ref().is_some_and(needs_schedule) && pacing == Pacing::Closed {
             return option(
                 "--stop-on",
-                "by closed pacing nothing is due, so no load is held or not",
+                "by closed pacing nothing is due, so that no load is held and no time is since due",
             );
         }
         if !(0.0..=100.0).contains(&self.rate_tolerance) {
