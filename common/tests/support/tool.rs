@@ -18,6 +18,20 @@ fn run(binary: &str, folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+/// In the folder `snapshots` beside that of the test, whatever its module is called.
+macro_rules! assert_snapshot {
+    ($name:literal, $text:expr) => {
+        insta::with_settings!(
+            {
+                snapshot_path => "../snapshots",
+                prepend_module_to_snapshot => false,
+                omit_expression => true,
+            },
+            { insta::assert_snapshot!($name, $text) }
+        )
+    };
+}
+
 /// `--help` of the tool and of each of its subcommands, in their order.
 pub(crate) fn help(name: &str, binary: &str) -> String {
     let mut pages = String::new();

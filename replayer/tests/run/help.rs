@@ -3,23 +3,10 @@
 //! `INSTA_UPDATE=always cargo nextest run -p replayer help` writes the snapshots anew.
 
 #[path = "../../../common/tests/support/tool.rs"]
+#[macro_use]
 mod tool;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_replayer");
-
-/// Beside the folder of this file, whatever its module is called.
-macro_rules! assert_snapshot {
-    ($name:literal, $text:expr) => {
-        insta::with_settings!(
-            {
-                snapshot_path => "../snapshots",
-                prepend_module_to_snapshot => false,
-                omit_expression => true,
-            },
-            { insta::assert_snapshot!($name, $text) }
-        )
-    };
-}
 
 #[test]
 fn help_is_as_it_was() {
