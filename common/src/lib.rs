@@ -1,7 +1,7 @@
 //! What all tools share.
 //!
 //! Exit codes and the one line of an error ([`exit`]), where load may go
-//! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
+//! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
 //! a whole ([`shares`]) and the name that was probably meant ([`nearest`]). Nothing
 //! here opens a connection: that is `common-net`.
 
@@ -11,3 +11,4 @@ pub mod encoding;
 pub mod exit;
 pub mod nearest;
 pub mod shares;
+pub mod target;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use common::exit::Exit;
+use common::target::OptionError;
 use manifest::ManifestError;
 
 use crate::correlate::RulesError;
@@ -18,6 +19,8 @@ use trace::writer::WriteError;
 pub enum Error {
     #[error("{} is there already; --force replaces it", path.display())]
     Exists { path: PathBuf },
+    #[error(transparent)]
+    Option(#[from] OptionError),
     #[error("cannot write {}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -48,6 +51,7 @@ impl Error {
         match self {
             Self::File { .. } | Self::Stdout(_) => Exit::Internal,
             Self::Exists { .. }
+            | Self::Option(_)
             | Self::Personas(_)
             | Self::Rules(_)
             | Self::Manifest(_)

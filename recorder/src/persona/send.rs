@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::render::Rendered;
+use common::target::{self, TargetError};
 use common_net::coding::decode;
 use trace::format::RecordedErrorKind;
 use trace::shape::Shape;
@@ -28,21 +29,11 @@ const KEPT_BYTES: usize = 8 << 20;
 pub struct Target(Url);
 
 impl FromStr for Target {
-    type Err = String;
+    type Err = TargetError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{why}; expected a URL such as http://127.0.0.1:8080");
-        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong("not an http or https URL"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("credentials do not belong there, the manifest has them"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("a path does not belong there, it is `base` in the personas file"));
-        }
-        Ok(Self(url))
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let target: target::Target = text.parse()?;
+        Url::parse(&target.to_string()).map(Self).map_err(|_| TargetError::NotAUrl)
     }
 }
 

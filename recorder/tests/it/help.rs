@@ -5,6 +5,9 @@
 #[path = "../../../common/tests/support/tool.rs"]
 mod tool;
 
+#[path = "../../../common/tests/support/passwords.rs"]
+mod passwords;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_recorder");
 
 /// Beside the folder of this file, whatever its module is called.
@@ -40,4 +43,14 @@ fn mistakes_are_answered_as_they_were() {
         "finish missing.trace.jsonl.part",
     ];
     assert_snapshot!("mistakes", tool::mistakes("recorder", BINARY, &command_lines));
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_repeated() {
+    let command_lines = [
+        "personas --personas p.toml --manifest m.json --target URL --users 1 --duration 1s --out t.jsonl",
+        "proxy --upstream URL --out t.jsonl",
+        "export har t.jsonl --out t.har --origin URL",
+    ];
+    passwords::assert_refused("recorder", BINARY, &command_lines);
 }

@@ -47,7 +47,7 @@ pub(super) fn initial_record(
             },
         }),
         config: Config {
-            target: args.input.target.to_string(),
+            target: ready.target.clone(),
             target_is_local: ready.is_local,
             pacing: match load.pacing {
                 Pacing::Open => format::Pacing::Open,

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args as ClapArgs;
+use common::target::{Target, Typed};
 use common_net::trust::Trust;
 use manifest::format::Manifest;
 
-use crate::config::{self, ConfigError, Target};
+use crate::config::{self, ConfigError};
 use crate::engine::{FidelityMode, Http, Settings};
 use crate::error::Error;
 use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
@@ -32,8 +33,8 @@ pub(super) struct Input {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// Where to, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", env = "TARGET")]
-    pub target: Target,
+    #[arg(long, value_name = "URL", env = "TARGET", hide_env_values = true)]
+    target: Typed<Target>,
     /// A host, other than this machine, that may be loaded
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
@@ -77,6 +78,8 @@ pub(super) struct Ready {
     pub stream: Option<TraceStream>,
     pub http: Http,
     pub settings: Settings,
+    /// Where to: scheme, host and port.
+    pub target: String,
     pub manifest: ManifestRef,
     /// Whether the target is on this machine.
     pub is_local: bool,
@@ -100,7 +103,9 @@ pub(super) struct Choices {
 /// # Errors
 /// When something of it cannot be used.
 pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Error> {
-    let Target { secure, host, port } = input.target.clone();
+    let target = input.target.clone().value("--target").map_err(ConfigError::from)?;
+    let url = target.to_string();
+    let Target { secure, host, port } = target;
     let destination = if secure {
         let trust = if input.insecure { Trust::Insecure } else { Trust::System };
         Destination::https(&host, port, &input.allow_host, tls::client_config(&trust)?)?
@@ -167,6 +172,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         stream,
         http: Http { destination: Arc::new(destination) },
         settings: Settings { accounts, ..settings },
+        target: url,
         manifest: reference,
         is_local,
         limitations,
