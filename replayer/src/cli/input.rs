@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args as ClapArgs;
+use common::secret::Secret;
 use common::target::{Target, Typed};
 use common_net::trust::Trust;
 use manifest::format::Manifest;
@@ -228,7 +229,7 @@ pub(super) fn pairs(
 }
 
 /// The values of the trace's secret slots, from the environment.
-fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, String>, ConfigError> {
+fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, Secret>, ConfigError> {
     let option = "--slot";
     let mut values = BTreeMap::new();
     for (name, variable) in pairs(option, &input.slot)? {
@@ -236,7 +237,7 @@ fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, String>, C
             option,
             message: format!("the environment has no variable {variable}"),
         })?;
-        values.insert(name, value);
+        values.insert(name, value.into());
     }
     match plan.bindings.secrets.iter().find(|name| !values.contains_key(*name)) {
         None => Ok(values),

@@ -12,6 +12,7 @@ mod limits;
 mod overload;
 mod probe;
 mod renewal;
+mod secrets;
 mod shards;
 mod target;
 mod time;
