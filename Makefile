@@ -81,7 +81,7 @@ test-clients: build ## personas, curl, Locust and a browser through the proxy, r
 
 .PHONY: test-secrets
 test-secrets: build ## 500 marked secrets through all that writes, then looked for in every file; SEED=N repeats one
-	@python3 fixtures/secrets $(if $(SEED),--seed $(SEED))
+	@python3 fixtures/secrets --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED))
 
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for

@@ -41,6 +41,10 @@ pub enum Error {
     Read(#[from] ReadError),
     #[error("{} has {problems} faults that keep it from being replayed", path.display())]
     Faulty { path: PathBuf, problems: u64 },
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{count} values look like secrets")]
+    LooksSecret { count: u64 },
     #[error("cannot write to stdout")]
     Stdout(#[source] io::Error),
 }
@@ -49,7 +53,13 @@ impl Error {
     /// The exit code that tells a script what kind of failure it was.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File { .. } | Self::Stdout(_) => Exit::Internal,
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::Usage
+            }
+            Self::File { .. }
+            | Self::Stdout(_)
+            | Self::Unreadable { .. }
+            | Self::LooksSecret { .. } => Exit::Internal,
             Self::Exists { .. }
             | Self::Option(_)
             | Self::Personas(_)

@@ -6,6 +6,7 @@
 //! stand in `table.toml`, which `fixtures/checks/secrets.py` reads too.
 
 mod account;
+mod drawn;
 mod known;
 mod names;
 mod redactor;
@@ -13,6 +14,7 @@ pub mod shapes;
 mod table;
 
 pub use account::is_identity_field;
+pub use drawn::looks_drawn;
 pub use known::{Found, Known};
 pub use names::{Names, is_password_name, is_secret_field, is_secret_name};
 pub use redactor::{REDACTED, Redactor};

@@ -65,6 +65,11 @@ impl Rules {
         })
     }
 
+    /// What is secret by its name.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The names in force, for the trace's header.
     pub fn secret_names(&self) -> Vec<String> {
         self.names.in_force()
