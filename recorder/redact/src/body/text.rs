@@ -71,7 +71,8 @@ impl Reader<'_> {
             }
         };
         let mark = self.names.mark(name);
-        let begins_line = mark == Mark::Secret && is_colon && begins_line(text, start);
+        let leads = |start| is_colon && begins_line(text, start);
+        let begins_line = mark == Mark::Secret && leads(start);
         let follows_word = || {
             text[..start].ends_with(' ') && text[..start].trim_end().ends_with(char::is_alphanumeric)
         };
@@ -92,7 +93,7 @@ impl Reader<'_> {
             (from, words) = (earlier, words + 1);
             let name = &before[from..];
             if name.len() <= MOST_NAME && self.names.mark(name) == Mark::Secret {
-                let begins_line = is_colon && begins_line(text, from);
+                let begins_line = leads(from);
                 return Some(Pair { name: name.to_owned(), mark: Mark::Secret, begins_line });
             }
         }
