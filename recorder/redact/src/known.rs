@@ -180,7 +180,9 @@ impl Known {
                 let text = &self.secrets[number - self.first].text;
                 let encode = match (spelling, view.written) {
                     (Spelling::Raw, written) => written.encoding(text, &part[range.clone()]),
-                    (Spelling::Plus, Written::As(Encoding::Raw | Encoding::Percent)) => Some(Encoding::Form),
+                    (Spelling::Plus, Written::As(Encoding::Raw | Encoding::Percent)) => {
+                        Some(Encoding::Form)
+                    }
                     _ => None,
                 };
                 found.push((number, range, encode));
@@ -234,7 +236,8 @@ impl Known {
                     continue;
                 }
                 let range = end - written.len()..end;
-                let is_apart = *reach == Reach::Anywhere || !spelling.is_plain() || is_token(text, &range);
+                let is_apart =
+                    *reach == Reach::Anywhere || !spelling.is_plain() || is_token(text, &range);
                 let is_whole = text.is_char_boundary(range.start) && text.is_char_boundary(end);
                 if is_apart && is_whole && !take(*number, *spelling, range) {
                     return;
@@ -363,7 +366,8 @@ mod tests {
             assert!(!known.find(&text).is_empty(), "{text}");
             assert!(known.are_in(text.as_bytes()), "{text}");
         }
-        let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let utf_16 =
+            |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
         assert!(known.are_in(&utf_16(secret)));
         known.add("hunter2!".into());
         assert!(known.are_in(&[b"\x01\x02\xff", &*utf_16("hunter2!")].concat()));

@@ -48,7 +48,8 @@ struct Search {
 static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     let names = &TABLE.names;
     let automaton = |list: &'static [String]| {
-        AhoCorasick::new(list).expect("a few hundred names are far below what an automaton can hold")
+        AhoCorasick::new(list)
+            .expect("a few hundred names are far below what an automaton can hold")
     };
     let set = |list: &'static [String]| list.iter().map(String::as_str).collect();
     Search {
@@ -259,12 +260,46 @@ mod tests {
     #[test]
     fn secret_names_are_known_however_they_are_written() {
         for name in [
-            "password", "Authorization", "refresh_token", "X-Api-Key", "Set-Cookie", "newUserPassword",
-            "user[password]", "Passwort", "mot de passe", "mot_de_passe", "contraseña", "contrasen\u{303}a",
-            "clave", "senha", "пароль", "密码", "新密碼", "パスワード", "비밀번호", "userPwd", "otp", "mfa_code", "cvv2",
-            "cardCVC", "card_number", "iban", "SSN", "csrfmiddlewaretoken", "X-XSRF-TOKEN", "sid", "PHPSESSID",
-            "session_id", "connect.sid", "jwt", "access_key", "Ocp-Apim-Subscription-Key", "privateKey",
-            "X-Amz-Signature", "client_secret", "new_password_confirmation",
+            "password",
+            "Authorization",
+            "refresh_token",
+            "X-Api-Key",
+            "Set-Cookie",
+            "newUserPassword",
+            "user[password]",
+            "Passwort",
+            "mot de passe",
+            "mot_de_passe",
+            "contraseña",
+            "contrasen\u{303}a",
+            "clave",
+            "senha",
+            "пароль",
+            "密码",
+            "新密碼",
+            "パスワード",
+            "비밀번호",
+            "userPwd",
+            "otp",
+            "mfa_code",
+            "cvv2",
+            "cardCVC",
+            "card_number",
+            "iban",
+            "SSN",
+            "csrfmiddlewaretoken",
+            "X-XSRF-TOKEN",
+            "sid",
+            "PHPSESSID",
+            "session_id",
+            "connect.sid",
+            "jwt",
+            "access_key",
+            "Ocp-Apim-Subscription-Key",
+            "privateKey",
+            "X-Amz-Signature",
+            "client_secret",
+            "new_password_confirmation",
         ] {
             assert_eq!(mark(name), Mark::Secret, "{name}");
         }
@@ -276,12 +311,46 @@ mod tests {
     #[test]
     fn harmless_names_are_not_taken_for_secret_ones() {
         for name in [
-            "email", "title", "id", "token_type", "Accept", "tokenExpiry", "Access-Control-Allow-Credentials",
-            "secretary", "max_tokens", "tokenizer", "token_count", "hasPassword", "password_changed_at",
-            "passwordPolicy", "token_endpoint", "spinner", "passenger", "bypass", "author", "authority", "keyword",
-            "keyboard", "resident", "side", "className", "signal", "design", "shotput", "caribbean", "postcode",
-            "agency_code", "country_code", "status", "primary_key", "cookie_consent", "enclave", "sort_key",
-            "tokensUsed", "remember_token_enabled", "",
+            "email",
+            "title",
+            "id",
+            "token_type",
+            "Accept",
+            "tokenExpiry",
+            "Access-Control-Allow-Credentials",
+            "secretary",
+            "max_tokens",
+            "tokenizer",
+            "token_count",
+            "hasPassword",
+            "password_changed_at",
+            "passwordPolicy",
+            "token_endpoint",
+            "spinner",
+            "passenger",
+            "bypass",
+            "author",
+            "authority",
+            "keyword",
+            "keyboard",
+            "resident",
+            "side",
+            "className",
+            "signal",
+            "design",
+            "shotput",
+            "caribbean",
+            "postcode",
+            "agency_code",
+            "country_code",
+            "status",
+            "primary_key",
+            "cookie_consent",
+            "enclave",
+            "sort_key",
+            "tokensUsed",
+            "remember_token_enabled",
+            "",
         ] {
             assert_eq!(mark(name), Mark::None, "{name}");
         }

@@ -79,6 +79,13 @@ pub(crate) struct Within {
     pub(crate) depth: u8,
 }
 
+impl Names {
+    /// Whether a value is secret under this name, where nothing else is known of where it stands.
+    pub fn verdict(&self, name: &str, value: &str) -> Verdict {
+        Reader::new(self, &[]).verdict(name, value, Within::default())
+    }
+}
+
 /// Finds the places of a part of a message; each file of `body` adds what a format has.
 pub(crate) struct Reader<'n> {
     pub(crate) names: &'n Names,
@@ -109,8 +116,8 @@ impl<'n> Reader<'n> {
 
     /// What stands under this name is within.
     pub(crate) fn under(&self, name: &str, within: Within) -> Within {
-        let secret = within.secret && !tells_of_secret(name)
-            || self.names.mark(name) == Mark::Secret;
+        let secret =
+            within.secret && !tells_of_secret(name) || self.names.mark(name) == Mark::Secret;
         Within { secret, card: within.card || names::is_of_card(name), ..within }
     }
 
@@ -204,6 +211,15 @@ fn field(name: &str, value: &str) -> Verdict {
 fn tells_of_secret(name: &str) -> bool {
     matches!(
         &*names::plain(name),
-        "type" | "expiresin" | "expiresat" | "expires" | "expiry" | "exp" | "iat" | "createdat" | "length" | "count"
+        "type"
+            | "expiresin"
+            | "expiresat"
+            | "expires"
+            | "expiry"
+            | "exp"
+            | "iat"
+            | "createdat"
+            | "length"
+            | "count"
     )
 }

@@ -79,7 +79,8 @@ pub(crate) fn looks_like_token(value: &str) -> bool {
     value.len() >= 16
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~=+%:".contains(&b))
         && !is_uuid(value)
-        && (value.split(['-', '.', '_', '~', ':']).any(is_run) || value.len() >= 20 && has_all(value))
+        && (value.split(['-', '.', '_', '~', ':']).any(is_run)
+            || value.len() >= 20 && has_all(value))
 }
 
 fn has_all(value: &str) -> bool {
@@ -90,9 +91,10 @@ fn has_all(value: &str) -> bool {
 /// Digits and letters, neither of which only lead or end it, as in `page2` or `INC20261124`.
 fn is_mixed(run: &str) -> bool {
     let digits = run.bytes().filter(u8::is_ascii_digit).count();
-    let changes = run.as_bytes().windows(2).filter(|pair| {
-        pair[0].is_ascii_digit() != pair[1].is_ascii_digit()
-    });
+    let changes = run
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit());
     digits > 0 && digits < run.len() && (changes.count() >= 2 || has_all(run))
 }
 
@@ -124,8 +126,18 @@ mod tests {
     #[test]
     fn short_and_common_values_are_looked_for_nowhere_else() {
         for value in [
-            "dark", "true", "en-US", "in-progress", "sunshine", "123456", "2026-11-26",
-            "2026-11-26T10:00:00Z", "North West", "", "*****", "LOADTEST",
+            "dark",
+            "true",
+            "en-US",
+            "in-progress",
+            "sunshine",
+            "123456",
+            "2026-11-26",
+            "2026-11-26T10:00:00Z",
+            "North West",
+            "",
+            "*****",
+            "LOADTEST",
         ] {
             assert_eq!(Reach::of(value), Reach::Own, "{value}");
         }
@@ -139,7 +151,8 @@ mod tests {
 
     #[test]
     fn words_and_numbers_do_not_look_random() {
-        for value in ["INC-20261124-0001", "page2", "PROJ-123", "release-2026", "application/json"] {
+        for value in ["INC-20261124-0001", "page2", "PROJ-123", "release-2026", "application/json"]
+        {
             assert!(!looks_random(value) && !looks_like_token(value), "{value}");
         }
         assert!(looks_random("k9x2m4q7z1") && looks_like_token("dQw4w9WgXcQ0R7rJ1a2b"));

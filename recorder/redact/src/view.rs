@@ -75,7 +75,9 @@ impl<'a> View<'a> {
     pub(crate) fn part(&self, range: Range<usize>) -> View<'_> {
         let from = match &self.from {
             Positions::At(at) => Positions::At(at + range.start),
-            Positions::Table(table) => Positions::Table(Cow::Borrowed(&table[range.start..=range.end])),
+            Positions::Table(table) => {
+                Positions::Table(Cow::Borrowed(&table[range.start..=range.end]))
+            }
         };
         View { text: Cow::Borrowed(&self.text[range]), from, written: self.written }
     }
@@ -237,7 +239,8 @@ fn percent(text: &str, plus_is_space: bool, out: &mut Out) {
     let escape = |at: usize| {
         let digits = text.as_bytes().get(at + 1..at + 3)?;
         let digit = |byte: u8| char::from(byte).to_digit(16);
-        Some((digit(digits[0])? * 16 + digit(digits[1])?) as u8).filter(|_| text.as_bytes()[at] == b'%')
+        Some((digit(digits[0])? * 16 + digit(digits[1])?) as u8)
+            .filter(|_| text.as_bytes()[at] == b'%')
     };
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -315,7 +318,7 @@ fn utf_8(bytes: &[u8]) -> (String, Vec<u32>) {
 }
 
 /// A byte order mark, or an ASCII character at the start as UTF-16 has it.
-fn looks_like_utf_16(bytes: &[u8]) -> bool {
+pub(crate) fn looks_like_utf_16(bytes: &[u8]) -> bool {
     match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
         [0, 1..0x80, 0, 1..0x80, ..] | [1..0x80, 0, 1..0x80, 0, ..] => true,

@@ -10,8 +10,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
-use trace::format::{Binding, Encoding, FreshId, Origin};
+use crate::exchange::SeenBody;
+use trace::format::{Binding, Body, Encoding, FreshId, Origin};
 
 const PASSWORD: &str = "TestPass \"1/2!";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJlLTEyMw";

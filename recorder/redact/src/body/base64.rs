@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn base64_of_secrets_goes_as_a_whole() {
         let names = Names::default();
-        let secret = |text: &str| of_body(text.as_bytes(), "", "/", &names).iter().any(Place::is_secret);
+        let secret =
+            |text: &str| of_body(text.as_bytes(), "", "/", &names).iter().any(Place::is_secret);
         let json = r#"{"user":"ann","password":"hunter2"}"#;
         assert!(secret(&BASE64_STANDARD.encode(json)));
         assert!(secret(&format!(r#"{{"data":"{}"}}"#, BASE64_URL_SAFE_NO_PAD.encode(json))));

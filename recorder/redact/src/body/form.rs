@@ -13,7 +13,8 @@ pub(super) fn is_said_to_be(content_type: &str) -> bool {
 pub(super) fn looks_like(text: &str) -> bool {
     let text = text.trim_end_matches(['\r', '\n']);
     let Some((name, _)) = text.split_once('=') else { return false };
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.%[]+~$!*@".contains(&b) || !b.is_ascii();
+    let is_name =
+        |b: u8| b.is_ascii_alphanumeric() || b"_-.%[]+~$!*@".contains(&b) || !b.is_ascii();
     !name.is_empty()
         && name.bytes().all(is_name)
         // What ends with it is base64.
@@ -47,9 +48,12 @@ impl Reader<'_> {
             }
         }
         // Both of them come back from a login elsewhere.
-        let value = |place: &usize| (self.places[*place].name.as_str(), self.places[*place].value.as_str());
+        let value =
+            |place: &usize| (self.places[*place].name.as_str(), self.places[*place].value.as_str());
         let has = |wanted: &str| {
-            open.iter().map(value).any(|(name, value)| name == wanted && !crate::value::are_words(value))
+            open.iter()
+                .map(value)
+                .any(|(name, value)| name == wanted && !crate::value::are_words(value))
         };
         if speaks_oauth || has("code") && open.iter().map(value).any(|(name, _)| name == "state") {
             self.speak_oauth(&open);
@@ -68,8 +72,10 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
                 next.split_once('=').is_some_and(|(name, _)| !name.trim().is_empty())
             }));
         }
-        let ends: Vec<usize> = starts[1..].iter().map(|start| start - 1).chain([pair.len()]).collect();
-        let pairs: Vec<_> = starts.into_iter().zip(ends).map(|(start, end)| &pair[start..end]).collect();
+        let ends: Vec<usize> =
+            starts[1..].iter().map(|start| start - 1).chain([pair.len()]).collect();
+        let pairs: Vec<_> =
+            starts.into_iter().zip(ends).map(|(start, end)| &pair[start..end]).collect();
         pairs
     })
 }

@@ -30,7 +30,8 @@ pub fn credentials_of(name: &str, value: &str) -> Option<String> {
         return None;
     }
     let credential = &value[behind_scheme(value)..];
-    let basic = || base64::text_of(credential)?.split_once(':').map(|(_, password)| password.to_owned());
+    let basic =
+        || base64::text_of(credential)?.split_once(':').map(|(_, password)| password.to_owned());
     let is_basic = value.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "));
     is_basic.then(basic).flatten()
 }
@@ -63,7 +64,8 @@ pub fn is_secret_cookie(name: &str, value: &str, http_only: bool, names: &Names)
     }
     names.mark(name) >= Mark::Field
         || looks_like_token(&value)
-        || http_only && (is_uuid(&value) || value.len() >= 16 && value.bytes().any(|b| b.is_ascii_digit()))
+        || http_only
+            && (is_uuid(&value) || value.len() >= 16 && value.bytes().any(|b| b.is_ascii_digit()))
 }
 
 fn is_authorization(name: &str) -> bool {
@@ -78,7 +80,9 @@ impl Reader<'_> {
     pub(crate) fn url(&mut self, value: &View<'_>, within: Within) {
         let start = value.text.find("://").map_or(0, |scheme| {
             let authority = scheme + 3;
-            value.text[authority..].find(['/', '?', '#']).map_or(value.text.len(), |end| authority + end)
+            value.text[authority..]
+                .find(['/', '?', '#'])
+                .map_or(value.text.len(), |end| authority + end)
         });
         path::read(self, &value.part(start..value.text.len()), within);
     }
@@ -97,14 +101,20 @@ mod tests {
     fn a_credential_stands_behind_its_scheme() {
         assert_eq!(secrets("Authorization", "Bearer abc"), ["abc"]);
         assert_eq!(secrets("authorization", "abc"), ["abc"]);
-        assert_eq!(credentials_of("Authorization", "Basic YW5uOmh1bnRlcjI6IQ==").as_deref(), Some("hunter2:!"));
+        assert_eq!(
+            credentials_of("Authorization", "Basic YW5uOmh1bnRlcjI6IQ==").as_deref(),
+            Some("hunter2:!")
+        );
         assert_eq!(of_header("X-Title", "Two words", &Names::default())[0].range, 0..9);
     }
 
     #[test]
     fn urls_and_pairs_in_headers_are_looked_into() {
         assert_eq!(secrets("Referer", "https://a.b/c?access_token=abc&x=1"), ["abc"]);
-        assert_eq!(secrets("Referer", "https://a.b/reset/dQw4w9WgXcQ0R7rJ1a2b"), ["dQw4w9WgXcQ0R7rJ1a2b"]);
+        assert_eq!(
+            secrets("Referer", "https://a.b/reset/dQw4w9WgXcQ0R7rJ1a2b"),
+            ["dQw4w9WgXcQ0R7rJ1a2b"]
+        );
         assert_eq!(secrets("Referer", "https://a.b/c?next=%2Fd%3Ftoken%3Dabc"), ["abc"]);
         assert_eq!(secrets("X-Context", "user=ann; password=hunter2"), ["hunter2"]);
         assert_eq!(secrets("X-Context", r#"{"password":"hunter2"}"#), ["hunter2"]);
@@ -118,7 +128,10 @@ mod tests {
             ("Content-Type", "application/json; charset=utf-8"),
             ("Accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"),
             ("Vary", "Cookie, Authorization"),
-            ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0"),
+            (
+                "User-Agent",
+                "Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0",
+            ),
             ("Referer", "https://a.b/c?page=2"),
             ("If-None-Match", "\"0af7651916cd43dd8448eb211c80319c\""),
             ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
@@ -135,7 +148,9 @@ mod tests {
         assert!(is("app", "dQw4w9WgXcQ0R7rJ1a2b", false));
         let uuid = "8c1d2f00-0000-4000-8000-0123456789ab";
         assert!(is("app", uuid, true) && !is("device", uuid, false));
-        for (name, value) in [("theme", "dark"), ("locale", "en-US"), ("_ga", "GA1.2.1234567890.1234567890")] {
+        for (name, value) in
+            [("theme", "dark"), ("locale", "en-US"), ("_ga", "GA1.2.1234567890.1234567890")]
+        {
             assert!(!is(name, value, false), "{name}");
         }
     }

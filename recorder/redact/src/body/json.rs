@@ -89,7 +89,10 @@ impl Reader<'_> {
                         self.speak_oauth(&level.open);
                     }
                     // Of what comes next in a list.
-                    name = levels.last().filter(|outer| !outer.is_object).map_or_else(String::new, |outer| outer.name.clone());
+                    name = levels
+                        .last()
+                        .filter(|outer| !outer.is_object)
+                        .map_or_else(String::new, |outer| outer.name.clone());
                     last = Last::Value;
                     at += 1;
                 }
@@ -107,7 +110,13 @@ impl Reader<'_> {
                         return false;
                     }
                     let value = view.part(range);
-                    self.json_value(&name, &value.without(Escapes::Json), levels.last_mut(), within, true);
+                    self.json_value(
+                        &name,
+                        &value.without(Escapes::Json),
+                        levels.last_mut(),
+                        within,
+                        true,
+                    );
                     last = Last::Value;
                 }
                 b'-' | b'+' | b'.' | b'_' | b'$' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
@@ -135,7 +144,12 @@ impl Reader<'_> {
         levels.is_empty()
     }
 
-    fn json_key(&mut self, view: &View<'_>, range: Range<usize>, level: Option<&mut Level>) -> String {
+    fn json_key(
+        &mut self,
+        view: &View<'_>,
+        range: Range<usize>,
+        level: Option<&mut Level>,
+    ) -> String {
         let part = view.part(range);
         let key = part.without(Escapes::Json);
         if let Some(level) = level {
@@ -249,7 +263,10 @@ mod tests {
         let inner = json!({"password": "hun\"ter2"}).to_string();
         let text = json!({"body": json!({"x": inner}).to_string()}).to_string();
         assert_eq!(secrets(&text), [r#"hun\\\\\\\"ter2"#]);
-        assert_eq!(secrets(r#"{"q":"mutation { login(password: \"hunter2\", pin: 4711) }"}"#), ["hunter2", "4711"]);
+        assert_eq!(
+            secrets(r#"{"q":"mutation { login(password: \"hunter2\", pin: 4711) }"}"#),
+            ["hunter2", "4711"]
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod yaml;
 
 use crate::names::Names;
 use crate::place::{Place, Reader, Within};
-use crate::view::View;
+use crate::view::{self, View};
 
 pub use header::{credentials_of, is_secret_cookie, of_cookies, of_header};
 pub use path::of_path;
@@ -39,6 +39,18 @@ pub fn of_body(body: &[u8], content_type: &str, path: &str, names: &Names) -> Ve
         reader.content(&view, within);
     }
     reader.finish()
+}
+
+/// What is secret within a value, a URL or JSON in a string say.
+pub fn within(value: &str, names: &Names) -> Vec<Place> {
+    let mut reader = Reader::new(names, value.as_bytes());
+    reader.nested(&View::of(value), Within::default());
+    reader.finish()
+}
+
+/// Whether a body is UTF-16, in which replay can write nothing.
+pub fn is_utf_16(body: &[u8]) -> bool {
+    view::looks_like_utf_16(body)
 }
 
 impl Reader<'_> {

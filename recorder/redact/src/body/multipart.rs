@@ -111,7 +111,8 @@ mod tests {
         let body = "--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunter2\r\n--B\r\n\
                     Content-Disposition: form-data; filename=\"f\"; name=\"file\"\r\n\r\nab\r\n--B--\r\n";
         let found = places(body.as_bytes());
-        let texts: Vec<_> = found.iter().map(|p| (p.name.as_str(), &body[p.range.clone()])).collect();
+        let texts: Vec<_> =
+            found.iter().map(|p| (p.name.as_str(), &body[p.range.clone()])).collect();
         assert_eq!(texts, [("password", "hunter2"), ("file", "ab")]);
     }
 
@@ -134,7 +135,8 @@ mod tests {
 
     #[test]
     fn bytes_beside_it_hide_nothing() {
-        let mut body = b"--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n".to_vec();
+        let mut body =
+            b"--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n".to_vec();
         body.extend([0xff, 0xfe, 0x00, 0x89, 0xc3, 0x28, b'\r', b'\n']);
         body.extend(b"--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\nhunt\xc3\xa9\r\n--B--\r\n");
         let found = places(&body);

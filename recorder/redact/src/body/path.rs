@@ -14,10 +14,12 @@ pub fn of_path(path: &str, names: &Names) -> Vec<Place> {
 
 /// Whether a value is a URL, or a path with a query.
 pub(super) fn is_url(value: &str) -> bool {
-    let is_written_so = !value.bytes().any(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'<' | b'{'));
+    let is_written_so =
+        !value.bytes().any(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'<' | b'{'));
     let is_absolute = || {
         value.split_once("://").is_some_and(|(scheme, _)| {
-            !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+            !scheme.is_empty()
+                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
         })
     };
     is_written_so && (value.starts_with('/') || is_absolute())
@@ -100,7 +102,9 @@ mod tests {
     #[test]
     fn tokens_in_paths_are_known_by_what_comes_before() {
         let token = "dQw4w9WgXcQ0R7rJ1a2b";
-        for path in ["/reset/", "/users/password-reset/", "/invite/", "/api/token/", "/verify_email/"] {
+        for path in
+            ["/reset/", "/users/password-reset/", "/invite/", "/api/token/", "/verify_email/"]
+        {
             let path = format!("{path}{token}/x");
             assert_eq!(secrets(&path), [token], "{path}");
         }
@@ -121,9 +125,17 @@ mod tests {
     #[test]
     fn other_paths_stay() {
         for path in [
-            "/confirm/8c1d2f00-0000-4000-8000-0123456789ab", "/token/refresh", "/verify/17", "/darkroom",
-            "/agencies?code=NORTH&page=2", "/x?state=open&key=PROJ-1&pass=false", "/reset/password",
-            "/files/0af7651916cd43dd8448eb211c80319c", "/keys/status", "/auth/login", "/share/album-2026",
+            "/confirm/8c1d2f00-0000-4000-8000-0123456789ab",
+            "/token/refresh",
+            "/verify/17",
+            "/darkroom",
+            "/agencies?code=NORTH&page=2",
+            "/x?state=open&key=PROJ-1&pass=false",
+            "/reset/password",
+            "/files/0af7651916cd43dd8448eb211c80319c",
+            "/keys/status",
+            "/auth/login",
+            "/share/album-2026",
         ] {
             assert_eq!(secrets(path), [""; 0], "{path}");
         }

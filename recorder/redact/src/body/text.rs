@@ -42,7 +42,9 @@ impl Reader<'_> {
     /// URLs within the text.
     fn urls(&mut self, view: &View<'_>, within: Within) {
         let text = &*view.text;
-        let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | '\\');
+        let is_end = |c: char| {
+            c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | ')' | ']' | '}' | '\\')
+        };
         let mut at = 0;
         while let Some(found) = text[at..].find("://").map(|found| at + found) {
             let end = text[found..].find(is_end).map_or(text.len(), |end| found + end);
@@ -74,7 +76,8 @@ impl Reader<'_> {
         let leads = |start| is_colon && begins_line(text, start);
         let begins_line = mark == Mark::Secret && leads(start);
         let follows_word = || {
-            text[..start].ends_with(' ') && text[..start].trim_end().ends_with(char::is_alphanumeric)
+            text[..start].ends_with(' ')
+                && text[..start].trim_end().ends_with(char::is_alphanumeric)
         };
         match mark {
             Mark::Secret => return Some(Pair { name: name.to_owned(), mark, begins_line }),
@@ -156,7 +159,10 @@ fn next_separator(text: &str, from: usize) -> Option<(usize, usize)> {
 
 /// Where the name begins that ends a text.
 fn word_start(text: &str) -> usize {
-    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']' | '$' | '@' | '\u{300}'..='\u{36f}');
+    let is_of_name = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '_' | '-' | '.' | '[' | ']' | '$' | '@' | '\u{300}'..='\u{36f}')
+    };
     let mut start = text.len();
     for (at, c) in text.char_indices().rev() {
         if !is_of_name(c) || text.len() - at > MOST_NAME {
@@ -282,15 +288,25 @@ mod tests {
         ] {
             assert_eq!(secrets(body), ["hunter2"], "{body}");
         }
-        assert_eq!(secrets("x\npassword: correct horse, battery\ny: 1"), ["correct horse, battery"]);
+        assert_eq!(
+            secrets("x\npassword: correct horse, battery\ny: 1"),
+            ["correct horse, battery"]
+        );
     }
 
     #[test]
     fn sentences_about_secrets_have_none() {
         for body in [
-            "boarding pass: A12, primary key: 17", "the token expired; see page=2", "state: open, code: E42",
-            "Time: 10:30, ratio 4:3, a=b", "status=ok pin=left key=status", "token_type: bearer",
-            "the author: ann", "cookies: true", "password: ", "https://a.b/c?page=2",
+            "boarding pass: A12, primary key: 17",
+            "the token expired; see page=2",
+            "state: open, code: E42",
+            "Time: 10:30, ratio 4:3, a=b",
+            "status=ok pin=left key=status",
+            "token_type: bearer",
+            "the author: ann",
+            "cookies: true",
+            "password: ",
+            "https://a.b/c?page=2",
         ] {
             assert_eq!(secrets(body), [""; 0], "{body}");
         }

@@ -51,7 +51,13 @@ impl Reader<'_> {
         self.xml_text(view, at..text.len(), true, &mut levels);
     }
 
-    fn xml_text(&mut self, view: &View<'_>, range: Range<usize>, is_escaped: bool, levels: &mut [Level]) {
+    fn xml_text(
+        &mut self,
+        view: &View<'_>,
+        range: Range<usize>,
+        is_escaped: bool,
+        levels: &mut [Level],
+    ) {
         let text = &view.text[range.clone()];
         let trimmed = text.trim();
         if trimmed.is_empty() {
@@ -76,7 +82,9 @@ impl Reader<'_> {
         let text = &view.text[range.clone()];
         if let Some(closed) = text.strip_prefix('/') {
             let name = local(closed);
-            if let Some(found) = levels.iter().rposition(|level| level.name == name).filter(|found| *found > 0) {
+            if let Some(found) =
+                levels.iter().rposition(|level| level.name == name).filter(|found| *found > 0)
+            {
                 levels.truncate(found);
             }
             return;
@@ -86,13 +94,15 @@ impl Reader<'_> {
         }
         let name = local(text);
         let parent = levels.last_mut();
-        let (outer, given) = parent.map_or_else(Default::default, |level| (level.within, level.next.take()));
+        let (outer, given) =
+            parent.map_or_else(Default::default, |level| (level.within, level.next.take()));
         let mut within = self.under(&name, outer);
         if let Some(given) = given.filter(|_| !NAMES.contains(&name.as_str())) {
             within = self.under(&given, within);
         }
         let attributes = attributes(text);
-        let part = |value: &Range<usize>| view.part(range.start + value.start..range.start + value.end);
+        let part =
+            |value: &Range<usize>| view.part(range.start + value.start..range.start + value.end);
         let named = attributes.iter().find(|(attribute, _)| NAMES.contains(&attribute.as_str()));
         let named = named.map(|(_, value)| part(value).without(Escapes::Html).text.into_owned());
         for (attribute, value) in &attributes {
@@ -100,7 +110,9 @@ impl Reader<'_> {
             let value = part.without(Escapes::Html);
             let is_value = VALUES.contains(&attribute.as_str());
             let is_secret = self.only_secret(attribute, &value, outer)
-                || named.as_ref().is_some_and(|named| is_value && self.only_secret(named, &value, within));
+                || named
+                    .as_ref()
+                    .is_some_and(|named| is_value && self.only_secret(named, &value, within));
             if !is_secret {
                 self.nested(&value, outer);
             }
@@ -131,7 +143,8 @@ fn tag_end(text: &str, open: usize) -> usize {
 
 /// The name of a tag in lower case, without its namespace.
 fn local(tag: &str) -> String {
-    let name = tag.split(|c: char| c.is_whitespace() || c == '/' || c == '>').next().unwrap_or_default();
+    let name =
+        tag.split(|c: char| c.is_whitespace() || c == '/' || c == '>').next().unwrap_or_default();
     name.rsplit(':').next().unwrap_or_default().to_lowercase()
 }
 
@@ -140,7 +153,10 @@ fn attributes(tag: &str) -> Vec<(String, Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(equals) = tag[at..].find('=').map(|equals| at + equals) {
-        let name = tag[at..equals].trim_end().rsplit(|c: char| c.is_whitespace() || c == '"' || c == '\'').next();
+        let name = tag[at..equals]
+            .trim_end()
+            .rsplit(|c: char| c.is_whitespace() || c == '"' || c == '\'')
+            .next();
         let name = name.unwrap_or_default().rsplit(':').next().unwrap_or_default().to_lowercase();
         let rest = tag[equals + 1..].trim_start();
         let start = tag.len() - rest.len();
@@ -172,7 +188,8 @@ mod tests {
 
     fn secrets(body: &str) -> Vec<&str> {
         let found = of_body(body.as_bytes(), "", "/", &Names::default());
-        let mut ranges: Vec<_> = found.into_iter().filter(Place::is_secret).map(|p| p.range).collect();
+        let mut ranges: Vec<_> =
+            found.into_iter().filter(Place::is_secret).map(|p| p.range).collect();
         ranges.dedup();
         ranges.into_iter().map(|range| &body[range]).collect()
     }

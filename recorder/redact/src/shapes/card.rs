@@ -75,11 +75,16 @@ pub(crate) fn is_card_number(text: &str) -> bool {
 
 /// ISO/IEC 7812-1, annex B.
 fn luhn(digits: &[u32]) -> bool {
-    let sum: u32 = digits.iter().rev().enumerate().map(|(index, digit)| match index % 2 {
-        0 => *digit,
-        _ if *digit > 4 => digit * 2 - 9,
-        _ => digit * 2,
-    }).sum();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(index, digit)| match index % 2 {
+            0 => *digit,
+            _ if *digit > 4 => digit * 2 - 9,
+            _ => digit * 2,
+        })
+        .sum();
     sum.is_multiple_of(10)
 }
 
@@ -95,7 +100,9 @@ mod tests {
 
     #[test]
     fn cards_are_known_by_their_groups_and_their_check_digit() {
-        for card in ["4111 1111 1111 1111", "5555-5555-5555-4444", "3782 822463 10005", "3056 930902 5904"] {
+        for card in
+            ["4111 1111 1111 1111", "5555-5555-5555-4444", "3782 822463 10005", "3056 930902 5904"]
+        {
             assert_eq!(found(&format!("card {card}, thanks")), [card]);
             assert!(is_card_number(card));
         }
@@ -105,8 +112,13 @@ mod tests {
     #[test]
     fn other_numbers_are_none() {
         for text in [
-            "4111111111111111", "4111 1111 1111 1112", "1234 5678 9012 3456", "2026-11-26 10-00", "20261126 1000",
-            "9111 1111 1111 1111", "a4111 1111 1111 1111",
+            "4111111111111111",
+            "4111 1111 1111 1112",
+            "1234 5678 9012 3456",
+            "2026-11-26 10-00",
+            "20261126 1000",
+            "9111 1111 1111 1111",
+            "a4111 1111 1111 1111",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }

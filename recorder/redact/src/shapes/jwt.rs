@@ -35,7 +35,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     let Some(first) = first else { return };
     // Of what comes before, the run that the first one stands in.
     let before = text[..first].rfind(|c| !is_token_character(c));
-    let mut at = before.map_or(0, |before| before + text[before..].chars().next().map_or(0, char::len_utf8));
+    let mut at =
+        before.map_or(0, |before| before + text[before..].chars().next().map_or(0, char::len_utf8));
     for run in text[at..].split(|c| !is_token_character(c)) {
         let end = at + run.len();
         if let Some(start) = SHAPES.iter().filter_map(|shape| shape.find(run)).min() {

@@ -41,9 +41,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
         }
         let shape = shapes[begins.pattern().as_usize()];
         let rest = &bytes[begins.end()..];
-        let length = |rest: &[u8]| {
-            rest.iter().position(|byte| !shape.has(*byte)).unwrap_or(rest.len())
-        };
+        let length =
+            |rest: &[u8]| rest.iter().position(|byte| !shape.has(*byte)).unwrap_or(rest.len());
         let first = &rest[..rest.len().min(LOOKED_AT)];
         let first = &first[..length(first)];
         let mut runs = first.split(|byte| !byte.is_ascii_alphanumeric());
@@ -85,8 +84,16 @@ mod tests {
         // Put together here, so that no scanner takes this file for a leak.
         let tail = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0";
         for (begins, length) in [
-            ("ghp_", 36), ("xoxb-", 24), ("sk-", 40), ("sk-proj-", 40), ("sk_live_", 24), ("AIza", 35),
-            ("glpat-", 20), ("npm_", 36), ("hvs.", 30), ("github_pat_", 40),
+            ("ghp_", 36),
+            ("xoxb-", 24),
+            ("sk-", 40),
+            ("sk-proj-", 40),
+            ("sk_live_", 24),
+            ("AIza", 35),
+            ("glpat-", 20),
+            ("npm_", 36),
+            ("hvs.", 30),
+            ("github_pat_", 40),
         ] {
             let token = format!("{begins}{}", &tail[..length]);
             assert_eq!(found(&format!("see \"{token}\", please")), [token.as_str()]);
@@ -98,8 +105,14 @@ mod tests {
     #[test]
     fn words_that_begin_alike_are_none() {
         for text in [
-            "sk-learn-and-other-packages-of-python", "task-a1B2c3D4e5F6g7H8i9J0", "AKIAK", "npm_package_name",
-            "ghp_short", "dapi", "SG.1", "key-words-and-other-things-of-this-kind",
+            "sk-learn-and-other-packages-of-python",
+            "task-a1B2c3D4e5F6g7H8i9J0",
+            "AKIAK",
+            "npm_package_name",
+            "ghp_short",
+            "dapi",
+            "SG.1",
+            "key-words-and-other-things-of-this-kind",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }
