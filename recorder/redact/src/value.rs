@@ -13,8 +13,11 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
-/// Longer ones are no words of any language, or several of them.
+/// Longer ones are no words of any language, or several of them, in characters.
 const WORDS: usize = 20;
+
+/// Three words or more are nobody's by chance if they are longer, in characters.
+const PHRASE: usize = 12;
 
 impl Reach {
     pub(crate) fn of(value: &str) -> Self {
@@ -28,7 +31,9 @@ impl Reach {
             return if digits >= 9 { Self::Token } else { Self::Own };
         }
         if are_words(value) {
-            return if count >= WORDS { Self::Token } else { Self::Own };
+            let pieces = value.split(|c: char| !c.is_alphanumeric()).count();
+            let is_phrase = count >= WORDS || pieces >= 3 && count >= PHRASE;
+            return if is_phrase { Self::Token } else { Self::Own };
         }
         let classes = [
             digits > 0,
@@ -71,6 +76,15 @@ pub(crate) fn looks_random(value: &str) -> bool {
     let is_plain = !is_uuid(value) && !looks_like_time(value) && !value.contains(['/', ' ', ',']);
     let runs = value.split(|c: char| !c.is_ascii_alphanumeric());
     is_plain && runs.into_iter().any(|run| run.len() >= 8 && is_mixed(run))
+}
+
+/// What the `code` of an OAuth redirect looks like, unlike that of an agency.
+pub(crate) fn looks_like_code(value: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| value.bytes().any(|b| is(&b));
+    value.len() >= 10
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
+        && !value.contains(' ')
 }
 
 /// What a token in a path looks like: long, and no words.
@@ -141,7 +155,13 @@ mod tests {
         ] {
             assert_eq!(Reach::of(value), Reach::Own, "{value}");
         }
-        for value in ["hunter2", "s3same-open", "123-45-6789", "correct-horse-battery-staple"] {
+        for value in [
+            "hunter2",
+            "s3same-open",
+            "123-45-6789",
+            "correct-horse-battery-staple",
+            "not-the-password",
+        ] {
             assert_eq!(Reach::of(value), Reach::Token, "{value}");
         }
         for value in ["TestPass \"1/2!", "0123456789abcdef", "eyJhbGciOiJIUzI1NiJ9.one1"] {

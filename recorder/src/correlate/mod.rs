@@ -23,7 +23,6 @@ mod values;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use manifest::format::{Account, Manifest};
 use redact::{Common, Place, Redactor, body, is_password_name, is_secret_field};

@@ -17,6 +17,8 @@ use super::*;
 use crate::exchange::SeenBody;
 use trace::format::{Binding, Body, Encoding, FreshId, Origin};
 
+mod secrets;
+
 const PASSWORD: &str = "TestPass \"1/2!";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJlLTEyMw";
 const ID: &str = "8c1d2f00-0000-4000-8000-0123456789ab";
@@ -66,6 +68,18 @@ impl Client {
         answer_headers: &[(&str, &str)],
         answer: &str,
     ) -> &Request {
+        self.send_bytes(method, path, headers, body.as_bytes(), answer_headers, answer)
+    }
+
+    fn send_bytes(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        answer_headers: &[(&str, &str)],
+        answer: &str,
+    ) -> &Request {
         self.sent += 1;
         let headers_of = |headers: &[(&str, &str)]| {
             let own = |&(name, value): &(&str, &str)| {
@@ -81,7 +95,7 @@ impl Client {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: headers_of(headers),
-            body: SeenBody::Whole(Bytes::copy_from_slice(body.as_bytes())),
+            body: SeenBody::Whole(Bytes::copy_from_slice(body)),
             result: Ok(SeenAnswer {
                 status: 200,
                 headers: headers_of(answer_headers),

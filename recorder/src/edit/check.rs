@@ -256,7 +256,9 @@ fn overlap(bindings: &[Binding]) -> Option<String> {
 fn unbound_secret(request: &Request) -> Option<String> {
     let mut headers = request.headers.iter().enumerate();
     let found = headers.find(|(index, (name, value))| {
-        redact::Names::default().verdict(name, value) == redact::Verdict::Secret
+        let is_secret = || redact::Names::default().verdict(name, value) == redact::Verdict::Secret;
+        // A scheme without its credential is nothing that could be sent.
+        (name.eq_ignore_ascii_case("authorization") || is_secret())
             && !request.bind.iter().any(|binding| binding.part == Part::Header(*index))
     });
     found.map(|(_, (name, _))| format!("header {name} holds a secret and is bound to nothing"))

@@ -2,6 +2,7 @@
 
 use crate::names;
 use crate::place::{Reader, Within};
+use crate::value::looks_like_code;
 use crate::view::{Escapes, View};
 
 pub(super) fn is_said_to_be(content_type: &str) -> bool {
@@ -48,14 +49,13 @@ impl Reader<'_> {
             }
         }
         // Both of them come back from a login elsewhere.
-        let value =
-            |place: &usize| (self.places[*place].name.as_str(), self.places[*place].value.as_str());
-        let has = |wanted: &str| {
+        let is = |place: &usize, name: &str| self.places[*place].name.eq_ignore_ascii_case(name);
+        let has_state = open.iter().any(|place| is(place, "state"));
+        let has_code = || {
             open.iter()
-                .map(value)
-                .any(|(name, value)| name == wanted && !crate::value::are_words(value))
+                .any(|place| is(place, "code") && looks_like_code(&self.places[*place].value))
         };
-        if speaks_oauth || has("code") && open.iter().map(value).any(|(name, _)| name == "state") {
+        if speaks_oauth || has_state && has_code() {
             self.speak_oauth(&open);
         }
     }
@@ -110,8 +110,9 @@ mod tests {
         assert_eq!(secrets("user%5Bpassword%5D=hun%26ter2\r\n"), ["hun%26ter2"]);
         assert_eq!(secrets("next=%2Fcb%3Ftoken%3Dhunter2%26x%3D1"), ["hunter2"]);
         assert_eq!(secrets("json=%7B%22password%22%3A%22hunter2%22%7D"), ["hunter2"]);
-        assert_eq!(secrets("code=A1b2&state=xyz"), ["A1b2", "xyz"]);
+        assert_eq!(secrets("code=A1b2C3d4E5&state=xyz"), ["A1b2C3d4E5", "xyz"]);
         assert_eq!(secrets("code=NORTH&state=open"), [""; 0]);
+        assert_eq!(secrets("code=E42&state=open"), [""; 0]);
     }
 
     #[test]
