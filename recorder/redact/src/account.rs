@@ -32,7 +32,7 @@ const IDENTITIES: [&str; 22] = [
 /// Every other one is taken for a secret: whoever lists it in a plan knows why.
 pub fn is_identity_field(field: &str) -> bool {
     let is_id = field.eq_ignore_ascii_case("id") || field.ends_with("_id") || field.ends_with("Id");
-    (is_id || IDENTITIES.contains(&plain(field).as_str())) && !is_secret_field(field)
+    (is_id || IDENTITIES.contains(&&*plain(field))) && !is_secret_field(field)
 }
 
 #[cfg(test)]

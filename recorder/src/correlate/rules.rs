@@ -75,6 +75,7 @@ impl Rules {
         self.names.in_force()
     }
 
+    /// Whether an answer gives a secret under this name.
     pub(super) fn is_secret(&self, name: &str) -> bool {
         self.names.is_secret(name)
     }

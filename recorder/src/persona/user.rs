@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Variables;
 use super::collect::PersonaExchange;
 use super::error::RecordError;
-use super::render::{RenderContext, Rendered, render};
+use super::render::{RenderContext, Rendered};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
+use super::stored::render;
 use redact::{Known, Names, Redactor};
 use trace::format::{Answer, Body, Capture, RecordedError, RecordedResult, Request};
 
