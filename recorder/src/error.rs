@@ -43,7 +43,7 @@ pub enum Error {
     Faulty { path: PathBuf, problems: u64 },
     #[error("cannot read {}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{count} values look like secrets")]
+    #[error("values that look like secrets: {count}")]
     LooksSecret { count: u64 },
     #[error("cannot write to stdout")]
     Stdout(#[source] io::Error),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::Rules;
-use crate::edit::audit::{Audit, Why, audit};
+use crate::edit::audit::{Audit, Left, Why, audit};
 
 /// Places that are shown of a file; `--json` has more.
 const SHOWN: usize = 20;
@@ -84,10 +84,11 @@ impl Audited {
         for left in audit.left.iter().take(SHOWN) {
             let of = left.request.as_ref().map_or(String::new(), |id| format!(" of request {id}"));
             let why = match left.why {
-                Why::Rules => "is secret by the rules in force today".to_owned(),
-                Why::Drawn => format!("has {} characters that look drawn at random", left.length),
+                Why::Rules => "are secret by the rules in force today",
+                Why::Drawn => "look drawn at random",
             };
-            let _ = writeln!(text, "  left: line {}: {}{of} {why}", left.line, left.place);
+            let Left { line, place, length, .. } = left;
+            let _ = writeln!(text, "  left: line {line}: {place}{of}: {length} characters {why}");
         }
         let more = audit.left_count.saturating_sub(SHOWN as u64);
         if more > 0 {

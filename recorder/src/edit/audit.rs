@@ -3,16 +3,17 @@
 //! Of a trace or a journal every part of every request is looked at, of any other file every
 //! line. No value is told, only where it stands and how long it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use redact::{Known, Names, REDACTED, Redactor, is_secret_field, looks_drawn};
+use redact::body::{of_body, of_header, of_path};
+use redact::{Known, Names, Place, REDACTED, Redactor, Verdict, is_secret_field, looks_drawn};
 use serde::Serialize;
-use trace::format::{Binding, Body, Origin, Part, RecordedResult, Request};
+use trace::format::{Binding, Body, Origin, RecordedResult, Request};
 
 /// Of a longer line only the beginning is looked at; no line of a trace is longer.
 const MAX_LINE_BYTES: u64 = 16 << 20;
@@ -46,7 +47,7 @@ pub struct Left {
     /// Such as `path` or `header X-Ref`.
     pub place: String,
     pub why: Why,
-    /// Of the value, in characters; 0 where the rules only say that there is one.
+    /// Of the value, in characters.
     pub length: usize,
 }
 
@@ -106,34 +107,26 @@ impl Auditor<'_> {
                 self.took(what, &request.name, 1);
             }
         }
-        self.part("path", &request.path);
+        let names = self.redactor.names;
+        let path = request.path.as_str();
+        self.part("path", path.as_bytes(), of_path(path, names));
         for (name, value) in &request.headers {
-            let place = format!("header {name}");
-            // What is left of `Bearer …` is a scheme.
-            if self.redactor.names.is_secret(name) && value.contains(char::is_alphanumeric) {
-                let is_bound = request.bind.iter().any(|binding| {
-                    matches!(binding.part, Part::Header(at) if request.headers[at].0 == *name)
-                });
-                if !is_bound {
-                    self.left(&place, Why::Rules, value.chars().count());
-                    continue;
-                }
-            }
-            self.part(&place, value);
+            let places = of_header(name, value, names);
+            self.part(&format!("header {name}"), value.as_bytes(), places);
         }
-        match &request.body {
-            Some(Body::Text(text)) => self.part("body", text),
-            Some(Body::Base64(base64)) => {
-                let bytes = BASE64_STANDARD.decode(base64).unwrap_or_default();
-                self.part("body", &String::from_utf8_lossy(&bytes));
-            }
-            Some(Body::Truncated { .. }) | None => {}
-        }
+        let typed = request.headers.iter().find(|(name, _)| name == "Content-Type");
+        let content_type = typed.map_or("", |(_, value)| value);
+        let body = match &request.body {
+            Some(Body::Text(text)) => text.as_bytes().to_vec(),
+            Some(Body::Base64(base64)) => BASE64_STANDARD.decode(base64).unwrap_or_default(),
+            Some(Body::Truncated { .. }) | None => Vec::new(),
+        };
+        self.part("body", &body, of_body(&body, content_type, path, names));
         if let RecordedResult::Answer(answer) = &request.result
             && let Some(body) = &answer.body
         {
             self.took(REDACTED.to_owned(), &request.name, body.matches(REDACTED).count() as u64);
-            self.part("answer's body", body);
+            self.text("answer's body", body);
         }
         self.request = None;
     }
@@ -143,20 +136,29 @@ impl Auditor<'_> {
         self.took(REDACTED.to_owned(), "", line.matches(REDACTED).count() as u64);
         // A trace's digests and names of rules are no values.
         if !line.starts_with("{\"format\":") && !line.starts_with("{\"end\":") {
-            self.part("line", line);
+            self.text("line", line);
         }
     }
 
-    fn part(&mut self, place: &str, text: &str) {
+    fn text(&mut self, place: &str, text: &str) {
         // What is taken out is no part of what is left.
         let text = text.replace(REDACTED, "");
-        // Nor is what is empty already.
-        if !are_same(&self.redactor.text(&text).replace(REDACTED, ""), &text) {
-            self.left(place, Why::Rules, 0);
-            return;
+        self.part(place, text.as_bytes(), of_body(text.as_bytes(), "", "", self.redactor.names));
+    }
+
+    /// A part of a message, with the places of values in it. What the rules know is told once.
+    fn part(&mut self, place: &str, part: &[u8], values: Vec<Place>) {
+        let secret = values.iter().filter(|value| value.verdict == Verdict::Secret);
+        let lengths = secret.map(|value| value.value.chars().count()).filter(|length| *length > 0);
+        let found = self.redactor.find(part).into_iter().map(|found| found.secret.chars().count());
+        let known: BTreeSet<usize> = lengths.chain(found).collect();
+        for &length in &known {
+            self.left(place, Why::Rules, length);
         }
-        for length in looks_drawn(&text).map(|range| range.len()) {
-            self.left(place, Why::Drawn, length);
+        if known.is_empty() {
+            for drawn in looks_drawn(&String::from_utf8_lossy(part)) {
+                self.left(place, Why::Drawn, drawn.len());
+            }
         }
     }
 
@@ -175,12 +177,6 @@ impl Auditor<'_> {
             self.audit.left.push(Left { line, request, place, why, length });
         }
     }
-}
-
-/// However they are written, where they are JSON.
-fn are_same(one: &str, other: &str) -> bool {
-    let json = |text| serde_json::from_str::<serde_json::Value>(text).ok();
-    one == other || json(one).is_some_and(|one| Some(one) == json(other))
 }
 
 /// What a binding stands in place of, if that is a secret: nothing of it is in the file.
