@@ -109,9 +109,9 @@ impl Auditor<'_> {
         }
         let names = self.redactor.names;
         let path = request.path.as_str();
-        self.part("path", path.as_bytes(), of_path(path, names));
+        self.part("path", path.as_bytes(), &of_path(path, names));
         for (name, value) in &request.headers {
-            let places = of_header(name, value, names);
+            let places = &of_header(name, value, names);
             self.part(&format!("header {name}"), value.as_bytes(), places);
         }
         let typed = request.headers.iter().find(|(name, _)| name == "Content-Type");
@@ -121,7 +121,7 @@ impl Auditor<'_> {
             Some(Body::Base64(base64)) => BASE64_STANDARD.decode(base64).unwrap_or_default(),
             Some(Body::Truncated { .. }) | None => Vec::new(),
         };
-        self.part("body", &body, of_body(&body, content_type, path, names));
+        self.part("body", &body, &of_body(&body, content_type, path, names));
         if let RecordedResult::Answer(answer) = &request.result
             && let Some(body) = &answer.body
         {
@@ -143,11 +143,11 @@ impl Auditor<'_> {
     fn text(&mut self, place: &str, text: &str) {
         // What is taken out is no part of what is left.
         let text = text.replace(REDACTED, "");
-        self.part(place, text.as_bytes(), of_body(text.as_bytes(), "", "", self.redactor.names));
+        self.part(place, text.as_bytes(), &of_body(text.as_bytes(), "", "", self.redactor.names));
     }
 
     /// A part of a message, with the places of values in it. What the rules know is told once.
-    fn part(&mut self, place: &str, part: &[u8], values: Vec<Place>) {
+    fn part(&mut self, place: &str, part: &[u8], values: &[Place]) {
         let secret = values.iter().filter(|value| value.verdict == Verdict::Secret);
         let lengths = secret.map(|value| value.value.chars().count()).filter(|length| *length > 0);
         let found = self.redactor.find(part).into_iter().map(|found| found.secret.chars().count());
