@@ -39,6 +39,8 @@ pub struct Known {
     tails: HashMap<u64, Vec<(usize, Spelling)>, RandomState>,
     /// Whether some of them are shorter than [`TAIL`].
     has_short: bool,
+    /// By their last bytes: most places of a text end none of them, which this tells at once.
+    ends: [u64; 16],
 }
 
 struct Secret {
@@ -131,6 +133,8 @@ impl Known {
         for spelling in SPELLINGS {
             let Some(tail) = spelling.of(&text).as_deref().and_then(tail) else { continue };
             self.has_short |= tail.0;
+            let end = end_of(tail.1);
+            self.ends[end / 64] |= 1 << (end % 64);
             self.tails.entry(tail.1).or_default().push((number, spelling));
         }
         self.secrets.push_back(Secret { text, field, reach });
@@ -204,7 +208,6 @@ impl Known {
         if self.secrets.is_empty() {
             return false;
         }
-        let view = View::of_bytes(bytes);
         let is_in = |view: &View<'_>| {
             let mut any = false;
             self.matches(&view.text, |_, _, _| {
@@ -213,7 +216,8 @@ impl Known {
             });
             any
         };
-        is_in(&view) || view.plain().iter().any(is_in)
+        let is_said = |view: View<'_>| is_in(&view) || view.plain().iter().any(is_in);
+        is_said(View::of_bytes(bytes)) || View::of_utf_16(bytes).is_some_and(is_said)
     }
 
     /// Hands over each spelling that stands in the text, for as long as more are wanted.
@@ -224,6 +228,10 @@ impl Known {
         let mut window = 0_u64;
         for (at, byte) in text.bytes().enumerate() {
             window = window << 8 | u64::from(byte);
+            let end = end_of(window);
+            if self.ends[end / 64] & 1 << (end % 64) == 0 {
+                continue;
+            }
             let long = (at + 1 >= TAIL).then(|| self.tails.get(&window)).flatten();
             let short = (self.has_short && at + 1 >= SHORT_TAIL)
                 .then(|| self.tails.get(&short(window)))
@@ -257,6 +265,11 @@ fn tail(spelling: &[u8]) -> Option<(bool, u64)> {
         SHORT_TAIL.. => Some((true, short(last(SHORT_TAIL)))),
         _ => None,
     }
+}
+
+/// A number below 1,024 for the last three bytes of a window.
+fn end_of(window: u64) -> usize {
+    ((window & 0xff_ffff).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize
 }
 
 /// The last bytes of a window, never the same as a longer tail of text.

@@ -1,10 +1,12 @@
 //! What is secret by the name that it stands under.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use foldhash::fast::RandomState;
 
 use crate::table::TABLE;
 
@@ -28,6 +30,84 @@ pub enum Mark {
     /// Secret where it is a field's whole name, and by what the value is.
     Field,
     Secret,
+}
+
+/// What the table says of a name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Name {
+    pub(crate) mark: Mark,
+    /// A card's number may stand under it.
+    pub(crate) is_of_card: bool,
+    /// OAuth is spoken where it stands.
+    pub(crate) is_of_oauth: bool,
+    /// A number under it counts things: `tokens`, `cookies`.
+    pub(crate) counts: bool,
+    /// Within something secret it says how that is, not what: `expires_in`.
+    pub(crate) tells: bool,
+}
+
+/// Names come again and again: so many of them, none longer than this, are remembered.
+const REMEMBERED: usize = 4096;
+const MOST_REMEMBERED: usize = 64;
+
+thread_local! {
+    static NAMES: RefCell<HashMap<Box<str>, Name, RandomState>> = RefCell::default();
+}
+
+impl Name {
+    pub(crate) fn of(name: &str) -> Self {
+        if name.is_empty() || name.len() > MOST_NAME {
+            return Self::default();
+        }
+        if name.len() > MOST_REMEMBERED {
+            return Self::by_table(name);
+        }
+        NAMES.with_borrow_mut(|names| {
+            if let Some(known) = names.get(name) {
+                return *known;
+            }
+            if names.len() >= REMEMBERED {
+                names.clear();
+            }
+            let found = Self::by_table(name);
+            names.insert(name.into(), found);
+            found
+        })
+    }
+
+    fn by_table(name: &str) -> Self {
+        let table = &TABLE.names;
+        let plain = plain(name);
+        let is_in = |list: &[String]| list.iter().any(|other| *other == plain);
+        let is_card = |word: Cow<'_, str>| table.cards.iter().any(|card| *card == word);
+        Self {
+            mark: mark(name, &plain),
+            is_of_card: words(name).any(is_card),
+            is_of_oauth: is_in(&table.beside),
+            counts: plain.ends_with('s') && has_secret_part(plain.trim_end_matches('s')),
+            tells: is_in(&table.tells),
+        }
+    }
+}
+
+/// What the table says of what stands under a name.
+fn mark(name: &str, plain: &str) -> Mark {
+    let table = &TABLE.names;
+    if table.harmless.iter().any(|harmless| *harmless == plain) {
+        return Mark::None;
+    }
+    if has_secret_part(plain) || words(name).any(|word| is_secret_word(&word)) {
+        return if tells_of_one(name, plain) { Mark::None } else { Mark::Secret };
+    }
+    let field = field(name);
+    let is_in = |list: &[String]| list.iter().any(|other| *other == field);
+    if is_in(&table.fields) {
+        Mark::Field
+    } else if is_in(&table.oauth) {
+        Mark::OAuth
+    } else {
+        Mark::None
+    }
 }
 
 /// The rules of the table, as the header of a trace names them.
@@ -77,29 +157,16 @@ impl Names {
 
     /// What a name says.
     pub fn mark(&self, name: &str) -> Mark {
-        if name.is_empty() || name.len() > MOST_NAME {
-            return Mark::None;
+        if self.harmless.is_empty() && self.secret.is_empty() {
+            return Name::of(name).mark;
         }
         let plain = plain(name);
-        let is_in = |list: &[String]| list.iter().any(|other| *other == plain);
-        if is_in(&self.harmless) || is_in(&TABLE.names.harmless) {
+        if self.harmless.iter().any(|harmless| *harmless == plain) {
             return Mark::None;
         }
-        if self.secret.iter().any(|secret| !secret.is_empty() && plain.contains(secret.as_str())) {
-            return Mark::Secret;
-        }
-        if has_secret_part(&plain) || words(name).any(|word| is_secret_word(&word)) {
-            return if tells_of_one(name, &plain) { Mark::None } else { Mark::Secret };
-        }
-        let field = field(name);
-        let is_in = |list: &[String]| list.iter().any(|other| *other == field);
-        if is_in(&TABLE.names.fields) {
-            Mark::Field
-        } else if is_in(&TABLE.names.oauth) {
-            Mark::OAuth
-        } else {
-            Mark::None
-        }
+        let is_in = |secret: &String| !secret.is_empty() && plain.contains(secret.as_str());
+        let is_added = name.len() <= MOST_NAME && self.secret.iter().any(is_in);
+        if is_added { Mark::Secret } else { Name::of(name).mark }
     }
 
     /// Whether a text speaks of anything that has a secret name.
@@ -142,30 +209,39 @@ pub(crate) fn may_be_a_word(name: &str) -> bool {
     TABLE.names.spoken.contains(&field(name))
 }
 
-/// Whether OAuth is spoken where this name stands.
-pub(crate) fn is_of_oauth(name: &str) -> bool {
-    TABLE.names.beside.iter().any(|beside| *beside == plain(name))
-}
-
 /// Whether OAuth is spoken on this path.
 pub(crate) fn is_path_of_oauth(path: &str) -> bool {
     let mut segments = path.split(['/', '?', '.']);
     segments.any(|segment| TABLE.names.paths.iter().any(|path| path.eq_ignore_ascii_case(segment)))
 }
 
-/// Whether a card's number may stand under this name.
-pub(crate) fn is_of_card(name: &str) -> bool {
-    words(name).any(|word| TABLE.names.cards.iter().any(|card| *card == *word))
+/// What a path segment says of the one behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Nothing,
+    /// It is a secret if it is long and looks like one,
+    Token,
+    /// if it has letters and digits mixed,
+    Mailed,
+    /// or is a UUID.
+    Reset,
 }
 
-/// Whether a path segment behind this one is a secret if it looks like one.
-pub(crate) fn comes_before_secret(segment: &str) -> bool {
-    TABLE.names.segments.iter().any(|name| *name == plain(segment))
-}
-
-/// Whether a UUID behind this path segment is a secret.
-pub(crate) fn comes_before_reset(segment: &str) -> bool {
-    TABLE.names.resets.iter().any(|name| *name == plain(segment))
+impl Before {
+    pub(crate) fn of(segment: &str) -> Self {
+        let plain = plain(segment);
+        let names = &TABLE.names;
+        let is_in = |list: &[String]| list.iter().any(|name| *name == plain);
+        if is_in(&names.resets) {
+            Self::Reset
+        } else if is_in(&names.mailed) {
+            Self::Mailed
+        } else if is_in(&names.segments) {
+            Self::Token
+        } else {
+            Self::Nothing
+        }
+    }
 }
 
 fn has_secret_part(plain: &str) -> bool {

@@ -73,10 +73,18 @@ impl Redactor<'_> {
     /// What in a part of a message is known to be secret, or looks like it, whatever it stands
     /// under. Ranges of different secrets may overlap.
     pub fn find(&self, part: &[u8]) -> Vec<Found> {
-        let view = View::of_bytes(part);
+        let mut found = self.find_in(part, &View::of_bytes(part));
+        // What only looks like UTF-16 is read both ways.
+        if let Some(view) = View::of_utf_16(part) {
+            found.extend(self.find_in(part, &view));
+        }
+        found
+    }
+
+    fn find_in(&self, part: &[u8], view: &View<'_>) -> Vec<Found> {
         let plain = view.plain();
-        let mut found = self.known.find_in(part, &view, &plain);
-        for view in std::iter::once(&view).chain(&plain) {
+        let mut found = self.known.find_in(part, view, &plain);
+        for view in std::iter::once(view).chain(&plain) {
             for range in shapes::tokens(&view.text) {
                 let secret = &view.text[range.clone()];
                 let range = view.place(&range);

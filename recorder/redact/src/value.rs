@@ -13,6 +13,9 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
+/// No value that says nothing is longer, in bytes.
+const MOST_NEVER: usize = 16;
+
 /// Longer ones are no words of any language, or several of them, in characters.
 const WORDS: usize = 20;
 
@@ -55,7 +58,7 @@ pub(crate) fn says_nothing(value: &str) -> bool {
         value.len() == never.len()
             && value.bytes().zip(never.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b)
     };
-    is_blank || TABLE.names.never.iter().any(is)
+    is_blank || value.len() <= MOST_NEVER && TABLE.names.never.iter().any(is)
 }
 
 /// Words, with what stands between words: `open`, `in-progress`, `North West`. `aGVsbG8` is none.
@@ -110,6 +113,12 @@ fn is_mixed(run: &str) -> bool {
         .windows(2)
         .filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit());
     digits > 0 && digits < run.len() && (changes.count() >= 2 || has_all(run))
+}
+
+/// Hexadecimal digits, as many as a digest has.
+pub(crate) fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128)
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// RFC 9562, section 4, of any version.

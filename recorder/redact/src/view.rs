@@ -46,21 +46,23 @@ impl<'a> View<'a> {
         Self { text: text.into(), from: Positions::At(0), written: Written::As(Encoding::Raw) }
     }
 
-    /// UTF-16 with a byte order mark, or as it looks; else UTF-8, of which what is none is taken
-    /// for Latin-1.
+    /// UTF-8, of which what is none is taken for Latin-1.
     pub(crate) fn of_bytes(bytes: &'a [u8]) -> Self {
-        if let Ok(text) = std::str::from_utf8(bytes)
-            && !looks_like_utf_16(bytes)
-        {
+        if let Ok(text) = std::str::from_utf8(bytes) {
             return Self::of(text);
         }
-        let (text, table) = if looks_like_utf_16(bytes) { utf_16(bytes) } else { utf_8(bytes) };
-        let is_utf_8 = !looks_like_utf_16(bytes);
-        Self {
-            text: text.into(),
-            from: Positions::Table(table.into()),
-            written: if is_utf_8 { Written::As(Encoding::Raw) } else { Written::Otherwise },
-        }
+        let (text, table) = utf_8(bytes);
+        let written = Written::As(Encoding::Raw);
+        Self { text: text.into(), from: Positions::Table(table.into()), written }
+    }
+
+    /// UTF-16, if the bytes look like it.
+    pub(crate) fn of_utf_16(bytes: &'a [u8]) -> Option<Self> {
+        looks_like_utf_16(bytes).then(|| {
+            let (text, table) = utf_16(bytes);
+            let from = Positions::Table(table.into());
+            Self { text: text.into(), from, written: Written::Otherwise }
+        })
     }
 
     /// Where this range stands in the part of the message.
@@ -385,16 +387,18 @@ mod tests {
         assert_eq!(view.text, "Müller é");
         assert_eq!(view.place(&(1..3)), 1..2);
         let bytes: Vec<u8> = "\u{feff}pö".encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let view = View::of_bytes(&bytes);
+        let view = View::of_utf_16(&bytes).unwrap();
         assert_eq!((view.text.as_ref(), view.place(&(3..4))), ("\u{feff}pö", 2..4));
-        assert_eq!(View::of_bytes(b"\0p\0a").text, "pa");
+        assert_eq!(View::of_utf_16(b"\0p\0a").unwrap().text, "pa");
+        assert!(View::of_utf_16(b"pa").is_none());
     }
 
     proptest! {
         #[test]
         fn any_bytes_have_a_view_that_stands_in_them(bytes: Vec<u8>) {
             let view = View::of_bytes(&bytes);
-            for view in view.plain().iter().chain([&view]) {
+            let utf_16 = View::of_utf_16(&bytes);
+            for view in view.plain().iter().chain([&view]).chain(&utf_16) {
                 let end = view.text.len();
                 prop_assert_eq!(view.place(&(0..end)).end, bytes.len());
                 let mut at = 0;

@@ -342,7 +342,7 @@ fn harmless() -> Vec<(String, &'static str, String)> {
             json!({"code": "NORTH", "state": "open", "status": "active", "key": "status", "pin": "left"}),
         ),
         json(
-            json!({"max_tokens": 4096, "token_type": "bearer", "expires_in": 3600, "tokenizer": "cl100k"}),
+            json!({"max_tokens": 4096, "tokens": 1532, "mfa": "sms", "signature": "valid", "token_type": "bearer", "expires_in": 3600, "tokenizer": "cl100k"}),
         ),
         json(
             json!({"password": null, "has_password": true, "password_required": false, "pass": true}),
