@@ -9,10 +9,12 @@
 pub mod body;
 mod common;
 mod known;
+mod name;
 mod names;
 mod place;
 mod redactor;
 pub mod shapes;
+mod spelling;
 mod table;
 mod value;
 mod view;

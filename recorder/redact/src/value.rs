@@ -63,10 +63,10 @@ pub(crate) fn says_nothing(value: &str) -> bool {
 
 /// Words, with what stands between words: `open`, `in-progress`, `North West`. `aGVsbG8` is none.
 pub(crate) fn are_words(value: &str) -> bool {
-    let mut pieces = value.split(|c: char| matches!(c, '-' | '_' | '.' | ' ' | '/' | ',' | ':'));
+    let mut pieces = value.split(['-', '_', '.', ' ', '/', ',', ':']);
     let is_word = |piece: &str| {
         let mut letters = piece.chars();
-        let first_is_upper = letters.next().is_none_or(|c| c.is_uppercase());
+        let first_is_upper = letters.next().is_none_or(char::is_uppercase);
         let rest_is = |is: fn(char) -> bool| piece.chars().skip(1).all(is);
         piece.chars().all(char::is_alphabetic)
             && (rest_is(|c| !c.is_uppercase()) || first_is_upper && rest_is(|c| !c.is_lowercase()))

@@ -61,7 +61,7 @@ pub(super) fn read(reader: &mut Reader<'_>, view: &View<'_>, within: Within) {
     for part in text[at..].split_inclusive(['?', '#']) {
         let end = at + part.len();
         let range = at..end - usize::from(part.ends_with(['?', '#']));
-        if range.len() > 0 {
+        if !range.is_empty() {
             reader.pairs(&view.part(range), Escapes::Percent, within);
         }
         at = end;

@@ -1,9 +1,18 @@
 //! What a text says once its escapes are taken back, and where each character of it stands.
 
+mod bytes;
+mod escapes;
+mod out;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use trace::format::Encoding;
+
+pub(crate) use bytes::looks_like_utf_16;
+use bytes::{utf_8, utf_16};
+pub(crate) use escapes::Escapes;
+use out::Out;
 
 /// Escapes within escapes are taken back this often, all in all.
 const MOST_VIEWS: usize = 8;
@@ -30,15 +39,6 @@ pub(crate) enum Written {
     As(Encoding),
     /// In a way that replay does not know.
     Otherwise,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Escapes {
-    Json,
-    Percent,
-    /// Percent, and `+` for a space.
-    Form,
-    Html,
 }
 
 impl<'a> View<'a> {
@@ -90,13 +90,8 @@ impl<'a> View<'a> {
         if !escapes.are_in(&self.text) {
             return View { written, ..self.part(0..self.text.len()) };
         }
-        let mut out = Out { text: String::with_capacity(self.text.len()), table: Vec::new() };
-        match escapes {
-            Escapes::Json => json(&self.text, &mut out),
-            Escapes::Percent => percent(&self.text, false, &mut out),
-            Escapes::Form => percent(&self.text, true, &mut out),
-            Escapes::Html => html(&self.text, &mut out),
-        }
+        let mut out = Out::of(&self.text);
+        escapes.take_back(&self.text, &mut out);
         let Out { text, mut table } = out;
         table.push(self.text.len() as u32);
         for at in &mut table {
@@ -158,191 +153,6 @@ impl Written {
             Self::Otherwise => None,
         }
     }
-}
-
-impl Escapes {
-    fn are_in(self, text: &str) -> bool {
-        let has = |wanted: u8| text.as_bytes().contains(&wanted);
-        match self {
-            Self::Json => has(b'\\'),
-            Self::Percent => has(b'%'),
-            Self::Form => has(b'%') || has(b'+'),
-            Self::Html => has(b'&') && has(b';'),
-        }
-    }
-}
-
-/// A text that is being made, with where in the other one each of its bytes comes from.
-struct Out {
-    text: String,
-    table: Vec<u32>,
-}
-
-impl Out {
-    fn push(&mut self, c: char, at: usize) {
-        self.text.push(c);
-        self.table.resize(self.text.len(), at as u32);
-    }
-}
-
-fn json(text: &str, out: &mut Out) {
-    let mut rest = text.char_indices();
-    while let Some((at, c)) = rest.next() {
-        if c != '\\' {
-            out.push(c, at);
-            continue;
-        }
-        let after = &text[at + 1..];
-        let (plain, length) = match after.as_bytes().first() {
-            Some(b'"') => ('"', 1),
-            Some(b'\'') => ('\'', 1),
-            Some(b'\\') => ('\\', 1),
-            Some(b'/') => ('/', 1),
-            Some(b'b') => ('\u{8}', 1),
-            Some(b'f') => ('\u{c}', 1),
-            Some(b'n') => ('\n', 1),
-            Some(b'r') => ('\r', 1),
-            Some(b't') => ('\t', 1),
-            Some(b'u') => match unicode(after) {
-                Some(found) => found,
-                None => ('\\', 0),
-            },
-            _ => ('\\', 0),
-        };
-        out.push(plain, at);
-        // All of them are ASCII.
-        for _ in 0..length {
-            rest.next();
-        }
-    }
-}
-
-/// The character of `u` and four digits, of a surrogate with its other half, and their length.
-fn unicode(text: &str) -> Option<(char, usize)> {
-    let unit = |text: &str| {
-        let digits = text.strip_prefix('u')?.get(..4)?;
-        u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'))
-    };
-    let first = unit(text)?;
-    if let Some(c) = char::from_u32(first) {
-        return Some((c, 5));
-    }
-    let second = text.get(5..).and_then(|rest| rest.strip_prefix('\\')).and_then(unit);
-    let pair = second.filter(|low| first < 0xdc00 && (0xdc00..0xe000).contains(low));
-    match pair {
-        Some(low) => {
-            Some((char::from_u32(0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00))?, 11))
-        }
-        None => Some((char::REPLACEMENT_CHARACTER, 5)),
-    }
-}
-
-fn percent(text: &str, plus_is_space: bool, out: &mut Out) {
-    let escape = |at: usize| {
-        let digits = text.as_bytes().get(at + 1..at + 3)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        Some((digit(digits[0])? * 16 + digit(digits[1])?) as u8)
-            .filter(|_| text.as_bytes()[at] == b'%')
-    };
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let mut bytes = Vec::new();
-        while at + 3 * bytes.len() < text.len()
-            && let Some(byte) = escape(at + 3 * bytes.len())
-        {
-            bytes.push(byte);
-        }
-        if bytes.is_empty() {
-            out.push(if plus_is_space && c == '+' { ' ' } else { c }, at);
-            at += c.len_utf8();
-            continue;
-        }
-        for (index, c) in mixed(&bytes) {
-            out.push(c, at + 3 * index);
-        }
-        at += 3 * bytes.len();
-    }
-}
-
-fn html(text: &str, out: &mut Out) {
-    let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        let entity = (c == '&').then(|| entity(&text[at + 1..])).flatten();
-        let (plain, length) = entity.map_or((c, c.len_utf8()), |(c, length)| (c, length + 1));
-        out.push(plain, at);
-        at += length;
-    }
-}
-
-/// A character reference behind its `&`, and its length.
-fn entity(text: &str) -> Option<(char, usize)> {
-    let end = text.bytes().take(10).position(|byte| byte == b';')?;
-    let name = &text[..end];
-    let plain = match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let number = match number.strip_prefix(['x', 'X']) {
-                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
-                None => number.parse().ok()?,
-            };
-            char::from_u32(number)?
-        }
-    };
-    Some((plain, end + 1))
-}
-
-/// The characters of bytes that may be UTF-8, each with where it begins; other bytes are taken for
-/// Latin-1.
-fn mixed(bytes: &[u8]) -> impl Iterator<Item = (usize, char)> {
-    let mut at = 0;
-    bytes.utf8_chunks().flat_map(move |chunk| {
-        let start = at;
-        let invalid = start + chunk.valid().len();
-        at = invalid + chunk.invalid().len();
-        let valid = chunk.valid().char_indices().map(move |(index, c)| (start + index, c));
-        let bytes = chunk.invalid().iter().enumerate();
-        valid.chain(bytes.map(move |(index, byte)| (invalid + index, char::from(*byte))))
-    })
-}
-
-fn utf_8(bytes: &[u8]) -> (String, Vec<u32>) {
-    let mut out = Out { text: String::with_capacity(bytes.len()), table: Vec::new() };
-    for (at, c) in mixed(bytes) {
-        out.push(c, at);
-    }
-    out.table.push(bytes.len() as u32);
-    (out.text, out.table)
-}
-
-/// A byte order mark, or an ASCII character at the start as UTF-16 has it.
-pub(crate) fn looks_like_utf_16(bytes: &[u8]) -> bool {
-    match bytes {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
-        [0, 1..0x80, 0, 1..0x80, ..] | [1..0x80, 0, 1..0x80, 0, ..] => true,
-        _ => false,
-    }
-}
-
-fn utf_16(bytes: &[u8]) -> (String, Vec<u32>) {
-    let is_big = bytes[0] == 0xfe || bytes[0] == 0;
-    let mut out = Out { text: String::with_capacity(bytes.len() / 2), table: Vec::new() };
-    let units = bytes.chunks_exact(2).map(|pair| {
-        let pair = [pair[0], pair[1]];
-        if is_big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
-    });
-    let mut at = 0;
-    for c in char::decode_utf16(units) {
-        let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
-        out.push(c, at);
-        at += 2 * c.len_utf16();
-    }
-    out.table.push(bytes.len() as u32);
-    (out.text, out.table)
 }
 
 #[cfg(test)]
