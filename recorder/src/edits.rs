@@ -17,7 +17,9 @@ pub(crate) struct Edit {
 
 /// A secret that has to be given to the replay, under the name of its field.
 pub(crate) fn slot(name: &str) -> Origin {
-    let name = if name.is_empty() { "secret" } else { name };
+    // What stands under a secret in a list of secrets is not called by it.
+    let is_name = !name.is_empty() && !redact::shapes::is_no_name(name);
+    let name = if is_name { name } else { "secret" };
     let name: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })

@@ -1,11 +1,8 @@
 //! What is secret by the name that it stands under.
 
-use std::borrow::Cow;
-use std::collections::HashSet;
-use std::sync::LazyLock;
-
-use aho_corasick::AhoCorasick;
-
+pub use crate::name::Mark;
+use crate::name::{MOST_NAME, field, is_mentioned_in};
+pub(crate) use crate::name::{Name, plain};
 use crate::table::TABLE;
 
 /// The names of the table, and those that somebody added to them.
@@ -18,48 +15,8 @@ pub struct Names {
     harmless: Vec<String>,
 }
 
-/// What a name says of what stands under it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mark {
-    #[default]
-    None,
-    /// Secret where OAuth is spoken.
-    OAuth,
-    /// Secret where it is a field's whole name, and by what the value is.
-    Field,
-    Secret,
-}
-
 /// The rules of the table, as the header of a trace names them.
 const RULES: [&str; 5] = ["names", "words", "fields", "oauth", "shapes"];
-
-/// Longer ones are no names, but texts.
-const MOST_NAME: usize = 200;
-
-/// The lists of the table, made ready to be looked through.
-struct Search {
-    parts: AhoCorasick,
-    disguises: AhoCorasick,
-    words: HashSet<&'static str>,
-    ends: HashSet<&'static str>,
-    begins: HashSet<&'static str>,
-}
-
-static SEARCH: LazyLock<Search> = LazyLock::new(|| {
-    let names = &TABLE.names;
-    let automaton = |list: &'static [String]| {
-        AhoCorasick::new(list)
-            .expect("a few hundred names are far below what an automaton can hold")
-    };
-    let set = |list: &'static [String]| list.iter().map(String::as_str).collect();
-    Search {
-        parts: automaton(&names.secret),
-        disguises: automaton(&names.disguises),
-        words: set(&names.words),
-        ends: set(&names.ends),
-        begins: set(&names.begins),
-    }
-});
 
 impl Names {
     /// Further names that are secret, and names that are not although they would be. Both as
@@ -77,35 +34,22 @@ impl Names {
 
     /// What a name says.
     pub fn mark(&self, name: &str) -> Mark {
-        if name.is_empty() || name.len() > MOST_NAME {
-            return Mark::None;
+        if self.harmless.is_empty() && self.secret.is_empty() {
+            return Name::of(name).mark;
         }
         let plain = plain(name);
-        let is_in = |list: &[String]| list.iter().any(|other| *other == plain);
-        if is_in(&self.harmless) || is_in(&TABLE.names.harmless) {
+        if self.harmless.iter().any(|harmless| *harmless == plain) {
             return Mark::None;
         }
-        if self.secret.iter().any(|secret| !secret.is_empty() && plain.contains(secret.as_str())) {
-            return Mark::Secret;
-        }
-        if has_secret_part(&plain) || words(name).any(|word| is_secret_word(&word)) {
-            return if tells_of_one(name, &plain) { Mark::None } else { Mark::Secret };
-        }
-        let field = field(name);
-        let is_in = |list: &[String]| list.iter().any(|other| *other == field);
-        if is_in(&TABLE.names.fields) {
-            Mark::Field
-        } else if is_in(&TABLE.names.oauth) {
-            Mark::OAuth
-        } else {
-            Mark::None
-        }
+        let is_in = |secret: &String| !secret.is_empty() && plain.contains(secret.as_str());
+        let is_added = name.len() <= MOST_NAME && self.secret.iter().any(is_in);
+        if is_added { Mark::Secret } else { Name::of(name).mark }
     }
 
     /// Whether a text speaks of anything that has a secret name.
     pub(crate) fn are_mentioned_in(&self, text: &str) -> bool {
         let text = plain(text);
-        SEARCH.parts.is_match(text.as_ref())
+        is_mentioned_in(&text)
             || self.secret.iter().any(|name| !name.is_empty() && text.contains(name.as_str()))
     }
 
@@ -142,111 +86,39 @@ pub(crate) fn may_be_a_word(name: &str) -> bool {
     TABLE.names.spoken.contains(&field(name))
 }
 
-/// Whether OAuth is spoken where this name stands.
-pub(crate) fn is_of_oauth(name: &str) -> bool {
-    TABLE.names.beside.iter().any(|beside| *beside == plain(name))
-}
-
 /// Whether OAuth is spoken on this path.
 pub(crate) fn is_path_of_oauth(path: &str) -> bool {
     let mut segments = path.split(['/', '?', '.']);
     segments.any(|segment| TABLE.names.paths.iter().any(|path| path.eq_ignore_ascii_case(segment)))
 }
 
-/// Whether a card's number may stand under this name.
-pub(crate) fn is_of_card(name: &str) -> bool {
-    words(name).any(|word| TABLE.names.cards.iter().any(|card| *card == *word))
+/// What a path segment says of the one behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Nothing,
+    /// It is a secret if it is long and looks like one,
+    Token,
+    /// if it has letters and digits mixed,
+    Mailed,
+    /// or is a UUID.
+    Reset,
 }
 
-/// Whether a path segment behind this one is a secret if it looks like one.
-pub(crate) fn comes_before_secret(segment: &str) -> bool {
-    TABLE.names.segments.iter().any(|name| *name == plain(segment))
-}
-
-/// Whether a UUID behind this path segment is a secret.
-pub(crate) fn comes_before_reset(segment: &str) -> bool {
-    TABLE.names.resets.iter().any(|name| *name == plain(segment))
-}
-
-fn has_secret_part(plain: &str) -> bool {
-    let Search { parts, disguises, .. } = &*SEARCH;
-    let mut found = parts.find_overlapping_iter(plain).peekable();
-    if found.peek().is_none() {
-        return false;
-    }
-    let hidden: Vec<_> = disguises.find_overlapping_iter(plain).map(|m| m.range()).collect();
-    found.any(|part| !hidden.iter().any(|h| h.start <= part.start() && part.end() <= h.end))
-}
-
-/// `otp`, and `cvv2`.
-fn is_secret_word(word: &str) -> bool {
-    let words = &SEARCH.words;
-    words.contains(word) || words.contains(word.trim_end_matches(|c: char| c.is_ascii_digit()))
-}
-
-/// Whether a name with a secret part only tells something about a secret: `token_expires_in`,
-/// `has_password`.
-fn tells_of_one(name: &str, plain: &str) -> bool {
-    let Search { begins, ends, .. } = &*SEARCH;
-    let words: Vec<_> = words(name).collect();
-    match words.as_slice() {
-        [] => false,
-        [_] => ends.iter().any(|end| {
-            plain.strip_suffix(end).is_some_and(|rest| end.len() > 3 && has_secret_part(rest))
-        }),
-        [first, .., before, last] if words.len() > 2 => {
-            begins.contains(first.as_ref())
-                || ends.contains(last.as_ref())
-                || ends.contains(format!("{before}{last}").as_str())
+impl Before {
+    pub(crate) fn of(segment: &str) -> Self {
+        let plain = plain(segment);
+        let names = &TABLE.names;
+        let is_in = |list: &[String]| list.iter().any(|name| *name == plain);
+        if is_in(&names.resets) {
+            Self::Reset
+        } else if is_in(&names.mailed) {
+            Self::Mailed
+        } else if is_in(&names.segments) {
+            Self::Token
+        } else {
+            Self::Nothing
         }
-        [first, .., last] => begins.contains(first.as_ref()) || ends.contains(last.as_ref()),
     }
-}
-
-/// The name of a field itself: of `user[pin]`, `login.pin` or `ns:pin` the last part, of a header
-/// what stands behind `X-`.
-fn field(name: &str) -> String {
-    let name = name.trim_end_matches(']');
-    let last = name.rsplit(['[', ']', '.', ':', '/', '$']).find(|part| !part.is_empty());
-    let last = last.unwrap_or_default();
-    let last = match last.get(..2) {
-        Some("X-" | "x-" | "x_") => &last[2..],
-        _ => last,
-    };
-    plain(last).into_owned()
-}
-
-/// The words of a name in lower case: `newUserPIN` and `new_user-pin` have the same three.
-fn words(name: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let pieces = name.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty());
-    pieces.flat_map(|piece| {
-        let mut starts = vec![0];
-        let letters: Vec<(usize, char)> = piece.char_indices().collect();
-        for (index, pair) in letters.windows(2).enumerate() {
-            let [(_, before), (at, letter)] = pair else { continue };
-            let begins_word = letter.is_uppercase()
-                && (!before.is_uppercase()
-                    || letters.get(index + 2).is_some_and(|(_, next)| next.is_lowercase()));
-            if begins_word {
-                starts.push(*at);
-            }
-        }
-        starts.push(piece.len());
-        let words: Vec<_> = starts.windows(2).map(|ends| lower(&piece[ends[0]..ends[1]])).collect();
-        words
-    })
-}
-
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_uppercase) { text.to_lowercase().into() } else { text.into() }
-}
-
-/// A name as it is compared.
-pub(crate) fn plain(name: &str) -> Cow<'_, str> {
-    if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-        return Cow::Borrowed(name);
-    }
-    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use trace::format::Encoding;
 
-use crate::names::{self, Mark, Names};
+use crate::names::{self, Mark, Name, Names};
 use crate::shapes::is_card_number;
 use crate::value::{are_words, looks_random, says_nothing};
 use crate::view::View;
@@ -116,9 +116,9 @@ impl<'n> Reader<'n> {
 
     /// What stands under this name is within.
     pub(crate) fn under(&self, name: &str, within: Within) -> Within {
-        let secret =
-            within.secret && !tells_of_secret(name) || self.names.mark(name) == Mark::Secret;
-        Within { secret, card: within.card || names::is_of_card(name), ..within }
+        let Name { is_of_card, tells, .. } = Name::of(name);
+        let secret = within.secret && !tells || self.names.mark(name) == Mark::Secret;
+        Within { secret, card: within.card || is_of_card, ..within }
     }
 
     /// Takes a value that stands under this name.
@@ -132,7 +132,11 @@ impl<'n> Reader<'n> {
 
     /// Takes a value that is no text, such as a number.
     pub(crate) fn literal(&mut self, name: &str, value: &View<'_>, within: Within) {
-        let verdict = self.verdict(name, &value.text, within);
+        let verdict = match self.verdict(name, &value.text, within) {
+            // How many there are is no secret.
+            Verdict::Secret if !within.secret && Name::of(name).counts => Verdict::Harmless,
+            verdict => verdict,
+        };
         self.take(name, value, verdict, within);
         if let Some(place) = self.places.last_mut() {
             place.is_text = false;
@@ -169,8 +173,8 @@ impl<'n> Reader<'n> {
         self.names.mark(name) == Mark::OAuth
     }
 
-    /// Judges these places once more, now that it is known that OAuth is spoken where they stand.
-    pub(crate) fn speak_oauth(&mut self, places: &[usize]) {
+    /// Of these places it turned out that they are secret, unless they say nothing.
+    pub(crate) fn are_secret(&mut self, places: &[usize]) {
         for &index in places {
             let place = &mut self.places[index];
             if !says_nothing(&place.value) {
@@ -181,17 +185,19 @@ impl<'n> Reader<'n> {
 
     /// Whether a value of this name is secret.
     pub(crate) fn verdict(&self, name: &str, value: &str, within: Within) -> Verdict {
-        if says_nothing(value) {
-            return Verdict::Harmless;
-        }
-        let is_card = || (within.card || names::is_of_card(name)) && is_card_number(value);
-        match self.names.mark(name) {
+        let Name { is_of_card, tells, .. } = Name::of(name);
+        let verdict = match self.names.mark(name) {
             Mark::Secret => Verdict::Secret,
-            _ if within.secret && !tells_of_secret(name) => Verdict::Secret,
+            _ if within.secret && !tells => Verdict::Secret,
             Mark::OAuth if within.oauth => Verdict::Secret,
             Mark::Field => field(name, value),
-            _ if is_card() => Verdict::Secret,
+            _ if (within.card || is_of_card) && is_card_number(value) => Verdict::Secret,
             _ => Verdict::Harmless,
+        };
+        if verdict != Verdict::Harmless && says_nothing(value) {
+            Verdict::Harmless
+        } else {
+            verdict
         }
     }
 }
@@ -205,21 +211,4 @@ fn field(name: &str, value: &str) -> Verdict {
     } else {
         Verdict::Secret
     }
-}
-
-/// Whether what has this name within something secret says how that is, not what: `expires_in`.
-fn tells_of_secret(name: &str) -> bool {
-    matches!(
-        &*names::plain(name),
-        "type"
-            | "expiresin"
-            | "expiresat"
-            | "expires"
-            | "expiry"
-            | "exp"
-            | "iat"
-            | "createdat"
-            | "length"
-            | "count"
-    )
 }

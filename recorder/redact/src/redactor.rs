@@ -8,6 +8,7 @@ use crate::body::of_body;
 use crate::known::{Found, Known};
 use crate::names::Names;
 use crate::shapes;
+use crate::value::looks_random;
 use crate::view::View;
 
 /// Stands in place of what is secret.
@@ -15,6 +16,9 @@ pub const REDACTED: &str = "[redacted]";
 
 /// What is shown of a server's answer, in characters.
 const SHOWN: usize = 300;
+
+/// Longer names of fields are looked at closely, in bytes.
+const LONGEST_PLAIN: usize = 20;
 
 /// Decides for one session, or for one user, what of a text may be stored or shown.
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +74,49 @@ impl Redactor<'_> {
         !self.names.are_mentioned_in(text) && self.find(text.as_bytes()).is_empty()
     }
 
+    /// Whether an object in it has a secret for a key, so that neither its shape nor a pointer into
+    /// it may be stored.
+    pub fn is_key_in(&self, json: &Value) -> bool {
+        self.is_key_within(json, false)
+    }
+
+    fn is_key_within(&self, json: &Value, within_secret: bool) -> bool {
+        match json {
+            Value::Array(items) => items.iter().any(|item| self.is_key_within(item, within_secret)),
+            Value::Object(fields) => fields.iter().any(|(key, field)| {
+                let within = || within_secret || self.names.is_secret(key);
+                self.is_secret_key(key, within_secret)
+                    || matches!(field, Value::Array(_) | Value::Object(_))
+                        && self.is_key_within(field, within())
+            }),
+            _ => false,
+        }
+    }
+
+    fn is_secret_key(&self, key: &str, within_secret: bool) -> bool {
+        // Names of fields are short and have no digits; the others are looked at.
+        let may_be = key.len() > LONGEST_PLAIN || key.bytes().any(|byte| byte.is_ascii_digit());
+        may_be
+            && (within_secret && looks_random(key)
+                || shapes::has_token(key)
+                || self.known.are_in(key.as_bytes()))
+    }
+
     /// What in a part of a message is known to be secret, or looks like it, whatever it stands
     /// under. Ranges of different secrets may overlap.
     pub fn find(&self, part: &[u8]) -> Vec<Found> {
-        let view = View::of_bytes(part);
+        let mut found = self.find_in(part, &View::of_bytes(part));
+        // What only looks like UTF-16 is read both ways.
+        if let Some(view) = View::of_utf_16(part) {
+            found.extend(self.find_in(part, &view));
+        }
+        found
+    }
+
+    fn find_in(&self, part: &[u8], view: &View<'_>) -> Vec<Found> {
         let plain = view.plain();
-        let mut found = self.known.find_in(part, &view, &plain);
-        for view in std::iter::once(&view).chain(&plain) {
+        let mut found = self.known.find_in(part, view, &plain);
+        for view in std::iter::once(view).chain(&plain) {
             for range in shapes::tokens(&view.text) {
                 let secret = &view.text[range.clone()];
                 let range = view.place(&range);
@@ -160,6 +200,16 @@ mod tests {
             "next": ["/cb?c=[redacted]", 7], "jwt": "[redacted]",
         });
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn a_secret_may_be_a_key() {
+        let is_key = |json: Value| with("s3same-open", |redactor| redactor.is_key_in(&json));
+        assert!(is_key(json!({"a": [{"s3same-open": 1}]})) && is_key(json!({ TOKEN: 1 })));
+        assert!(is_key(json!({"tokens": {"k9x2m4q7z1": {"a": 1}}})));
+        assert!(!is_key(
+            json!({"a1": {"8c1d2f00-0000-4000-8000-0123456789ab": 1}, "tokens": {"a": 1}})
+        ));
     }
 
     #[test]

@@ -34,8 +34,10 @@ pub(crate) struct NameTable {
     pub(crate) disguises: Vec<String>,
     pub(crate) ends: Vec<String>,
     pub(crate) begins: Vec<String>,
+    pub(crate) tells: Vec<String>,
     pub(crate) login: Vec<String>,
     pub(crate) segments: Vec<String>,
+    pub(crate) mailed: Vec<String>,
     pub(crate) resets: Vec<String>,
     /// Values, as written in lower case.
     pub(crate) never: Vec<String>,
@@ -88,9 +90,10 @@ mod tests {
     fn the_names_in_the_table_are_written_as_they_are_compared() {
         let NameTable { secret, words, fields, looks, spoken, oauth, beside, .. } = &TABLE.names;
         let NameTable { cards, harmless, disguises, ends, begins, login, .. } = &TABLE.names;
+        let NameTable { segments, mailed, resets, tells, .. } = &TABLE.names;
         let all = [
             secret, words, fields, looks, spoken, oauth, beside, cards, harmless, disguises, ends,
-            begins, login,
+            begins, login, segments, mailed, resets, tells,
         ];
         for name in all.into_iter().flatten() {
             assert_eq!(*name, crate::names::plain(name));

@@ -13,6 +13,9 @@ pub(crate) enum Reach {
     Anywhere,
 }
 
+/// No value that says nothing is longer, in bytes.
+const MOST_NEVER: usize = 16;
+
 /// Longer ones are no words of any language, or several of them, in characters.
 const WORDS: usize = 20;
 
@@ -55,15 +58,15 @@ pub(crate) fn says_nothing(value: &str) -> bool {
         value.len() == never.len()
             && value.bytes().zip(never.bytes()).all(|(a, b)| a.to_ascii_lowercase() == b)
     };
-    is_blank || TABLE.names.never.iter().any(is)
+    is_blank || value.len() <= MOST_NEVER && TABLE.names.never.iter().any(is)
 }
 
 /// Words, with what stands between words: `open`, `in-progress`, `North West`. `aGVsbG8` is none.
 pub(crate) fn are_words(value: &str) -> bool {
-    let mut pieces = value.split(|c: char| matches!(c, '-' | '_' | '.' | ' ' | '/' | ',' | ':'));
+    let mut pieces = value.split(['-', '_', '.', ' ', '/', ',', ':']);
     let is_word = |piece: &str| {
         let mut letters = piece.chars();
-        let first_is_upper = letters.next().is_none_or(|c| c.is_uppercase());
+        let first_is_upper = letters.next().is_none_or(char::is_uppercase);
         let rest_is = |is: fn(char) -> bool| piece.chars().skip(1).all(is);
         piece.chars().all(char::is_alphabetic)
             && (rest_is(|c| !c.is_uppercase()) || first_is_upper && rest_is(|c| !c.is_lowercase()))
@@ -110,6 +113,12 @@ fn is_mixed(run: &str) -> bool {
         .windows(2)
         .filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit());
     digits > 0 && digits < run.len() && (changes.count() >= 2 || has_all(run))
+}
+
+/// Hexadecimal digits, as many as a digest has.
+pub(crate) fn is_hash(text: &str) -> bool {
+    matches!(text.len(), 32 | 40 | 56 | 64 | 96 | 128)
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// RFC 9562, section 4, of any version.

@@ -113,6 +113,7 @@ impl Binder<'_> {
 
     fn captured(&mut self, place: &Place) -> Option<(Origin, bool)> {
         let source = self.values.find(place, self.at, self.rules)?;
+        source.is_secret |= place.is_secret();
         if !source.is_journaled {
             self.captures.push(late_capture(source));
         }

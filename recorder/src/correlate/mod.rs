@@ -219,7 +219,7 @@ impl Correlator {
                     answered,
                     credentials: Vec::new(),
                 };
-                let Looked { size, content, is_seen } = giver.answer(&answer);
+                let Looked { size, content, is_seen, has_secret_key } = giver.answer(&answer);
                 let credentials = giver.credentials;
                 if login.is_some() && answer.status < 400 {
                     prologue = !session.is_logged_in;
@@ -230,7 +230,10 @@ impl Correlator {
                 }
                 // Only now are all secrets of this answer known.
                 shape = match &content {
-                    Some(Content::Json(json)) => Shape::of_json(answer.status, Some(json)),
+                    // A shape has the keys.
+                    Some(Content::Json(json)) if !has_secret_key => {
+                        Shape::of_json(answer.status, Some(json))
+                    }
                     Some(Content::Text(_)) | None if is_seen => None,
                     _ => Shape::unseen(answer.status, text_of(&answer.headers, "content-type")),
                 };

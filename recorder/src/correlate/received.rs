@@ -23,6 +23,8 @@ pub(super) struct Looked<'a> {
     pub(super) content: Option<Content<'a>>,
     /// Whether the body was there to be looked into.
     pub(super) is_seen: bool,
+    /// Whether a key of its JSON is a secret.
+    pub(super) has_secret_key: bool,
 }
 
 impl Content<'_> {
@@ -41,7 +43,7 @@ impl Content<'_> {
 impl Giver<'_> {
     pub(super) fn answer<'a>(&mut self, answer: &'a SeenAnswer) -> Looked<'a> {
         self.headers(&answer.headers);
-        let unseen = |size| Looked { size, content: None, is_seen: false };
+        let unseen = |size| Looked { size, content: None, is_seen: false, has_secret_key: false };
         let bytes = match &answer.body {
             SeenBody::TooLarge { size, .. } => return unseen(*size),
             SeenBody::Whole(bytes) => bytes,
@@ -50,14 +52,21 @@ impl Giver<'_> {
         let Some(body) = decoded(bytes, coding) else { return unseen(bytes.len() as u64) };
         let size = body.len() as u64;
         let content_type = text_of(&answer.headers, "content-type");
+        let mut has_secret_key = false;
         let content = match json_of(content_type, &body) {
             Some(json) => {
                 self.json(&json);
+                // Only now are all of its secrets known.
+                let redactor = Redactor { names: &self.rules.names, known: self.values.secrets() };
+                has_secret_key = redactor.is_key_in(&json);
+                if has_secret_key {
+                    self.values.take_back(&self.answered.id);
+                }
                 Some(Content::Json(json))
             }
             None => self.no_json(body, content_type).map(Content::Text),
         };
-        Looked { size, content, is_seen: true }
+        Looked { size, content, is_seen: true, has_secret_key }
     }
 
     /// A body that is not JSON, and was not to be.

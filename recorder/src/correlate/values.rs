@@ -135,6 +135,17 @@ impl SessionValues {
         }
     }
 
+    /// Nothing is bound to the JSON of this answer: its pointers may not be stored.
+    pub(super) fn take_back(&mut self, id: &str) {
+        let is_kept = |source: &Source| {
+            source.answered.id != id || !matches!(source.from, CaptureFrom::Json { .. })
+        };
+        // A value without a source is found by nobody.
+        for sources in self.by_text.values_mut() {
+            sources.retain(is_kept);
+        }
+    }
+
     /// From now on the session is known to hold this secret.
     pub(super) fn learn(&mut self, secret: &str) {
         self.secrets.add(secret.into());

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use redact::Redactor;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
@@ -15,7 +16,7 @@ use super::render::Rendered;
 use common::target::{self, TargetError};
 use common_net::coding::decode;
 use trace::format::RecordedErrorKind;
-use trace::shape::Shape;
+use trace::shape::{Shape, json_of};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -114,12 +115,18 @@ impl Received {
         }
     }
 
-    /// The shape of the body, as whoever compares it will take it.
-    pub(super) fn shape(&self) -> Option<Shape> {
+    /// The shape of the body, as whoever compares it will take it; that of an unseen one where a
+    /// key is a secret.
+    pub(super) fn shape(&self, redactor: Redactor<'_>) -> Option<Shape> {
         match self {
-            Self::Answer { status, content_type, body, is_seen, .. } => {
-                Shape::of_body(*status, content_type, is_seen.then_some(body))
+            Self::Answer { status, content_type, body, is_seen: true, .. } => {
+                let json = json_of(content_type, body);
+                match json {
+                    Some(json) if redactor.is_key_in(&json) => Shape::unseen(*status, content_type),
+                    json => Shape::of_json(*status, json.as_ref()),
+                }
             }
+            Self::Answer { status, content_type, .. } => Shape::unseen(*status, content_type),
             Self::Failed { .. } => None,
         }
     }

@@ -90,3 +90,46 @@ fn edit(binding: Binding) -> Edit {
 fn touch(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start <= other.end && other.start <= one.end
 }
+
+#[cfg(test)]
+mod tests {
+    use trace::format::{Encoding, Origin};
+
+    use super::*;
+
+    fn cleaned(body: &str, bound: &[(&str, &str)]) -> (String, Vec<Binding>) {
+        let mut known = Known::default();
+        known.add("s3same-open".into());
+        let names = Names::default();
+        let cleaner = Cleaner { redactor: Redactor { names: &names, known: &known } };
+        let bind = bound.iter().map(|(value, name)| {
+            let start = body.find(value).unwrap();
+            let end = start + value.len();
+            let from = Origin::Slot((*name).to_owned());
+            Binding { part: Part::Body, start, end, from, encode: Encoding::Json }
+        });
+        let (mut bind, mut stored) = (bind.collect(), body.to_owned());
+        let places = body::of_body(body.as_bytes(), "", "/", &names);
+        cleaner.part(Part::Body, &mut stored, places, &mut bind);
+        (stored, bind)
+    }
+
+    #[test]
+    fn what_a_persona_made_up_is_left_out_where_it_is_secret() {
+        let (stored, bind) =
+            cleaned(r#"{"name":"ann","new_password":"hunter2","x":"s3same-open"}"#, &[]);
+        assert_eq!(stored, r#"{"name":"ann","new_password":"","x":""}"#);
+        let slots: Vec<_> = bind.into_iter().map(|binding| binding.from).collect();
+        assert_eq!(slots, ["new_password", "secret"].map(|name| Origin::Slot(name.to_owned())));
+    }
+
+    #[test]
+    fn what_is_bound_stays_bound() {
+        let body = r#"{"token":"k9x2m4q7","id":"17"}"#;
+        let (stored, bind) = cleaned(body, &[("k9x2m4q7", "one"), ("17", "two")]);
+        assert_eq!(stored, r#"{"token":"","id":"17"}"#);
+        let ranges: Vec<_> = bind.iter().map(|b| (b.start, b.end)).collect();
+        assert_eq!(ranges, [(10, 10), (18, 20)]);
+        assert_eq!(bind[0].from, Origin::Slot("one".to_owned()));
+    }
+}

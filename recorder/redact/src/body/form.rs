@@ -1,6 +1,6 @@
 //! Forms and queries: names and values with `&` or `;` between them.
 
-use crate::names;
+use crate::names::Name;
 use crate::place::{Reader, Within};
 use crate::value::looks_like_code;
 use crate::view::{Escapes, View};
@@ -43,7 +43,7 @@ impl Reader<'_> {
             let value = view.part(start + pair.len() - value.len()..start + pair.len());
             let name = View::of(name).without(escapes).text.into_owned();
             self.value(&name, &value.without(escapes), within);
-            speaks_oauth |= names::is_of_oauth(&name);
+            speaks_oauth |= Name::of(&name).is_of_oauth;
             if self.is_open(&name) {
                 open.push(place);
             }
@@ -56,7 +56,7 @@ impl Reader<'_> {
                 .any(|place| is(place, "code") && looks_like_code(&self.places[*place].value))
         };
         if speaks_oauth || has_state && has_code() {
-            self.speak_oauth(&open);
+            self.are_secret(&open);
         }
     }
 }

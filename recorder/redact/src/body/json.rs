@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::names::Name;
 use crate::place::{Reader, Verdict, Within};
 use crate::value::looks_random;
 use crate::view::{Escapes, View};
@@ -11,6 +12,7 @@ use crate::view::{Escapes, View};
 const GUARDS: [&str; 4] = [")]}'", "while(1);", "for(;;);", "{}&&"];
 
 /// An object or a list that is open.
+#[derive(Default)]
 struct Level {
     is_object: bool,
     /// Of the object or list itself.
@@ -19,7 +21,14 @@ struct Level {
     /// Places that are secret if OAuth is spoken in this object.
     open: Vec<usize>,
     speaks_oauth: bool,
+    /// What the object says that its value is called, and the places of that value.
+    called: Option<String>,
+    values: Vec<usize>,
 }
+
+/// Keys of an object that says how a value is called, and of the value.
+const CALLED: [&str; 6] = ["name", "key", "field", "param", "header", "id"];
+const VALUES: [&str; 5] = ["value", "val", "content", "data", "text"];
 
 /// What came last.
 #[derive(PartialEq)]
@@ -76,7 +85,13 @@ impl Reader<'_> {
                     let within = self.under(&name, inner);
                     let speaks_oauth = within.oauth;
                     let (is_object, name) = (byte == b'{', name.clone());
-                    levels.push(Level { is_object, name, within, open: Vec::new(), speaks_oauth });
+                    levels.push(Level {
+                        is_object,
+                        name,
+                        within,
+                        speaks_oauth,
+                        ..Level::default()
+                    });
                     last = Last::Nothing;
                     at += 1;
                 }
@@ -86,7 +101,11 @@ impl Reader<'_> {
                         return false;
                     }
                     if level.speaks_oauth {
-                        self.speak_oauth(&level.open);
+                        self.are_secret(&level.open);
+                    }
+                    // `{"name": "password", "value": …}`
+                    if level.called.is_some_and(|called| self.names.is_secret(&called)) {
+                        self.are_secret(&level.values);
                     }
                     // Of what comes next in a list.
                     name = levels
@@ -153,7 +172,7 @@ impl Reader<'_> {
         let part = view.part(range);
         let key = part.without(Escapes::Json);
         if let Some(level) = level {
-            level.speaks_oauth |= crate::names::is_of_oauth(&key.text);
+            level.speaks_oauth |= Name::of(&key.text).is_of_oauth;
             // What maps tokens to what they are of has them for keys.
             if level.within.secret && looks_random(&key.text) {
                 let within = Within { depth: level.within.depth.max(1), ..level.within };
@@ -178,8 +197,14 @@ impl Reader<'_> {
         } else {
             self.literal(name, value, inner);
         }
-        if let Some(level) = level.filter(|_| self.is_open(name)) {
+        let Some(level) = level.filter(|level| level.is_object) else { return };
+        if self.is_open(name) {
             level.open.push(place);
+        }
+        if is_string && CALLED.contains(&name) {
+            level.called.get_or_insert_with(|| value.text.to_string());
+        } else if VALUES.contains(&name) {
+            level.values.push(place);
         }
     }
 }
@@ -253,6 +278,8 @@ mod tests {
             "{\"passwords\":[{\"x\":\"hunter2\"}]}",
             "[[\"password\",1],{\"password\" : \"hunter2\"}]",
             "{\"a\" \"b\" {\"password\":\"hunter2\"}",
+            "[{\"name\":\"password\",\"value\":\"hunter2\"}]",
+            "[{\"value\":\"hunter2\",\"key\":\"password\"},{\"key\":\"x\",\"value\":\"y\"}]",
         ] {
             assert_eq!(secrets(text), ["hunter2"], "{text}");
         }

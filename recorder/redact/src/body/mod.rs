@@ -16,13 +16,16 @@ mod yaml;
 
 use crate::names::Names;
 use crate::place::{Place, Reader, Within};
-use crate::view::{self, View};
+use crate::view::{self, Escapes, View};
 
 pub use header::{credentials_of, is_secret_cookie, of_cookies, of_header};
 pub use path::of_path;
 
 /// Values within values are looked into to this depth.
 const MOST_DEPTH: u8 = 5;
+
+/// Texts without their escapes to this one, because there are several ways.
+const MOST_ESCAPED: u8 = 3;
 
 /// Shorter values have none within.
 const SHORTEST: usize = 5;
@@ -32,13 +35,26 @@ const SHORTEST: usize = 5;
 pub fn of_body(body: &[u8], content_type: &str, path: &str, names: &Names) -> Vec<Place> {
     let mut reader = Reader::new(names, body);
     let within = Within { oauth: crate::names::is_path_of_oauth(path), ..Within::default() };
+    if let Some(view) = View::of_utf_16(body) {
+        reader.content(&view, within);
+        // What only looks like it is read both ways.
+        let before = reader.places.len();
+        reader.content(&View::of_bytes(body), within);
+        reader.keep_secret_from(before);
+        return reader.finish();
+    }
     let view = View::of_bytes(body);
-    if form::is_said_to_be(content_type) && !json::may_begin(&view.text) {
+    if form::is_said_to_be(content_type) && !begins_otherwise(&view.text) {
         reader.form(&view, within);
     } else {
         reader.content(&view, within);
     }
     reader.finish()
+}
+
+/// Whether a text begins as no form does.
+fn begins_otherwise(text: &str) -> bool {
+    json::may_begin(text) || text.trim_start().starts_with('<') || text.starts_with("--")
 }
 
 /// What is secret within a value, a URL or JSON in a string say.
@@ -70,6 +86,21 @@ impl Reader<'_> {
             self.form(view, within);
         } else if !self.base64(view, within) {
             self.text(view, within);
+            if text.contains("</") {
+                self.xml(view, within);
+            }
+            self.escaped(view, within);
+        }
+    }
+
+    /// What a text says once its escapes are taken back: JSON that is percent-encoded as a whole.
+    fn escaped(&mut self, view: &View<'_>, within: Within) {
+        let within = Within { depth: within.depth + 1, ..within };
+        for escapes in [Escapes::Percent, Escapes::Html, Escapes::Json] {
+            let plain = view.without(escapes);
+            if within.depth < MOST_ESCAPED && plain.text != view.text {
+                self.inner(&plain, within);
+            }
         }
     }
 
@@ -97,5 +128,29 @@ impl Reader<'_> {
         }
         // What is bound in a value as a whole is not bound in its parts.
         self.keep_secret_from(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_escaped_as_a_whole_is_read_all_the_same() {
+        let names = Names::default();
+        for body in [
+            "%7B%22password%22%3A%22hunter2%22%7D",
+            "{&quot;password&quot;:&quot;hunter2&quot;}",
+            "see {\\u0022password\\u0022:\\u0022hunter2\\u0022}",
+            "log: <password>hunter2</password>",
+        ] {
+            let found = of_body(body.as_bytes(), "", "/", &names);
+            let secret: Vec<_> = found
+                .iter()
+                .filter(|place| place.is_secret())
+                .map(|p| &body[p.range.clone()])
+                .collect();
+            assert_eq!(secret, ["hunter2"], "{body}");
+        }
     }
 }

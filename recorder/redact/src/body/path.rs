@@ -1,8 +1,8 @@
 //! Paths and URLs: segments, their parameters, and the query.
 
-use crate::names::{self, Mark, Names};
+use crate::names::{self, Before, Mark, Names};
 use crate::place::{Place, Reader, Segment, Verdict, Within};
-use crate::value::{is_uuid, looks_like_token};
+use crate::value::{is_hash, is_uuid, looks_like_token, looks_random};
 use crate::view::{Escapes, View};
 
 /// Segments of the path, then their parameters and the query's.
@@ -61,7 +61,7 @@ pub(super) fn read(reader: &mut Reader<'_>, view: &View<'_>, within: Within) {
     for part in text[at..].split_inclusive(['?', '#']) {
         let end = at + part.len();
         let range = at..end - usize::from(part.ends_with(['?', '#']));
-        if range.len() > 0 {
+        if !range.is_empty() {
             reader.pairs(&view.part(range), Escapes::Percent, within);
         }
         at = end;
@@ -69,11 +69,13 @@ pub(super) fn read(reader: &mut Reader<'_>, view: &View<'_>, within: Within) {
 }
 
 fn verdict(reader: &Reader<'_>, before: &str, value: &str) -> Verdict {
-    let is_token = looks_like_token(value);
-    let is_secret = match reader.names.mark(before) {
-        _ if is_token && names::comes_before_secret(before) => true,
-        Mark::Secret | Mark::Field => is_token || is_uuid(value) && reader.names.is_secret(before),
-        _ => is_uuid(value) && names::comes_before_reset(before),
+    let is_secret = match (reader.names.mark(before), Before::of(before)) {
+        (Mark::Secret, _) | (_, Before::Reset) => {
+            looks_random(value) || is_uuid(value) || looks_like_token(value)
+        }
+        (_, Before::Mailed) => looks_random(value) || looks_like_token(value),
+        (_, Before::Token) => looks_like_token(value) && !is_hash(value),
+        _ => false,
     };
     if is_secret { Verdict::Secret } else { Verdict::Harmless }
 }
@@ -108,6 +110,7 @@ mod tests {
             let path = format!("{path}{token}/x");
             assert_eq!(secrets(&path), [token], "{path}");
         }
+        assert_eq!(secrets("/reset/k9x2m4q7"), ["k9x2m4q7"]);
         assert_eq!(secrets("/a/b;jsessionid=A1B2C3?x=1"), ["A1B2C3"]);
         assert_eq!(secrets("/a;v=1;sid=A1B2C3/b"), ["A1B2C3"]);
         assert_eq!(secrets("/reset/8c1d2f00-0000-4000-8000-0123456789ab").len(), 1);
@@ -136,6 +139,9 @@ mod tests {
             "/keys/status",
             "/auth/login",
             "/share/album-2026",
+            "/reset/password2026",
+            "/share/0af7651916cd43dd8448eb211c80319c",
+            "/confirm/INC20261124",
         ] {
             assert_eq!(secrets(path), [""; 0], "{path}");
         }

@@ -21,7 +21,7 @@ const MOST_WORDS: usize = 4;
 struct Pair {
     name: String,
     mark: Mark,
-    /// A secret name and `:`, with nothing before them on their line.
+    /// It is secret, and nothing stands before it on its line.
     begins_line: bool,
 }
 
@@ -73,7 +73,9 @@ impl Reader<'_> {
             }
         };
         let mark = self.names.mark(name);
-        let leads = |start| is_colon && begins_line(text, start);
+        // `name: value`, or `name = value` as settings have it.
+        let is_spaced = is_colon || text[separator..].starts_with("= ");
+        let leads = |start| is_spaced && begins_line(text, start);
         let begins_line = mark == Mark::Secret && leads(start);
         let follows_word = || {
             text[..start].ends_with(' ')

@@ -72,7 +72,7 @@ impl Reader<'_> {
             self.nested(&value, level.within);
         }
         // `<key>password</key><string>…</string>`
-        if NAMES.contains(&level.name.as_str()) && count > 1 && trimmed.len() < 100 {
+        if is_of(&NAMES, &level.name) && count > 1 && trimmed.len() < 100 {
             levels[count - 2].next = Some(trimmed.to_owned());
         }
     }
@@ -97,18 +97,18 @@ impl Reader<'_> {
         let (outer, given) =
             parent.map_or_else(Default::default, |level| (level.within, level.next.take()));
         let mut within = self.under(&name, outer);
-        if let Some(given) = given.filter(|_| !NAMES.contains(&name.as_str())) {
+        if let Some(given) = given.filter(|_| !is_of(&NAMES, &name)) {
             within = self.under(&given, within);
         }
         let attributes = attributes(text);
         let part =
             |value: &Range<usize>| view.part(range.start + value.start..range.start + value.end);
-        let named = attributes.iter().find(|(attribute, _)| NAMES.contains(&attribute.as_str()));
+        let named = attributes.iter().find(|(attribute, _)| is_of(&NAMES, attribute));
         let named = named.map(|(_, value)| part(value).without(Escapes::Html).text.into_owned());
         for (attribute, value) in &attributes {
             let part = part(value);
             let value = part.without(Escapes::Html);
-            let is_value = VALUES.contains(&attribute.as_str());
+            let is_value = is_of(&VALUES, attribute);
             let is_secret = self.only_secret(attribute, &value, outer)
                 || named
                     .as_ref()
@@ -120,7 +120,7 @@ impl Reader<'_> {
         if let Some(named) = &named {
             within = self.under(named, within);
         }
-        if levels.len() < MOST_LEVELS && !text.ends_with('/') && !VOID.contains(&name.as_str()) {
+        if levels.len() < MOST_LEVELS && !text.ends_with('/') && !is_of(&VOID, &name) {
             levels.push(Level { name, within, next: None });
         }
     }
@@ -141,14 +141,18 @@ fn tag_end(text: &str, open: usize) -> usize {
     text[open..].find('>').map_or(text.len(), |end| open + end)
 }
 
-/// The name of a tag in lower case, without its namespace.
+/// The name of a tag, without its namespace.
 fn local(tag: &str) -> String {
     let name =
         tag.split(|c: char| c.is_whitespace() || c == '/' || c == '>').next().unwrap_or_default();
-    name.rsplit(':').next().unwrap_or_default().to_lowercase()
+    name.rsplit(':').next().unwrap_or_default().to_owned()
 }
 
-/// Names in lower case without their namespaces, and where their values stand in the tag.
+fn is_of(list: &[&str], name: &str) -> bool {
+    list.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Names without their namespaces, and where their values stand in the tag.
 fn attributes(tag: &str) -> Vec<(String, Range<usize>)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -157,7 +161,7 @@ fn attributes(tag: &str) -> Vec<(String, Range<usize>)> {
             .trim_end()
             .rsplit(|c: char| c.is_whitespace() || c == '"' || c == '\'')
             .next();
-        let name = name.unwrap_or_default().rsplit(':').next().unwrap_or_default().to_lowercase();
+        let name = name.unwrap_or_default().rsplit(':').next().unwrap_or_default().to_owned();
         let rest = tag[equals + 1..].trim_start();
         let start = tag.len() - rest.len();
         let range = match rest.chars().next() {
@@ -209,6 +213,8 @@ mod tests {
             "<a>{\"password\":\"hunter2\"}</a>",
             "<a>see password=hunter2</a>",
             "<param name=\"password\">hunter2</param>",
+            "<x:cardCvc>hunter2</x:cardCvc>",
+            "<INPUT NAME=\"userPin otp\" VALUE='hunter2'>",
         ] {
             assert_eq!(secrets(body), ["hunter2"], "{body}");
         }

@@ -8,6 +8,8 @@ mod url;
 
 use std::ops::Range;
 
+use crate::value::looks_random;
+
 pub(crate) use card::is_card_number;
 
 /// Where in a text something stands that looks like a secret, in order and apart from each other.
@@ -25,6 +27,12 @@ pub fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
 /// Whether something in the text looks like a secret.
 pub fn has_token(text: &str) -> bool {
     tokens(text).next().is_some()
+}
+
+/// Whether a text as a whole looks like a secret, or like nothing that anybody would call
+/// something.
+pub fn is_no_name(text: &str) -> bool {
+    looks_random(text) || has_token(text)
 }
 
 /// The ranges in order, those that overlap as one.

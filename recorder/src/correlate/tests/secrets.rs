@@ -311,6 +311,21 @@ fn secrets_are_bound_to_where_they_came_from_wherever_they_stand() {
     assert_eq!(stored, mixed);
 }
 
+#[test]
+fn a_secret_that_is_a_key_is_in_no_shape_and_no_pointer() {
+    let mut client = Client::new();
+    client.log_in();
+    let answer = json!({"sessions": {PLAIN: {"id": ID}}, "token": PLAIN}).to_string();
+    client.get("/sessions", &answer);
+    client.get(&format!("/things/{ID}"), "{}");
+    let body = json!({"tokens": {PLAIN: "x9y8z7w6"}}).to_string();
+    client.send("POST", "/x", &[("content-type", "application/json")], &body, &[], "{}");
+    let shapes: Vec<_> = client.lines.iter().map(|line| format!("{:?}", line.shape)).collect();
+    assert_not_in(&(client.stored() + &shapes.concat()), PLAIN, "keys");
+    let sent = &client.lines.last().unwrap().request;
+    assert!(origins(sent).contains(&&Origin::Slot("secret".into())), "{:?}", sent.bind);
+}
+
 /// Requests in a session that set harmless cookies and holds some secrets.
 fn harmless() -> Vec<(String, &'static str, String)> {
     let path = |path: &str| (path.to_owned(), "", String::new());
@@ -342,7 +357,7 @@ fn harmless() -> Vec<(String, &'static str, String)> {
             json!({"code": "NORTH", "state": "open", "status": "active", "key": "status", "pin": "left"}),
         ),
         json(
-            json!({"max_tokens": 4096, "token_type": "bearer", "expires_in": 3600, "tokenizer": "cl100k"}),
+            json!({"max_tokens": 4096, "tokens": 1532, "mfa": "sms", "signature": "valid", "token_type": "bearer", "expires_in": 3600, "tokenizer": "cl100k"}),
         ),
         json(
             json!({"password": null, "has_password": true, "password_required": false, "pass": true}),

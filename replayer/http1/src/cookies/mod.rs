@@ -44,17 +44,6 @@ struct Cookie {
     age: u64,
 }
 
-/// Without the value.
-impl fmt::Debug for Cookie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cookie")
-            .field("name", &String::from_utf8_lossy(&self.name))
-            .field("domain", &self.domain)
-            .field("age", &self.age)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Jar {
     pub fn is_empty(&self) -> bool {
         self.cookies.is_empty()
@@ -119,6 +108,17 @@ impl Jar {
             out.extend_from_slice(&cookie.value);
         }
         any
+    }
+}
+
+/// Without the value.
+impl fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cookie")
+            .field("name", &String::from_utf8_lossy(&self.name))
+            .field("domain", &self.domain)
+            .field("path", &String::from_utf8_lossy(&self.path))
+            .finish_non_exhaustive()
     }
 }
 
@@ -226,19 +226,4 @@ fn default_path(asked: &str) -> &[u8] {
 fn without_query(path: &str) -> &[u8] {
     let path = path.as_bytes();
     path.split(|&byte| byte == b'?').next().unwrap_or(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_value_is_shown_for_debugging() {
-        let mut jar = Jar::default();
-        let asked = Asked { host: "a.b", path: "/" };
-        jar.store(b"sid=k9x2m4q7", asked, DateTime::UNIX_EPOCH);
-        let shown = format!("{jar:?}");
-        assert!(shown.contains("sid") && !shown.contains("k9x2m4q7"), "{shown}");
-        assert!(!shown.contains("107, 57"), "{shown}");
-    }
 }
