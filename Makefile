@@ -79,6 +79,10 @@ bench-seed: build ## the seeder against psql's copy of the same rows, and its me
 test-clients: build ## personas, curl, Locust and a browser through the proxy, replayed and compared
 	@fixtures/clients/run.sh
 
+.PHONY: test-secrets
+test-secrets: build ## 500 marked secrets through all that writes, then looked for in every file; SEED=N repeats one
+	@python3 fixtures/secrets --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED))
+
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
 	@audit=".local/venv/bin/python fixtures/audit/audit.py"; failed=0; \

@@ -1,8 +1,8 @@
 //! What all tools share.
 //!
 //! Exit codes and the one line of an error ([`exit`]), where load may go
-//! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
-//! a whole ([`shares`]) and the name that was probably meant ([`nearest`]). Nothing
+//! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
+//! a whole ([`shares`]), texts that nobody is shown ([`secret`]) and the name that was probably meant ([`nearest`]). Nothing
 //! here opens a connection: that is `common-net`.
 
 pub mod address;
@@ -10,4 +10,6 @@ pub mod digest;
 pub mod encoding;
 pub mod exit;
 pub mod nearest;
+pub mod secret;
 pub mod shares;
+pub mod target;

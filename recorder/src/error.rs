@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use common::exit::Exit;
+use common::target::OptionError;
 use manifest::ManifestError;
 
 use crate::correlate::RulesError;
@@ -18,6 +19,8 @@ use trace::writer::WriteError;
 pub enum Error {
     #[error("{} is there already; --force replaces it", path.display())]
     Exists { path: PathBuf },
+    #[error(transparent)]
+    Option(#[from] OptionError),
     #[error("cannot write {}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -38,6 +41,10 @@ pub enum Error {
     Read(#[from] ReadError),
     #[error("{} has {problems} faults that keep it from being replayed", path.display())]
     Faulty { path: PathBuf, problems: u64 },
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("values that look like secrets: {count}")]
+    LooksSecret { count: u64 },
     #[error("cannot write to stdout")]
     Stdout(#[source] io::Error),
 }
@@ -46,8 +53,15 @@ impl Error {
     /// The exit code that tells a script what kind of failure it was.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::File { .. } | Self::Stdout(_) => Exit::Internal,
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::Usage
+            }
+            Self::File { .. }
+            | Self::Stdout(_)
+            | Self::Unreadable { .. }
+            | Self::LooksSecret { .. } => Exit::Internal,
             Self::Exists { .. }
+            | Self::Option(_)
             | Self::Personas(_)
             | Self::Rules(_)
             | Self::Manifest(_)

@@ -53,3 +53,9 @@ impl fmt::Debug for Exchange {
         f.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+/// The value of a header, empty where there is none that is text.
+pub(crate) fn text_of<'a>(headers: &'a [(String, Bytes)], name: &str) -> &'a str {
+    let found = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
+    found.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
+}

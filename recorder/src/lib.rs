@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod correlate;
 pub mod edit;
+mod edits;
 mod error;
 pub mod exchange;
 pub mod import;

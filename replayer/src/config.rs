@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::exit::Exit;
+use common::target::OptionError;
 use manifest::format::Account;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -19,8 +20,8 @@ use scenario::Rate;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("--target {text:?} is not a URL such as http://127.0.0.1:8080")]
-    Target { text: String },
+    #[error(transparent)]
+    Target(#[from] OptionError),
     #[error("{option}: {message}")]
     Option { option: &'static str, message: String },
     #[error(
@@ -62,55 +63,6 @@ impl ConfigError {
             Self::OverMaxRate { .. } => Exit::Refused,
             _ => Exit::Usage,
         }
-    }
-}
-
-/// A target as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub secure: bool,
-    pub host: String,
-    pub port: u16,
-}
-
-impl std::str::FromStr for Target {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let error = || ConfigError::Target { text: without_credentials(text) };
-        let (scheme, rest) = text.split_once("://").ok_or_else(error)?;
-        let secure = match scheme {
-            "http" => false,
-            "https" => true,
-            _ => return Err(error()),
-        };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.is_empty() || authority.contains(['/', '@', '?', '#', ' ']) {
-            return Err(error());
-        }
-        let default = if secure { 443 } else { 80 };
-        let is_bare_v6 = authority.ends_with(']');
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !is_bare_v6 => (host, port.parse().map_err(|_| error())?),
-            _ => (authority, default),
-        };
-        Ok(Self { secure, host: host.to_owned(), port })
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = if self.secure { "https" } else { "http" };
-        write!(f, "{scheme}://{}:{}", self.host, self.port)
-    }
-}
-
-fn without_credentials(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => {
-            format!("{}{}", &text[..scheme + 3], &text[at + 1..])
-        }
-        _ => text.to_owned(),
     }
 }
 
@@ -256,27 +208,4 @@ pub fn planned(
     load: &scenario::Load,
 ) -> crate::schedule::Walk {
     walk(plan, &schedule.users, load, schedule.until())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn targets_are_scheme_host_and_port() {
-        let target = |text: &str| text.parse::<Target>().map(|target| target.to_string()).ok();
-        assert_eq!(target("http://127.0.0.1:8080/").as_deref(), Some("http://127.0.0.1:8080"));
-        assert_eq!(target("https://localhost").as_deref(), Some("https://localhost:443"));
-        assert_eq!(target("http://[::1]:81").as_deref(), Some("http://[::1]:81"));
-        assert_eq!(target("http://[::1]").as_deref(), Some("http://[::1]:80"));
-        for text in ["127.0.0.1:80", "ftp://x", "http://", "http://h/api", "http://h:port"] {
-            assert_eq!(target(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_a_target_is_not_repeated() {
-        let error = "http://user:hunter2@h".parse::<Target>().unwrap_err().to_string();
-        assert!(!error.contains("hunter2"), "{error}");
-    }
 }

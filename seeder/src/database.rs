@@ -1,5 +1,6 @@
 //! The connection: where it may go, and errors that show no password.
 
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -41,8 +42,8 @@ impl From<sqlx::Error> for SqlError {
     }
 }
 
-impl std::fmt::Display for SqlError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.server(), &*self.0) {
             (Some(said), _) => f.write_str(said.message()),
             (None, sqlx::Error::Io(error)) => error.fmt(f),
@@ -60,12 +61,18 @@ impl DatabaseError {
 }
 
 /// A database that load may be put on.
-#[derive(Debug)]
 pub struct Database {
     options: PgConnectOptions,
     place: String,
     /// Reached through loopback or a socket: what is deleted there is one's own.
     pub local: bool,
+}
+
+/// Without the options, which have the password in them.
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl Database {
@@ -153,6 +160,7 @@ mod tests {
         assert!(!refused.to_string().contains("secret"));
         let allowed = Database::pin(url, &["203.0.113.7".to_owned()]).unwrap();
         assert!(!allowed.local && !allowed.place().contains("secret"));
+        assert!(!format!("{allowed:?}").contains("secret"), "{allowed:?}");
     }
 
     #[test]

@@ -80,7 +80,7 @@ fn clean(error: &CleanError) -> Exit {
 
 fn login(error: &LoginError) -> Exit {
     match error {
-        LoginError::Url(_) => Exit::Usage,
+        LoginError::Target(_) | LoginError::Path => Exit::Usage,
         LoginError::Safety(error) => error.exit(),
         LoginError::Unreachable { .. } | LoginError::Refused(_) => Exit::Environment,
         LoginError::Client(_) => Exit::Internal,

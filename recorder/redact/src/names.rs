@@ -1,5 +1,8 @@
 //! What is secret by the name that it stands under.
 
+pub use crate::name::Mark;
+use crate::name::{MOST_NAME, field, is_mentioned_in};
+pub(crate) use crate::name::{Name, plain};
 use crate::table::TABLE;
 
 /// The names of the table, and those that somebody added to them.
@@ -12,77 +15,218 @@ pub struct Names {
     harmless: Vec<String>,
 }
 
+/// The rules of the table, as the header of a trace names them.
+const RULES: [&str; 5] = ["names", "words", "fields", "oauth", "shapes"];
+
 impl Names {
     /// Further names that are secret, and names that are not although they would be. Both as
     /// somebody writes them: letter case, `-`, `_` and spaces do not count.
     pub fn new(secret: Vec<String>, harmless: &[String]) -> Self {
-        Self {
-            secret: secret.iter().map(|name| plain(name)).collect(),
-            harmless: harmless.iter().map(|name| plain(name)).collect(),
-            added: secret,
-        }
+        let plain = |names: &[String]| names.iter().map(|name| plain(name).into_owned()).collect();
+        Self { secret: plain(&secret), harmless: plain(harmless), added: secret }
     }
 
-    /// Whether what stands under this name is secret.
+    /// Whether what stands under this name is secret, but for fields of which it depends on the
+    /// value or on what stands beside it.
     pub fn is_secret(&self, name: &str) -> bool {
-        let name = plain(name);
-        let is_added = || self.secret.iter().any(|secret| name.contains(secret));
-        !self.harmless.contains(&name) && (is_secret_by_table(&name) || is_added())
+        self.mark(name) == Mark::Secret
+    }
+
+    /// What a name says.
+    pub fn mark(&self, name: &str) -> Mark {
+        if self.harmless.is_empty() && self.secret.is_empty() {
+            return Name::of(name).mark;
+        }
+        let plain = plain(name);
+        if self.harmless.iter().any(|harmless| *harmless == plain) {
+            return Mark::None;
+        }
+        let is_in = |secret: &String| !secret.is_empty() && plain.contains(secret.as_str());
+        let is_added = name.len() <= MOST_NAME && self.secret.iter().any(is_in);
+        if is_added { Mark::Secret } else { Name::of(name).mark }
     }
 
     /// Whether a text speaks of anything that has a secret name.
     pub(crate) fn are_mentioned_in(&self, text: &str) -> bool {
         let text = plain(text);
-        let mut all = TABLE.names.secret.iter().chain(&self.secret);
-        all.any(|name| text.contains(name))
+        is_mentioned_in(&text)
+            || self.secret.iter().any(|name| !name.is_empty() && text.contains(name.as_str()))
     }
 
-    /// Those in force, for the header of a trace.
+    /// Those in force, for the header of a trace: the rules of the table, then what was added.
     pub fn in_force(&self) -> Vec<String> {
-        TABLE.names.secret.iter().chain(&self.added).cloned().collect()
+        RULES.into_iter().map(str::to_owned).chain(self.added.iter().cloned()).collect()
     }
 }
 
-/// Whether what stands under this name is secret by the table.
+/// Whether what stands under this name is secret by the table, whatever it is.
 pub fn is_secret_name(name: &str) -> bool {
-    is_secret_by_table(&plain(name))
+    Names::default().is_secret(name)
 }
 
 /// Whether a field of an account must stay in the manifest.
 pub fn is_secret_field(field: &str) -> bool {
-    manifest::format::SECRET_FIELDS.contains(&field) || is_secret_name(field)
+    manifest::format::SECRET_FIELDS.contains(&field)
+        || matches!(Names::default().mark(field), Mark::Secret | Mark::Field)
 }
 
 /// Whether a body with a field of this name is a login.
 pub fn is_password_name(name: &str) -> bool {
     let name = plain(name);
-    TABLE.names.login.iter().any(|login| name.contains(login))
+    TABLE.names.login.iter().any(|login| name.contains(login.as_str()))
 }
 
-fn is_secret_by_table(plain: &str) -> bool {
-    let names = &TABLE.names;
-    names.secret.iter().any(|secret| plain.contains(secret))
-        && !names.harmless.iter().any(|harmless| harmless == plain)
+/// Whether a field of this name is secret only if its value looks like a secret.
+pub(crate) fn has_to_look_secret(name: &str) -> bool {
+    TABLE.names.looks.contains(&field(name))
 }
 
-/// A name as it is compared.
-pub(crate) fn plain(name: &str) -> String {
-    let letters = name.chars().filter(|c| !matches!(c, '-' | '_' | ' '));
-    letters.flat_map(char::to_lowercase).collect()
+/// Whether a word may be the secret of a field of this name.
+pub(crate) fn may_be_a_word(name: &str) -> bool {
+    TABLE.names.spoken.contains(&field(name))
+}
+
+/// Whether OAuth is spoken on this path.
+pub(crate) fn is_path_of_oauth(path: &str) -> bool {
+    let mut segments = path.split(['/', '?', '.']);
+    segments.any(|segment| TABLE.names.paths.iter().any(|path| path.eq_ignore_ascii_case(segment)))
+}
+
+/// What a path segment says of the one behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    Nothing,
+    /// It is a secret if it is long and looks like one,
+    Token,
+    /// if it has letters and digits mixed,
+    Mailed,
+    /// or is a UUID.
+    Reset,
+}
+
+impl Before {
+    pub(crate) fn of(segment: &str) -> Self {
+        let plain = plain(segment);
+        let names = &TABLE.names;
+        let is_in = |list: &[String]| list.iter().any(|name| *name == plain);
+        if is_in(&names.resets) {
+            Self::Reset
+        } else if is_in(&names.mailed) {
+            Self::Mailed
+        } else if is_in(&names.segments) {
+            Self::Token
+        } else {
+            Self::Nothing
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn mark(name: &str) -> Mark {
+        Names::default().mark(name)
+    }
+
     #[test]
     fn secret_names_are_known_however_they_are_written() {
-        for name in ["password", "Authorization", "refresh_token", "X-Api-Key", "Set-Cookie"] {
-            assert!(is_secret_name(name), "{name}");
+        for name in [
+            "password",
+            "Authorization",
+            "refresh_token",
+            "X-Api-Key",
+            "Set-Cookie",
+            "newUserPassword",
+            "user[password]",
+            "Passwort",
+            "mot de passe",
+            "mot_de_passe",
+            "contraseña",
+            "contrasen\u{303}a",
+            "clave",
+            "senha",
+            "пароль",
+            "密码",
+            "新密碼",
+            "パスワード",
+            "비밀번호",
+            "userPwd",
+            "otp",
+            "mfa_code",
+            "cvv2",
+            "cardCVC",
+            "card_number",
+            "iban",
+            "SSN",
+            "csrfmiddlewaretoken",
+            "X-XSRF-TOKEN",
+            "sid",
+            "PHPSESSID",
+            "session_id",
+            "connect.sid",
+            "jwt",
+            "access_key",
+            "Ocp-Apim-Subscription-Key",
+            "privateKey",
+            "X-Amz-Signature",
+            "client_secret",
+            "new_password_confirmation",
+        ] {
+            assert_eq!(mark(name), Mark::Secret, "{name}");
         }
-        for name in ["email", "title", "id", "token_type", "Accept"] {
-            assert!(!is_secret_name(name), "{name}");
+        for name in ["pass", "pin", "sig", "X-Auth", "key", "user[pin]", "login.pass", "PIN"] {
+            assert_eq!(mark(name), Mark::Field, "{name}");
         }
+    }
+
+    #[test]
+    fn harmless_names_are_not_taken_for_secret_ones() {
+        for name in [
+            "email",
+            "title",
+            "id",
+            "token_type",
+            "Accept",
+            "tokenExpiry",
+            "Access-Control-Allow-Credentials",
+            "secretary",
+            "max_tokens",
+            "tokenizer",
+            "token_count",
+            "hasPassword",
+            "password_changed_at",
+            "passwordPolicy",
+            "token_endpoint",
+            "spinner",
+            "passenger",
+            "bypass",
+            "author",
+            "authority",
+            "keyword",
+            "keyboard",
+            "resident",
+            "side",
+            "className",
+            "signal",
+            "design",
+            "shotput",
+            "caribbean",
+            "postcode",
+            "agency_code",
+            "country_code",
+            "status",
+            "primary_key",
+            "cookie_consent",
+            "enclave",
+            "sort_key",
+            "tokensUsed",
+            "remember_token_enabled",
+            "",
+        ] {
+            assert_eq!(mark(name), Mark::None, "{name}");
+        }
+        assert_eq!((mark("code"), mark("state")), (Mark::OAuth, Mark::OAuth));
     }
 
     #[test]

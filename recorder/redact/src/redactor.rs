@@ -1,16 +1,24 @@
 //! Texts without what is secret in them.
 
+use std::ops::Range;
+
 use serde_json::Value;
 
-use crate::known::Known;
+use crate::body::of_body;
+use crate::known::{Found, Known};
 use crate::names::Names;
 use crate::shapes;
+use crate::value::looks_random;
+use crate::view::View;
 
 /// Stands in place of what is secret.
 pub const REDACTED: &str = "[redacted]";
 
 /// What is shown of a server's answer, in characters.
 const SHOWN: usize = 300;
+
+/// Longer names of fields are looked at closely, in bytes.
+const LONGEST_PLAIN: usize = 20;
 
 /// Decides for one session, or for one user, what of a text may be stored or shown.
 #[derive(Clone, Copy, Debug)]
@@ -22,13 +30,7 @@ pub struct Redactor<'a> {
 impl Redactor<'_> {
     /// A server's answer for a message: on one line, shortened, without what is secret.
     pub fn message(&self, body: &[u8]) -> String {
-        let text = match serde_json::from_slice::<Value>(body) {
-            Ok(mut json) => {
-                self.hide(&mut json, &|text| self.cut_out(text));
-                json.to_string()
-            }
-            Err(_) => self.without_secrets(&String::from_utf8_lossy(body)),
-        };
+        let text = self.text(&String::from_utf8_lossy(body));
         let mut shown: String =
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
         if shown.len() < text.len() {
@@ -39,79 +41,90 @@ impl Redactor<'_> {
 
     /// A text as it stands, a sample of an answer's body say, without what is secret.
     pub fn text(&self, text: &str) -> String {
-        // JSON is written anew only where it has to be.
-        if let Ok(mut json) = serde_json::from_str::<Value>(text)
-            && self.hide(&mut json, &|text| self.cut_out(text))
-        {
-            return json.to_string();
+        let places = of_body(text.as_bytes(), "", "", self.names);
+        let secret = places.iter().filter(|place| place.is_secret());
+        let found = self.find(text.as_bytes());
+        let ranges: Vec<Range<usize>> = secret
+            .clone()
+            .map(|place| place.range.clone())
+            .chain(found.into_iter().map(|found| found.range))
+            .collect();
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for range in shapes::united(ranges) {
+            out.push_str(&text[at..range.start]);
+            // What was a number becomes a text, so that JSON stays JSON.
+            let is_text = !secret.clone().any(|place| !place.is_text && place.range == range);
+            out.push_str(if is_text { REDACTED } else { "\"[redacted]\"" });
+            at = range.end;
         }
-        self.without_secrets(text)
+        out.push_str(&text[at..]);
+        out
     }
 
-    /// JSON that is to be kept. Of a string with a secret in it nothing is left.
+    /// JSON that is to be kept, without what is secret.
     pub fn json(&self, json: &mut Value) {
-        self.hide(json, &|text| self.has_secret(text).then(|| REDACTED.to_owned()));
+        let text = self.text(&json.to_string());
+        *json = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(REDACTED));
     }
 
     /// Whether a text that is not JSON may be kept: none that says anything of secrets, because
     /// nobody knows where in it they end.
     pub fn may_keep(&self, text: &str) -> bool {
-        !self.names.are_mentioned_in(text) && !self.has_secret(text)
+        !self.names.are_mentioned_in(text) && self.find(text.as_bytes()).is_empty()
     }
 
-    fn has_secret(&self, text: &str) -> bool {
-        self.known.are_in(text.as_bytes()) || shapes::has_token(text)
+    /// Whether an object in it has a secret for a key, so that neither its shape nor a pointer into
+    /// it may be stored.
+    pub fn is_key_in(&self, json: &Value) -> bool {
+        self.is_key_within(json, false)
     }
 
-    fn without_secrets(&self, text: &str) -> String {
-        self.cut_out(text).unwrap_or_else(|| text.to_owned())
-    }
-
-    /// None where there is nothing to cut out.
-    fn cut_out(&self, text: &str) -> Option<String> {
-        let known = self.known.find(text).into_iter().map(|found| found.range);
-        let mut ranges: Vec<_> = known.chain(shapes::tokens(text)).collect();
-        if ranges.is_empty() {
-            return None;
-        }
-        ranges.sort_unstable_by_key(|range| range.start);
-        let mut out = String::with_capacity(text.len());
-        let mut at = 0;
-        for range in ranges {
-            if range.start >= at {
-                out.push_str(&text[at..range.start]);
-                out.push_str(REDACTED);
-            }
-            at = at.max(range.end);
-        }
-        out.push_str(&text[at..]);
-        Some(out)
-    }
-
-    /// Replaces values of secret names, and strings by what `string` makes of them; says whether
-    /// there were any. A secret that is null is none.
-    fn hide(&self, value: &mut Value, string: &dyn Fn(&str) -> Option<String>) -> bool {
-        match value {
-            // Not `any`, which ends with the first.
-            Value::Array(items) => {
-                items.iter_mut().fold(false, |is_any, item| self.hide(item, string) | is_any)
-            }
-            Value::Object(fields) => fields.iter_mut().fold(false, |is_any, (name, field)| {
-                if self.names.is_secret(name) && !field.is_null() {
-                    *field = Value::from(REDACTED);
-                    return true;
-                }
-                self.hide(field, string) | is_any
+    fn is_key_within(&self, json: &Value, within_secret: bool) -> bool {
+        match json {
+            Value::Array(items) => items.iter().any(|item| self.is_key_within(item, within_secret)),
+            Value::Object(fields) => fields.iter().any(|(key, field)| {
+                let within = || within_secret || self.names.is_secret(key);
+                self.is_secret_key(key, within_secret)
+                    || matches!(field, Value::Array(_) | Value::Object(_))
+                        && self.is_key_within(field, within())
             }),
-            Value::String(text) => match string(text) {
-                Some(redacted) => {
-                    *text = redacted;
-                    true
-                }
-                None => false,
-            },
-            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            _ => false,
         }
+    }
+
+    fn is_secret_key(&self, key: &str, within_secret: bool) -> bool {
+        // Names of fields are short and have no digits; the others are looked at.
+        let may_be = key.len() > LONGEST_PLAIN || key.bytes().any(|byte| byte.is_ascii_digit());
+        may_be
+            && (within_secret && looks_random(key)
+                || shapes::has_token(key)
+                || self.known.are_in(key.as_bytes()))
+    }
+
+    /// What in a part of a message is known to be secret, or looks like it, whatever it stands
+    /// under. Ranges of different secrets may overlap.
+    pub fn find(&self, part: &[u8]) -> Vec<Found> {
+        let mut found = self.find_in(part, &View::of_bytes(part));
+        // What only looks like UTF-16 is read both ways.
+        if let Some(view) = View::of_utf_16(part) {
+            found.extend(self.find_in(part, &view));
+        }
+        found
+    }
+
+    fn find_in(&self, part: &[u8], view: &View<'_>) -> Vec<Found> {
+        let plain = view.plain();
+        let mut found = self.known.find_in(part, view, &plain);
+        for view in std::iter::once(view).chain(&plain) {
+            for range in shapes::tokens(&view.text) {
+                let secret = &view.text[range.clone()];
+                let range = view.place(&range);
+                let encode = view.written.encoding(secret, &part[range.clone()]);
+                found.push(Found { range, secret: secret.into(), field: None, encode });
+            }
+        }
+        found
     }
 }
 
@@ -154,9 +167,9 @@ mod tests {
     #[test]
     fn a_sample_is_shown_without_the_values_of_secret_names() {
         let text = |text: &str| with("s3same-open", |redactor| redactor.text(text));
-        let echoed = r#"{"input": {"password": "hunter2", "tokens": ["opaque"]}}"#;
-        let shown = text(echoed);
-        assert!(!shown.contains("hunter2") && !shown.contains("opaque"), "{shown}");
+        let echoed = r#"{"input": {"password": "hunter2", "tokens": ["opaque"], "pin": 4711}}"#;
+        let expected = r#"{"input": {"password": "[redacted]", "tokens": ["[redacted]"], "pin": "[redacted]"}}"#;
+        assert_eq!(text(echoed), expected);
     }
 
     #[test]
@@ -166,17 +179,37 @@ mod tests {
     }
 
     #[test]
+    fn secrets_that_overlap_leave_nothing_of_either() {
+        let mut known = Known::default();
+        for secret in ["abc1-def2-ghi3", "def2-ghi3-jkl4", "ghi3-jkl4-mno5-pqr6"] {
+            known.add(secret.into());
+        }
+        let redactor = Redactor { names: &Names::default(), known: &known };
+        assert_eq!(redactor.text("x abc1-def2-ghi3-jkl4-mno5-pqr6 y"), "x [redacted] y");
+    }
+
+    #[test]
     fn json_is_kept_without_secret_fields_and_known_secrets() {
         let mut kept = json!({
             "access_token": "abc", "name": "x", "tokens": [{"a": "b"}], "token": null,
-            "next": ["/cb?code=s3same-open", 7], "jwt": TOKEN,
+            "next": ["/cb?c=s3same-open", 7], "jwt": TOKEN,
         });
         with("s3same-open", |redactor| redactor.json(&mut kept));
         let expected = json!({
-            "access_token": "[redacted]", "name": "x", "tokens": "[redacted]", "token": null,
-            "next": ["[redacted]", 7], "jwt": "[redacted]",
+            "access_token": "[redacted]", "name": "x", "tokens": [{"a": "[redacted]"}], "token": null,
+            "next": ["/cb?c=[redacted]", 7], "jwt": "[redacted]",
         });
         assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn a_secret_may_be_a_key() {
+        let is_key = |json: Value| with("s3same-open", |redactor| redactor.is_key_in(&json));
+        assert!(is_key(json!({"a": [{"s3same-open": 1}]})) && is_key(json!({ TOKEN: 1 })));
+        assert!(is_key(json!({"tokens": {"k9x2m4q7z1": {"a": 1}}})));
+        assert!(!is_key(
+            json!({"a1": {"8c1d2f00-0000-4000-8000-0123456789ab": 1}, "tokens": {"a": 1}})
+        ));
     }
 
     #[test]

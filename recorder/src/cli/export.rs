@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use common::exit::Exit;
+use common::target::Typed;
 
 use super::bar::Watched;
 use super::files::new_trace;
 use super::output::print;
 use crate::Error;
 use crate::edit::export;
+use crate::proxy::UpstreamUrl;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -32,7 +34,7 @@ pub(super) struct Args {
 
     /// What URLs begin with; the trace has only paths
     #[arg(long, value_name = "URL", default_value = "http://localhost")]
-    origin: String,
+    origin: Typed<UpstreamUrl>,
 
     /// Replace a file that is there already
     #[arg(long)]
@@ -42,9 +44,10 @@ pub(super) struct Args {
 impl Command {
     pub(super) fn run(self) -> Result<Exit, Error> {
         let Self::Har(args) = self;
+        let origin = args.origin.value("--origin")?.to_string();
         new_trace(&args.out, args.force)?;
         let watched = Watched::new([&*args.trace], 1);
-        let count = export::har(&args.trace, &args.out, args.origin.trim_end_matches('/'))?;
+        let count = export::har(&args.trace, &args.out, &origin)?;
         drop(watched);
         print(&format!("{}: {count} entries", args.out.display()))?;
         Ok(Exit::Good)

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod bar;
 mod check;
 mod cut;
@@ -51,6 +52,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Check format, order, digest, and that every binding can be satisfied
     Check(check::Args),
+    /// List what was taken for secret in files, and what was left that looks like one
+    Audit(audit::Args),
     /// Make a trace of a part of one, with what that needs
     Cut(cut::Args),
     /// Make one trace of several
@@ -74,6 +77,7 @@ impl Cli {
             Command::Finish(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Check(args) => args.run(),
+            Command::Audit(args) => args.run(),
             Command::Cut(args) => args.run(),
             Command::Merge(args) => args.run(),
             Command::Export(command) => command.run(),

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use common::exit::Exit;
+use common::target::Typed;
 use manifest::format::Manifest;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +36,7 @@ pub(super) struct Args {
 
     /// What is recorded, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
-    target: Target,
+    target: Typed<Target>,
 
     /// How many there are at once, shared among the personas by weight
     #[arg(long, value_name = "N")]
@@ -130,6 +131,7 @@ impl Args {
 
     /// Reads and checks all that can be checked before the first request.
     fn resolve(self) -> Result<Config, Error> {
+        let target = self.target.value("--target")?;
         let personas = Personas::read(&self.personas)?;
         let manifest = Manifest::read(&self.manifest)?;
         if self.force {
@@ -140,7 +142,7 @@ impl Args {
         Ok(Config {
             personas,
             manifest,
-            target: self.target,
+            target,
             allowed_hosts: self.allow_host,
             users: self.users.get(),
             spawn_rate: self.spawn_rate.0,

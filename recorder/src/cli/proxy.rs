@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use common::exit::Exit;
+use common::target::Typed;
 use common_net::trust::Trust;
 use indicatif::{ProgressBar, ProgressStyle};
 use manifest::format::Manifest;
@@ -45,7 +46,7 @@ pub(super) struct Args {
 
     /// What is recorded, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
-    upstream: UpstreamUrl,
+    upstream: Typed<UpstreamUrl>,
 
     /// The trace; compressed if it ends in .zst
     #[arg(long, value_name = "FILE")]
@@ -187,6 +188,7 @@ impl Args {
 
     /// Checks all that can be checked before anything is opened.
     fn resolve(self) -> Result<Config, Error> {
+        let upstream = self.upstream.value("--upstream")?;
         let manifest = self.manifest.as_deref().map(Manifest::read).transpose()?;
         let rules = self.rules.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
         if self.force {
@@ -202,7 +204,7 @@ impl Args {
         let identity = self.tls_cert.zip(self.tls_key);
         Ok(Config {
             listen: self.listen,
-            upstream: self.upstream,
+            upstream,
             trust,
             identity: identity.map(|(certificates, key)| Identity { certificates, key }),
             allowed_hosts: self.allow_host,

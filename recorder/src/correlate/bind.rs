@@ -6,12 +6,11 @@ use chrono::{DateTime, Utc};
 use manifest::format::Account;
 
 use super::client_values;
-use super::edits::Edit;
-use super::places::{Kind, Place};
 use super::rules::Rules;
 use super::values::{self, SessionValues, Source};
-use redact::{Found, is_secret_field};
-use trace::format::{Capture, CaptureFrom, Origin};
+use crate::edits::{Edit, slot};
+use redact::{Found, Place, Redactor, Verdict, is_secret_field};
+use trace::format::{Capture, CaptureFrom, Encoding, Origin};
 use trace::journal::LateCapture;
 
 /// Binds the places of one request.
@@ -31,44 +30,49 @@ pub(super) struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    /// What to change in `text`, of which these are the places.
-    pub(super) fn edits(&mut self, text: &str, places: &[Place<'_>]) -> Vec<Edit> {
+    /// What to change in a part of the request, of which these are the places.
+    pub(super) fn edits(&mut self, part: &[u8], places: &[Place]) -> Vec<Edit> {
         let mut edits = Vec::new();
         for place in places {
-            self.place(place, text, &mut edits);
+            self.place(place, part, &mut edits);
         }
-        self.known_secrets(text, &mut edits);
+        self.found(part, places, &mut edits);
         edits
     }
 
-    fn place(&mut self, place: &Place<'_>, text: &str, edits: &mut Vec<Edit>) {
-        let name = place.name();
-        let is_secret = self.rules.is_secret(name);
-        if place.value.is_empty() || (!is_secret && self.rules.is_kept(name)) {
+    fn place(&mut self, place: &Place, part: &[u8], edits: &mut Vec<Edit>) {
+        let is_secret = place.is_secret();
+        // What stands within another value is bound with it, but for secrets.
+        if place.value.is_empty()
+            || !is_secret
+                && (place.is_nested || place.encode.is_none() || self.rules.is_kept(&place.name))
+        {
             return;
         }
-        let origin = match self.whole(place, is_secret) {
-            Some((from, is_secret)) => Some((from, is_secret)),
-            None if is_secret => Some((slot(name), true)),
-            None => None,
+        let slot = || (slot(named(place)), true);
+        let origin = match (place.encode, self.whole(place, is_secret)) {
+            // Replay cannot write it there.
+            (None, _) => Some(slot()),
+            (_, Some(origin)) => Some(origin),
+            (_, None) => is_secret.then(slot),
         };
         match origin {
             Some((from, is_secret)) => {
-                if let Kind::Segment { number, .. } = place.kind {
-                    self.segments.push(number);
+                if let Some(segment) = &place.segment {
+                    self.segments.push(segment.number);
                 }
-                let (range, encode) = (place.range.clone(), place.encode);
+                let (range, encode) = (place.range.clone(), place.encode.unwrap_or_default());
                 edits.push(Edit { range, from, encode, is_secret });
             }
             None => {
-                self.within(place, text, edits);
+                self.within(place, part, edits);
                 self.values.note_sent(&place.value);
             }
         }
     }
 
     /// The origin of a value as a whole, and whether it is a secret.
-    fn whole(&mut self, place: &Place<'_>, is_secret: bool) -> Option<(Origin, bool)> {
+    fn whole(&mut self, place: &Place, is_secret: bool) -> Option<(Origin, bool)> {
         if let Some(field) = self.account_field(place) {
             let is_secret = is_secret || is_secret_field(&field);
             return Some((Origin::Account(field), is_secret));
@@ -79,27 +83,27 @@ impl Binder<'_> {
         if is_secret {
             return None;
         }
-        let text = place.value.as_ref();
+        let text = place.value.as_str();
         if let Some((key, like)) = self.values.known_fresh(text) {
             return Some((Origin::Fresh { key, like }, false));
         }
         if let Some(format) = client_values::time(text, self.now) {
             return Some((Origin::Clock(format), false));
         }
-        let is_own = self.creates || !matches!(place.kind, Kind::Segment { .. });
+        let is_own = self.creates || place.segment.is_none();
         let like = client_values::id(text)
-            .or_else(|| client_values::number(text).filter(|_| values::is_id_name(place.name())))?;
+            .or_else(|| client_values::number(text).filter(|_| values::is_id_name(&place.name)))?;
         is_own.then(|| (Origin::Fresh { key: self.values.fresh(text, like), like }, false))
     }
 
     /// The field of the account that has this value: the one with the place's name, else one whose
     /// value is distinctive.
-    fn account_field(&self, place: &Place<'_>) -> Option<String> {
+    fn account_field(&self, place: &Place) -> Option<String> {
         let fields = &self.account?.fields;
-        let text = place.value.as_ref();
+        let text = place.value.as_str();
         let has = |(_, value): &(&String, &String)| value.as_str() == text;
         let named =
-            fields.iter().filter(has).find(|(field, _)| field.eq_ignore_ascii_case(place.name()));
+            fields.iter().filter(has).find(|(field, _)| field.eq_ignore_ascii_case(&place.name));
         let telling = || {
             let tells = |value: &str| values::is_strong(value, true) || value.contains('@');
             fields.iter().filter(has).find(|(field, value)| tells(value) || is_secret_field(field))
@@ -107,8 +111,9 @@ impl Binder<'_> {
         named.or_else(telling).map(|(field, _)| field.clone())
     }
 
-    fn captured(&mut self, place: &Place<'_>) -> Option<(Origin, bool)> {
+    fn captured(&mut self, place: &Place) -> Option<(Origin, bool)> {
         let source = self.values.find(place, self.at, self.rules)?;
+        source.is_secret |= place.is_secret();
         if !source.is_journaled {
             self.captures.push(late_capture(source));
         }
@@ -118,55 +123,89 @@ impl Binder<'_> {
     }
 
     /// Binds values within a longer text, such as ids in a URL or a message.
-    fn within(&mut self, place: &Place<'_>, text: &str, edits: &mut Vec<Edit>) {
-        let written = &text[place.range.clone()];
+    fn within(&mut self, place: &Place, part: &[u8], edits: &mut Vec<Edit>) {
+        let written = &part[place.range.clone()];
         // Ranges refer to the text as written, so the value must be written without escapes.
-        if written != place.value || written.len() > 4096 {
+        if written != place.value.as_bytes() || written.len() > 4096 {
             return;
         }
+        let written = place.value.as_str();
         for range in words(written) {
             if range.len() == written.len() || !values::is_strong(&written[range.clone()], true) {
                 continue;
             }
-            let word = Place {
-                kind: Kind::Named("".into()),
-                value: written[range.clone()].into(),
-                range: place.range.start + range.start..place.range.start + range.end,
-                encode: place.encode,
-            };
+            let encode = place.encode.unwrap_or_default();
+            let at = place.range.start + range.start..place.range.start + range.end;
+            let word = word(&written[range], at, encode, Verdict::Harmless);
             let known = self.captured(&word).or_else(|| {
                 let (key, like) = self.values.known_fresh(&word.value)?;
                 Some((Origin::Fresh { key, like }, false))
             });
             if let Some((from, is_secret)) = known {
-                let Place { range, encode, .. } = word;
-                edits.push(Edit { range, from, encode, is_secret });
+                edits.push(Edit { range: word.range, from, encode, is_secret });
             }
         }
     }
 
-    /// Secrets that the session knows, wherever they stand and however they are written.
-    fn known_secrets(&mut self, text: &str, edits: &mut Vec<Edit>) {
-        for found in self.values.secrets().find(text) {
+    /// Secrets that the session knows and what looks like one, wherever they stand and however
+    /// they are written.
+    fn found(&mut self, part: &[u8], places: &[Place], edits: &mut Vec<Edit>) {
+        let redactor = Redactor { names: &self.rules.names, known: self.values.secrets() };
+        let found = redactor.find(part);
+        if found.is_empty() {
+            return;
+        }
+        let secret = edits.iter().filter(|edit| edit.is_secret);
+        let mut covered: Vec<Range<usize>> = secret.map(|edit| edit.range.clone()).collect();
+        covered.sort_unstable_by_key(|range| range.start);
+        for found in found {
             let Found { range, secret, field, encode } = found;
-            let is_covered = |edit: &Edit| {
-                edit.is_secret && edit.range.start <= range.start && range.end <= edit.range.end
-            };
-            if edits.iter().any(is_covered) {
+            let before = covered.partition_point(|covered| covered.start <= range.start);
+            if before > 0 && range.end <= covered[before - 1].end {
                 continue;
             }
+            // Where it stands as it is, it is written as what stands around it.
+            let around = |place: &&Place| {
+                !place.is_nested && place.range.start <= range.start && range.end <= place.range.end
+            };
+            let encode = match encode {
+                Some(Encoding::Raw) => {
+                    places.iter().find(around).map_or(encode, |place| place.encode)
+                }
+                other => other,
+            };
             let from = match (encode, field) {
                 (None, _) => slot("encoded_secret"),
                 (Some(_), Some(field)) => Origin::Account(field),
                 (Some(encode), None) => {
-                    let (kind, value) = (Kind::Named("".into()), secret.as_ref().into());
-                    let place = Place { kind, value, range: range.clone(), encode };
-                    self.captured(&place).map_or_else(|| slot("secret"), |(from, _)| from)
+                    let word = word(&secret, range.clone(), encode, Verdict::Secret);
+                    self.captured(&word).map_or_else(|| slot("secret"), |(from, _)| from)
                 }
             };
+            self.values.learn(&secret);
             edits.push(Edit { range, from, encode: encode.unwrap_or_default(), is_secret: true });
         }
     }
+}
+
+/// A value that stands under no name.
+fn word(value: &str, range: Range<usize>, encode: Encoding, verdict: Verdict) -> Place {
+    Place {
+        name: String::new(),
+        segment: None,
+        value: value.to_owned(),
+        range,
+        encode: Some(encode),
+        is_text: true,
+        is_nested: false,
+        verdict,
+    }
+}
+
+/// What a secret is called: of a path segment what stands before it.
+fn named(place: &Place) -> &str {
+    let before = place.segment.as_ref().map_or("secret", |segment| segment.before.as_str());
+    if place.name.is_empty() { before } else { &place.name }
 }
 
 /// Captures of the secrets that the answer to `id` gave.
@@ -186,15 +225,6 @@ fn late_capture(source: &mut Source) -> LateCapture {
             secret: source.is_secret,
         },
     }
-}
-
-/// A secret that has to be given to the replay, under the name of its field.
-fn slot(name: &str) -> Origin {
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-        .collect();
-    Origin::Slot(name)
 }
 
 /// Unique in its answer, and the same for the same place in another session's.

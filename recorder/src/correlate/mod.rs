@@ -2,7 +2,8 @@
 //! answers are bound to where they came from, and secrets are left out.
 //!
 //! [`identity`] says whose exchange it is, [`answer`] what its answer gives to that
-//! session's [`values`], and [`bind`] what each of the [`places`] of a request is bound to.
+//! session's [`values`], and [`bind`] what each of the places of a request is bound to. Where these
+//! are, and what of them is secret, [`redact`] knows.
 //!
 //! Memory per session: at most 512 KiB of values from answers, 8192 values that the client sent,
 //! 8192 ids that it generated. At most [`MAX_SESSIONS`] sessions are kept; those idle for longest
@@ -11,42 +12,37 @@
 mod answer;
 mod bind;
 mod client_values;
-mod edits;
 mod identity;
-mod json;
-mod places;
+mod log;
+mod received;
 mod route;
 mod rules;
+mod sent;
 mod values;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use manifest::format::{Account, Manifest};
-use redact::{Redactor, is_password_name, is_secret_field};
-use serde_json::Value;
+use redact::{Common, Place, Redactor, body, is_password_name, is_secret_field};
 
 use self::answer::Giver;
 use self::bind::Binder;
 use self::identity::Identity;
 pub use self::identity::SessionBy;
-use self::places::Place;
+pub(crate) use self::log::{Logged, of_log};
+use self::received::{Content, Looked};
 pub use self::rules::{Rules, RulesError};
+use self::sent::SentBody;
 use self::values::{Answered, SessionValues};
-use crate::exchange::{Exchange, SeenAnswer, SeenBody};
-use trace::format::{Answer, Binding, Body, Origin, Part, RecordedResult, Request, canonical};
+use crate::edits;
+use crate::exchange::{Exchange, SeenAnswer, text_of};
+use trace::format::{Answer, Part, RecordedResult, Request, canonical};
 use trace::journal::LateCapture;
-use trace::shape::{Shape, json_of, may_be_json};
+use trace::shape::Shape;
 
 const MAX_SESSIONS: usize = 50_000;
-
-/// A body that is larger than this once decoded is not looked into.
-const MAX_LOOKED_INTO: usize = 16 << 20;
 
 /// Headers that replay computes, or that belong to the connection.
 const LEFT_OUT: [&str; 6] =
@@ -86,6 +82,7 @@ pub struct Correlator {
     started: DateTime<Utc>,
     prefix: String,
     identity: Identity,
+    common: Common,
     sessions: HashMap<usize, Session>,
     next_session: usize,
 }
@@ -98,14 +95,6 @@ struct Session {
     is_logged_in: bool,
     /// When its latest request was sent.
     last: u64,
-}
-
-/// A request's body as it will be stored, before anything is bound.
-enum SentBody {
-    None,
-    Text(String),
-    Binary(Vec<u8>),
-    Unknown { size: u64, sha256: String },
 }
 
 impl Correlator {
@@ -130,6 +119,7 @@ impl Correlator {
             started,
             prefix,
             identity: Identity::new(session_by),
+            common: Common::default(),
             sessions: HashMap::new(),
             next_session: 1,
         }
@@ -138,13 +128,15 @@ impl Correlator {
     /// Takes an exchange in order of completion.
     pub fn take(&mut self, exchange: Exchange) -> Correlated {
         let Exchange { id, connection, at, http, method, path, headers, body, result } = exchange;
-        let header = |name: &str| text_of(&headers, name);
-        let body = text_body(body, header("content-encoding"));
-        let content_type = header("content-type").to_ascii_lowercase();
-        let places = match &body {
-            SentBody::Text(text) => body_places(text, &content_type, header("content-type")),
-            _ => Vec::new(),
+        let body = SentBody::of(body, text_of(&headers, "content-encoding"));
+        let names = &self.rules.names;
+        let mut places = match &body {
+            SentBody::Known(bytes) => {
+                body::of_body(bytes, text_of(&headers, "content-type"), &path, names)
+            }
+            SentBody::None | SentBody::Unknown { .. } => Vec::new(),
         };
+        let mut path_places = body::of_path(&path, names);
         let login = self.login(&places);
         let shown = self.identity.shown(&headers);
         let number = self.session(&shown, connection, login.is_some());
@@ -156,6 +148,28 @@ impl Correlator {
             session.values.set_account(&self.accounts[account]);
         }
         let account = session.account.clone();
+        // A word is a secret only as long as no other session says it too.
+        self.common.judge(&mut places, number);
+        self.common.judge(&mut path_places, number);
+        let mut kept_headers = Vec::with_capacity(headers.len());
+        for (name, value) in &headers {
+            // A value that is not text cannot be stored, and hardly any server depends on one.
+            let Ok(value) = std::str::from_utf8(value) else { continue };
+            if name.eq_ignore_ascii_case("cookie") {
+                session.learn(&body::of_cookies(value, &self.rules.names));
+            }
+            if let Some(password) = body::credentials_of(name, value) {
+                session.values.learn(&password);
+            }
+            if !LEFT_OUT.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)) {
+                let places = body::of_header(name, value, &self.rules.names);
+                session.learn(&places);
+                kept_headers.push((name, value, places));
+            }
+        }
+        // What one part of the request shows to be secret is secret in all of it.
+        session.learn(&places);
+        session.learn(&path_places);
 
         let mut binder = Binder {
             values: &mut session.values,
@@ -168,38 +182,26 @@ impl Correlator {
             segments: Vec::new(),
         };
         let mut bind = Vec::new();
-        let edits = binder.edits(&path, &places::of_path(&path));
-        let (stored_path, bindings) = edits::apply(&path, edits, Part::Path);
+        let edits = binder.edits(path.as_bytes(), &path_places);
+        let secret_segments = route::secret_segments(&path, &edits);
+        let (stored_path, bindings) = edits::apply_to_text(&path, edits, Part::Path);
         bind.extend(bindings);
-        let mut stored_headers = Vec::with_capacity(headers.len());
-        for (name, value) in &headers {
-            if LEFT_OUT.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)) {
-                continue;
-            }
-            // A value that is not text cannot be stored, and hardly any server depends on one.
-            let Ok(value) = std::str::from_utf8(value) else { continue };
-            let edits = binder.edits(value, &[places::of_header(name, value)]);
-            let (value, bindings) = edits::apply(value, edits, Part::Header(stored_headers.len()));
+        let mut stored_headers = Vec::with_capacity(kept_headers.len());
+        for (name, value, places) in kept_headers {
+            let edits = binder.edits(value.as_bytes(), &places);
+            let part = Part::Header(stored_headers.len());
+            let (value, bindings) = edits::apply_to_text(value, edits, part);
             bind.extend(bindings);
             stored_headers.push((canonical(name), value));
         }
-        let stored_body = match &body {
-            SentBody::None => None,
-            SentBody::Text(text) => {
-                let edits = binder.edits(text, &places);
-                let (text, bindings) = edits::apply(text, edits, Part::Body);
-                bind.extend(bindings);
-                Some(Body::Text(text))
-            }
-            SentBody::Binary(bytes) if binder.values.secrets().are_in(bytes) => {
-                Some(truncated(bytes))
-            }
-            SentBody::Binary(bytes) => Some(Body::Base64(BASE64_STANDARD.encode(bytes))),
-            SentBody::Unknown { size, sha256 } => {
-                Some(Body::Truncated { size: *size, sha256: sha256.clone() })
-            }
+        let edits = match &body {
+            SentBody::Known(bytes) => binder.edits(bytes, &places),
+            SentBody::None | SentBody::Unknown { .. } => Vec::new(),
         };
-        let Binder { mut captures, segments, .. } = binder;
+        let (stored_body, bindings) = body.stored(edits);
+        bind.extend(bindings);
+        let Binder { mut captures, mut segments, .. } = binder;
+        segments.extend(secret_segments);
         let name = route::name(&method, &path, &segments, &self.rules);
 
         session.last = session.last.max(at);
@@ -217,7 +219,7 @@ impl Correlator {
                     answered,
                     credentials: Vec::new(),
                 };
-                let Looked { size, content, is_seen } = giver.answer(&answer);
+                let Looked { size, content, is_seen, has_secret_key } = giver.answer(&answer);
                 let credentials = giver.credentials;
                 if login.is_some() && answer.status < 400 {
                     prologue = !session.is_logged_in;
@@ -228,7 +230,10 @@ impl Correlator {
                 }
                 // Only now are all secrets of this answer known.
                 shape = match &content {
-                    Some(Content::Json(json)) => Shape::of_json(answer.status, Some(json)),
+                    // A shape has the keys.
+                    Some(Content::Json(json)) if !has_secret_key => {
+                        Shape::of_json(answer.status, Some(json))
+                    }
                     Some(Content::Text(_)) | None if is_seen => None,
                     _ => Shape::unseen(answer.status, text_of(&answer.headers, "content-type")),
                 };
@@ -276,8 +281,8 @@ impl Correlator {
     }
 
     /// Whether the body is a login, and the manifest's account that it is of.
-    fn login(&self, places: &[Place<'_>]) -> Option<Option<usize>> {
-        let is_password = |place: &&Place<'_>| is_password_name(place.name());
+    fn login(&self, places: &[Place]) -> Option<Option<usize>> {
+        let is_password = |place: &&Place| is_password_name(&place.name);
         let password = places.iter().find(is_password)?;
         let accounts =
             places.iter().filter_map(|place| self.logins.get(&place.value.to_lowercase()).copied());
@@ -320,138 +325,13 @@ impl Correlator {
     }
 }
 
-/// A path as it may be stored where nothing is known about its session: parameters with secret
-/// names lose their values, which then have to be given to the replay.
-pub(crate) fn without_secrets(path: &str, rules: &Rules) -> (String, Vec<Binding>) {
-    let places = if path.contains('?') { places::of_path(path) } else { Vec::new() };
-    let secrets = places.iter().filter(|place| rules.is_secret(place.name()));
-    let edits = secrets.map(|place| edits::Edit {
-        range: place.range.clone(),
-        from: Origin::Slot(place.name().to_owned()),
-        encode: place.encode,
-        is_secret: true,
-    });
-    edits::apply(path, edits.collect(), Part::Path)
-}
-
-/// The endpoint's name of a request that has no bindings.
-pub(crate) fn endpoint(method: &str, path: &str, rules: &Rules) -> String {
-    route::name(method, path, &[], rules)
-}
-
-/// A decoded body.
-enum Content<'a> {
-    Json(Value),
-    Text(Cow<'a, str>),
-}
-
-/// What was found in an answer.
-struct Looked<'a> {
-    /// Bytes of the body after decoding.
-    size: u64,
-    content: Option<Content<'a>>,
-    /// Whether the body was there to be looked into.
-    is_seen: bool,
-}
-
-impl Content<'_> {
-    /// The body as it may be kept, if at all.
-    fn without_secrets(self, redactor: Redactor<'_>) -> Option<String> {
-        match self {
-            Self::Json(mut json) => {
-                redactor.json(&mut json);
-                Some(json.to_string())
-            }
-            Self::Text(text) => redactor.may_keep(&text).then(|| text.into_owned()),
+impl Session {
+    /// From now on these secrets are known wherever they stand.
+    fn learn(&mut self, places: &[Place]) {
+        for place in places.iter().filter(|place| place.is_secret()) {
+            self.values.learn(&place.value);
         }
     }
-}
-
-impl Giver<'_> {
-    fn answer<'a>(&mut self, answer: &'a SeenAnswer) -> Looked<'a> {
-        self.headers(&answer.headers);
-        let unseen = |size| Looked { size, content: None, is_seen: false };
-        let bytes = match &answer.body {
-            SeenBody::TooLarge { size, .. } => return unseen(*size),
-            SeenBody::Whole(bytes) => bytes,
-        };
-        let coding = text_of(&answer.headers, "content-encoding");
-        let Some(body) = decoded(bytes, coding) else { return unseen(bytes.len() as u64) };
-        let size = body.len() as u64;
-        let content_type = text_of(&answer.headers, "content-type");
-        let content = match json_of(content_type, &body) {
-            Some(json) => {
-                self.json(&json);
-                Some(Content::Json(json))
-            }
-            None => self.text(body, content_type).map(Content::Text),
-        };
-        Looked { size, content, is_seen: true }
-    }
-
-    /// A body that is not JSON, and was not to be.
-    fn text<'a>(&mut self, body: Cow<'a, [u8]>, content_type: &str) -> Option<Cow<'a, str>> {
-        if may_be_json(content_type, &body) {
-            return None;
-        }
-        let text = text(body)?;
-        if content_type.to_ascii_lowercase().contains("html") {
-            self.page(&text);
-        }
-        Some(text)
-    }
-}
-
-/// None where the bytes are not UTF-8.
-fn text(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
-    match bytes {
-        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).ok().map(Cow::Borrowed),
-        Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
-    }
-}
-
-fn text_of<'a>(headers: &'a [(String, Bytes)], name: &str) -> &'a str {
-    let found = headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name));
-    found.and_then(|(_, value)| std::str::from_utf8(value).ok()).unwrap_or_default()
-}
-
-/// Undoes content coding, because values are bound in the plain text.
-fn text_body(body: SeenBody, coding: &str) -> SentBody {
-    let bytes = match body {
-        SeenBody::TooLarge { size, sha256 } => return SentBody::Unknown { size, sha256 },
-        SeenBody::Whole(bytes) if bytes.is_empty() => return SentBody::None,
-        SeenBody::Whole(bytes) => bytes,
-    };
-    let Some(plain) = decoded(&bytes, coding) else {
-        let Body::Truncated { size, sha256 } = truncated(&bytes) else { return SentBody::None };
-        return SentBody::Unknown { size, sha256 };
-    };
-    match String::from_utf8(plain.into_owned()) {
-        Ok(text) => SentBody::Text(text),
-        Err(error) => SentBody::Binary(error.into_bytes()),
-    }
-}
-
-/// A body without its content coding; none where the coding is unknown, the body is damaged, or
-/// it is larger than [`MAX_LOOKED_INTO`].
-fn decoded<'a>(body: &'a [u8], codings: &str) -> Option<Cow<'a, [u8]>> {
-    common_net::coding::decode(codings.as_bytes(), body, MAX_LOOKED_INTO).ok()
-}
-
-fn truncated(bytes: &[u8]) -> Body {
-    Body::Truncated { size: bytes.len() as u64, sha256: common::digest::of(bytes) }
-}
-
-fn body_places<'a>(text: &'a str, content_type: &str, original: &str) -> Vec<Place<'a>> {
-    if content_type.starts_with("application/x-www-form-urlencoded") {
-        return places::of_form(text);
-    }
-    if content_type.starts_with("multipart/") {
-        let boundary =
-            original.split(';').find_map(|parameter| parameter.trim().strip_prefix("boundary="));
-        return boundary.map_or_else(Vec::new, |b| places::of_multipart(text, b.trim_matches('"')));
-    }
-    places::of_json(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use super::client_values;
 use super::rules::Rules;
+use crate::edits::Edit;
 
 /// Such as `POST /alerts/{id}/acknowledge`. The segments in `bound` (by number) hold bound
-/// values; the others are judged by their form.
+/// values or secrets; the others are judged by their form. Parameters of segments are left out.
 pub(super) fn name(method: &str, path: &str, bound: &[usize], rules: &Rules) -> String {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     if let Some(template) = rules.route(path) {
@@ -15,10 +16,26 @@ pub(super) fn name(method: &str, path: &str, bound: &[usize], rules: &Rules) -> 
         if number > 0 {
             name.push('/');
         }
+        let segment = segment.split(';').next().unwrap_or_default();
         let is_id = bound.contains(&number) || looks_like_id(segment);
         name.push_str(if is_id { "{id}" } else { segment });
     }
     name
+}
+
+/// The numbers of the segments that a secret stands in, their parameters aside.
+pub(super) fn secret_segments(path: &str, edits: &[Edit]) -> Vec<usize> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let mut found = Vec::new();
+    for edit in edits.iter().filter(|edit| edit.is_secret && edit.range.start < path.len()) {
+        let before = &path[..edit.range.start];
+        let segment = before.rsplit('/').next().unwrap_or_default();
+        let first = before.matches('/').count();
+        let more = path[edit.range.start..edit.range.end.min(path.len())].matches('/').count();
+        let first = if segment.contains(';') { first + 1 } else { first };
+        found.extend(first..=before.matches('/').count() + more);
+    }
+    found
 }
 
 /// A number, a UUID, hexadecimal digits, or a long mixture of letters and digits.
@@ -72,5 +89,6 @@ mod tests {
     fn bound_segments_are_ids_whatever_they_look_like() {
         let rules = Rules::default();
         assert_eq!(name("PUT", "/tags/blue/items", &[2], &rules), "PUT /tags/{id}/items");
+        assert_eq!(name("GET", "/a;jsessionid=X/b", &[], &rules), "GET /a/b");
     }
 }

@@ -65,11 +65,17 @@ impl Rules {
         })
     }
 
+    /// What is secret by its name.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The names in force, for the trace's header.
     pub fn secret_names(&self) -> Vec<String> {
         self.names.in_force()
     }
 
+    /// Whether an answer gives a secret under this name.
     pub(super) fn is_secret(&self, name: &str) -> bool {
         self.names.is_secret(name)
     }

@@ -10,8 +10,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::json;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
-use trace::format::{Binding, Encoding, FreshId, Origin};
+use crate::exchange::SeenBody;
+use trace::format::{Binding, Body, Encoding, FreshId, Origin};
+
+mod secrets;
 
 const PASSWORD: &str = "TestPass \"1/2!";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJlLTEyMw";
@@ -62,6 +68,18 @@ impl Client {
         answer_headers: &[(&str, &str)],
         answer: &str,
     ) -> &Request {
+        self.send_bytes(method, path, headers, body.as_bytes(), answer_headers, answer)
+    }
+
+    fn send_bytes(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        answer_headers: &[(&str, &str)],
+        answer: &str,
+    ) -> &Request {
         self.sent += 1;
         let headers_of = |headers: &[(&str, &str)]| {
             let own = |&(name, value): &(&str, &str)| {
@@ -77,7 +95,7 @@ impl Client {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: headers_of(headers),
-            body: SeenBody::Whole(Bytes::copy_from_slice(body.as_bytes())),
+            body: SeenBody::Whole(Bytes::copy_from_slice(body)),
             result: Ok(SeenAnswer {
                 status: 200,
                 headers: headers_of(answer_headers),

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use manifest::format::Account;
-use redact::Known;
+use redact::{Known, Place, Segment};
 
-use super::places::{Kind, Place};
 use super::rules::Rules;
 use trace::format::{CaptureFrom, FreshId};
 
@@ -64,6 +63,9 @@ impl SessionValues {
 
     /// Takes a value of an answer, unless the client itself sent it before.
     pub(super) fn give(&mut self, text: &str, source: Source) {
+        if source.is_secret {
+            self.learn(text);
+        }
         if self.sent.contains(text) || self.fresh.contains_key(text) {
             return;
         }
@@ -76,9 +78,6 @@ impl SessionValues {
         }
         let text: Arc<str> = text.into();
         self.bytes += text.len();
-        if source.is_secret {
-            self.secrets.add(Arc::clone(&text));
-        }
         self.order.push_back(Arc::clone(&text));
         self.by_text.insert(text, vec![source]);
         while self.order.len() > MAX_VALUES || self.bytes > MAX_BYTES {
@@ -90,14 +89,9 @@ impl SessionValues {
 
     /// The best source of a value that is sent at `at`. Of the answers that had arrived by then:
     /// one with the same name, then the latest, then the one with the shortest pointer.
-    pub(super) fn find(
-        &mut self,
-        place: &Place<'_>,
-        at: u64,
-        rules: &Rules,
-    ) -> Option<&mut Source> {
-        let sources = self.by_text.get_mut(place.value.as_ref())?;
-        let is_strong = is_strong(&place.value, true);
+    pub(super) fn find(&mut self, place: &Place, at: u64, rules: &Rules) -> Option<&mut Source> {
+        let sources = self.by_text.get_mut(place.value.as_str())?;
+        let is_strong = is_strong(&place.value, true) || place.is_secret();
         let rank = |source: &Source| {
             let length = match &source.from {
                 CaptureFrom::Json { pointer, .. } => pointer.len(),
@@ -109,7 +103,7 @@ impl SessionValues {
         sources
             .iter_mut()
             .filter(|source| source.answered.ended <= at)
-            .filter(|source| is_strong || source.is_secret || is_same_name(place, source, rules))
+            .filter(|source| is_strong || is_same_name(place, source, rules))
             .max_by_key(|source| rank(source))
     }
 
@@ -139,6 +133,22 @@ impl SessionValues {
             }
             self.sent.insert(text.into());
         }
+    }
+
+    /// Nothing is bound to the JSON of this answer: its pointers may not be stored.
+    pub(super) fn take_back(&mut self, id: &str) {
+        let is_kept = |source: &Source| {
+            source.answered.id != id || !matches!(source.from, CaptureFrom::Json { .. })
+        };
+        // A value without a source is found by nobody.
+        for sources in self.by_text.values_mut() {
+            sources.retain(is_kept);
+        }
+    }
+
+    /// From now on the session is known to hold this secret.
+    pub(super) fn learn(&mut self, secret: &str) {
+        self.secrets.add(secret.into());
     }
 
     pub(super) fn secrets(&self) -> &Known {
@@ -215,19 +225,20 @@ pub(super) fn is_id_name(name: &str) -> bool {
 }
 
 /// Whether place and source are named alike, without which a short value is not bound.
-fn is_same_name(place: &Place<'_>, source: &Source, rules: &Rules) -> bool {
+fn is_same_name(place: &Place, source: &Source, rules: &Rules) -> bool {
     let name = source.name.as_ref();
-    match &place.kind {
-        Kind::Named(sent) => {
+    match &place.segment {
+        None => {
+            let sent = place.name.as_str();
             sent.eq_ignore_ascii_case(name)
                 || rules.are_same(sent, name)
                 || (name.eq_ignore_ascii_case("id") && is_id_of(sent, &source.answered.path))
         }
-        Kind::Segment { before, .. } => {
+        Some(Segment { before, .. }) => {
             let collection = singular(before);
             // `/users/17` after `GET /users` gave an `id`, or anything a `user_id`.
             (name.eq_ignore_ascii_case("id")
-                && source.answered.path.split('/').any(|segment| segment == *before))
+                && source.answered.path.split('/').any(|segment| segment == before))
                 || is_of(name, collection)
         }
     }
@@ -252,9 +263,8 @@ fn singular(plural: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
+    use redact::Verdict;
     use trace::format::Encoding;
 
     fn source(id: &str, ended: u64, pointer: &str, name: &str) -> Source {
@@ -264,16 +274,25 @@ mod tests {
         Source { answered, from, name: name.into(), is_secret: false, is_journaled: false }
     }
 
-    fn named<'a>(name: &'a str, value: &'a str) -> Place<'a> {
-        let kind = Kind::Named(Cow::Borrowed(name));
-        Place { kind, value: value.into(), range: 0..value.len(), encode: Encoding::Raw }
+    fn named(name: &str, value: &str) -> Place {
+        Place {
+            name: name.to_owned(),
+            segment: None,
+            value: value.to_owned(),
+            range: 0..value.len(),
+            encode: Some(Encoding::Raw),
+            is_text: true,
+            is_nested: false,
+            verdict: Verdict::Harmless,
+        }
     }
 
-    fn segment<'a>(before: &'a str, value: &'a str) -> Place<'a> {
-        Place { kind: Kind::Segment { number: 2, before }, ..named("", value) }
+    fn segment(before: &str, value: &str) -> Place {
+        let segment = Segment { number: 2, before: before.to_owned() };
+        Place { segment: Some(segment), ..named("", value) }
     }
 
-    fn found(values: &mut SessionValues, place: &Place<'_>, at: u64) -> Option<String> {
+    fn found(values: &mut SessionValues, place: &Place, at: u64) -> Option<String> {
         values.find(place, at, &Rules::default()).map(|source| source.answered.id.clone())
     }
 

@@ -255,8 +255,10 @@ fn overlap(bindings: &[Binding]) -> Option<String> {
 /// A header with a secret name that is not bound.
 fn unbound_secret(request: &Request) -> Option<String> {
     let mut headers = request.headers.iter().enumerate();
-    let found = headers.find(|(index, (name, _))| {
-        redact::is_secret_name(name)
+    let found = headers.find(|(index, (name, value))| {
+        let is_secret = || redact::Names::default().verdict(name, value) == redact::Verdict::Secret;
+        // A scheme without its credential is nothing that could be sent.
+        (name.eq_ignore_ascii_case("authorization") || is_secret())
             && !request.bind.iter().any(|binding| binding.part == Part::Header(*index))
     });
     found.map(|(_, (name, _))| format!("header {name} holds a secret and is bound to nothing"))

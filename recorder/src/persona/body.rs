@@ -72,9 +72,15 @@ impl Body {
             Self::Literal(_) | Self::Text(_) | Self::Alone(_) => None,
             Self::List(items) => items.iter().find_map(Self::literal_secret),
             Self::Object(fields) => fields.iter().find_map(|(key, field)| match field {
-                Self::Literal(_) if redact::is_secret_name(key) => Some(key.as_str()),
+                Self::Literal(json) if is_secret(key, json) => Some(key.as_str()),
                 _ => field.literal_secret(),
             }),
         }
     }
+}
+
+/// Whether a literal is secret under this key, both as JSON writes them.
+fn is_secret(key: &str, json: &str) -> bool {
+    let verdict = redact::Names::default().verdict(key.trim_matches('"'), json.trim_matches('"'));
+    verdict == redact::Verdict::Secret
 }

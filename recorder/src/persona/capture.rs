@@ -60,10 +60,10 @@ impl Rule {
             Value::Number(_) | Value::Bool(_) => found.to_string(),
             Value::Null | Value::Array(_) | Value::Object(_) => return None,
         };
-        let captured =
-            Captured { of: of.to_owned(), text, is_string: found.is_string(), secret: self.secret };
+        let secret = self.secret || redact::shapes::has_token(&text);
+        let captured = Captured { of: of.to_owned(), text, is_string: found.is_string(), secret };
         let from = CaptureFrom::Json { pointer: self.pointer.clone(), lists };
-        Some((captured, format::Capture { name: self.name.clone(), from, secret: self.secret }))
+        Some((captured, format::Capture { name: self.name.clone(), from, secret }))
     }
 }
 
@@ -89,6 +89,14 @@ mod tests {
         for answer in [json!([]), json!([{}]), json!([{"id": null}]), json!({"detail": "x"})] {
             assert!(rule.take(&answer, "r1").is_none(), "{answer}");
         }
+    }
+
+    #[test]
+    fn tokens_are_secret_by_their_looks() {
+        let rule = Rule::new("id".to_owned(), "/id".to_owned()).unwrap();
+        let answer = json!({"id": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"});
+        let (captured, capture) = rule.take(&answer, "r1").unwrap();
+        assert!(captured.secret && capture.secret);
     }
 
     #[test]

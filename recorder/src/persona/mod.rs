@@ -18,6 +18,7 @@ mod record;
 mod render;
 mod script;
 mod send;
+mod stored;
 mod template;
 mod user;
 

@@ -8,8 +8,9 @@ use manifest::format::{Account, Manifest};
 
 use super::capture::{Captured, Variables};
 use super::error::RecordError;
-use super::render::{RenderContext, Rendered, render};
+use super::render::{RenderContext, Rendered};
 use super::script::{Persona, Personas, Step};
+use super::stored::render;
 use trace::format::{Answer, Binding, Body, Capture, CaptureFrom, Part, RecordedResult, Request};
 
 /// Time between two requests of a login.

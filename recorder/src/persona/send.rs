@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use redact::Redactor;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
@@ -12,9 +13,10 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::render::Rendered;
+use common::target::{self, TargetError};
 use common_net::coding::decode;
 use trace::format::RecordedErrorKind;
-use trace::shape::Shape;
+use trace::shape::{Shape, json_of};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,21 +30,11 @@ const KEPT_BYTES: usize = 8 << 20;
 pub struct Target(Url);
 
 impl FromStr for Target {
-    type Err = String;
+    type Err = TargetError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{why}; expected a URL such as http://127.0.0.1:8080");
-        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong("not an http or https URL"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("credentials do not belong there, the manifest has them"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("a path does not belong there, it is `base` in the personas file"));
-        }
-        Ok(Self(url))
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let target: target::Target = text.parse()?;
+        Url::parse(&target.to_string()).map(Self).map_err(|_| TargetError::NotAUrl)
     }
 }
 
@@ -123,12 +115,18 @@ impl Received {
         }
     }
 
-    /// The shape of the body, as whoever compares it will take it.
-    pub(super) fn shape(&self) -> Option<Shape> {
+    /// The shape of the body, as whoever compares it will take it; that of an unseen one where a
+    /// key is a secret.
+    pub(super) fn shape(&self, redactor: Redactor<'_>) -> Option<Shape> {
         match self {
-            Self::Answer { status, content_type, body, is_seen, .. } => {
-                Shape::of_body(*status, content_type, is_seen.then_some(body))
+            Self::Answer { status, content_type, body, is_seen: true, .. } => {
+                let json = json_of(content_type, body);
+                match json {
+                    Some(json) if redactor.is_key_in(&json) => Shape::unseen(*status, content_type),
+                    json => Shape::of_json(*status, json.as_ref()),
+                }
             }
+            Self::Answer { status, content_type, .. } => Shape::unseen(*status, content_type),
             Self::Failed { .. } => None,
         }
     }

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Variables;
 use super::collect::PersonaExchange;
 use super::error::RecordError;
-use super::render::{RenderContext, Rendered, render};
+use super::render::{RenderContext, Rendered};
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
+use super::stored::render;
 use redact::{Known, Names, Redactor};
 use trace::format::{Answer, Body, Capture, RecordedError, RecordedResult, Request};
 
@@ -192,11 +193,17 @@ impl Session<'_> {
 
     /// An answer as a message may show it.
     fn without_secrets(&self, answer: &[u8]) -> String {
+        Redactor { names: &Names::default(), known: &self.known() }.message(answer)
+    }
+
+    /// What this user alone may know.
+    fn known(&self) -> Known {
         let mut known = Known::of(&self.user.account);
-        for captured in self.login.values().filter(|captured| captured.secret) {
+        let captured = self.login.values().chain(self.task.values());
+        for captured in captured.filter(|captured| captured.secret) {
             known.add(captured.text.as_str().into());
         }
-        Redactor { names: &Names::default(), known: &known }.message(answer)
+        known
     }
 
     /// Does the steps of a task, up to one that needs a value which no answer had.
@@ -264,7 +271,8 @@ impl Session<'_> {
             prologue: position.turn == LOGIN,
             result: result(&received, capture),
         };
-        let shape = received.shape();
+        let names = Names::default();
+        let shape = received.shape(Redactor { names: &names, known: &self.known() });
         let exchange = PersonaExchange { persona: user.persona_index, request, shape };
         // The collector is gone where it could not write; it reports the reason itself.
         stage.exchanges.send(exchange).await.map_err(|_| End::Stopped)?;

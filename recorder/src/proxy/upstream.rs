@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::address;
+use common::target::{self, TargetError};
 use common_net::trust::{self, Trust};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -27,21 +28,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct UpstreamUrl(Url);
 
 impl FromStr for UpstreamUrl {
-    type Err = String;
+    type Err = TargetError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{why}; expected a URL such as http://127.0.0.1:8080");
-        let url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(wrong("not an http or https URL"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("credentials do not belong there, clients send theirs"));
-        }
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong("a path does not belong there, clients send theirs"));
-        }
-        Ok(Self(url))
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let target: target::Target = text.parse()?;
+        Url::parse(&target.to_string()).map(Self).map_err(|_| TargetError::NotAUrl)
     }
 }
 
@@ -126,7 +117,7 @@ mod tests {
     #[test]
     fn an_upstream_is_scheme_host_and_port() {
         for text in ["localhost:80", "ftp://a", "http://a/b", "http://a?b", "http://u:hunter2@a"] {
-            let error = text.parse::<UpstreamUrl>().unwrap_err();
+            let error = text.parse::<UpstreamUrl>().unwrap_err().to_string();
             assert!(error.contains("such as http://") && !error.contains("hunter2"), "{error}");
         }
         for (text, authority) in [

@@ -6,6 +6,9 @@
 #[macro_use]
 mod tool;
 
+#[path = "../../../common/tests/support/passwords.rs"]
+mod passwords;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_recorder");
 
 #[test]
@@ -27,4 +30,14 @@ fn mistakes_are_answered_as_they_were() {
         "finish missing.trace.jsonl.part",
     ];
     assert_snapshot!("mistakes", tool::mistakes("recorder", BINARY, &command_lines));
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_repeated() {
+    let command_lines = [
+        "personas --personas p.toml --manifest m.json --target URL --users 1 --duration 1s --out t.jsonl",
+        "proxy --upstream URL --out t.jsonl",
+        "export har t.jsonl --out t.har --origin URL",
+    ];
+    passwords::assert_refused("recorder", BINARY, &command_lines);
 }

@@ -1,5 +1,6 @@
 //! Integration tests, one binary.
 
+mod auditing;
 mod bad_input;
 mod checking;
 mod editing;

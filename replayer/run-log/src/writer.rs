@@ -1,7 +1,8 @@
 //! Writes a run directory, a second at a time.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ const FILES: [&str; 9] = [
     TARGET_CSV,
 ];
 
+/// What a target says when it fails is for its owner alone, as traces are.
+const DIR_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
 /// A run directory being written. What was handed over is with the kernel when
 /// the call returns, so that a killed run keeps it.
 pub struct RunWriter {
@@ -59,7 +64,15 @@ impl RunWriter {
     /// As [`RunWriter::create`].
     pub fn check(dir: &Path, force: bool) -> Result<(), WriteError> {
         let io_error = |source| WriteError::Io { path: dir.to_owned(), source };
-        fs::create_dir_all(dir).map_err(io_error)?;
+        if let Some(parent) = dir.parent() {
+            fs::create_dir_all(parent).map_err(io_error)?;
+        }
+        match DirBuilder::new().mode(DIR_MODE).create(dir) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(io_error(source));
+            }
+            _ => {}
+        }
         let mut is_empty = true;
         for entry in fs::read_dir(dir).map_err(io_error)? {
             is_empty = false;
@@ -72,7 +85,7 @@ impl RunWriter {
             return Err(WriteError::NotEmpty { dir: dir.to_owned() });
         }
         let probe = dir.join(RUN_JSON).with_extension("json.tmp");
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(io_error)
+        open(&probe).and_then(|_| fs::remove_file(&probe)).map_err(io_error)
     }
 
     /// Makes the directory, and writes what is known before the start.
@@ -82,6 +95,9 @@ impl RunWriter {
     /// directory that is not a run's is never replaced.
     pub fn create(dir: &Path, force: bool, run: &Run) -> Result<Self, WriteError> {
         Self::check(dir, force)?;
+        // It was there before, and is a run's from now on.
+        fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
+            .map_err(|source| WriteError::Io { path: dir.to_owned(), source })?;
         for file in FILES {
             match fs::remove_file(dir.join(file)) {
                 Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -92,7 +108,7 @@ impl RunWriter {
         }
         let path = dir.join(LATENCY_HLOG);
         let write_error = |source| WriteError::Io { path: path.clone(), source };
-        let mut latency = File::create(&path).map_err(write_error)?;
+        let mut latency = open(&path).map_err(write_error)?;
         let since_epoch = Duration::from_micros(
             u64::try_from(run.started.timestamp_micros()).unwrap_or_default(),
         );
@@ -208,7 +224,12 @@ fn wall(since_epoch: Duration) -> std::time::SystemTime {
 }
 
 fn create(path: &Path) -> Result<File, WriteError> {
-    File::create(path).map_err(|source| WriteError::Io { path: path.to_owned(), source })
+    open(path).map_err(|source| WriteError::Io { path: path.to_owned(), source })
+}
+
+/// A new file, or an empty one in place of what was there.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
 /// A CSV file that rows are appended to, each handed to the kernel at once.
@@ -250,7 +271,7 @@ fn replace(
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let beside = PathBuf::from(name);
-    let mut file = BufWriter::new(File::create(&beside).map_err(error)?);
+    let mut file = BufWriter::new(open(&beside).map_err(error)?);
     write(&mut file).and_then(|()| file.flush()).map_err(error)?;
     fs::rename(&beside, path).map_err(error)
 }

@@ -48,7 +48,7 @@ pub(super) fn initial_record(
             changed: changed(args, load, scenario),
         }),
         config: Config {
-            target: args.input.target.to_string(),
+            target: ready.target.clone(),
             target_is_local: ready.is_local,
             pacing: match load.pacing {
                 Pacing::Open => format::Pacing::Open,

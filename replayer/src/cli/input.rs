@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args as ClapArgs;
+use common::secret::Secret;
+use common::target::{Target, Typed};
 use common_net::trust::Trust;
 use manifest::format::Manifest;
 
-use crate::config::{self, ConfigError, Target};
+use crate::config::{self, ConfigError};
 use crate::engine::{FidelityMode, Http, Settings};
 use crate::error::Error;
 use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
@@ -32,8 +34,8 @@ pub(super) struct Input {
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// Where to, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", env = "TARGET")]
-    pub target: Target,
+    #[arg(long, value_name = "URL", env = "TARGET", hide_env_values = true)]
+    target: Typed<Target>,
     /// A host, other than this machine, that may be loaded
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
@@ -77,6 +79,8 @@ pub(super) struct Ready {
     pub stream: Option<TraceStream>,
     pub http: Http,
     pub settings: Settings,
+    /// Where to: scheme, host and port.
+    pub target: String,
     pub manifest: ManifestRef,
     /// Whether the target is on this machine.
     pub is_local: bool,
@@ -100,7 +104,9 @@ pub(super) struct Choices {
 /// # Errors
 /// When something of it cannot be used.
 pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Error> {
-    let Target { secure, host, port } = input.target.clone();
+    let target = input.target.clone().value("--target").map_err(ConfigError::from)?;
+    let url = target.to_string();
+    let Target { secure, host, port } = target;
     let destination = if secure {
         let trust = if input.insecure { Trust::Insecure } else { Trust::System };
         Destination::https(&host, port, &input.allow_host, tls::client_config(&trust)?)?
@@ -167,6 +173,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         stream,
         http: Http { destination: Arc::new(destination) },
         settings: Settings { accounts, ..settings },
+        target: url,
         manifest: reference,
         is_local,
         limitations,
@@ -222,7 +229,7 @@ pub(super) fn pairs(
 }
 
 /// The values of the trace's secret slots, from the environment.
-fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, String>, ConfigError> {
+fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, Secret>, ConfigError> {
     let option = "--slot";
     let mut values = BTreeMap::new();
     for (name, variable) in pairs(option, &input.slot)? {
@@ -230,7 +237,7 @@ fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, String>, C
             option,
             message: format!("the environment has no variable {variable}"),
         })?;
-        values.insert(name, value);
+        values.insert(name, value.into());
     }
     match plan.bindings.secrets.iter().find(|name| !values.contains_key(*name)) {
         None => Ok(values),

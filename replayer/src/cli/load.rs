@@ -10,8 +10,7 @@ use super::input::Choices;
 use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
-    Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
-    Stages,
+    Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed, Stages,
 };
 
 #[derive(Debug, Args)]

@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         let mut interrupts = watch().map_err(Error::Runtime)?;
         tokio::spawn(announce_stop(interrupts.clone()));
         let database = match &args.database_url {
-            Some(url) => Some(Database::connect(url, &args.input.allow_host).await?),
+            Some(url) => Some(Database::connect(url.expose(), &args.input.allow_host).await?),
             None => None,
         };
         let mut observer = Observer::new(Arc::clone(&ready.http.destination), database);

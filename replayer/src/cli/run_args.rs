@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use common::secret::Secret;
 
 use super::input::Input;
 use super::load::LoadArgs;
@@ -46,7 +47,7 @@ pub(super) struct Args {
     pub threads: Option<std::num::NonZeroUsize>,
     /// The database behind the target, to observe its connections and statements
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    pub database_url: Option<Secret>,
     /// Note in the run directory, such as --label commit=4f2a1c
     #[arg(long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,

@@ -64,6 +64,12 @@ pub(super) struct Answer<'a> {
     kept: &'a mut Kept,
 }
 
+/// What can be read of a body.
+pub(super) struct AnswerText {
+    pub text: String,
+    pub is_whole: bool,
+}
+
 /// What the body says beside the values in it.
 pub(super) struct OfBody {
     /// A value came from a list that was shorter than recorded.
@@ -98,21 +104,21 @@ impl<'a> Answer<'a> {
 
     /// What was kept of the body as text, its content coding undone as far as that goes; at most
     /// about `most` bytes where it was not kept whole. Empty where nothing can be read of it.
-    pub(super) fn text(&self, most: usize) -> String {
-        let Kept { body, content_encoding, .. } = &*self.kept;
-        let readable = match self.kept.decoded() {
-            Some(whole) => whole,
+    pub(super) fn text(&self, most: usize) -> AnswerText {
+        let Kept { body, content_encoding, is_cut, .. } = &*self.kept;
+        let (readable, is_whole) = match self.kept.decoded() {
+            Some(whole) => (whole, true),
             None => match decode_beginning(content_encoding, body, most) {
-                Ok(beginning) => beginning,
+                Ok(beginning) => (beginning, false),
                 // Some servers say that what they did not encode was.
-                Err(_) if std::str::from_utf8(body).is_ok() => Cow::Borrowed(&body[..]),
-                Err(_) => Cow::Borrowed(&[][..]),
+                Err(_) if std::str::from_utf8(body).is_ok() => (Cow::Borrowed(&body[..]), !is_cut),
+                Err(_) => (Cow::Borrowed(&[][..]), true),
             },
         };
         let mut text = String::from_utf8_lossy(&readable).into_owned();
         // A character that was cut in two.
         text.truncate(text.trim_end_matches('\u{fffd}').len());
-        text
+        AnswerText { text, is_whole }
     }
 
     /// The body without its content coding, if it was kept whole and is what it says.

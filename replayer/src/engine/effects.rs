@@ -22,7 +22,7 @@ use super::release::Ticket;
 use super::render::path_of;
 use super::settings::Settings;
 use super::user::User;
-use crate::prepare::Source;
+use crate::prepare::{Capture, Source};
 use crate::time::At;
 use http1::cookies::Asked;
 
@@ -52,7 +52,7 @@ pub(super) fn apply_head(
     }
     for (number, capture) in answer.request().captures.iter().enumerate() {
         if !capture.from.is_in_body() {
-            keep(user, ticket, capture.into, answer, number);
+            keep(user, ticket, capture, answer, number);
         }
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn apply_body(
     let mut life = body.life;
     for (number, capture) in answer.request().captures.iter().enumerate() {
         if capture.from.is_in_body() {
-            keep(user, ticket, capture.into, answer, number);
+            keep(user, ticket, capture, answer, number);
         }
         if let (Source::Login(_), Some(value)) = (capture.into, answer.value(number)) {
             life = shorter(life, life_of_token(value, settings.wall_clock(at)));
@@ -80,11 +80,14 @@ pub(super) fn apply_body(
 }
 
 /// Keeps what a capture gave, or forgets the value before.
-fn keep(user: &User, ticket: &Ticket, into: Source, answer: &Answer<'_>, number: usize) {
+fn keep(user: &User, ticket: &Ticket, capture: &Capture, answer: &Answer<'_>, number: usize) {
     let value = answer.value(number);
-    let is_kept = value.is_none() && answer.is_failing() && matches!(into, Source::Login(_));
-    if !is_kept {
-        user.capture(ticket, into, value);
+    let is_of_login = matches!(capture.into, Source::Login(_));
+    if let Some(secret) = value.filter(|_| capture.is_secret) {
+        user.remember(secret);
+    }
+    if !(value.is_none() && answer.is_failing() && is_of_login) {
+        user.capture(ticket, capture.into, value);
     }
 }
 
@@ -100,7 +103,7 @@ mod tests {
     use super::super::release::Next;
     use super::super::tests::{plan, request, session, settings};
     use super::*;
-    use crate::prepare::{Capture, CaptureFrom, Request};
+    use crate::prepare::{CaptureFrom, Request};
     use crate::schedule::{Bound, Chain, PlannedUser};
 
     const HEAD: [Header<'_>; 2] = [
@@ -129,9 +132,12 @@ mod tests {
             let Next::Take(ticket) = next else { panic!("there is a request: {next:?}") };
             let json = CaptureFrom::Json { tokens: vec!["t".to_owned()], lists: Vec::new() };
             let captures = vec![
-                Capture { into: Source::Login(0), from: CaptureFrom::Header("X-Token".to_owned()) },
-                Capture { into: Source::Login(1), from: json },
+                (Source::Login(0), CaptureFrom::Header("X-Token".to_owned())),
+                (Source::Login(1), json),
             ];
+            let captures = captures.into_iter();
+            let captures =
+                captures.map(|(into, from)| Capture { into, from, is_secret: true }).collect();
             let request = Request { captures, ..request(Duration::ZERO) };
             Self { settings, user, ticket, request, kept: Kept::default() }
         }

@@ -29,6 +29,7 @@ mod live_run;
 mod panics;
 mod redact;
 mod release;
+mod remembered;
 mod render;
 mod renew;
 mod seconds;

@@ -1,16 +1,26 @@
 //! Takes secrets out of the samples of failing answers.
 
-use ::redact::{Known, Names, Redactor};
+use ::redact::{Known, Names, Redactor, is_identity_field};
+use common::secret::Secret;
 
+use super::settings::Settings;
 use super::user::User;
 
 /// The text without what is secret by its name or its looks, and without what the user alone may
-/// know: its account's secrets and what its login gave it.
-pub(super) fn redact(text: &str, user: &User) -> String {
-    let account = user.account.as_deref();
-    let mut known = account.map_or_else(Known::default, |account| Known::of(account));
-    for secret in user.state.borrow().login.iter() {
+/// know: its account's fields that do not say who it is, its cookies, the values of slots, what
+/// its login gave it, and what else answers gave it in the whole run.
+pub(super) fn redact(text: &str, user: &User, settings: &Settings) -> String {
+    let state = user.state.borrow();
+    let fields = user.account.iter().flat_map(|account| &account.fields);
+    let fields = fields.filter(|(field, _)| !is_identity_field(field)).map(|(_, value)| &**value);
+    let slots = settings.secrets.values().map(Secret::expose);
+    let mut known = Known::default();
+    // Of too many the oldest are forgotten: those of the login come last.
+    for secret in state.remembered.iter().chain(fields).chain(slots).chain(state.login.iter()) {
         known.add(secret.into());
+    }
+    for cookie in state.cookies.values().filter_map(|value| std::str::from_utf8(value).ok()) {
+        known.add(cookie.into());
     }
     Redactor { names: &Names::default(), known: &known }.text(text)
 }

@@ -39,7 +39,8 @@ pub(super) fn render<T>(
                     encode(account.fields.get(field).ok_or(Unbound)?, *encoding, out);
                 }
                 Origin::Secret(name) => {
-                    encode(context.settings.secrets.get(name).ok_or(Unbound)?, *encoding, out);
+                    let secret = context.settings.secrets.get(name).ok_or(Unbound)?;
+                    encode(secret.expose(), *encoding, out);
                 }
                 Origin::Clock(format) => write_clock(context.wall_clock(), *format, out),
                 Origin::Fresh { key, like } => {

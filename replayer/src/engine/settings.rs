@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::secret::Secret;
 
 use super::account::SharedAccount;
 use super::budget::Budget;
@@ -32,7 +33,7 @@ pub struct Settings {
     /// By endpoint, the statuses that are a success; none for those below 400.
     pub accepted: Vec<Option<Vec<u16>>>,
     /// Values of named secret slots.
-    pub secrets: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, Secret>,
     /// By persona.
     pub accounts: Vec<Vec<Arc<SharedAccount>>>,
     /// The target's host without port, and whether it is spoken to over TLS: for cookies.
@@ -63,5 +64,18 @@ impl Settings {
                 Some(accepted) => !accepted.contains(&status),
                 None => status >= 400,
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::settings;
+    use super::*;
+
+    #[test]
+    fn values_of_slots_are_not_shown() {
+        let secrets = BTreeMap::from([("key".to_owned(), "hunter2".to_owned().into())]);
+        let shown = format!("{:?}", Settings { secrets, ..settings(Load::as_recorded()) });
+        assert!(shown.contains("key") && !shown.contains("hunter2"), "{shown}");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use trace::shape::Shape;
 
-use super::answer::Answer;
+use super::answer::{Answer, AnswerText};
 use super::context::Context;
 use super::effects::{Asker, apply_body};
 use super::exchange::Attempt;
@@ -164,9 +164,9 @@ fn note_error<T>(
     context.note_error(request.endpoint, || {
         let status = attempt.is_completed().then_some(attempt.status);
         let body = answer.map(|answer| {
-            let mut text = redact(&answer.text(DECODED_BYTES), user);
-            text.truncate(text.floor_char_boundary(SAMPLE_BYTES));
-            text
+            let AnswerText { text, is_whole } = answer.text(DECODED_BYTES);
+            let redacted = redact(&text, user, &context.settings);
+            sample(redacted, is_whole)
         });
         ErrorSample {
             second: attempt.end.second(),
@@ -190,6 +190,18 @@ fn held_second(ticket: &Ticket) -> u64 {
 
 fn is_in_prologue<T>(context: &Context<T>, ticket: &Ticket) -> bool {
     ticket.request < context.plan.sessions[ticket.run.session].prologue
+}
+
+/// The beginning of what may be shown of an answer.
+fn sample(mut text: String, is_whole: bool) -> String {
+    // Without its secrets it is shorter, so that the end of what was kept may be in the sample: its
+    // last word may be half a secret, which nobody knows.
+    if !is_whole && text.len() < SAMPLE_BYTES {
+        let is_between = |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '&' | ',');
+        text.truncate(text.rfind(is_between).unwrap_or(0));
+    }
+    text.truncate(text.floor_char_boundary(SAMPLE_BYTES));
+    text
 }
 
 /// A request of a login that was good when it was recorded.

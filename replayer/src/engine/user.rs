@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, Notify};
 use super::account::SharedAccount;
 use super::expiry::Expiry;
 use super::release::{Next, Runs, Ticket};
+use super::remembered::Remembered;
 use crate::bind::Slots;
 use crate::prepare::{Prepared, Request, Source};
 use crate::schedule::PlannedUser;
@@ -46,6 +47,8 @@ pub(super) struct State {
     /// Counts the users that took its place.
     generation: u64,
     pub cookies: Jar,
+    /// Of it and of those whose place it took.
+    pub remembered: Remembered,
 }
 
 /// Of what a login gave.
@@ -79,6 +82,7 @@ impl User {
                 login_refused: false,
                 generation: 0,
                 cookies: Jar::default(),
+                remembered: Remembered::default(),
             }),
             changed: Notify::new(),
             renewing: Mutex::new(()),
@@ -219,6 +223,11 @@ impl User {
                 runs.captures(ticket).is_some_and(|captures| captures.is_denied(slot))
             }
         })
+    }
+
+    /// Notes a secret, to be known again wherever the target quotes it.
+    pub(super) fn remember(&self, secret: &str) {
+        self.state.borrow_mut().remembered.add(secret);
     }
 
     /// Keeps a captured value, or forgets the one before where there is none.

@@ -2,6 +2,7 @@
 
 mod postgres;
 mod prometheus;
+mod statement;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

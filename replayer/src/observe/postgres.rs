@@ -8,6 +8,8 @@ use common::address::{self, SafetyError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
 
+use super::statement::summary;
+
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     // The URL is not shown: it may hold a password.
@@ -35,8 +37,8 @@ struct Spent {
 /// How many statements are reported.
 const SLOWEST: usize = 5;
 
-/// Longer statements are cut: the beginning says which it is.
-const STATEMENT_CHARS: usize = 100;
+/// So much of a statement is looked at, in characters: comments may come before what it is.
+const LOOKED_AT: i32 = 1000;
 
 impl Database {
     /// Connects to the database at `url`.
@@ -107,14 +109,17 @@ impl Database {
 }
 
 async fn statements(connection: &mut PgConnection) -> Option<BTreeMap<String, Spent>> {
-    let query = "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), $1), \
+    let query = "SELECT left(query, $1), \
              sum(calls)::bigint, sum(total_exec_time) \
          FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
          GROUP BY 1";
-    let rows =
-        sqlx::query(query).bind(STATEMENT_CHARS as i32).fetch_all(&mut *connection).await.ok()?;
-    let read = |row: &sqlx::postgres::PgRow| {
-        (row.get::<String, _>(0), Spent { calls: row.get(1), ms: row.get(2) })
-    };
-    Some(rows.iter().map(read).collect())
+    let rows = sqlx::query(query).bind(LOOKED_AT).fetch_all(&mut *connection).await.ok()?;
+    // Statements that differ in literals alone are one.
+    let mut spent: BTreeMap<String, Spent> = BTreeMap::new();
+    for row in &rows {
+        let of = spent.entry(summary(&row.get::<String, _>(0))).or_default();
+        of.calls += row.get::<i64, _>(1);
+        of.ms += row.get::<f64, _>(2);
+    }
+    Some(spent)
 }

@@ -181,7 +181,10 @@ impl Builder {
             .kept_in(draft, line)
             .into_iter()
             .zip(line::captures(line))
-            .map(|(into, capture)| capture_from(&capture.from).map(|from| Capture { into, from }))
+            .map(|(into, capture)| {
+                let from = capture_from(&capture.from)?;
+                Ok(Capture { into, from, is_secret: capture.secret })
+            })
             .collect::<Result<_, String>>()?;
         let has_token =
             template.origins().any(|origin| matches!(origin, Origin::Captured(Source::Login(_))))

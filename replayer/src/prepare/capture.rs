@@ -6,6 +6,8 @@ use trace::format::ListStep;
 pub struct Capture {
     pub into: Source,
     pub from: CaptureFrom,
+    /// Whether it is for the user alone to know.
+    pub is_secret: bool,
 }
 
 /// Where a captured value is kept.

@@ -6,6 +6,9 @@
 #[macro_use]
 mod tool;
 
+#[path = "../../../common/tests/support/passwords.rs"]
+mod passwords;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_replayer");
 
 #[test]
@@ -27,4 +30,15 @@ fn mistakes_are_answered_as_they_were() {
         "merge missing --out run",
     ];
     assert_snapshot!("mistakes", tool::mistakes("replayer", BINARY, &command_lines));
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_repeated() {
+    let command_lines = [
+        "run --trace t.jsonl --target URL --out run",
+        "probe --trace t.jsonl --target URL",
+        "TARGET=URL run --trace t.jsonl --out run",
+        "TARGET=URL probe --trace t.jsonl",
+    ];
+    passwords::assert_refused("replayer", BINARY, &command_lines);
 }

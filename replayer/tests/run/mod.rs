@@ -14,6 +14,7 @@ mod overload;
 mod probe;
 mod rate;
 mod renewal;
+mod secrets;
 mod shards;
 mod target;
 mod time;

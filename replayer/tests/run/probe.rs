@@ -17,7 +17,7 @@ fn place() -> Workplace {
 }
 
 fn token() -> Answer {
-    Answer::Json(200, r#"{"access_token":"secret-token"}"#.into())
+    Answer::Json(200, r#"{"access_token":"s3cret-t0ken-of-17"}"#.into())
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_good_target_is_good_and_is_asked_without_think_times() {
 fn every_failing_request_is_shown_with_its_answer() {
     let server = Server::start(|asked| match asked.path.as_str() {
         "/login" => token(),
-        _ => Answer::Json(500, r#"{"detail":"no table secret-token"}"#.into()),
+        _ => Answer::Json(500, r#"{"detail":"no table s3cret-t0ken-of-17"}"#.into()),
     });
     let ran = probe(&place(), &server.url(), &[]);
     assert_eq!(ran.code, Some(10), "{}", ran.stderr);

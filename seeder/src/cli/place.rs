@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use common::secret::Secret;
 
 use crate::Error;
 use crate::database::Database;
@@ -13,7 +14,7 @@ use cluster::{Cluster, DEFAULT_DIR};
 pub(super) struct DatabaseArgs {
     /// Which database; the private cluster in .local/postgres where this is not set
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
+    database_url: Option<Secret>,
     /// A host other than this machine that may be used; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(super) allow_host: Vec<String>,
@@ -33,9 +34,9 @@ pub(super) struct Place {
 
 impl DatabaseArgs {
     pub(super) fn pin(&self) -> Result<Database, Error> {
-        let given = self.database_url.clone().filter(|url| !url.is_empty());
+        let given = self.database_url.as_ref().map(Secret::expose).filter(|url| !url.is_empty());
         let url = match given {
-            Some(url) => url,
+            Some(url) => url.to_owned(),
             None => Cluster::running(Path::new(DEFAULT_DIR))?.url(),
         };
         Ok(Database::pin(&url, &self.allow_host)?)

@@ -5,8 +5,9 @@ use clap::Args;
 use super::output::{print, print_json};
 use super::place::Place;
 use crate::Error;
-use crate::verify::{self, Config, Target, VerifyError};
+use crate::verify::{self, Config, VerifyError};
 use common::exit::Exit;
+use common::target::{Target, Typed};
 
 /// Look whether the rows are there, refer to rows that are there, and accounts can log in.
 ///
@@ -22,7 +23,7 @@ pub(super) struct Verify {
     place: Place,
     /// Log in there
     #[arg(long, value_name = "URL")]
-    target: Option<String>,
+    target: Option<Typed<Target>>,
     /// Where it takes e-mail and password
     #[arg(long, value_name = "PATH", default_value = "/api/v1/auth/login")]
     login_path: String,
@@ -34,10 +35,10 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) async fn run(self) -> Result<Exit, Error> {
         let Self { place, target, login_path, json } = self;
-        let target = target
-            .map(|url| Target::pin(&url, &login_path, &place.database.allow_host))
-            .transpose()
-            .map_err(VerifyError::from)?;
+        let pin = |typed: Typed<Target>| {
+            verify::Target::pin(&typed.value("--target")?, &login_path, &place.database.allow_host)
+        };
+        let target = target.map(pin).transpose().map_err(VerifyError::from)?;
         let database = place.database.pin()?;
         let config = Config { plan: place.plan, database, manifest: place.manifest, target };
         let report = verify::verify(&config).await?;

@@ -1,6 +1,7 @@
 //! `bcrypt('password', cost)`: hashed once a distinct password and cost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Mutex;
 
 use minijinja::{Error, ErrorKind};
@@ -10,11 +11,17 @@ use generate::lock;
 
 /// Salts come from seed, plan, password and cost, so that the same plan gives
 /// the same hashes. What these protect are test passwords.
-#[derive(Debug)]
 pub(super) struct Passwords {
     seed: u64,
     plan: String,
     hashes: Mutex<BTreeMap<(String, u32), String>>,
+}
+
+/// Without the passwords.
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords").field("plan", &self.plan).finish_non_exhaustive()
+    }
 }
 
 impl Passwords {

@@ -6,6 +6,7 @@ use reqwest::{Client, StatusCode, Url};
 use serde_json::json;
 
 use common::address::{self, SafetyError};
+use common::target::{self, OptionError};
 use manifest::Account;
 
 /// bcrypt at a high cost takes its time.
@@ -20,8 +21,10 @@ pub struct Target {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    #[error("{0} is not an address such as http://127.0.0.1:8000")]
-    Url(String),
+    #[error(transparent)]
+    Target(#[from] OptionError),
+    #[error("--login-path is not a path such as /api/v1/auth/login")]
+    Path,
     #[error(transparent)]
     Safety(#[from] SafetyError),
     #[error("cannot make an HTTP client")]
@@ -37,13 +40,20 @@ impl Target {
     /// Checks where the URL leads, before anything is sent there.
     ///
     /// # Errors
-    /// When it is no URL, or leads to a host that was not allowed.
-    pub fn pin(url: &str, path: &str, allowed: &[String]) -> Result<Self, LoginError> {
-        let invalid = || LoginError::Url(url.to_owned());
-        let base = Url::parse(url).map_err(|_| invalid())?;
-        let login = base.join(path).map_err(|_| invalid())?;
-        let host = login.host_str().ok_or_else(invalid)?.to_owned();
-        let port = login.port_or_known_default().ok_or_else(invalid)?;
+    /// When the path is none, or the host was not allowed.
+    pub fn pin(
+        target: &target::Target,
+        path: &str,
+        allowed: &[String],
+    ) -> Result<Self, LoginError> {
+        let base = Url::parse(&target.to_string()).map_err(|_| LoginError::Path)?;
+        let login = base.join(path).map_err(|_| LoginError::Path)?;
+        // A path may be a whole URL.
+        if login.origin() != base.origin() || !login.username().is_empty() {
+            return Err(LoginError::Path);
+        }
+        let host = login.host_str().unwrap_or_default().to_owned();
+        let port = target.port;
         let addresses = address::pin(&host, port, allowed)?;
         // An error means that there is a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -6,6 +6,9 @@
 #[macro_use]
 mod tool;
 
+#[path = "../../../common/tests/support/passwords.rs"]
+mod passwords;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_seeder");
 
 #[test]
@@ -28,4 +31,10 @@ fn mistakes_are_answered_as_they_were() {
         "plan draft --database-url nonsense",
     ];
     assert_snapshot!("mistakes", tool::mistakes("seeder", BINARY, &command_lines));
+}
+
+#[test]
+fn a_password_in_a_url_is_refused_and_not_repeated() {
+    let command_lines = ["verify --plan p.toml --target URL"];
+    passwords::assert_refused("seeder", BINARY, &command_lines);
 }

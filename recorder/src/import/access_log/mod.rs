@@ -22,7 +22,7 @@ use self::sessions::Sessions;
 use super::error::ImportError;
 use super::input::Input;
 use super::remarks::Remarks;
-use crate::correlate::{Rules, endpoint, without_secrets};
+use crate::correlate::{Logged, Rules, of_log};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
     self, Answer, Binding, End, Header, Part, PersonaWeight, RecordedResult, Request, Source,
@@ -328,12 +328,13 @@ impl Sink<'_> {
         self.requests += 1;
         let (session, is_first) = self.sessions.of(&hit.client, &hit.agent, hit.time_us);
         let rules = &self.config.rules;
-        let name = endpoint(&hit.method, &hit.target, rules);
-        let (path, bind) = without_secrets(&hit.target, rules);
         let mut headers = vec![("Accept".to_owned(), "*/*".to_owned())];
         if !hit.agent.is_empty() {
             headers.push(("User-Agent".to_owned(), hit.agent.into_owned()));
         }
+        let Logged { name, path, headers: values, bind } =
+            of_log(&hit.method, &hit.target, &headers, rules);
+        let headers = headers.into_iter().zip(values).map(|((name, _), value)| (name, value));
         let took_us = hit.took_us.unwrap_or(0);
         let request = Request {
             id: format!("{}-{}", self.prefix, self.requests),
@@ -345,7 +346,7 @@ impl Sink<'_> {
             http: hit.http.to_owned(),
             method: hit.method.into_owned(),
             path,
-            headers,
+            headers: headers.collect(),
             body: None,
             bind,
             after: Vec::new(),

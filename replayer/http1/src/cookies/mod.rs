@@ -6,6 +6,8 @@
 
 mod date;
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// More cookies than this and the oldest goes (RFC 6265 section 6.1 asks for 50 a domain).
@@ -31,7 +33,7 @@ pub struct Jar {
     made: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Cookie {
     name: Box<[u8]>,
     value: Box<[u8]>,
@@ -45,6 +47,11 @@ struct Cookie {
 impl Jar {
     pub fn is_empty(&self) -> bool {
         self.cookies.is_empty()
+    }
+
+    /// Of all cookies, whatever they go with.
+    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
+        self.cookies.iter().map(|cookie| &*cookie.value)
     }
 
     /// Takes the value of one `Set-Cookie` line. What is no cookie, or for
@@ -101,6 +108,17 @@ impl Jar {
             out.extend_from_slice(&cookie.value);
         }
         any
+    }
+}
+
+/// Without the value.
+impl fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cookie")
+            .field("name", &String::from_utf8_lossy(&self.name))
+            .field("domain", &self.domain)
+            .field("path", &String::from_utf8_lossy(&self.path))
+            .finish_non_exhaustive()
     }
 }
 

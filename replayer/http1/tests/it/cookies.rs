@@ -168,6 +168,16 @@ fn the_oldest_makes_room() {
     assert!(sent.starts_with("c10=10; ") && sent.ends_with("; c59=59"), "{sent}");
 }
 
+#[test]
+fn values_are_not_shown_and_are_all_there_for_those_who_look_for_them() {
+    let jar = jar(&["sid=hunter2; Path=/", "other=hunter3; Path=/elsewhere"]);
+    let shown = format!("{jar:?}");
+    assert!(shown.contains("sid") && !shown.contains("hunter"), "{shown}");
+    let mut values: Vec<_> = jar.values().collect();
+    values.sort_unstable();
+    assert_eq!(values, [b"hunter2", b"hunter3"]);
+}
+
 proptest! {
     #[test]
     fn any_bytes_leave_the_jar_usable(lines in vec(vec(any::<u8>(), 0..60), 0..80)) {

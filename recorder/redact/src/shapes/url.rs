@@ -1,0 +1,34 @@
+//! Passwords in URLs: `scheme://user:password@host`.
+
+use std::ops::Range;
+
+pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
+    let mut at = 0;
+    while let Some(start) = text[at..].find("://").map(|start| at + start + 3) {
+        at = start;
+        let is_end = |c: char| {
+            c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '\\' | ',')
+        };
+        let authority = text[start..].split(is_end).next().unwrap_or_default();
+        let Some((user, _)) = authority.rsplit_once('@') else { continue };
+        let Some((name, password)) = user.split_once(':') else { continue };
+        if !password.is_empty() {
+            let start = start + name.len() + 1;
+            found.push(start..start + password.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_of_a_url_is_found_and_nothing_else_of_it() {
+        let text = "at postgres://app:s3:cr@t@db:5432/x and http://a:80/?x=b@c or http://u@h/";
+        let mut ranges = Vec::new();
+        find(text, &mut ranges);
+        assert_eq!(ranges.len(), 1);
+        assert_eq!(&text[ranges[0].clone()], "s3:cr@t");
+    }
+}
