@@ -19,7 +19,7 @@ const MOST_NEVER: usize = 16;
 /// Longer ones are no words of any language, or several of them, in characters.
 const WORDS: usize = 20;
 
-/// Three words or more are nobody's by chance if they are longer, in characters.
+/// Two words or more are nobody's by chance if they are as long, in characters.
 const PHRASE: usize = 12;
 
 impl Reach {
@@ -35,7 +35,7 @@ impl Reach {
         }
         if are_words(value) {
             let pieces = value.split(|c: char| !c.is_alphanumeric()).count();
-            let is_phrase = count >= WORDS || pieces >= 3 && count >= PHRASE;
+            let is_phrase = count >= WORDS || pieces > 1 && count >= PHRASE;
             return if is_phrase { Self::Token } else { Self::Own };
         }
         let classes = [
@@ -96,6 +96,8 @@ pub(crate) fn looks_like_code(value: &str) -> bool {
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_alphabetic)
         && !value.contains(' ')
+        && !is_hash(value)
+        && !is_uuid(value)
 }
 
 /// What a token in a path looks like: long, and no words.
@@ -178,6 +180,7 @@ mod tests {
             "123-45-6789",
             "correct-horse-battery-staple",
             "not-the-password",
+            "secret-token",
         ] {
             assert_eq!(Reach::of(value), Reach::Token, "{value}");
         }
