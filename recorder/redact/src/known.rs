@@ -74,7 +74,11 @@ impl Known {
         }
     }
 
+    /// A secret as it was written, and as it reads without its escapes, which cookies have.
     pub fn add(&mut self, text: Arc<str>) {
+        for plain in View::of(text.trim_matches('"')).plain() {
+            self.insert(plain.text.as_ref().into(), None);
+        }
         self.insert(text, None);
     }
 
@@ -314,6 +318,14 @@ mod tests {
         assert_eq!((found("/hunter2/x"), found("a_hunter2"), found("\"hunter2\"")), (1, 1, 1));
         assert_eq!((found("hunter21"), found("bhunter2"), found("éhunter2")), (0, 0, 0));
         assert_eq!(found("/darkroom dark sunshine true en-US 1234"), 0);
+    }
+
+    #[test]
+    fn a_secret_that_was_shown_with_escapes_is_found_without_them() {
+        let mut known = Known::default();
+        known.add("%24R3Pg%29%3Ba%3D7q".into());
+        assert!(known.are_in(b"%24R3Pg%29%3Ba%3D7q") && known.are_in(b"x $R3Pg);a=7q y"));
+        assert!(known.are_in(common::digest::hex(b"$R3Pg);a=7q").as_bytes()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use trace::format::Encoding;
 
 use crate::names::{self, Mark, Name, Names};
 use crate::shapes::is_card_number;
-use crate::value::{are_words, looks_random, says_nothing};
+use crate::value::{are_words, may_be_secret, says_nothing};
 use crate::view::View;
 
 /// A value, and where it stands in its part of the message.
@@ -206,7 +206,7 @@ impl<'n> Reader<'n> {
 fn field(name: &str, value: &str) -> Verdict {
     if are_words(value) {
         if names::may_be_a_word(name) { Verdict::Word } else { Verdict::Harmless }
-    } else if names::has_to_look_secret(name) && !looks_random(value) {
+    } else if names::has_to_look_secret(name) && !may_be_secret(value) {
         Verdict::Harmless
     } else {
         Verdict::Secret

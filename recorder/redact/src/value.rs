@@ -19,7 +19,7 @@ const MOST_NEVER: usize = 16;
 /// Longer ones are no words of any language, or several of them, in characters.
 const WORDS: usize = 20;
 
-/// Three words or more are nobody's by chance if they are longer, in characters.
+/// Two words or more are nobody's by chance if they are as long, in characters.
 const PHRASE: usize = 12;
 
 impl Reach {
@@ -35,7 +35,7 @@ impl Reach {
         }
         if are_words(value) {
             let pieces = value.split(|c: char| !c.is_alphanumeric()).count();
-            let is_phrase = count >= WORDS || pieces >= 3 && count >= PHRASE;
+            let is_phrase = count >= WORDS || pieces > 1 && count >= PHRASE;
             return if is_phrase { Self::Token } else { Self::Own };
         }
         let classes = [
@@ -81,6 +81,14 @@ pub(crate) fn looks_random(value: &str) -> bool {
     is_plain && runs.into_iter().any(|run| run.len() >= 8 && is_mixed(run))
 }
 
+/// What the secret of a field looks like whose name may mean anything, `key` say: not like words
+/// and numbers with something between them.
+pub(crate) fn may_be_secret(value: &str) -> bool {
+    let is_plain = !is_uuid(value) && !looks_like_time(value) && !value.contains(['/', ' ', ',']);
+    let mut pieces = value.split(|c: char| !c.is_ascii_alphanumeric());
+    is_plain && value.len() >= 8 && pieces.any(|piece| piece.len() >= 3 && is_mixed(piece))
+}
+
 /// What the `code` of an OAuth redirect looks like, unlike that of an agency.
 pub(crate) fn looks_like_code(value: &str) -> bool {
     let has = |is: fn(&u8) -> bool| value.bytes().any(|b| is(&b));
@@ -88,6 +96,8 @@ pub(crate) fn looks_like_code(value: &str) -> bool {
         && has(u8::is_ascii_digit)
         && has(u8::is_ascii_alphabetic)
         && !value.contains(' ')
+        && !is_hash(value)
+        && !is_uuid(value)
 }
 
 /// What a token in a path looks like: long, and no words.
@@ -170,6 +180,7 @@ mod tests {
             "123-45-6789",
             "correct-horse-battery-staple",
             "not-the-password",
+            "secret-token",
         ] {
             assert_eq!(Reach::of(value), Reach::Token, "{value}");
         }
@@ -183,6 +194,10 @@ mod tests {
         for value in ["INC-20261124-0001", "page2", "PROJ-123", "release-2026", "application/json"]
         {
             assert!(!looks_random(value) && !looks_like_token(value), "{value}");
+        }
+        assert!(may_be_secret("Zq7!aB3#xY9") && may_be_secret("k9x2m4q7z1"));
+        for value in ["PROJ-123", "INC-20261124-0001", "createdAt", "Report-2026", "v1.2.3-rc1"] {
+            assert!(!may_be_secret(value), "{value}");
         }
         assert!(looks_random("k9x2m4q7z1") && looks_like_token("dQw4w9WgXcQ0R7rJ1a2b"));
         assert!(!looks_like_token("8c1d2f00-0000-4000-8000-0123456789ab"));

@@ -2,7 +2,7 @@
 
 use crate::names::Name;
 use crate::place::{Reader, Within};
-use crate::value::looks_like_code;
+use crate::value::{are_words, looks_like_code};
 use crate::view::{Escapes, View};
 
 pub(super) fn is_said_to_be(content_type: &str) -> bool {
@@ -48,14 +48,12 @@ impl Reader<'_> {
                 open.push(place);
             }
         }
-        // Both of them come back from a login elsewhere.
+        // Both of them come back from a login elsewhere, neither of them a word.
         let is = |place: &usize, name: &str| self.places[*place].name.eq_ignore_ascii_case(name);
-        let has_state = open.iter().any(|place| is(place, "state"));
-        let has_code = || {
-            open.iter()
-                .any(|place| is(place, "code") && looks_like_code(&self.places[*place].value))
+        let has = |name: &str, looks: fn(&str) -> bool| {
+            open.iter().any(|place| is(place, name) && looks(&self.places[*place].value))
         };
-        if speaks_oauth || has_state && has_code() {
+        if speaks_oauth || has("code", looks_like_code) && has("state", |state| !are_words(state)) {
             self.are_secret(&open);
         }
     }
@@ -110,9 +108,10 @@ mod tests {
         assert_eq!(secrets("user%5Bpassword%5D=hun%26ter2\r\n"), ["hun%26ter2"]);
         assert_eq!(secrets("next=%2Fcb%3Ftoken%3Dhunter2%26x%3D1"), ["hunter2"]);
         assert_eq!(secrets("json=%7B%22password%22%3A%22hunter2%22%7D"), ["hunter2"]);
-        assert_eq!(secrets("code=A1b2C3d4E5&state=xyz"), ["A1b2C3d4E5", "xyz"]);
+        assert_eq!(secrets("code=A1b2C3d4E5&state=xyz1"), ["A1b2C3d4E5", "xyz1"]);
         assert_eq!(secrets("code=NORTH&state=open"), [""; 0]);
         assert_eq!(secrets("code=E42&state=open"), [""; 0]);
+        assert_eq!(secrets("code=A1b2C3d4E5&state=open"), [""; 0]);
     }
 
     #[test]

@@ -304,6 +304,16 @@ mod tests {
     }
 
     #[test]
+    fn a_card_is_known_by_its_number_and_by_what_it_stands_under() {
+        assert_eq!(
+            secrets(r#"{"card":{"number":"4111111111111111","brand":"x"}}"#),
+            ["4111111111111111"]
+        );
+        assert_eq!(secrets(r#"{"pan":4111111111111111}"#), ["4111111111111111"]);
+        assert_eq!(secrets(r#"{"order":"4111111111111111","card":"4111111111111112"}"#), [""; 0]);
+    }
+
+    #[test]
     fn what_is_harmless_stays() {
         for text in [
             r#"{"token_type":"bearer","expires_in":3600,"max_tokens":4096,"secret":null,"password":true}"#,
