@@ -93,11 +93,9 @@ pub(crate) fn may_be_secret(value: &str) -> bool {
 
 /// What the `code` of an OAuth redirect looks like, unlike that of an agency.
 pub(crate) fn looks_like_code(value: &str) -> bool {
-    let has = |is: fn(&u8) -> bool| value.bytes().any(|b| is(&b));
+    let mut pieces = value.split(|c: char| !c.is_ascii_alphanumeric());
     value.len() >= 10
-        && has(u8::is_ascii_digit)
-        && has(u8::is_ascii_alphabetic)
-        && !value.contains(' ')
+        && pieces.any(|piece| piece.len() >= 6 && is_mixed(piece))
         && !value.contains("://")
         && !is_hash(value)
         && !is_uuid(value)
