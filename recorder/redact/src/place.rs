@@ -183,6 +183,16 @@ impl<'n> Reader<'n> {
         }
     }
 
+    /// Judges these places once more, now that it is known how their values are called.
+    pub(crate) fn judge_anew(&mut self, places: &[usize], called: &str) {
+        for &index in places {
+            let verdict = self.verdict(called, &self.places[index].value, Within::default());
+            if verdict != Verdict::Harmless {
+                self.places[index].verdict = verdict;
+            }
+        }
+    }
+
     /// Whether a value of this name is secret.
     pub(crate) fn verdict(&self, name: &str, value: &str, within: Within) -> Verdict {
         let Name { is_of_card, tells, .. } = Name::of(name);

@@ -63,7 +63,7 @@ pub(crate) fn says_nothing(value: &str) -> bool {
 
 /// Words, with what stands between words: `open`, `in-progress`, `North West`. `aGVsbG8` is none.
 pub(crate) fn are_words(value: &str) -> bool {
-    let mut pieces = value.split(['-', '_', '.', ' ', '/', ',', ':']);
+    let mut pieces = value.split(['-', '_', '.', ' ', '+', '/', ',', ':']);
     let is_word = |piece: &str| {
         let mut letters = piece.chars();
         let first_is_upper = letters.next().is_none_or(char::is_uppercase);
@@ -84,18 +84,19 @@ pub(crate) fn looks_random(value: &str) -> bool {
 /// What the secret of a field looks like whose name may mean anything, `key` say: not like words
 /// and numbers with something between them.
 pub(crate) fn may_be_secret(value: &str) -> bool {
-    let is_plain = !is_uuid(value) && !looks_like_time(value) && !value.contains(['/', ' ', ',']);
+    let is_of_path = |b: u8| b.is_ascii_alphanumeric() || b"-_./ ,".contains(&b);
+    let is_path = value.contains(['/', ' ', ',']) && value.bytes().all(is_of_path);
     let mut pieces = value.split(|c: char| !c.is_ascii_alphanumeric());
-    is_plain && value.len() >= 8 && pieces.any(|piece| piece.len() >= 3 && is_mixed(piece))
+    let is_plain = is_uuid(value) || looks_like_time(value) || is_path || value.contains("://");
+    !is_plain && value.len() >= 8 && pieces.any(|piece| piece.len() >= 3 && is_mixed(piece))
 }
 
 /// What the `code` of an OAuth redirect looks like, unlike that of an agency.
 pub(crate) fn looks_like_code(value: &str) -> bool {
-    let has = |is: fn(&u8) -> bool| value.bytes().any(|b| is(&b));
+    let mut pieces = value.split(|c: char| !c.is_ascii_alphanumeric());
     value.len() >= 10
-        && has(u8::is_ascii_digit)
-        && has(u8::is_ascii_alphabetic)
-        && !value.contains(' ')
+        && pieces.any(|piece| piece.len() >= 6 && is_mixed(piece))
+        && !value.contains("://")
         && !is_hash(value)
         && !is_uuid(value)
 }
@@ -195,8 +196,19 @@ mod tests {
         {
             assert!(!looks_random(value) && !looks_like_token(value), "{value}");
         }
-        assert!(may_be_secret("Zq7!aB3#xY9") && may_be_secret("k9x2m4q7z1"));
-        for value in ["PROJ-123", "INC-20261124-0001", "createdAt", "Report-2026", "v1.2.3-rc1"] {
+        assert!(
+            may_be_secret("Zq7!aB3#xY9")
+                && may_be_secret("Y>jFjd'e FhB<cD%X7qZ")
+                && may_be_secret("k9x2m4q7z1")
+        );
+        for value in [
+            "PROJ-123",
+            "INC-20261124-0001",
+            "createdAt",
+            "Report-2026",
+            "v1.2.3-rc1",
+            "uploads/a1b2c3d4.png",
+        ] {
             assert!(!may_be_secret(value), "{value}");
         }
         assert!(looks_random("k9x2m4q7z1") && looks_like_token("dQw4w9WgXcQ0R7rJ1a2b"));

@@ -104,8 +104,8 @@ impl Reader<'_> {
                         self.are_secret(&level.open);
                     }
                     // `{"name": "password", "value": …}`
-                    if level.called.is_some_and(|called| self.names.is_secret(&called)) {
-                        self.are_secret(&level.values);
+                    if let Some(called) = &level.called {
+                        self.judge_anew(&level.values, called);
                     }
                     // Of what comes next in a list.
                     name = levels
@@ -279,6 +279,7 @@ mod tests {
             "[[\"password\",1],{\"password\" : \"hunter2\"}]",
             "{\"a\" \"b\" {\"password\":\"hunter2\"}",
             "[{\"name\":\"password\",\"value\":\"hunter2\"}]",
+            "[{\"name\":\"hmac\",\"value\":\"hunter2\"}]",
             "[{\"value\":\"hunter2\",\"key\":\"password\"},{\"key\":\"x\",\"value\":\"y\"}]",
         ] {
             assert_eq!(secrets(text), ["hunter2"], "{text}");

@@ -21,7 +21,7 @@ const MOST_WORDS: usize = 4;
 struct Pair {
     name: String,
     mark: Mark,
-    /// It is secret, and nothing stands before it on its line.
+    /// Nothing stands before it on its line.
     begins_line: bool,
 }
 
@@ -76,7 +76,7 @@ impl Reader<'_> {
         // `name: value`, or `name = value` as settings have it.
         let is_spaced = is_colon || text[separator..].starts_with("= ");
         let leads = |start| is_spaced && begins_line(text, start);
-        let begins_line = mark == Mark::Secret && leads(start);
+        let begins_line = mark != Mark::None && leads(start);
         let follows_word = || {
             text[..start].ends_with(' ')
                 && text[..start].trim_end().ends_with(char::is_alphanumeric)
@@ -115,7 +115,8 @@ impl Reader<'_> {
             let line = text[..at].rfind('\n').map_or(0, |line| line + 1);
             let end = text[start..].find('\n').map_or(text.len(), |end| start + end);
             let is_text = !text[start..end].trim().is_empty();
-            let values = yaml::block(text, line..end, is_text);
+            let is_list = pair.mark != Mark::Secret;
+            let values = yaml::block(text, line..end, is_text, is_list);
             for range in &values {
                 self.only_secret(&pair.name, &view.part(range.clone()), within);
             }
@@ -228,7 +229,7 @@ fn bare_length(rest: &str, pair: &Pair) -> usize {
     if name.ends_with("authorization") || name.ends_with("cookie") {
         return line().find(['"', '\'']).unwrap_or(line().len());
     }
-    if pair.begins_line {
+    if pair.begins_line && pair.mark == Mark::Secret {
         let line = line().split(" #").next().unwrap_or_default().trim_end();
         // Where further pairs follow, it ends before them.
         let next = line.match_indices(", ").map(|(at, _)| at).find(|at| {
@@ -286,6 +287,7 @@ mod tests {
             "a:\n  password: |\n    hunter2\n  b: 1",
             "credentials:\n  - x: hunter2\nb: 1",
             "secrets:\n- hunter2\nb: 1",
+            "pass:\n  - hunter2\nb: 1",
             "x: {token: [hunter2], b: 1}",
         ] {
             assert_eq!(secrets(body), ["hunter2"], "{body}");

@@ -3,8 +3,13 @@
 use std::ops::Range;
 
 /// The values of the lines that are indented more than the line that ends at `at`, or are items
-/// of a list under it; where it is a block of text, all of it.
-pub(super) fn block(text: &str, line: Range<usize>, is_text: bool) -> Vec<Range<usize>> {
+/// of a list under it; where it is a block of text, all of it; of a list its items alone.
+pub(super) fn block(
+    text: &str,
+    line: Range<usize>,
+    is_text: bool,
+    is_list: bool,
+) -> Vec<Range<usize>> {
     let indent = indent(&text[line.clone()]);
     let mut values: Vec<Range<usize>> = Vec::new();
     let mut at = line.end + 1;
@@ -25,6 +30,7 @@ pub(super) fn block(text: &str, line: Range<usize>, is_text: bool) -> Vec<Range<
         match values.last_mut() {
             Some(last) if is_text => last.end = whole.end,
             _ if is_text => values.push(whole),
+            _ if is_list && (!content.starts_with("- ") || content.contains(": ")) => {}
             _ => values.extend(value(text, whole)),
         }
     }
