@@ -62,6 +62,10 @@ impl Binder<'_> {
                     self.segments.push(segment.number);
                 }
                 let (range, encode) = (place.range.clone(), place.encode.unwrap_or_default());
+                let encode = match from {
+                    Origin::Capture { .. } => as_written(&place.value, &part[range.clone()], encode),
+                    _ => encode,
+                };
                 edits.push(Edit { range, from, encode, is_secret });
             }
             None => {
@@ -186,6 +190,15 @@ impl Binder<'_> {
             edits.push(Edit { range, from, encode: encode.unwrap_or_default(), is_secret: true });
         }
     }
+}
+
+/// How a value is encoded, so that it is written again as its client wrote it: many leave `/` and
+/// `:` in a query as they are.
+fn as_written(value: &str, written: &[u8], encode: Encoding) -> Encoding {
+    let mut again = Vec::with_capacity(written.len());
+    trace::values::encode(value, encode, &mut again);
+    let is_as_it_is = encode == Encoding::Percent && written == value.as_bytes();
+    if is_as_it_is && again != written { Encoding::Raw } else { encode }
 }
 
 /// A value that stands under no name.

@@ -185,6 +185,20 @@ fn an_id_from_a_list_is_bound_wherever_it_is_sent() {
     assert_eq!(client.captures(), [("r1".to_owned(), "1.id".to_owned(), false)]);
 }
 
+/// Browsers leave `/` and `:` in a query as they are, and other clients do not.
+#[test]
+fn a_value_is_bound_the_way_its_client_wrote_it() {
+    let mut client = Client::new();
+    let given = [("Set-Cookie", "tz=America/Montreal; Path=/")];
+    client.send("GET", "/", &[], "", &given, "");
+    for (written, encode) in
+        [("America/Montreal", Encoding::Raw), ("America%2FMontreal", Encoding::Percent)]
+    {
+        let bound = &client.get(&format!("/find?tz={written}"), "{}").bind[0];
+        assert_eq!((&bound.from, bound.encode), (&capture("r1", "cookie:tz"), encode));
+    }
+}
+
 #[test]
 fn headers_cookies_and_form_fields_give_values_too() {
     let mut client = Client::new();
