@@ -7,6 +7,7 @@
 //! `table.toml`, which `fixtures/checks/secrets.py` reads too.
 
 mod account;
+mod base64;
 pub mod body;
 mod common;
 mod drawn;

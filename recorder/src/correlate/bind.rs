@@ -63,7 +63,9 @@ impl Binder<'_> {
                 }
                 let (range, encode) = (place.range.clone(), place.encode.unwrap_or_default());
                 let encode = match from {
-                    Origin::Capture { .. } => as_written(&place.value, &part[range.clone()], encode),
+                    Origin::Capture { .. } => {
+                        as_written(&place.value, &part[range.clone()], encode)
+                    }
                     _ => encode,
                 };
                 edits.push(Edit { range, from, encode, is_secret });

@@ -1,22 +1,13 @@
 //! Base64 of a text that has places itself.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
 use super::of_body;
+use crate::base64::decode;
 use crate::place::{Place, Reader, Verdict, Within};
 use crate::shapes;
 use crate::view::View;
 
 /// Shorter ones are words.
 const SHORTEST: usize = 16;
-
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// The text that this is base64 of.
 pub(super) fn text_of(text: &str) -> Option<String> {
@@ -25,8 +16,7 @@ pub(super) fn text_of(text: &str) -> Option<String> {
     if text.len() < SHORTEST || !text.bytes().all(is_base64) {
         return None;
     }
-    let engine = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
-    let plain = String::from_utf8(engine.decode(text).ok()?).ok()?;
+    let plain = String::from_utf8(decode(text)?).ok()?;
     let is_text = !plain.chars().any(|c| c.is_control() && !c.is_whitespace());
     is_text.then_some(plain)
 }
@@ -53,6 +43,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 
     use super::*;

@@ -1,6 +1,7 @@
 //! What is secret by its looks, wherever it stands.
 
 mod card;
+mod encoded;
 mod jwt;
 mod pem;
 mod prefix;
@@ -15,13 +16,20 @@ pub(crate) use card::is_card_number;
 /// Where in a text something stands that looks like a secret, in order and apart from each other.
 /// Takes time in proportion to the text, whatever is in it.
 pub fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut found = plain(text);
+    encoded::find(text, &mut found, |decoded| !plain(decoded).is_empty());
+    united(found).into_iter()
+}
+
+/// What stands there as it is.
+fn plain(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     jwt::find(text, &mut found);
     prefix::find(text, &mut found);
     pem::find(text, &mut found);
     card::find(text, &mut found);
     url::find(text, &mut found);
-    united(found).into_iter()
+    found
 }
 
 /// Whether something in the text looks like a secret.
