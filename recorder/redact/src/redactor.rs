@@ -8,7 +8,7 @@ use crate::body::of_body;
 use crate::known::{Found, Known};
 use crate::names::Names;
 use crate::shapes;
-use crate::value::looks_random;
+use crate::value::is_like_a_secret;
 use crate::view::View;
 
 /// Stands in place of what is secret.
@@ -97,7 +97,7 @@ impl Redactor<'_> {
         // Names of fields are short and have no digits; the others are looked at.
         let may_be = key.len() > LONGEST_PLAIN || key.bytes().any(|byte| byte.is_ascii_digit());
         may_be
-            && (within_secret && looks_random(key)
+            && (within_secret && is_like_a_secret(key)
                 || shapes::has_token(key)
                 || self.known.are_in(key.as_bytes()))
     }

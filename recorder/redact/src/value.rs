@@ -74,6 +74,12 @@ pub(crate) fn are_words(value: &str) -> bool {
     pieces.all(is_word)
 }
 
+/// What maps secrets to what they are of has them for keys: whether a key is one rather than the
+/// name of a field.
+pub(crate) fn is_like_a_secret(key: &str) -> bool {
+    looks_random(key) || key.bytes().filter(u8::is_ascii_digit).count() >= 4
+}
+
 /// Letters and digits mixed as nobody writes words or numbers: at least eight of them in a row.
 pub(crate) fn looks_random(value: &str) -> bool {
     let is_plain = !is_uuid(value) && !looks_like_time(value) && !value.contains(['/', ' ', ',']);

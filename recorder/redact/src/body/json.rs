@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::names::Name;
 use crate::place::{Reader, Verdict, Within};
-use crate::value::looks_random;
+use crate::value::is_like_a_secret;
 use crate::view::{Escapes, View};
 
 /// What stands before the JSON so that no script can read it.
@@ -174,7 +174,7 @@ impl Reader<'_> {
         if let Some(level) = level {
             level.speaks_oauth |= Name::of(&key.text).is_of_oauth;
             // What maps tokens to what they are of has them for keys.
-            if level.within.secret && looks_random(&key.text) {
+            if level.within.secret && is_like_a_secret(&key.text) {
                 let within = Within { depth: level.within.depth.max(1), ..level.within };
                 self.take(&level.name, &key, Verdict::Secret, within);
             }

@@ -11,6 +11,9 @@ use crate::names::{Mark, plain};
 use crate::place::{Reader, Within};
 use crate::view::{Escapes, View};
 
+/// Shorter paths have room for no name and a value.
+const SHORTEST_PATH: usize = 8;
+
 /// In bytes.
 const MOST_NAME: usize = 100;
 
@@ -53,6 +56,18 @@ impl Reader<'_> {
             self.url(&view.part(found..end), Within { depth, ..within });
             self.keep_secret_from(before);
             at = end.max(found + 3);
+        }
+        // A path by itself, as logs and messages quote it.
+        let mut at = 0;
+        for word in text.split_inclusive(is_end) {
+            let path = word.trim_end_matches(is_end);
+            if path.len() > SHORTEST_PATH && path.starts_with('/') {
+                let before = self.places.len();
+                let depth = within.depth.max(1);
+                self.url(&view.part(at..at + path.len()), Within { depth, ..within });
+                self.keep_secret_from(before);
+            }
+            at += word.len();
         }
     }
 
@@ -283,6 +298,7 @@ mod tests {
             "curl -H 'Authorization: Bearer hunter2' /x",
             "see https://a.b/c?token=hunter2&d=1 or not",
             "pin=hunter2, x",
+            "refused: GET /a/b?token=hunter2 so",
             "user: ann\npassword: hunter2 # old\nx: 1",
             "a:\n  password: |\n    hunter2\n  b: 1",
             "credentials:\n  - x: hunter2\nb: 1",

@@ -2,15 +2,17 @@
 
 use std::ops::Range;
 
-const BEGIN: &str = "-----BEGIN ";
-const END: &str = "-----END ";
+const BEGIN: &str = "-----BEGIN";
+const END: &str = "-----END";
 
 pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     let mut at = 0;
     while let Some(start) = text[at..].find(BEGIN).map(|start| at + start) {
         at = start + BEGIN.len();
         let Some(label) = text[at..].find("-----").map(|end| &text[at..at + end]) else { return };
-        if label.len() > 60 || !label.contains("PRIVATE KEY") {
+        // In a form its spaces are `+`, or `%20`.
+        let letters: String = label.chars().filter(char::is_ascii_alphabetic).collect();
+        if label.len() > 60 || !letters.contains("PRIVATEKEY") {
             continue;
         }
         let body = at + label.len();
@@ -37,6 +39,12 @@ mod tests {
         find(&text, &mut ranges);
         assert_eq!(ranges.len(), 1);
         assert_eq!(&text[ranges[0].clone()], key);
+        for space in ["+", "%20"] {
+            let form = format!("a=1&k={}&b=2", key.replace(' ', space));
+            ranges.clear();
+            find(&form, &mut ranges);
+            assert_eq!(ranges, [6..form.len() - 4], "{form}");
+        }
         ranges.clear();
         find("-----BEGIN PRIVATE KEY-----\nMII", &mut ranges);
         assert_eq!(ranges.first(), Some(&(0..31)));
