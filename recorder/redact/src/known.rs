@@ -74,8 +74,12 @@ impl Known {
         }
     }
 
-    /// A secret as it was written, and as it reads without its escapes, which cookies have.
+    /// A secret as it was written, and as it reads without its escapes, which cookies have: many
+    /// a client writes `+` for a space.
     pub fn add(&mut self, text: Arc<str>) {
+        if text.contains('+') {
+            self.insert(text.replace('+', " ").into(), None);
+        }
         for plain in View::of(text.trim_matches('"')).plain() {
             self.insert(plain.text.as_ref().into(), None);
         }
@@ -260,6 +264,14 @@ mod tests {
     use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 
     use super::*;
+
+    #[test]
+    fn a_plus_in_a_query_may_be_a_space() {
+        let mut known = Known::default();
+        known.add("MtCxr9B7V=+dULnmfS9C".into());
+        let later = BASE64_STANDARD.encode("u:MtCxr9B7V= dULnmfS9C;x");
+        assert_eq!(known.find(&later).len(), 1);
+    }
 
     #[test]
     fn a_secret_is_found_however_it_is_written() {

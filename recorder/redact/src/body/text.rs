@@ -94,7 +94,7 @@ impl Reader<'_> {
         let begins_line = mark != Mark::None && leads(start);
         let follows_word = || {
             text[..start].ends_with(' ')
-                && text[..start].trim_end().ends_with(char::is_alphanumeric)
+                && text[..start].trim_end_matches(' ').ends_with(char::is_alphanumeric)
         };
         match mark {
             Mark::Secret => return Some(Pair { name: name.to_owned(), mark, begins_line }),
@@ -308,6 +308,9 @@ mod tests {
         ] {
             assert_eq!(secrets(body), ["hunter2"], "{body}");
         }
+        // A name that may mean anything, below another line.
+        let key = "dTpBVlVXWVVEVHRGQXczYVZCS3BvVTMyO3g=";
+        assert_eq!(secrets(&format!("login:\n  user: ann\n  key: \"{key}\"\n")), [key]);
         assert_eq!(
             secrets("x\npassword: correct horse, battery\ny: 1"),
             ["correct horse, battery"]
