@@ -111,6 +111,11 @@ impl Cluster {
         self.url_of(DATABASE)
     }
 
+    /// As [`Cluster::url`], by the socket, which needs no password.
+    pub fn socket_url(&self) -> String {
+        self.postmaster.socket_url(DATABASE)
+    }
+
     /// `postgres://…` of another database of the cluster.
     pub fn url_of(&self, database: &str) -> String {
         let password = self.password.as_deref().map_or(String::new(), |word| format!(":{word}"));
