@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trace::wire;
 
-use crate::world::{Folder, PERSONAS, Server, read, recorder, run, text};
+use crate::world::{Folder, PERSONAS, Server, read, recorder, run, signal, text};
 
 /// What would end a line of a head, or one of its words.
 const BREAKERS: [&str; 4] = ["\r\n", "\n", "\0", " "];
@@ -225,6 +225,41 @@ fn only_files_are_replaced_even_by_force() {
         assert_eq!(Path::new(out).symlink_metadata().unwrap().file_type(), before);
     }
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), "mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_grace_of_personas() {
+    // Accepts and says nothing more.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let (reached, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut head = [0; 512];
+            if std::io::Read::read(&mut stream, &mut head).unwrap_or(0) > 0 {
+                let _ = reached.send(());
+            }
+            held.push(stream);
+        }
+    });
+    let folder = Folder::new(PERSONAS);
+    let mut child = folder.personas(&format!("http://{silent}"), &[]).spawn().unwrap();
+    wait.recv().unwrap();
+    let asked = std::time::Instant::now();
+    signal(&child, "INT");
+    // The second counts once the first was seen: one of these comes after it.
+    let patience = std::time::Duration::from_secs(9);
+    let code = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(asked.elapsed() < patience, "the grace was waited for");
+        signal(&child, "INT");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!(code, Some(130));
 }
 
 /// As on a full disk.

@@ -138,7 +138,7 @@ impl Cluster {
         );
         self.sql("postgres", &statements)?;
         // Last: without this file it is done again.
-        password::keep(&self.home.password_file(), &password)?;
+        password::keep(&self.home.password_file(), &password, self.user)?;
         Ok(password)
     }
 
