@@ -1,15 +1,18 @@
 //! What all tools share.
 //!
 //! Exit codes and the one line of an error ([`exit`]), where load may go
-//! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
-//! a whole ([`shares`]), texts that nobody is shown ([`secret`]) and the name that was probably meant ([`nearest`]). Nothing
-//! here opens a connection: that is `common-net`.
+//! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text
+//! ([`encoding`]), shares of a whole ([`shares`]), texts that nobody is shown ([`secret`]), the
+//! name that was probably meant ([`nearest`]), files that appear whole ([`output`]) and what is
+//! told on stderr ([`say!`]). Nothing here opens a connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;
 pub mod encoding;
 pub mod exit;
 pub mod nearest;
+pub mod output;
+pub mod say;
 pub mod secret;
 pub mod shares;
 pub mod target;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use common::exit::Exit;
+use common::output::OutputError;
 use common::target::OptionError;
 use manifest::ManifestError;
 
@@ -17,8 +18,8 @@ use trace::writer::WriteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{} is there already; --force replaces it", path.display())]
-    Exists { path: PathBuf },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error(transparent)]
     Option(#[from] OptionError),
     #[error("cannot write {}", path.display())]
@@ -60,8 +61,8 @@ impl Error {
             | Self::Stdout(_)
             | Self::Unreadable { .. }
             | Self::LooksSecret { .. } => Exit::Internal,
-            Self::Exists { .. }
-            | Self::Option(_)
+            Self::Output(error) => error.exit(),
+            Self::Option(_)
             | Self::Personas(_)
             | Self::Rules(_)
             | Self::Manifest(_)
@@ -87,7 +88,8 @@ fn record(error: &RecordError) -> Exit {
         | RecordError::Login { .. }
         | RecordError::Failures { .. } => Exit::Environment,
         RecordError::Journal(error) => journal(error),
-        RecordError::Client(_) | RecordError::Write(_) | RecordError::Task(_) => Exit::Internal,
+        RecordError::Write(error) => write(error),
+        RecordError::Client(_) | RecordError::Task(_) => Exit::Internal,
     }
 }
 
@@ -111,16 +113,16 @@ fn import(error: &ImportError) -> Exit {
         ImportError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => {
             Exit::Internal
         }
-        ImportError::Write(WriteError::Io { .. }) => Exit::Internal,
         ImportError::Cut { .. } => Exit::Incomplete,
         ImportError::Login(error) => record(error),
         ImportError::Journal(error) => journal(error),
+        ImportError::Write(WriteError::TooLong { .. } | WriteError::Order { .. }) => Exit::Usage,
+        ImportError::Write(error) => write(error),
         ImportError::Io { .. }
         | ImportError::Empty { .. }
         | ImportError::Content { .. }
         | ImportError::Nothing { .. }
-        | ImportError::Option { .. }
-        | ImportError::Write(_) => Exit::Usage,
+        | ImportError::Option { .. } => Exit::Usage,
     }
 }
 
@@ -128,7 +130,16 @@ fn journal(error: &JournalError) -> Exit {
     match error {
         JournalError::Exists { .. } | JournalError::Name { .. } => Exit::Usage,
         JournalError::Read(error) => read(error),
-        JournalError::Write(_) => Exit::Internal,
+        JournalError::Write(error) => write(error),
+    }
+}
+
+fn write(error: &WriteError) -> Exit {
+    match error {
+        WriteError::Output(error) => error.exit(),
+        WriteError::Io { .. } | WriteError::Order { .. } | WriteError::TooLong { .. } => {
+            Exit::Internal
+        }
     }
 }
 

@@ -8,20 +8,19 @@ use std::time::Duration;
 use clap::ValueEnum;
 use common::exit::Exit;
 use common::target::Typed;
+use common_net::signals::Shutdown;
 use common_net::trust::Trust;
 use indicatif::{ProgressBar, ProgressStyle};
 use manifest::format::Manifest;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
-use super::files::remove;
+use super::files::new_recording;
 use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
 use crate::proxy::{
     Config, Identity, Limits, Observer, OnFull, Recording, Totals, UpstreamUrl, record,
 };
-use trace::journal::Journal;
 use trace::writer::WriteError;
 
 /// Without a terminal a line is printed this often, in seconds.
@@ -164,10 +163,7 @@ struct Summary {
 }
 
 impl Args {
-    pub(super) async fn run(
-        self,
-        listen: impl FnOnce() -> CancellationToken,
-    ) -> Result<Exit, Error> {
+    pub(super) async fn run(self, listen: impl FnOnce() -> Shutdown) -> Result<Exit, Error> {
         let json = self.json;
         let config = self.resolve()?;
         let scheme = if config.identity.is_some() { "https" } else { "http" };
@@ -175,11 +171,11 @@ impl Args {
         let mut address = config.listen;
         let recording = record(config, listen(), Box::new(Progress::new()), |listening| {
             address = listening;
-            eprintln!("listening on {scheme}://{listening}, recording {upstream}");
+            common::say!("listening on {scheme}://{listening}, recording {upstream}");
         });
         let recording = recording.await?;
         if recording.totals.dropped > 0 {
-            eprintln!("{} exchanges were dropped", recording.totals.dropped);
+            common::say!("{} exchanges were dropped", recording.totals.dropped);
         }
         let summary = Summary::new(recording, address);
         if json { print_json(&summary) } else { print(&summary.text()) }?;
@@ -191,11 +187,7 @@ impl Args {
         let upstream = self.upstream.value("--upstream")?;
         let manifest = self.manifest.as_deref().map(Manifest::read).transpose()?;
         let rules = self.rules.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
-        if self.force {
-            remove(&Journal::path_for(&self.out))?;
-        } else if self.out.exists() {
-            return Err(Error::Exists { path: self.out });
-        }
+        new_recording(&self.out, self.force)?;
         let trust = match self.upstream_ca {
             Some(path) => Trust::File(path),
             None if self.insecure => Trust::Insecure,
@@ -301,13 +293,13 @@ impl Observer for Progress {
         if !self.line.is_hidden() {
             self.line.set_message(text);
         } else if self.seconds.is_multiple_of(PLAIN_EVERY) {
-            eprintln!("{text}");
+            common::say!("{text}");
         }
     }
 
     fn lost(&mut self, error: &WriteError) {
         let why = common::exit::one_line("recorder", error);
-        self.line.suspend(|| eprintln!("{why}; exchanges are dropped from now on"));
+        self.line.suspend(|| common::say!("{why}; exchanges are dropped from now on"));
     }
 }
 

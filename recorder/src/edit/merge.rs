@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use common::output::folder;
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
 use trace::sort::{Key, LineKind, Sorter};
-use trace::writer::{TraceWriter, WriteError, folder};
+use trace::writer::{TraceWriter, WriteError};
 
 /// Memory for comparing ids.
 const RUN_BYTES: usize = 24 << 20;

@@ -5,14 +5,16 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use common::output::folder;
+
 use super::error::{JournalError, ReadError, WriteError};
 use super::format::{End, Header, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
 use super::note::{LateCapture, Note};
-use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
 use super::unknown;
+use super::wire;
 use super::writer::TraceWriter;
 
 /// Memory for sorting; larger journals are sorted in runs of this size on the disk.
@@ -156,7 +158,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                     continue;
                 }
                 Ok(Note::Dropped(so_far)) => {
-                    dropped = so_far;
+                    dropped = dropped.max(so_far);
                     continue;
                 }
                 Ok(Note::Capture(late)) => {
@@ -167,6 +169,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
         } else {
             match serde_json::from_slice::<Request>(bytes) {
                 Ok(request) => {
+                    wire::check(&request).map_err(|why| damaged(path, &lines, why.to_string()))?;
                     sessions.entry(request.session.clone()).or_default().learn(&request);
                     Key { at: request.at, id: request.id, kind: LineKind::Request }
                 }

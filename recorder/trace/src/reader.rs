@@ -18,8 +18,9 @@ pub use super::error::ReadError;
 use super::format::{End, Header, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{END_PREFIX, FoundLine, Lines, json_message};
-use super::paths::is_zstd;
+use super::paths::{is_journal, is_zstd};
 use super::unknown;
+use super::wire;
 
 pub struct TraceReader {
     path: PathBuf,
@@ -71,6 +72,9 @@ impl TraceReader {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let io = |source| ReadError::Io { path: path.to_owned(), source };
         let file = Counted(File::open(path).map_err(io)?);
+        if is_journal(path) {
+            return Err(ReadError::Incomplete { path: path.to_owned(), line: 0 });
+        }
         let input: Box<dyn BufRead + Send> = if is_zstd(path) {
             Box::new(BufReader::with_capacity(
                 1 << 16,
@@ -125,7 +129,7 @@ impl TraceReader {
             self.check_end()?;
             return Ok(None);
         }
-        let request: Request = self.request()?;
+        let request = self.request()?;
         if request.at < self.seen.last_at {
             return Err(self.damaged("it is not in the order of at"));
         }
@@ -177,10 +181,12 @@ impl TraceReader {
     }
 
     fn request(&self) -> Result<Request, ReadError> {
-        self.parse()?.map_err(|error| {
+        let request = self.parse()?.map_err(|error| {
             let line = (self.lines.number(), self.lines.bytes());
             unknown::reason(&self.path, line, self.header.minor, &error)
-        })
+        })?;
+        wire::check(&request).map_err(|why| self.damaged(why.to_string()))?;
+        Ok(request)
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<serde_json::Result<T>, ReadError> {

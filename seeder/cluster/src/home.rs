@@ -1,8 +1,11 @@
 //! Where a cluster's files are.
 
 use std::fs::DirBuilder;
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+
+use common::output::Output;
 
 use super::error::ClusterError;
 use super::user::RunAs;
@@ -68,6 +71,11 @@ impl Home {
         self.base.join("port")
     }
 
+    /// Holds the superuser's password.
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.base.join("password")
+    }
+
     /// A folder for the socket that only the server's user can enter.
     pub(super) fn make_socket_folder(&self, user: RunAs) -> Result<PathBuf, ClusterError> {
         let folder = self.base.join("socket");
@@ -81,6 +89,9 @@ impl Home {
             DirBuilder::new().mode(0o700).create(&folder).map_err(file("cannot make", &folder))?;
             user.give(&folder)?;
         }
+        // Whoever can enter it is let in without a password.
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(file("cannot close", &folder))?;
         Ok(folder)
     }
 
@@ -116,6 +127,15 @@ fn linked_base(dir: &Path, user: RunAs) -> Result<PathBuf, ClusterError> {
     let base = private_folder(Path::new("/var/tmp"), user)?;
     symlink(&base, &link).map_err(file("cannot make the link", &link))?;
     Ok(base)
+}
+
+/// Writes a file for the server's user. The folder may be that user's, so as root nothing there
+/// is followed or written into.
+pub(super) fn put(path: &Path, text: &str, user: RunAs) -> Result<(), ClusterError> {
+    let mut output = Output::create(path)?;
+    output.write_all(text.as_bytes()).map_err(file("cannot write", path))?;
+    output.publish()?;
+    user.give(path)
 }
 
 /// The absolute path of `dir`, made if it is missing.

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::encoding::percent;
+
 use super::binaries::Binaries;
 use super::command::{psql, run};
 use super::error::ClusterError;
-use super::home::{Home, file};
+use super::home::{Home, file, put};
 use super::port;
 use super::user::RunAs;
 
@@ -19,6 +21,14 @@ pub(super) const SUPERUSER: &str = "postgres";
 
 /// Our settings, included at the end of `postgresql.conf`.
 const SETTINGS_FILE: &str = "seeder.conf";
+
+/// Who is let in. The socket's folder is the server's user's alone.
+const ACCESS_FILE: &str = "pg_hba.conf";
+const ACCESS: &str = "\
+# Written by seeder at every start.
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+";
 
 /// How long a start may take, crash recovery included.
 const START_SECONDS: u64 = 120;
@@ -47,6 +57,14 @@ impl Postmaster {
     /// The server that runs on `data`, ready or still starting.
     pub(super) fn find(data: &Path) -> Option<Self> {
         Self::noted(data).filter(|postmaster| works_in(postmaster.pid, data))
+    }
+
+    /// Of a database, by the socket, which needs no password.
+    pub(super) fn socket_url(&self, database: &str) -> String {
+        let mut folder = Vec::new();
+        percent(&self.socket.to_string_lossy(), &mut folder);
+        let folder = String::from_utf8_lossy(&folder);
+        format!("postgres://{SUPERUSER}@{folder}:{}/{database}", self.port)
     }
 
     /// What the pid file says, true or not.
@@ -122,9 +140,9 @@ pub(super) fn start(
     let socket = home.make_socket_folder(user)?;
     let mut attempt = 1;
     loop {
-        write_settings(&data, port::choose(&home.port_file())?, &socket, user, settings)?;
-        File::create(&log).map_err(file("cannot make", &log))?;
-        user.give(&log)?;
+        write_access(&data, user)?;
+        write_settings(&data, port::choose(&home.port_file(), user)?, &socket, user, settings)?;
+        put(&log, "", user)?;
         let mut command = binaries.command("pg_ctl");
         command.args(["start", "--silent", "--wait", "--timeout", &START_SECONDS.to_string()]);
         command.arg("--pgdata").arg(&data).arg("--log").arg(&log);
@@ -158,6 +176,11 @@ fn discard_stale_pid_file(home: &Home) -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// Asks for passwords by TCP, from the next start or reload on.
+pub(super) fn write_access(data: &Path, user: RunAs) -> Result<(), ClusterError> {
+    put(&data.join(ACCESS_FILE), ACCESS, user)
+}
+
 fn write_settings(
     data: &Path,
     port: u16,
@@ -169,11 +192,12 @@ fn write_settings(
         Settings::Durable => "on",
         Settings::Forgetful => "off",
     };
-    let path = data.join(SETTINGS_FILE);
     let text = format!(
         "# Written by seeder at every start.\n\
          listen_addresses = '127.0.0.1'\n\
          port = {port}\n\
+         password_encryption = 'scram-sha-256'\n\
+         unix_socket_permissions = 0700\n\
          unix_socket_directories = '{}'\n\
          max_connections = 200\n\
          shared_buffers = '256MB'\n\
@@ -184,8 +208,7 @@ fn write_settings(
          full_page_writes = {durable}\n",
         socket.display()
     );
-    std::fs::write(&path, text).map_err(file("cannot write", &path))?;
-    user.give(&path)
+    put(&data.join(SETTINGS_FILE), &text, user)
 }
 
 /// Waits for a server that is there and may be recovering from a crash.
@@ -196,11 +219,10 @@ pub(super) fn wait_until_ready(
     let deadline = Instant::now() + Duration::from_secs(START_SECONDS);
     loop {
         let postmaster = Postmaster::find(&home.data());
-        if let Some(postmaster) = postmaster.as_ref() {
-            let url = format!("postgres://{SUPERUSER}@127.0.0.1:{}/postgres", postmaster.port);
-            if psql(binaries, &url, "SELECT 1").is_ok() {
-                return Ok(postmaster.clone());
-            }
+        if let Some(postmaster) = postmaster.as_ref()
+            && psql(binaries, &postmaster.socket_url("postgres"), "SELECT 1").is_ok()
+        {
+            return Ok(postmaster.clone());
         }
         if postmaster.is_none() || Instant::now() > deadline {
             let log = home.log();
