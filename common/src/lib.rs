@@ -2,12 +2,13 @@
 //!
 //! Exit codes and the one line of an error ([`exit`]), where load may go
 //! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
-//! a whole ([`shares`]) and the name that was probably meant ([`nearest`]). Nothing
-//! here opens a connection: that is `common-net`.
+//! a whole ([`shares`]), the name that was probably meant ([`nearest`]) and what is told on
+//! stderr ([`say!`]). Nothing here opens a connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;
 pub mod encoding;
 pub mod exit;
 pub mod nearest;
+pub mod say;
 pub mod shares;

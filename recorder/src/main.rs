@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
     match Cli::parse().run(|| signals.listen()).await {
         Ok(exit) => signals.exit().or(exit).into(),
         Err(error) => {
-            eprintln!("{}", one_line("recorder", &error));
+            common::say!("{}", one_line("recorder", &error));
             error.exit().into()
         }
     }

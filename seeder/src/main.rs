@@ -11,7 +11,7 @@ async fn main() -> ExitCode {
     match Cli::parse().run(|| signals.listen()).await {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("{}", one_line("seeder", &error));
+            common::say!("{}", one_line("seeder", &error));
             signals.exit().or(error.exit()).into()
         }
     }

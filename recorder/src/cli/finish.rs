@@ -30,7 +30,7 @@ impl Args {
         }
         let finished = finish(&self.journal, RUN_BYTES)?;
         if let Some(line) = finished.cut_line {
-            eprintln!("line {line} was cut off and is left out");
+            common::say!("line {line} was cut off and is left out");
         }
         let end = &finished.end;
         print(&format!(

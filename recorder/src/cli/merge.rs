@@ -54,7 +54,7 @@ impl Args {
         drop(watched);
         for (index, prefix) in prefixes {
             let trace = self.traces[index].display();
-            eprintln!(
+            common::say!(
                 "{trace}: its ids and sessions begin with {prefix} now, others have the same"
             );
         }

@@ -35,7 +35,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
-        if self.bar.is_hidden() { eprintln!("{text}") } else { self.bar.println(text) }
+        if self.bar.is_hidden() { common::say!("{text}") } else { self.bar.println(text) }
     }
 }
 
@@ -48,7 +48,7 @@ impl Observer for Progress {
             totals.users, totals.requests, totals.failures
         );
         if self.bar.is_hidden() {
-            eprintln!("{} s: {counts}", elapsed.as_secs());
+            common::say!("{} s: {counts}", elapsed.as_secs());
         } else {
             self.bar.set_position(if self.by_count { totals.requests } else { elapsed.as_secs() });
             self.bar.set_message(counts);

@@ -174,11 +174,11 @@ impl Args {
         let mut address = config.listen;
         let recording = record(config, listen(), Box::new(Progress::new()), |listening| {
             address = listening;
-            eprintln!("listening on {scheme}://{listening}, recording {upstream}");
+            common::say!("listening on {scheme}://{listening}, recording {upstream}");
         });
         let recording = recording.await?;
         if recording.totals.dropped > 0 {
-            eprintln!("{} exchanges were dropped", recording.totals.dropped);
+            common::say!("{} exchanges were dropped", recording.totals.dropped);
         }
         let summary = Summary::new(recording, address);
         if json { print_json(&summary) } else { print(&summary.text()) }?;
@@ -299,13 +299,13 @@ impl Observer for Progress {
         if !self.line.is_hidden() {
             self.line.set_message(text);
         } else if self.seconds.is_multiple_of(PLAIN_EVERY) {
-            eprintln!("{text}");
+            common::say!("{text}");
         }
     }
 
     fn lost(&mut self, error: &WriteError) {
         let why = common::exit::one_line("recorder", error);
-        self.line.suspend(|| eprintln!("{why}; exchanges are dropped from now on"));
+        self.line.suspend(|| common::say!("{why}; exchanges are dropped from now on"));
     }
 }
 

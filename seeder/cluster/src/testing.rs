@@ -37,7 +37,7 @@ impl std::ops::Deref for TemporaryCluster {
 impl Drop for TemporaryCluster {
     fn drop(&mut self) {
         if let Err(error) = self.0.remove() {
-            eprintln!("{}", common::exit::one_line("temporary cluster", &error));
+            common::say!("{}", common::exit::one_line("temporary cluster", &error));
         }
     }
 }
@@ -121,7 +121,7 @@ impl TestDatabase<'_> {
 impl Drop for TestDatabase<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.server.sql(&format!("DROP DATABASE {} WITH (FORCE)", self.name)) {
-            eprintln!("{}", common::exit::one_line("test database", &error));
+            common::say!("{}", common::exit::one_line("test database", &error));
         }
     }
 }

@@ -52,7 +52,7 @@ impl TableProgress {
         self.bar.finish_and_clear();
         if self.progress != Progress::Silent {
             let Self { name, rows, .. } = self;
-            eprintln!("{name}: {inserted} of {rows} rows inserted");
+            common::say!("{name}: {inserted} of {rows} rows inserted");
         }
     }
 }

@@ -38,12 +38,12 @@ impl Command {
         match self {
             Self::Up(Dir { dir }) => {
                 let cluster = Cluster::up(&dir)?;
-                eprintln!("Postgres runs in {} (process {})", dir.display(), cluster.pid());
+                common::say!("Postgres runs in {} (process {})", dir.display(), cluster.pid());
                 print(&cluster.url())?;
             }
             Self::Down(Dir { dir }) => {
                 let ran = Cluster::down(&dir)?;
-                eprintln!("{}", if ran { "stopped; the data stay" } else { "it was not running" });
+                common::say!("{}", if ran { "stopped; the data stay" } else { "it was not running" });
             }
             Self::Status(Dir { dir }) => match Cluster::status(&dir)? {
                 Status::Absent => return Err(ClusterError::Absent { dir }.into()),

@@ -51,7 +51,7 @@ impl Command {
         };
         std::fs::write(&path, text)
             .map_err(|source| Error::PlanWrite { path: path.clone(), source })?;
-        eprintln!("{} is written; try it with: seeder apply --dry-run", path.display());
+        common::say!("{} is written; try it with: seeder apply --dry-run", path.display());
         Ok(Exit::Good)
     }
 }
