@@ -7,6 +7,7 @@ mod coordinated_omission;
 mod faults;
 mod help;
 mod imports;
+mod injection;
 mod large_trace;
 mod limits;
 mod load_held;
