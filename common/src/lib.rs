@@ -12,3 +12,4 @@ pub mod exit;
 pub mod nearest;
 pub mod say;
 pub mod shares;
+pub mod shown;
