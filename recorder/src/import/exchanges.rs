@@ -1,5 +1,6 @@
 //! Makes a trace of whole exchanges of a recording, as of those that the proxy sees.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -9,13 +10,14 @@ use manifest::format::Manifest;
 use super::error::ImportError;
 use super::format::Format;
 use super::input::Input;
-use super::remarks::Remarks;
+use super::remarks::{Remarks, UNSENDABLE};
 use super::reorder::Reorder;
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
 use trace::finish::Finished;
 use trace::format::{self, Header, Origin, RecordedResult, Source};
 use trace::journal::Journal;
+use trace::wire::{self, Unsendable};
 
 /// The largest body that is kept, in bytes: the proxy's default.
 const MOST_BODY: usize = 1 << 20;
@@ -40,7 +42,10 @@ pub fn import<F: Format>(
 ) -> Result<(Finished, Remarks), ImportError> {
     let digest = input.digest()?;
     let mut first: Option<u64> = None;
-    format.read(input, &mut |exchange| {
+    format.read(input, &mut |mut exchange| {
+        if made_sendable(&mut exchange).is_err() {
+            return Ok(());
+        }
         first = Some(first.map_or(exchange.at, |first| first.min(exchange.at)));
         Ok(())
     })?;
@@ -118,6 +123,10 @@ struct Sink {
 
 impl Sink {
     fn take(&mut self, mut exchange: Exchange) -> Result<(), ImportError> {
+        if made_sendable(&mut exchange).is_err() {
+            self.remarks.count(UNSENDABLE);
+            return Ok(());
+        }
         self.number += 1;
         exchange.at -= self.first;
         exchange.id = format!("{}-{}", self.prefix, self.number);
@@ -147,6 +156,19 @@ impl Sink {
         }
         Ok(self.journal.append(&request)?)
     }
+}
+
+/// Encodes what a path must not hold, as every client does.
+///
+/// # Errors
+/// When its method or a header could end the head, or begin another request: no client sent that.
+fn made_sendable(exchange: &mut Exchange) -> Result<(), Unsendable> {
+    if let Cow::Owned(path) = wire::encoded_target(&exchange.path) {
+        exchange.path = path;
+    }
+    wire::method(&exchange.method)?;
+    wire::target(&exchange.path)?;
+    exchange.headers.iter().try_for_each(|(name, value)| wire::header(name, value))
 }
 
 fn capped(body: &mut SeenBody) {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// What is left out because of [`trace::wire`].
+pub(super) const UNSENDABLE: &str = "requests that cannot be sent as they stand there (skipped)";
+
 /// Counts of what was left out or is not known, by description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remarks(BTreeMap<String, u64>);

@@ -16,6 +16,7 @@ use rand::RngExt as _;
 use redact::is_secret_field;
 use trace::format::{Binding, ClockFormat, Encoding, Origin, Part};
 use trace::values::{encode as write, write_clock, write_fresh};
+use trace::wire;
 
 /// What references are resolved from.
 pub(super) struct RenderContext<'a> {
@@ -49,6 +50,8 @@ pub(super) enum RenderError {
     Field { account: String, field: String },
     #[error("no value for session.{0}")]
     Variable(String),
+    #[error(transparent)]
+    Unsendable(#[from] wire::Unsendable),
     #[error("an expression failed: {0}")]
     Expression(#[from] minijinja::Error),
 }
@@ -88,6 +91,11 @@ pub(super) fn render(
         }
         None => None,
     };
+    // A step without one has only what a user's requests have in common.
+    if !step.path.0.is_empty() {
+        wire::target(&path.sent)?;
+    }
+    headers.iter().try_for_each(|(name, value)| wire::header(name, value.sent.as_bytes()))?;
     Ok(Rendered { path, headers, body, bind: renderer.bind })
 }
 

@@ -5,6 +5,7 @@ mod checking;
 mod editing;
 mod goldens;
 mod help;
+mod hostile;
 mod importing;
 mod memory;
 mod minors;

@@ -15,6 +15,7 @@ use trace::format::{
 use trace::journal::{Journal, LateCapture};
 use trace::reader::{ReadError, TraceReader};
 use trace::shape::Shape;
+use trace::wire;
 use trace::writer::{TraceWriter, WriteError};
 
 pub(crate) fn header() -> Header {
@@ -111,7 +112,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
     let one = (0..2000u64, text(), text(), proptest::option::of(text()), results()).prop_map(
         |(at, session, path, body, result)| Request {
             session,
-            path,
+            path: wire::encoded_target(&format!("/{path}")).into_owned(),
             bind: vec![Binding {
                 part: Part::Header(0),
                 start: 0,

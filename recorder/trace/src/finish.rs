@@ -13,6 +13,7 @@ use super::note::{LateCapture, Note};
 use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
 use super::unknown;
+use super::wire;
 use super::writer::TraceWriter;
 
 /// Memory for sorting; larger journals are sorted in runs of this size on the disk.
@@ -167,6 +168,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
         } else {
             match serde_json::from_slice::<Request>(bytes) {
                 Ok(request) => {
+                    wire::check(&request).map_err(|why| damaged(path, &lines, why.to_string()))?;
                     sessions.entry(request.session.clone()).or_default().learn(&request);
                     Key { at: request.at, id: request.id, kind: LineKind::Request }
                 }

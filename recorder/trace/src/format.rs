@@ -21,6 +21,10 @@ pub const FORMAT: &str = "timed-request-log";
 pub const VERSION: &str = "1";
 /// The latest minor version of which this tool knows every kind.
 pub const MINOR: u32 = 0;
+/// The latest `at`, in microseconds: 285 years, and what every reader of JSON keeps exactly.
+pub const LAST_AT: u64 = (1 << 53) - 1;
+/// The most characters of an id that the client made.
+pub const LONGEST_ID: u32 = 1024;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +109,8 @@ pub struct PersonaWeight {
 pub struct Request {
     /// Unique in the file, stable under cut and merge.
     pub id: String,
-    /// Microseconds from the start of the recording to the sending.
+    /// Microseconds from the start of the recording to the sending, at most [`LAST_AT`].
+    #[serde(deserialize_with = "bounded::at")]
     pub at: u64,
     pub session: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,9 +229,11 @@ pub enum ClockFormat {
 #[serde(rename_all = "kebab-case")]
 pub enum FreshId {
     Uuid,
-    /// Decimal digits of this length.
+    /// Decimal digits of this length, at most [`LONGEST_ID`].
+    #[serde(deserialize_with = "bounded::length")]
     Digits(u32),
-    /// Lower-case hexadecimal digits of this length.
+    /// Lower-case hexadecimal digits of this length, at most [`LONGEST_ID`].
+    #[serde(deserialize_with = "bounded::length")]
     Hex(u32),
 }
 
@@ -329,6 +336,30 @@ pub struct End {
     pub dropped: u64,
     /// `sha256:…` of all bytes before this line.
     pub digest: String,
+}
+
+/// Numbers of which larger ones are no recording's: they would overflow a time, or fill memory.
+mod bounded {
+    use std::fmt::Display;
+
+    use serde::de::{Deserialize, Deserializer, Error};
+
+    use super::{LAST_AT, LONGEST_ID};
+
+    pub(super) fn at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        most("at", u64::deserialize(deserializer)?, LAST_AT)
+    }
+
+    pub(super) fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        most("the length of a fresh id", u32::deserialize(deserializer)?, LONGEST_ID)
+    }
+
+    fn most<T: Display + PartialOrd, E: Error>(what: &str, number: T, most: T) -> Result<T, E> {
+        if number > most {
+            return Err(E::custom(format_args!("{what} is {number}, at most {most} is allowed")));
+        }
+        Ok(number)
+    }
 }
 
 /// The name of a header in canonical case: `content-type` as `Content-Type`.

@@ -2,7 +2,8 @@
 //!
 //! [`journal`] takes finished exchanges while recording, [`finish`] makes a
 //! trace of it at the end; [`writer`] writes one from requests already in
-//! order, [`unordered`] from any; [`reader`] streams it. `recorder/FORMAT.md` is the specification.
+//! order, [`unordered`] from any; [`reader`] streams it. [`wire`] says what of a request may be
+//! sent. `recorder/FORMAT.md` is the specification.
 
 mod error;
 pub mod finish;
@@ -21,4 +22,5 @@ pub mod sort;
 mod unknown;
 pub mod unordered;
 pub mod values;
+pub mod wire;
 pub mod writer;

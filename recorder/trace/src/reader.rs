@@ -20,6 +20,7 @@ use super::header::{input_error, read_header};
 use super::lines::{END_PREFIX, FoundLine, Lines, json_message};
 use super::paths::is_zstd;
 use super::unknown;
+use super::wire;
 
 pub struct TraceReader {
     path: PathBuf,
@@ -125,7 +126,7 @@ impl TraceReader {
             self.check_end()?;
             return Ok(None);
         }
-        let request: Request = self.request()?;
+        let request = self.request()?;
         if request.at < self.seen.last_at {
             return Err(self.damaged("it is not in the order of at"));
         }
@@ -177,10 +178,12 @@ impl TraceReader {
     }
 
     fn request(&self) -> Result<Request, ReadError> {
-        self.parse()?.map_err(|error| {
+        let request = self.parse()?.map_err(|error| {
             let line = (self.lines.number(), self.lines.bytes());
             unknown::reason(&self.path, line, self.header.minor, &error)
-        })
+        })?;
+        wire::check(&request).map_err(|why| self.damaged(why.to_string()))?;
+        Ok(request)
     }
 
     fn parse<T: DeserializeOwned>(&self) -> Result<serde_json::Result<T>, ReadError> {

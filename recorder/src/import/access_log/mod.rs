@@ -21,7 +21,7 @@ use self::line::{Hit, Parser};
 use self::sessions::Sessions;
 use super::error::ImportError;
 use super::input::Input;
-use super::remarks::Remarks;
+use super::remarks::{Remarks, UNSENDABLE};
 use crate::correlate::{Rules, endpoint, without_secrets};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
@@ -29,6 +29,7 @@ use trace::format::{
     SourceKind,
 };
 use trace::unordered::Unordered;
+use trace::wire;
 
 /// Memory for lines that wait to be sorted.
 const RUN_BYTES: usize = 24 << 20;
@@ -162,9 +163,14 @@ fn each_hit(
         };
         let is_other =
             |wanted: &String| hit.host.as_deref().is_some_and(|host| !line::is_host(host, wanted));
+        let is_sendable = wire::method(&hit.method).is_ok()
+            && wire::target(&hit.target).is_ok()
+            && wire::header("User-Agent", hit.agent.as_bytes()).is_ok();
         let is_write = !matches!(&*hit.method, "GET" | "HEAD");
         take(if config.host.as_ref().is_some_and(is_other) {
             LogLine::LeftOut("requests to other hosts (skipped)")
+        } else if !is_sendable {
+            LogLine::LeftOut(UNSENDABLE)
         } else if is_write && !config.with_writes {
             LogLine::LeftOut("writes without their bodies (skipped)")
         } else {

@@ -1,0 +1,186 @@
+//! Files that somebody made to harm: nothing of them reaches the wire as another request.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use trace::wire;
+
+use crate::world::{read, recorder, run, text};
+
+/// What would end a line of a head, or one of its words.
+const BREAKERS: [&str; 4] = ["\r\n", "\n", "\0", " "];
+
+fn header() -> Value {
+    json!({
+        "format": "timed-request-log", "version": "1", "tool": "test",
+        "started": "2026-01-01T00:00:00Z", "sources": [], "personas": [], "redaction": [],
+    })
+}
+
+fn request() -> Value {
+    json!({
+        "id": "r1", "at": 0, "session": "s", "name": "GET /a", "http": "1.1", "method": "GET",
+        "path": "/a", "headers": [["Accept", "*/*"]],
+        "result": {"answer": {"status": 200, "header_us": 1, "total_us": 1, "size": 0}},
+    })
+}
+
+/// A whole trace with this one request.
+fn trace_of(folder: &Path, request: &Value) -> PathBuf {
+    let path = folder.join("t.trace.jsonl");
+    let lines = format!("{}\n{request}\n", header());
+    let digest = common::digest::of(lines.as_bytes());
+    let end =
+        json!({"end": {"requests": 1, "sessions": 1, "errors": 0, "dropped": 0, "digest": digest}});
+    std::fs::write(&path, format!("{lines}{end}\n")).unwrap();
+    path
+}
+
+#[test]
+fn what_would_be_another_request_is_refused_by_all_that_read_a_trace() {
+    let folder = TempDir::new().unwrap();
+    let mut changes: Vec<(&str, Value)> = vec![
+        ("/path", json!("http://other.example/")),
+        ("/path", json!("")),
+        ("/method", json!("")),
+        ("/at", json!(1_u64 << 63)),
+        ("/at", json!(u64::MAX)),
+    ];
+    for breaker in BREAKERS {
+        let smuggled = format!("/a{breaker}DELETE /all HTTP/1.1");
+        changes.extend([
+            ("/method", json!(format!("GET{breaker}/"))),
+            ("/path", json!(smuggled)),
+            ("/headers/0/0", json!(format!("Accept{breaker}"))),
+        ]);
+        if breaker != " " {
+            changes.push(("/headers/0/1", json!(format!("a{breaker}b"))));
+        }
+    }
+    for length in [1025_u64, 4_294_967_295] {
+        for kind in ["hex", "digits"] {
+            let like = json!({kind: length});
+            let bind = json!([{"in": "path", "start": 1, "end": 2,
+                "from": {"fresh": {"key": "k", "like": like}}}]);
+            changes.push(("/bind", bind));
+        }
+    }
+    for (place, value) in changes {
+        let mut line = request();
+        line["bind"] = json!([]);
+        *line.pointer_mut(place).unwrap() = value.clone();
+        let path = trace_of(folder.path(), &line);
+        let journal = folder.path().join("j.trace.jsonl.part");
+        std::fs::write(&journal, format!("{}\n{line}\n", header())).unwrap();
+        let out = folder.path().join("out.jsonl");
+        let [path, journal, out] = [&path, &journal, &out].map(|path| path.to_str().unwrap());
+        for command in [
+            vec!["check", path],
+            vec!["inspect", path],
+            vec!["cut", path, "--out", out],
+            vec!["export", "har", path, "--out", out],
+            vec!["finish", journal],
+        ] {
+            let output = run(recorder(&command));
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{command:?} of {place} {value}: {said}");
+            assert!(said.contains("line 2: "), "{said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(!Path::new(out).exists(), "{command:?}");
+        }
+    }
+}
+
+/// Imports a file of one good request and others; what is in the trace, and what was told.
+fn imported(format: &str, content: &str) -> (Vec<trace::format::Request>, Value) {
+    let folder = TempDir::new().unwrap();
+    let [file, out] = ["in", "out.jsonl"].map(|name| folder.path().join(name));
+    std::fs::write(&file, content).unwrap();
+    let mut command = recorder(&["import", format]);
+    command.arg(&file).arg("--out").arg(&out).arg("--json");
+    if format == "access-log" {
+        command.arg("--with-writes");
+    }
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let requests = read(&out);
+    for request in &requests {
+        assert_eq!(wire::check(request), Ok(()), "{request:?}");
+    }
+    (requests, serde_json::from_slice(&output.stdout).unwrap())
+}
+
+const LEFT_OUT: &str = "requests that cannot be sent as they stand there (skipped)";
+
+#[test]
+fn a_har_smuggles_nothing() {
+    let entry = |method: &str, url: &str, name: &str, value: &str| {
+        json!({
+            "startedDateTime": "2026-01-01T00:00:00Z", "time": 1,
+            "request": {"method": method, "url": url, "headers": [{"name": name, "value": value}]},
+            "response": {"status": 200, "headers": [], "content": {"size": 0, "text": ""}},
+        })
+    };
+    let mut entries = vec![entry("GET", "http://a/good", "Accept", "a b")];
+    for breaker in BREAKERS {
+        entries.push(entry(&format!("GET{breaker}x"), "http://a/", "Accept", ""));
+        entries.push(entry("GET", "http://a/", &format!("Accept{breaker}x"), ""));
+        let smuggled = format!("http://a/p{breaker}HTTP/1.1{breaker}DELETE{breaker}/all");
+        entries.push(entry("GET", &smuggled, "Accept", ""));
+    }
+    entries.push(entry("GET", "http://a/", "Accept", "a\r\nX: b"));
+    let har = json!({"log": {"entries": entries}}).to_string();
+    let (requests, told) = imported("har", &har);
+    let paths: Vec<&str> = requests.iter().map(|request| request.path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "/good",
+            "/p%0D%0AHTTP/1.1%0D%0ADELETE%0D%0A/all",
+            "/p%0AHTTP/1.1%0ADELETE%0A/all",
+            "/p%00HTTP/1.1%00DELETE%00/all",
+            "/p%20HTTP/1.1%20DELETE%20/all",
+        ]
+    );
+    assert_eq!(told["told"][LEFT_OUT], 9, "{told}");
+}
+
+#[test]
+fn a_log_smuggles_nothing() {
+    let line = |method: &str, path: &str, agent: &str| {
+        json!({"time": "2026-01-01T00:00:00.5Z", "method": method, "path": path, "status": 200,
+            "client": "a", "user_agent": agent})
+    };
+    let mut lines = vec![line("GET", "/good", "curl 8")];
+    for breaker in BREAKERS {
+        lines.push(line(&format!("GET{breaker}x"), "/", ""));
+        lines.push(line("GET", &format!("/p{breaker}DELETE"), "curl"));
+    }
+    lines.push(line("GET", "/", "curl\r\nX: b"));
+    let log: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let (requests, told) = imported("access-log", &log);
+    assert_eq!(requests.len(), 5, "{requests:?}");
+    assert_eq!(told["told"][LEFT_OUT], 5, "{told}");
+}
+
+#[test]
+fn a_capture_smuggles_nothing() {
+    let payload = |id: u32, head: &str| {
+        format!("1 {id:024x} 1767225600000000000\n{head}\r\nHost: a\r\n\r\n\n🐵🙈🙉\n")
+    };
+    let capture: String = [
+        "GET /good HTTP/1.1",
+        "CONNECT other.example:443 HTTP/1.1",
+        "GET /a\0b HTTP/1.1",
+        "GET /a HTTP/1.1\r\nA: b\0c",
+        "GET /a HTTP/1.1\r\nA B: c",
+    ]
+    .iter()
+    .zip(1..)
+    .map(|(head, id)| payload(id, head))
+    .collect();
+    let (requests, _) = imported("gor", &capture);
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert_eq!(requests[0].path, "/good");
+}
