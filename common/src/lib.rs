@@ -2,14 +2,15 @@
 //!
 //! Exit codes and the one line of an error ([`exit`]), where load may go
 //! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
-//! a whole ([`shares`]), the name that was probably meant ([`nearest`]) and what is told on
-//! stderr ([`say!`]). Nothing here opens a connection: that is `common-net`.
+//! a whole ([`shares`]), the name that was probably meant ([`nearest`]), files that appear whole
+//! ([`output`]) and what is told on stderr ([`say!`]). Nothing here opens a connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;
 pub mod encoding;
 pub mod exit;
 pub mod nearest;
+pub mod output;
 pub mod say;
 pub mod shares;
 pub mod shown;
