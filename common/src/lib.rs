@@ -3,7 +3,8 @@
 //! Exit codes and the one line of an error ([`exit`]), where load may go
 //! ([`address`]), digests ([`digest`]), encodings of text ([`encoding`]), shares of
 //! a whole ([`shares`]), the name that was probably meant ([`nearest`]), files that appear whole
-//! ([`output`]) and what is told on stderr ([`say!`]). Nothing here opens a connection: that is `common-net`.
+//! ([`output`]), what is told on stderr ([`say!`]) and how text of others is shown ([`shown`]).
+//! Nothing here opens a connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;

@@ -81,9 +81,8 @@ impl Error {
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
             Self::Database(DatabaseError::Connect { .. } | DatabaseError::Silent { .. })
-            | Self::Tls(_) | Self::Probe(_) => {
-                Exit::Environment
-            }
+            | Self::Tls(_)
+            | Self::Probe(_) => Exit::Environment,
         }
     }
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use common::encoding;
 
 use super::format::{ClockFormat, Encoding, FreshId};
+use super::wire::{breaks_target, breaks_value};
 
 /// Appends `text` to `out` in this encoding.
 ///
@@ -57,9 +58,9 @@ pub fn encode_at(text: &str, encoding: Encoding, place: Place, out: &mut Vec<u8>
         _ => encode(text, encoding, out),
     }
     match place {
-        Place::Path if out[start..].iter().any(|byte| ends_path(*byte)) => {
+        Place::Path if out[start..].iter().any(|byte| breaks_target(*byte)) => {
             for byte in out.split_off(start) {
-                if ends_path(byte) {
+                if breaks_target(byte) {
                     let written = write!(out, "%{byte:02X}");
                     debug_assert!(written.is_ok(), "writing to memory cannot fail");
                 } else {
@@ -69,18 +70,13 @@ pub fn encode_at(text: &str, encoding: Encoding, place: Place, out: &mut Vec<u8>
         }
         Place::Header => {
             for byte in &mut out[start..] {
-                if byte.is_ascii_control() && *byte != b'\t' {
+                if breaks_value(*byte) {
                     *byte = b' ';
                 }
             }
         }
         _ => {}
     }
-}
-
-/// A space or a control character: what would end the path, or the line that it is in.
-fn ends_path(byte: u8) -> bool {
-    byte <= b' ' || byte == 0x7f
 }
 
 /// A number, a truth value or null, and nothing beside it.

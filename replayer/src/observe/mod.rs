@@ -131,9 +131,8 @@ impl Observer {
         let mut add = |metric: &str, value| {
             self.samples.push(TargetSample { second, metric: metric.to_owned(), value });
         };
-        let of_target = metrics
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix("target_")?, value)));
+        let of_target =
+            metrics.iter().filter_map(|(name, value)| Some((name.strip_prefix("target_")?, value)));
         for (name, value) in of_target.take(MOST_METRICS) {
             add(&format!("target.{name}"), *value);
         }

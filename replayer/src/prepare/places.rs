@@ -11,10 +11,7 @@ pub(super) struct Places {
 enum Syntax {
     /// Of a JSON text only its strings matter: those begin and end at a quote without a
     /// backslash before it.
-    Json {
-        in_string: bool,
-        is_escaped: bool,
-    },
+    Json { in_string: bool, is_escaped: bool },
     /// The same place all the way.
     Same(Place),
 }

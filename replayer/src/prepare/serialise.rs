@@ -67,13 +67,23 @@ pub(super) fn template(
     template.head_piece(Piece::Cookies);
     match &line.body {
         Some(disk::Body::Text(text)) => {
-            spans(disk::Part::Body)?.fill(text.as_bytes(), &mut template, Half::Body, Places::of_body(line))?;
+            spans(disk::Part::Body)?.fill(
+                text.as_bytes(),
+                &mut template,
+                Half::Body,
+                Places::of_body(line),
+            )?;
         }
         Some(disk::Body::Base64(text)) => {
             let bytes = STANDARD
                 .decode(text)
                 .map_err(|error| format!("its body is not base64: {error}"))?;
-            spans(disk::Part::Body)?.fill(&bytes, &mut template, Half::Body, Places::of_body(line))?;
+            spans(disk::Part::Body)?.fill(
+                &bytes,
+                &mut template,
+                Half::Body,
+                Places::of_body(line),
+            )?;
         }
         Some(disk::Body::Truncated { size, .. }) => {
             return Err(format!(

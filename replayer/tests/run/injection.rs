@@ -96,10 +96,9 @@ fn a_live_value_stays_one_value_of_its_body() {
     assert_eq!(body, serde_json::json!({"s": EVIL, "n": 1}));
 
     let json = Some(("application/problem+json; charset=utf-8", r#"{"s":"\"","n":RANGE}"#));
-    for (value, expected) in [
-        ("17", serde_json::json!(17)),
-        ("1,\"admin\":true", serde_json::json!("1,\"admin\":true")),
-    ] {
+    for (value, expected) in
+        [("17", serde_json::json!(17)), ("1,\"admin\":true", serde_json::json!("1,\"admin\":true"))]
+    {
         let sent = sent_with(value, Part::Body, Encoding::Raw, json);
         let body: serde_json::Value = serde_json::from_str(&sent[1].body).unwrap();
         assert_eq!(body, serde_json::json!({"s": "\"", "n": expected}));

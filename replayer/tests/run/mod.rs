@@ -6,6 +6,7 @@ mod browser;
 mod coordinated_omission;
 mod faults;
 mod help;
+mod hostile;
 mod imports;
 mod injection;
 mod large_trace;

@@ -43,7 +43,10 @@ impl Command {
             }
             Self::Down(Dir { dir }) => {
                 let ran = Cluster::down(&dir)?;
-                common::say!("{}", if ran { "stopped; the data stay" } else { "it was not running" });
+                common::say!(
+                    "{}",
+                    if ran { "stopped; the data stay" } else { "it was not running" }
+                );
             }
             Self::Status(Dir { dir }) => match Cluster::status(&dir)? {
                 Status::Absent => return Err(ClusterError::Absent { dir }.into()),
