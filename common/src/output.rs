@@ -87,6 +87,8 @@ impl Output {
         check(path, true)?;
         let failed = |source| OutputError::Io { path: path.to_owned(), source };
         let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        // The temporary file's name in the error would tell nobody anything.
+        std::fs::metadata(folder(path)).map_err(failed)?;
         let prefix = format!(".{}.", name.to_string_lossy());
         remove_left_behind(folder(path), &prefix);
         let temporary = tempfile::Builder::new()
@@ -112,12 +114,20 @@ impl Output {
     /// # Errors
     /// When the disk refuses it, or what is there now must stay.
     pub fn publish(self) -> Result<(), OutputError> {
-        check(&self.path, true)?;
+        let path = self.path.clone();
+        self.publish_at(&path)
+    }
+
+    /// As [`Output::publish`], under another name in the same folder.
+    ///
+    /// # Errors
+    /// As [`Output::publish`].
+    pub fn publish_at(self, path: &Path) -> Result<(), OutputError> {
+        check(path, true)?;
         self.temporary.as_file().sync_all().map_err(|source| self.failed(source))?;
-        let Self { path, temporary } = self;
-        let failed = |source| OutputError::Io { path: path.clone(), source };
-        temporary.persist(&path).map_err(|error| failed(error.error))?;
-        File::open(folder(&path)).and_then(|folder| folder.sync_all()).map_err(failed)
+        let failed = |source| OutputError::Io { path: path.to_owned(), source };
+        self.temporary.persist(path).map_err(|error| failed(error.error))?;
+        File::open(folder(path)).and_then(|folder| folder.sync_all()).map_err(failed)
     }
 
     fn failed(&self, source: io::Error) -> OutputError {

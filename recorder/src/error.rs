@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use common::exit::Exit;
+use common::output::OutputError;
 use manifest::ManifestError;
 
 use crate::correlate::RulesError;
@@ -16,8 +17,8 @@ use trace::writer::WriteError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{} is there already; --force replaces it", path.display())]
-    Exists { path: PathBuf },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("cannot write {}", path.display())]
     File { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -52,8 +53,8 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::File { .. } | Self::Stdout(_) => Exit::Internal,
-            Self::Exists { .. }
-            | Self::Personas(_)
+            Self::Output(error) => error.exit(),
+            Self::Personas(_)
             | Self::Rules(_)
             | Self::Manifest(_)
             | Self::Faulty { .. }
@@ -79,7 +80,8 @@ fn record(error: &RecordError) -> Exit {
         | RecordError::Login { .. }
         | RecordError::Failures { .. } => Exit::Environment,
         RecordError::Journal(error) => journal(error),
-        RecordError::Client(_) | RecordError::Write(_) | RecordError::Task(_) => Exit::Internal,
+        RecordError::Write(error) => write(error),
+        RecordError::Client(_) | RecordError::Task(_) => Exit::Internal,
     }
 }
 
@@ -103,16 +105,16 @@ fn import(error: &ImportError) -> Exit {
         ImportError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => {
             Exit::Internal
         }
-        ImportError::Write(WriteError::Io { .. }) => Exit::Internal,
         ImportError::Cut { .. } => Exit::Incomplete,
         ImportError::Login(error) => record(error),
         ImportError::Journal(error) => journal(error),
+        ImportError::Write(WriteError::TooLong { .. } | WriteError::Order { .. }) => Exit::Usage,
+        ImportError::Write(error) => write(error),
         ImportError::Io { .. }
         | ImportError::Empty { .. }
         | ImportError::Content { .. }
         | ImportError::Nothing { .. }
-        | ImportError::Option { .. }
-        | ImportError::Write(_) => Exit::Usage,
+        | ImportError::Option { .. } => Exit::Usage,
     }
 }
 
@@ -120,7 +122,16 @@ fn journal(error: &JournalError) -> Exit {
     match error {
         JournalError::Exists { .. } | JournalError::Name { .. } => Exit::Usage,
         JournalError::Read(error) => read(error),
-        JournalError::Write(_) => Exit::Internal,
+        JournalError::Write(error) => write(error),
+    }
+}
+
+fn write(error: &WriteError) -> Exit {
+    match error {
+        WriteError::Output(error) => error.exit(),
+        WriteError::Io { .. } | WriteError::Order { .. } | WriteError::TooLong { .. } => {
+            Exit::Internal
+        }
     }
 }
 

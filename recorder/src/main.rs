@@ -2,13 +2,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::one_line;
+use common_net::runtime;
 use common_net::signals::Signals;
 use recorder::cli::Cli;
+use tokio::runtime::Builder;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    runtime::run("recorder", Builder::new_multi_thread(), work())
+}
+
+async fn work() -> ExitCode {
     let signals = Signals::default();
-    match Cli::parse().run(|| signals.listen()).await {
+    match Cli::parse().run(|| signals.listen_twice()).await {
         Ok(exit) => signals.exit().or(exit).into(),
         Err(error) => {
             common::say!("{}", one_line("recorder", &error));

@@ -69,9 +69,11 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
     let mut connection = config.database.connect().await.map_err(ApplyError::from)?;
     let id = database::identify(&mut connection).await.map_err(ApplyError::from)?;
+    apply::settle(&config.manifest, &mut connection, &id).await?;
     let manifest = manifest_of(&config.manifest, &plan, &id, config.database.place())?;
     let known = manifest.is_some();
-    let earlier = manifest.map(|header| Earlier::from_header(header, &plan));
+    let earlier =
+        manifest.map(|header| Earlier::from_header(&config.manifest, header, &plan)).transpose()?;
     let mut past = Past::new(&plan, earlier, plan.seed, config.scale);
     past.override_seed(config.seed);
     let failed = |doing| move |error| ApplyError::from(DatabaseError::while_doing(doing)(error));

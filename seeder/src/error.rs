@@ -9,6 +9,7 @@ use crate::verify::{LoginError, VerifyError};
 use cluster::ClusterError;
 use common::address::SafetyError;
 use common::exit::Exit;
+use common::output::OutputError;
 use manifest::ManifestError;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,10 +24,8 @@ pub enum Error {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    #[error("{} is there already; add --force to overwrite it", path.display())]
-    PlanExists { path: std::path::PathBuf },
-    #[error("cannot write plan {}", path.display())]
-    PlanWrite { path: std::path::PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("cannot write to stdout")]
     Stdout(#[source] std::io::Error),
 }
@@ -42,15 +41,17 @@ impl Error {
             Self::Verify(VerifyError::Clean(error)) => clean(error),
             Self::Verify(VerifyError::Login(error)) => login(error),
             Self::Verify(VerifyError::NoManifest { .. }) => Exit::Usage,
-            Self::PlanExists { .. } => Exit::Usage,
-            Self::Stdout(_) | Self::PlanWrite { .. } => Exit::Internal,
+            Self::Output(error) => error.exit(),
+            Self::Stdout(_) => Exit::Internal,
         }
     }
 }
 
 fn apply(error: &ApplyError) -> Exit {
     match error {
-        ApplyError::Plan(PlanError::Read { .. }) | ApplyError::Manifest { .. } => Exit::Internal,
+        ApplyError::Plan(PlanError::Read { .. }) => Exit::Internal,
+        ApplyError::Manifest(error) => manifest(error),
+        ApplyError::Altered { .. } | ApplyError::ManifestAlone { .. } => Exit::Refused,
         ApplyError::Plan(PlanError::At { .. })
         | ApplyError::Cycle(_)
         | ApplyError::Changed { .. } => Exit::Usage,
@@ -69,12 +70,18 @@ fn apply(error: &ApplyError) -> Exit {
 fn clean(error: &CleanError) -> Exit {
     match error {
         CleanError::Apply(error) => apply(error),
-        CleanError::Manifest(ManifestError::Read { .. }) | CleanError::Leftover { .. } => {
-            Exit::Internal
-        }
-        CleanError::Manifest(_)
-        | CleanError::OtherPlan { .. }
-        | CleanError::OtherDatabase { .. } => Exit::Usage,
+        CleanError::Manifest(error) => manifest(error),
+        CleanError::Leftover { .. } => Exit::Internal,
+        CleanError::OtherPlan { .. } | CleanError::OtherDatabase { .. } => Exit::Usage,
+    }
+}
+
+fn manifest(error: &ManifestError) -> Exit {
+    match error {
+        ManifestError::Read { .. } => Exit::Internal,
+        ManifestError::Output(error) => error.exit(),
+        ManifestError::Foreign { .. } => Exit::Refused,
+        _ => Exit::Usage,
     }
 }
 
@@ -116,6 +123,7 @@ fn sql(error: &SqlError) -> Exit {
 
 fn cluster(error: &ClusterError) -> Exit {
     match error {
+        ClusterError::Output(error) => error.exit(),
         ClusterError::NoBinaries
         | ClusterError::NoUser
         | ClusterError::NoStart { .. }

@@ -2,11 +2,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::one_line;
+use common_net::runtime;
 use common_net::signals::Signals;
 use seeder::cli::Cli;
+use tokio::runtime::Builder;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
+    runtime::run("seeder", Builder::new_current_thread(), work())
+}
+
+async fn work() -> ExitCode {
     let signals = Signals::default();
     match Cli::parse().run(|| signals.listen()).await {
         Ok(exit) => exit.into(),

@@ -1,6 +1,8 @@
 //! What the tools with connections share: signals ([`signals`]), which certificates
-//! are trusted ([`trust`]) and the content codings of bodies ([`coding`]).
+//! are trusted ([`trust`]), the content codings of bodies ([`coding`]) and the runtime
+//! ([`runtime`]).
 
 pub mod coding;
+pub mod runtime;
 pub mod signals;
 pub mod trust;

@@ -70,6 +70,15 @@ async fn next(int: &mut Signal, term: &mut Signal) -> i32 {
     }
 }
 
+/// What the first and the second signal cancel.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// Start nothing new.
+    pub stop: CancellationToken,
+    /// Wait for nothing any more.
+    pub abort: CancellationToken,
+}
+
 /// Signals of a tool that ends its work early at the first one.
 #[derive(Debug, Default)]
 pub struct Signals {
@@ -79,15 +88,23 @@ pub struct Signals {
 impl Signals {
     /// From now on a signal cancels the token instead of ending the process.
     pub fn listen(&self) -> CancellationToken {
-        let shutdown = CancellationToken::new();
+        self.listen_twice().stop
+    }
+
+    /// As [`Signals::listen`], for work that has a grace period, which a second signal ends.
+    pub fn listen_twice(&self) -> Shutdown {
+        let shutdown = Shutdown::default();
         // Where signals cannot be watched they end the process, as they do by default.
         if let Ok(mut interrupts) = watch() {
             // Asked for once a process.
             let _ = self.interrupts.set(interrupts.clone());
-            let cancel = shutdown.clone();
+            let Shutdown { stop, abort } = shutdown.clone();
             tokio::spawn(async move {
-                if interrupts.changed().await.is_ok() {
-                    cancel.cancel();
+                while interrupts.changed().await.is_ok() {
+                    stop.cancel();
+                    if matches!(*interrupts.borrow(), Interrupt::Abort { .. }) {
+                        abort.cancel();
+                    }
                 }
             });
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use common::exit::Exit;
 
+use super::files::new_trace;
 use super::output::print;
 use crate::Error;
 use trace::finish::{RUN_BYTES, finish};
@@ -25,8 +26,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<Exit, Error> {
         let trace = self.journal.with_extension("");
-        if !self.force && trace != self.journal && trace.exists() {
-            return Err(Error::Exists { path: trace });
+        if trace != self.journal {
+            new_trace(&trace, self.force)?;
         }
         let finished = finish(&self.journal, RUN_BYTES)?;
         if let Some(line) = finished.cut_line {

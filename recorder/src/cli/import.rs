@@ -9,7 +9,7 @@ use manifest::format::Manifest;
 use serde::Serialize;
 
 use super::bar::bar;
-use super::files::remove;
+use super::files::new_recording;
 use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
@@ -19,7 +19,6 @@ use crate::import::har::Har;
 use crate::import::{self, Format, ImportError, Input, Remarks};
 use crate::persona::{Personas, Prologue};
 use trace::format::End;
-use trace::journal::Journal;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -269,11 +268,7 @@ impl Opened {
         let bar = bar(size, 2);
         let read = bar.clone();
         let input = Input::open(&common.file, Box::new(move |bytes| read.inc(bytes)))?;
-        if common.force {
-            remove(&Journal::path_for(&common.out))?;
-        } else if common.out.exists() {
-            return Err(Error::Exists { path: common.out.clone() });
-        }
+        new_recording(&common.out, common.force)?;
         Ok(Self { input, bar, manifest, rules })
     }
 }

@@ -17,7 +17,7 @@ mod table;
 
 use clap::{Parser, Subcommand};
 use common::exit::Exit;
-use tokio_util::sync::CancellationToken;
+use common_net::signals::Shutdown;
 
 use crate::Error;
 
@@ -62,11 +62,11 @@ enum Command {
 
 impl Cli {
     /// Does what was asked for; data go to stdout, all else to stderr.
-    /// `listen` begins to turn signals into a cancelled token.
+    /// `listen` begins to turn signals into cancelled tokens.
     ///
     /// # Errors
     /// With the reason, in one line with its causes, and an exit code.
-    pub async fn run(self, listen: impl FnOnce() -> CancellationToken) -> Result<Exit, Error> {
+    pub async fn run(self, listen: impl FnOnce() -> Shutdown) -> Result<Exit, Error> {
         match self.command {
             Command::Personas(args) => args.run(listen).await,
             Command::Proxy(args) => args.run(listen).await,

@@ -6,17 +6,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use common::exit::Exit;
+use common_net::signals::Shutdown;
 use manifest::format::Manifest;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
-use super::files::remove;
+use super::files::new_recording;
 use super::output::{print, print_json};
 use super::progress::Progress;
 use super::table::{row, table};
 use crate::Error;
 use crate::persona::{Config, PersonaTotals, Personas, Recording, Target, record};
-use trace::journal::Journal;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -116,14 +115,11 @@ struct PersonaSummary {
 }
 
 impl Args {
-    pub(super) async fn run(
-        self,
-        listen: impl FnOnce() -> CancellationToken,
-    ) -> Result<Exit, Error> {
+    pub(super) async fn run(self, listen: impl FnOnce() -> Shutdown) -> Result<Exit, Error> {
         let json = self.json;
         let config = self.resolve()?;
         let progress = Box::new(Progress::new(config.duration, config.max_requests));
-        let summary = Summary::from(record(config, listen(), progress).await?);
+        let summary = Summary::from(record(config, listen().stop, progress).await?);
         if json { print_json(&summary) } else { print(&summary.text()) }?;
         Ok(Exit::Good)
     }
@@ -132,11 +128,7 @@ impl Args {
     fn resolve(self) -> Result<Config, Error> {
         let personas = Personas::read(&self.personas)?;
         let manifest = Manifest::read(&self.manifest)?;
-        if self.force {
-            remove(&Journal::path_for(&self.out))?;
-        } else if self.out.exists() {
-            return Err(Error::Exists { path: self.out });
-        }
+        new_recording(&self.out, self.force)?;
         Ok(Config {
             personas,
             manifest,

@@ -7,20 +7,19 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use common::exit::Exit;
+use common_net::signals::Shutdown;
 use common_net::trust::Trust;
 use indicatif::{ProgressBar, ProgressStyle};
 use manifest::format::Manifest;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
-use super::files::remove;
+use super::files::new_recording;
 use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
 use crate::proxy::{
     Config, Identity, Limits, Observer, OnFull, Recording, Totals, UpstreamUrl, record,
 };
-use trace::journal::Journal;
 use trace::writer::WriteError;
 
 /// Without a terminal a line is printed this often, in seconds.
@@ -163,10 +162,7 @@ struct Summary {
 }
 
 impl Args {
-    pub(super) async fn run(
-        self,
-        listen: impl FnOnce() -> CancellationToken,
-    ) -> Result<Exit, Error> {
+    pub(super) async fn run(self, listen: impl FnOnce() -> Shutdown) -> Result<Exit, Error> {
         let json = self.json;
         let config = self.resolve()?;
         let scheme = if config.identity.is_some() { "https" } else { "http" };
@@ -189,11 +185,7 @@ impl Args {
     fn resolve(self) -> Result<Config, Error> {
         let manifest = self.manifest.as_deref().map(Manifest::read).transpose()?;
         let rules = self.rules.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
-        if self.force {
-            remove(&Journal::path_for(&self.out))?;
-        } else if self.out.exists() {
-            return Err(Error::Exists { path: self.out });
-        }
+        new_recording(&self.out, self.force)?;
         let trust = match self.upstream_ca {
             Some(path) => Trust::File(path),
             None if self.insecure => Trust::Insecure,

@@ -12,11 +12,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use common::output::folder;
 use trace::format::{End, Header, Origin, RecordedResult, Request};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
 use trace::unordered::Unordered;
-use trace::writer::{WriteError, folder};
+use trace::writer::WriteError;
 
 /// How far ahead of a request what it needs may be moved, in microseconds.
 pub const MOST_AHEAD_US: u64 = 5_000_000;

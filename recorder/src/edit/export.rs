@@ -7,13 +7,13 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use common::output::Output;
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
 use trace::format::{Answer, Body, RecordedResult, Request};
 use trace::journal::JournalError;
 use trace::reader::TraceReader;
-use trace::writer::{WriteError, folder};
+use trace::writer::WriteError;
 
 /// Writes the trace's requests as entries, with URLs that begin with `origin`; returns how many.
 ///
@@ -23,8 +23,7 @@ pub fn har(trace: &Path, out: &Path, origin: &str) -> Result<u64, JournalError> 
     let failed = |source| WriteError::Io { path: out.to_owned(), source };
     let mut reader = TraceReader::open(trace)?;
     let started = reader.header().started;
-    let temporary = NamedTempFile::new_in(folder(out)).map_err(failed)?;
-    let mut file = BufWriter::new(temporary);
+    let mut file = BufWriter::new(Output::create(out).map_err(WriteError::from)?);
     let creator = json!({"name": "recorder", "version": env!("CARGO_PKG_VERSION")});
     write!(file, r#"{{"log":{{"version":"1.2","creator":{creator},"entries":["#).map_err(failed)?;
     let mut count = 0;
@@ -34,8 +33,8 @@ pub fn har(trace: &Path, out: &Path, origin: &str) -> Result<u64, JournalError> 
         count += 1;
     }
     writeln!(file, "\n]}}}}").map_err(failed)?;
-    let temporary = file.into_inner().map_err(|error| failed(error.into_error()))?;
-    temporary.persist(out).map_err(|error| failed(error.error))?;
+    let output = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    output.publish().map_err(WriteError::from)?;
     Ok(count)
 }
 

@@ -9,11 +9,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
+use common::output::folder;
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
 use trace::reader::{ReadError, TraceReader};
 use trace::sort::{Key, LineKind, Sorter};
-use trace::writer::{TraceWriter, WriteError, folder};
+use trace::writer::{TraceWriter, WriteError};
 
 /// Memory for comparing ids.
 const RUN_BYTES: usize = 24 << 20;

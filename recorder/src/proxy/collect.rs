@@ -154,13 +154,14 @@ impl Collector {
     }
 
     fn flush(&mut self) -> Result<(), WriteError> {
-        if self.failed.is_some() {
-            return Ok(());
-        }
         let dropped = self.dropped();
         if dropped != self.totals.dropped {
             self.totals.dropped = dropped;
+            // Where the disk is full, as well: the place for the number is there.
             self.journal.dropped(dropped)?;
+        }
+        if self.failed.is_some() {
+            return Ok(());
         }
         match self.journal.flush_due() {
             Some(due) if due <= Instant::now() + LOOK => self.journal.flush(),
@@ -172,6 +173,7 @@ impl Collector {
     fn note(&mut self, result: Result<(), WriteError>) {
         match result {
             Ok(()) | Err(WriteError::TooLong { .. }) => {}
+            Err(_) if self.failed.is_some() => {}
             Err(error) => {
                 self.observer.lost(&error);
                 let lost = self.journal.waiting();
@@ -202,8 +204,10 @@ impl Collector {
 
     fn finish(self) -> Result<(Finished, Totals), ProxyError> {
         let totals = self.totals();
-        let Self { journal, path, failed, .. } = self;
+        let Self { mut journal, path, failed, .. } = self;
         if let Some(source) = failed {
+            // Told in the error as well; the trace that `finish` makes should say it, too.
+            let _ = journal.dropped(totals.dropped);
             return Err(ProxyError::Lost { dropped: totals.dropped, journal: path, source });
         }
         let finished =

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TE, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -73,6 +75,12 @@ pub(super) async fn answer(
     let Some(began) = client.began(&request) else {
         return Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the length of the request is ambiguous"));
     };
+    if !headers::is_only_chunked(request.headers()) {
+        return Ok(proxy.refuse(StatusCode::NOT_IMPLEMENTED, "only chunked is understood here"));
+    }
+    if !headers::has_one_host(&request) {
+        return Ok(proxy.refuse(StatusCode::BAD_REQUEST, "it does not name one host"));
+    }
     if request.method() == Method::CONNECT {
         return Ok(proxy.refuse(StatusCode::NOT_IMPLEMENTED, "CONNECT is not possible here"));
     }
@@ -116,6 +124,10 @@ pub(super) async fn answer(
                 return Ok(proxy.switch(upgraded, response, permit));
             }
             open.answered(response.status().as_u16(), response.headers());
+            if response.headers().contains_key(TRANSFER_ENCODING) {
+                // RFC 9112, 6.3: it is not the length, and would cut the body off.
+                response.headers_mut().remove(CONTENT_LENGTH);
+            }
             headers::remove_hop_by_hop(response.headers_mut());
             rewrite::answer(response.headers_mut(), &proxy.upstream.origin, front);
             *response.version_mut() = Version::HTTP_11;

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
+use hyper::http::uri::Authority;
+use hyper::{Request, Version};
 
 /// Hop-by-hop headers, whether or not `Connection` names them.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -26,6 +28,32 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
+    }
+}
+
+/// Whether the body has no transfer coding but chunked. Any other would be passed on undecoded
+/// and unnamed (RFC 9112, 6.1: what is not understood is answered 501).
+pub(super) fn is_only_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).into_iter();
+    codings.next().is_none_or(|coding| {
+        coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") && codings.next().is_none()
+    })
+}
+
+/// Whether a request says which host it is for, once and in a way that all read alike
+/// (RFC 9112, 3.2). HTTP/1.0 need not say it.
+pub(super) fn has_one_host<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).into_iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => false,
+        (Some(host), None) => {
+            let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+            host.is_some_and(|host| !host.host().is_empty() && !host.as_str().contains('@'))
+        }
+        (None, None) => match request.version() {
+            Version::HTTP_2 => request.uri().authority().is_some(),
+            version => version == Version::HTTP_10,
+        },
     }
 }
 

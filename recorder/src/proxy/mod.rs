@@ -16,6 +16,7 @@ mod forward;
 mod guard;
 mod headers;
 mod heads;
+mod idle;
 mod limits;
 mod open;
 mod pool;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use common_net::signals::Shutdown;
 use common_net::trust::Trust;
 use manifest::format::Manifest;
 use tokio::net::TcpListener;
@@ -46,7 +47,7 @@ pub struct Config {
     /// Whether the upstream gets the client's `Host` instead of its own.
     pub preserve_host: bool,
     pub out: PathBuf,
-    /// How long to record; none for until `shutdown` is cancelled.
+    /// How long to record; none for until `shutdown` stops it.
     pub duration: Option<Duration>,
     /// How long a head may take from its first byte.
     pub head_timeout: Duration,
@@ -68,15 +69,15 @@ pub struct Recording {
     pub length: Duration,
 }
 
-/// Records until `shutdown` is cancelled or the duration has passed; then requests in flight get
-/// 10 s to finish, and the trace is written. `listening` is told the address once there is one.
+/// Records until `shutdown` stops it or the duration has passed; then requests in flight get
+/// 10 s to finish, unless `shutdown` is aborted, and the trace is written. `listening` is told the address once there is one.
 ///
 /// # Errors
 /// When the upstream is refused or unreachable, the address is taken, or a file or limit does not
 /// allow it: nothing is recorded then. When the disk refuses, which leaves the journal.
 pub async fn record(
     config: Config,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
     observer: Box<dyn Observer>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Recording, ProxyError> {
@@ -124,7 +125,7 @@ pub async fn record(
         unwritten: 0,
         totals: Totals::default(),
     };
-    let stop = shutdown.child_token();
+    let stop = shutdown.stop.child_token();
     let server = Server {
         proxy: Arc::new(Proxy {
             recording,
@@ -139,6 +140,7 @@ pub async fn record(
         head_timeout: config.head_timeout,
         max_connections: limits.connections,
         stop: stop.clone(),
+        abort: shutdown.abort,
     };
 
     // Two threads of their own: one for all connections, one for the disk.

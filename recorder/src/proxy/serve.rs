@@ -1,9 +1,10 @@
 //! Accepts clients' connections until told to stop.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -17,12 +18,16 @@ use tokio_util::task::TaskTracker;
 
 use super::forward::{Client, Proxy, answer};
 use super::guard::{Guarded, SharedHeads};
+use super::idle::{Activity, Held, Idle};
 
 /// A larger head is answered with 431.
 const MAX_HEAD: usize = 64 << 10;
 
 /// How long requests in flight may take once the recording is over.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often idle connections are looked for.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 
 /// Pause where no connection can be accepted for lack of descriptors or memory.
 const RETRY: Duration = Duration::from_millis(50);
@@ -35,6 +40,8 @@ pub(super) struct Server {
     pub(super) max_connections: usize,
     /// Once cancelled, no new connections and requests are accepted.
     pub(super) stop: CancellationToken,
+    /// Once cancelled, nothing is waited for.
+    pub(super) abort: CancellationToken,
 }
 
 /// What all connections share.
@@ -43,6 +50,7 @@ struct Shared {
     tls: Option<TlsAcceptor>,
     head_timeout: Duration,
     http: Builder<TokioExecutor>,
+    idle: Arc<Idle>,
     stop: CancellationToken,
 }
 
@@ -50,35 +58,49 @@ impl Server {
     /// Serves until stopped; then what is in flight gets 10 s to finish. Connections that are
     /// still there afterwards end with the runtime.
     pub(super) async fn run(self, listener: TcpListener) {
-        let Self { proxy, tls, head_timeout, max_connections, stop } = self;
+        let Self { proxy, tls, head_timeout, max_connections, stop, abort } = self;
         let mut http = Builder::new(TokioExecutor::new());
         http.http1().max_buf_size(MAX_HEAD).auto_date_header(false);
         http.http2().max_header_list_size(MAX_HEAD as u32).auto_date_header(false);
-        let shared = Arc::new(Shared { proxy, tls, head_timeout, http, stop });
+        let idle = Arc::new(Idle::default());
+        let shared = Arc::new(Shared { proxy, tls, head_timeout, http, idle, stop });
         let places = Arc::new(Semaphore::new(max_connections));
         let connections = TaskTracker::new();
         let taking = async {
-            // The semaphore is never closed.
-            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-                match listener.accept().await {
-                    Ok((stream, _)) => {
-                        drop(connections.spawn(Arc::clone(&shared).connection(stream, place)));
-                    }
-                    Err(_) => tokio::time::sleep(RETRY).await,
+            loop {
+                let Ok((stream, _)) = listener.accept().await else {
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                };
+                if places.available_permits() == 0 {
+                    shared.idle.close_oldest();
                 }
+                // The semaphore is never closed.
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                drop(connections.spawn(Arc::clone(&shared).connection(stream, place)));
+            }
+        };
+        let tidying = async {
+            loop {
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+                shared.idle.close_old(Instant::now());
             }
         };
         tokio::select! {
             () = taking => {}
+            () = tidying => {}
             () = shared.stop.cancelled() => {}
         }
         drop(listener);
         connections.close();
-        let ended = tokio::time::timeout(GRACE, connections.wait()).await;
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(GRACE, connections.wait()) => Some(ended),
+            () = abort.cancelled() => None,
+        };
         // Tunnels do not end by themselves, and what is not done by now never will be.
         shared.proxy.recording.over.store(true, Ordering::Relaxed);
         shared.proxy.abandon.cancel();
-        // An error means that some are still there; dropping the runtime ends them.
+        // Otherwise some are still there; dropping the runtime ends them.
         let _ = ended;
     }
 }
@@ -111,13 +133,25 @@ impl Shared {
         let heads = SharedHeads::new();
         let guarded = Guarded::new(stream, heads.clone(), self.head_timeout);
         let client = Arc::new(Client { number, tls, heads });
-        let service =
-            service_fn(|request| answer(Arc::clone(&self.proxy), Arc::clone(&client), request));
+        let activity = Activity::new(Arc::clone(&self.idle));
+        let service = service_fn(|request| {
+            let busy = activity.begin();
+            let answering = answer(Arc::clone(&self.proxy), Arc::clone(&client), request);
+            async {
+                let answer = answering.await?;
+                Ok::<_, Infallible>(answer.map(|body| Held { body, _busy: busy }))
+            }
+        });
         let io = TokioIo::new(guarded);
         let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
         let served = tokio::select! {
             served = connection.as_mut() => served,
             () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            // A request that comes at this moment is still answered.
+            () = activity.close.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -1,12 +1,14 @@
 //! Files that somebody made to harm: nothing of them reaches the wire as another request.
 
+use std::fs::File;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trace::wire;
 
-use crate::world::{read, recorder, run, text};
+use crate::world::{Folder, PERSONAS, Server, read, recorder, run, text};
 
 /// What would end a line of a head, or one of its words.
 const BREAKERS: [&str; 4] = ["\r\n", "\n", "\0", " "];
@@ -183,4 +185,61 @@ fn a_capture_smuggles_nothing() {
     let (requests, _) = imported("gor", &capture);
     assert_eq!(requests.len(), 1, "{requests:?}");
     assert_eq!(requests[0].path, "/good");
+}
+
+#[test]
+fn only_files_are_replaced_even_by_force() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let trace = trace_of(folder.path(), &request());
+    let har = path("in.har");
+    let entry = json!({
+        "startedDateTime": "2026-01-01T00:00:00Z", "request": {"method": "GET", "url": "http://a/"},
+        "response": {"status": 200, "content": {"text": ""}},
+    });
+    std::fs::write(&har, json!({"log": {"entries": [entry]}}).to_string()).unwrap();
+    let secret = path("secret");
+    std::fs::write(&secret, "mine").unwrap();
+    symlink(&secret, path("link.jsonl")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path("fifo.jsonl")).status().unwrap();
+    assert!(made.success());
+    symlink("/dev/null", path("device.jsonl")).unwrap();
+    std::fs::create_dir(path("folder.jsonl")).unwrap();
+    let [trace, har] = [&trace, &har].map(|path| path.to_str().unwrap());
+    for name in ["link.jsonl", "fifo.jsonl", "device.jsonl", "folder.jsonl"] {
+        let out = path(name);
+        let before = out.symlink_metadata().unwrap().file_type();
+        let out = out.to_str().unwrap();
+        for command in [
+            vec!["import", "har", har, "--out", out, "--force"],
+            vec!["cut", trace, "--out", out, "--force"],
+            vec!["merge", trace, "--out", out, "--force"],
+            vec!["export", "har", trace, "--out", out, "--force"],
+            vec!["proxy", "--upstream", "http://127.0.0.1:1", "--out", out, "--force"],
+        ] {
+            let output = run(recorder(&command));
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(3), "{command:?}: {said}");
+            assert!(said.contains("which is not replaced"), "{said}");
+        }
+        assert_eq!(Path::new(out).symlink_metadata().unwrap().file_type(), before);
+    }
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "mine");
+}
+
+/// As on a full disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn stderr_that_cannot_be_written_changes_nothing() {
+    let server = Server::start().await;
+    let folder = Folder::new(&PERSONAS.replace("GET /items?", "GET /broken?"));
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let mut recording =
+        folder.personas(&server.url, &["--max-requests", "20", "--allow-failures", "--force"]);
+    recording.stderr(full());
+    let output = tokio::task::spawn_blocking(move || run(recording)).await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(read(&folder.trace()).len() >= 20);
+    let mut checking = recorder(&["check", "none"]);
+    checking.stderr(full());
+    assert_eq!(run(checking).status.code(), Some(2));
 }

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use common::output::OutputError;
+
 use super::format;
+use super::paths::is_journal;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -31,20 +34,29 @@ pub enum ReadError {
     )]
     NeedsMinor { path: PathBuf, line: u64, what: &'static str, name: String, needed: u32 },
     /// Everything up to `line` is whole.
-    #[error("{} ends after line {line} without its end line; {}", path.display(), remedy(path))]
+    #[error("{}", incomplete(path, *line))]
     Incomplete { path: PathBuf, line: u64 },
 }
 
-fn remedy(path: &Path) -> String {
-    if path.extension().is_some_and(|extension| extension == "part") {
-        format!("make a trace of it with: recorder finish {}", path.display())
+fn incomplete(path: &Path, line: u64) -> String {
+    let file = path.display();
+    if is_journal(path) {
+        format!(
+            "{file} is the journal of a recording that was not finished; \
+             make a trace of it with: recorder finish {file}"
+        )
     } else {
-        "it was cut off, copy it again or record again".to_owned()
+        format!(
+            "{file} ends after line {line} without its end line; \
+             it was cut off, copy it again or record again"
+        )
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("cannot write {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("request {id} is sent at {at} µs, before the one that was written last")]

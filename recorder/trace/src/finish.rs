@@ -5,12 +5,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use common::output::folder;
+
 use super::error::{JournalError, ReadError, WriteError};
 use super::format::{End, Header, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
 use super::note::{LateCapture, Note};
-use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
 use super::unknown;
 use super::wire;
@@ -157,7 +158,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                     continue;
                 }
                 Ok(Note::Dropped(so_far)) => {
-                    dropped = so_far;
+                    dropped = dropped.max(so_far);
                     continue;
                 }
                 Ok(Note::Capture(late)) => {

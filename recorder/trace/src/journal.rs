@@ -4,13 +4,14 @@
 //! which exchanges finished a line a request, and between them
 //! `{"shape":{…}}` for each body shape before its first use and
 //! `{"capture":{"of":id,"at":µs,…}}` for captures that turned out to be needed
-//! after the line of their request was written, and `{"dropped":n}` whenever
-//! exchanges were dropped: how many there were so far.
+//! after the line of their request was written. Its second line, `{"dropped":n}`, says how many
+//! exchanges were dropped so far. It is written over in its place, so that a full disk, which
+//! is what loses exchanges, does not lose their number, too.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,12 @@ pub struct Journal {
     written: u64,
     shapes: HashSet<String>,
     shape_bytes: usize,
+    /// Where the count of what was dropped stands.
+    dropped_at: u64,
 }
+
+/// The longest `{"dropped":n}`, without its line end.
+const DROPPED_BYTES: usize = 31;
 
 impl Journal {
     /// `FILE.part` beside the trace to be made.
@@ -79,8 +85,11 @@ impl Journal {
             written: 0,
             shapes: HashSet::new(),
             shape_bytes: 0,
+            dropped_at: 0,
         };
         journal.line(&Header { minor: header.lowest_minor(), ..header.clone() })?;
+        journal.dropped_at = journal.buffer.len() as u64;
+        journal.buffer.extend_from_slice(dropped_line(0).as_bytes());
         journal.flush()?;
         Ok(journal)
     }
@@ -142,8 +151,9 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn dropped(&mut self, dropped: u64) -> Result<(), WriteError> {
-        self.line(&Note::Dropped(dropped))?;
-        self.flush_if_due()
+        self.file
+            .write_all_at(dropped_line(dropped).as_bytes(), self.dropped_at)
+            .map_err(|source| WriteError::Io { path: self.path.clone(), source })
     }
 
     /// When [`Journal::flush`] must be called at the latest, if nothing is added until then.
@@ -203,4 +213,10 @@ impl Journal {
         self.oldest.get_or_insert_with(Instant::now);
         Ok(())
     }
+}
+
+/// Of the same length whatever the number.
+fn dropped_line(dropped: u64) -> String {
+    let note = format!("{{\"dropped\":{dropped}");
+    format!("{note:<width$}}}\n", width = DROPPED_BYTES - 1)
 }

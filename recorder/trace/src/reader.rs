@@ -18,7 +18,7 @@ pub use super::error::ReadError;
 use super::format::{End, Header, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{END_PREFIX, FoundLine, Lines, json_message};
-use super::paths::is_zstd;
+use super::paths::{is_journal, is_zstd};
 use super::unknown;
 use super::wire;
 
@@ -72,6 +72,9 @@ impl TraceReader {
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let io = |source| ReadError::Io { path: path.to_owned(), source };
         let file = Counted(File::open(path).map_err(io)?);
+        if is_journal(path) {
+            return Err(ReadError::Incomplete { path: path.to_owned(), line: 0 });
+        }
         let input: Box<dyn BufRead + Send> = if is_zstd(path) {
             Box::new(BufReader::with_capacity(
                 1 << 16,

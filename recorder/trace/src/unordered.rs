@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use common::output::folder;
+
 use super::error::WriteError;
 use super::format::{End, Header, RecordedResult, Request};
-use super::paths::folder;
 use super::sort::{Key, LineKind, Sorter};
 use super::writer::TraceWriter;
 

@@ -6,14 +6,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use common::digest;
+use common::output::Output;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 pub use super::error::WriteError;
 use super::format::{End, Header, RecordedResult, Request};
 use super::lines::MAX_LINE_BYTES;
-pub use super::paths::folder;
 use super::paths::is_zstd;
 
 /// zstd's default: about 10 times smaller, and faster than a disk.
@@ -23,7 +22,7 @@ const ZSTD_LEVEL: i32 = 3;
 #[derive(Debug)]
 pub struct TraceWriter {
     path: PathBuf,
-    temp: NamedTempFile,
+    output: Output,
     out: Out,
     digest: Sha256,
     last_at: u64,
@@ -58,23 +57,21 @@ impl TraceWriter {
     /// # Errors
     /// When no file can be made in the folder of `path`.
     pub fn create(path: &Path, header: &Header) -> Result<Self, WriteError> {
-        let open = || -> io::Result<(NamedTempFile, Out)> {
-            let temp = NamedTempFile::new_in(folder(path))?;
-            let file = BufWriter::with_capacity(1 << 16, temp.reopen()?);
-            let out = if is_zstd(path) {
+        let output = Output::create(path)?;
+        let file = BufWriter::with_capacity(1 << 16, output.reopen()?);
+        let open = || -> io::Result<Out> {
+            Ok(if is_zstd(path) {
                 let mut encoder = zstd::stream::write::Encoder::new(file, ZSTD_LEVEL)?;
                 encoder.include_checksum(true)?;
                 Out::Zstd(encoder)
             } else {
                 Out::Plain(file)
-            };
-            Ok((temp, out))
+            })
         };
-        let (temp, out) =
-            open().map_err(|source| WriteError::Io { path: path.to_owned(), source })?;
+        let out = open().map_err(|source| WriteError::Io { path: path.to_owned(), source })?;
         let mut writer = Self {
             path: path.to_owned(),
-            temp,
+            output,
             out,
             digest: Sha256::new(),
             last_at: 0,
@@ -151,18 +148,16 @@ impl TraceWriter {
         };
         self.serialise(&EndLine { end: &end })?;
         self.put()?;
-        let Self { path, temp, out, .. } = self;
+        let Self { path, output, out, .. } = self;
         let close = || -> io::Result<()> {
             let mut file = match out {
                 Out::Plain(file) => file,
                 Out::Zstd(encoder) => encoder.finish()?,
             };
-            file.flush()?;
-            file.get_ref().sync_all()?;
-            temp.persist(&path)?;
-            File::open(folder(&path))?.sync_all()
+            file.flush()
         };
         close().map_err(|source| WriteError::Io { path, source })?;
+        output.publish()?;
         Ok(end)
     }
 

@@ -7,6 +7,7 @@ use crate::binaries::Binaries;
 use crate::command::psql;
 use crate::error::ClusterError;
 use crate::home::{self, Home};
+use crate::password;
 use crate::server::{self, Postmaster, SUPERUSER, Settings};
 use crate::user::RunAs;
 
@@ -30,6 +31,8 @@ pub struct Cluster {
     binaries: Binaries,
     user: RunAs,
     postmaster: Postmaster,
+    /// None in a cluster of an earlier version that was not brought up since.
+    password: Option<String>,
 }
 
 impl Cluster {
@@ -55,7 +58,11 @@ impl Cluster {
             Some(_) => server::wait_until_ready(&home, &binaries)?,
             None => server::start(&home, &binaries, user, settings)?,
         };
-        let cluster = Self { home, binaries, user, postmaster };
+        let password = password::known(&home.password_file());
+        let mut cluster = Self { home, binaries, user, postmaster, password };
+        if cluster.password.is_none() {
+            cluster.password = Some(cluster.set_password()?);
+        }
         cluster.create_database()?;
         Ok(cluster)
     }
@@ -69,7 +76,8 @@ impl Cluster {
         let postmaster = Postmaster::find(&home.data())
             .ok_or_else(|| ClusterError::Stopped { dir: dir.into() })?;
         let user = RunAs::owner_of(&home.data())?;
-        Ok(Self { home, binaries: Binaries::find()?, user, postmaster })
+        let password = password::known(&home.password_file());
+        Ok(Self { home, binaries: Binaries::find()?, user, postmaster, password })
     }
 
     /// Whether there is a cluster in `dir`, and whether it runs.
@@ -98,19 +106,35 @@ impl Cluster {
         Ok(true)
     }
 
-    /// `postgres://…` of the database that `up` made.
+    /// `postgres://…` of the database that `up` made, with the password.
     pub fn url(&self) -> String {
         self.url_of(DATABASE)
     }
 
     /// `postgres://…` of another database of the cluster.
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.postmaster.port)
+        let password = self.password.as_deref().map_or(String::new(), |word| format!(":{word}"));
+        format!("postgres://{SUPERUSER}{password}@127.0.0.1:{}/{database}", self.postmaster.port)
     }
 
     /// Process id of the postmaster.
     pub fn pid(&self) -> u32 {
         self.postmaster.pid
+    }
+
+    /// Makes a password, and has the server ask for it from now on.
+    fn set_password(&self) -> Result<String, ClusterError> {
+        let password = password::new()?;
+        server::write_access(&self.home.data(), self.user)?;
+        // pg_stat_statements and the log would keep it.
+        let statements = format!(
+            "SET pg_stat_statements.track = 'none'; SET log_statement = 'none';
+             ALTER ROLE {SUPERUSER} PASSWORD '{password}'; SELECT pg_reload_conf()"
+        );
+        self.sql("postgres", &statements)?;
+        // Last: without this file it is done again.
+        password::keep(&self.home.password_file(), &password)?;
+        Ok(password)
     }
 
     fn create_database(&self) -> Result<(), ClusterError> {
@@ -123,7 +147,7 @@ impl Cluster {
     }
 
     fn sql(&self, database: &str, statement: &str) -> Result<String, ClusterError> {
-        psql(&self.binaries, &self.url_of(database), statement)
+        psql(&self.binaries, &self.postmaster.socket_url(database), statement)
     }
 
     /// Stops it and deletes its data.

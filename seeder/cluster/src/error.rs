@@ -14,6 +14,8 @@ pub enum ClusterError {
     ForeignData { data: PathBuf, owner: u32 },
     #[error("{what} {}", path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Output(#[from] common::output::OutputError),
     #[error("cannot run {}", program.display())]
     Run { program: PathBuf, source: std::io::Error },
     #[error("{program} failed: {message}")]

@@ -68,6 +68,11 @@ impl Home {
         self.base.join("port")
     }
 
+    /// Holds the superuser's password.
+    pub(super) fn password_file(&self) -> PathBuf {
+        self.base.join("password")
+    }
+
     /// A folder for the socket that only the server's user can enter.
     pub(super) fn make_socket_folder(&self, user: RunAs) -> Result<PathBuf, ClusterError> {
         let folder = self.base.join("socket");
@@ -81,6 +86,9 @@ impl Home {
             DirBuilder::new().mode(0o700).create(&folder).map_err(file("cannot make", &folder))?;
             user.give(&folder)?;
         }
+        // Whoever can enter it is let in without a password.
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(file("cannot close", &folder))?;
         Ok(folder)
     }
 

@@ -1,7 +1,8 @@
 //! A private Postgres server for one checkout or one test.
 //!
-//! It listens on loopback and on a socket of its own, and trusts whoever
-//! reaches them: the data are synthetic and the server is no one else's.
+//! It listens on loopback, where it asks for a password that was made for it
+//! alone, and on a socket in a folder that only its user and root can enter:
+//! whoever is the superuser of a database can run programs as the server's user.
 //! Durable settings are on, since what is measured should do the work that a
 //! production database does.
 //!
@@ -15,6 +16,7 @@ mod cluster;
 mod command;
 mod error;
 mod home;
+mod password;
 mod port;
 mod server;
 pub mod testing;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use common::encoding::percent;
+
 use super::binaries::Binaries;
 use super::command::{psql, run};
 use super::error::ClusterError;
@@ -19,6 +21,14 @@ pub(super) const SUPERUSER: &str = "postgres";
 
 /// Our settings, included at the end of `postgresql.conf`.
 const SETTINGS_FILE: &str = "seeder.conf";
+
+/// Who is let in. The socket's folder is the server's user's alone.
+const ACCESS_FILE: &str = "pg_hba.conf";
+const ACCESS: &str = "\
+# Written by seeder at every start.
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+";
 
 /// How long a start may take, crash recovery included.
 const START_SECONDS: u64 = 120;
@@ -47,6 +57,14 @@ impl Postmaster {
     /// The server that runs on `data`, ready or still starting.
     pub(super) fn find(data: &Path) -> Option<Self> {
         Self::noted(data).filter(|postmaster| works_in(postmaster.pid, data))
+    }
+
+    /// Of a database, by the socket, which needs no password.
+    pub(super) fn socket_url(&self, database: &str) -> String {
+        let mut folder = Vec::new();
+        percent(&self.socket.to_string_lossy(), &mut folder);
+        let folder = String::from_utf8_lossy(&folder);
+        format!("postgres://{SUPERUSER}@{folder}:{}/{database}", self.port)
     }
 
     /// What the pid file says, true or not.
@@ -122,6 +140,7 @@ pub(super) fn start(
     let socket = home.make_socket_folder(user)?;
     let mut attempt = 1;
     loop {
+        write_access(&data, user)?;
         write_settings(&data, port::choose(&home.port_file())?, &socket, user, settings)?;
         File::create(&log).map_err(file("cannot make", &log))?;
         user.give(&log)?;
@@ -158,6 +177,13 @@ fn discard_stale_pid_file(home: &Home) -> Result<(), ClusterError> {
     Ok(())
 }
 
+/// Asks for passwords by TCP, from the next start or reload on.
+pub(super) fn write_access(data: &Path, user: RunAs) -> Result<(), ClusterError> {
+    let path = data.join(ACCESS_FILE);
+    std::fs::write(&path, ACCESS).map_err(file("cannot write", &path))?;
+    user.give(&path)
+}
+
 fn write_settings(
     data: &Path,
     port: u16,
@@ -174,6 +200,8 @@ fn write_settings(
         "# Written by seeder at every start.\n\
          listen_addresses = '127.0.0.1'\n\
          port = {port}\n\
+         password_encryption = 'scram-sha-256'\n\
+         unix_socket_permissions = 0700\n\
          unix_socket_directories = '{}'\n\
          max_connections = 200\n\
          shared_buffers = '256MB'\n\
@@ -197,8 +225,7 @@ pub(super) fn wait_until_ready(
     loop {
         let postmaster = Postmaster::find(&home.data());
         if let Some(postmaster) = postmaster.as_ref() {
-            let url = format!("postgres://{SUPERUSER}@127.0.0.1:{}/postgres", postmaster.port);
-            if psql(binaries, &url, "SELECT 1").is_ok() {
+            if psql(binaries, &postmaster.socket_url("postgres"), "SELECT 1").is_ok() {
                 return Ok(postmaster.clone());
             }
         }

@@ -8,4 +8,4 @@ mod writer;
 pub use accounts::each_account;
 pub use format::{Account, Header, Manifest};
 pub use reader::{MAX_BYTES, ManifestError};
-pub use writer::{ManifestWriter, SealedManifest};
+pub use writer::{ManifestWriter, Pending, SealedManifest};

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use common::output::OutputError;
 use serde::Deserialize;
 
 use super::format::{FORMAT, Header, Manifest, VERSION};
@@ -33,6 +34,10 @@ pub enum ManifestError {
         path.display()
     )]
     TooOld { path: PathBuf, found: u32 },
+    #[error("{} is no manifest and is not replaced; name another file with --manifest", path.display())]
+    Foreign { path: PathBuf },
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("manifest {} has two accounts named {name:?}", path.display())]
     SameName { path: PathBuf, name: String },
 }
@@ -52,7 +57,9 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let open = |source| ManifestError::Read { path: path.into(), source };
         let parse = |source| ManifestError::Parse { path: path.into(), source };
-        let file = || Ok(BufReader::new(File::open(path).map_err(open)?.take(MAX_BYTES)));
+        let file = || -> Result<_, ManifestError> {
+            Ok(BufReader::new(File::open(path).map_err(open)?.take(MAX_BYTES)))
+        };
         let head: Head = serde_json::from_reader(file()?).map_err(parse)?;
         head.check(path)?;
         serde_json::from_reader(file()?).map_err(parse)

@@ -1,31 +1,50 @@
 //! Writing a manifest: accounts are streamed, and the file appears whole.
+//!
+//! A manifest belongs to the transaction that inserted its rows. It is on the disk as *pending*
+//! before that is committed, under a name that says which transaction it was, and gets its own
+//! name after. What a killed seeder left pending can so be completed or dropped: the database
+//! knows what became of the transaction.
 
-use std::io::{BufWriter, Write};
+use std::ffi::OsString;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use common::output::{self, Output, OutputError, folder};
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::format::{Account, Header};
+use super::reader::ManifestError;
 
 /// A manifest being written to a temporary file beside its destination.
 ///
-/// Dropped before [`SealedManifest::publish`], it leaves an earlier manifest as it was.
+/// Dropped before [`ManifestWriter::seal`], it leaves an earlier manifest as it was.
 #[derive(Debug)]
 pub struct ManifestWriter {
     /// Mode 0600, as the file will be: it holds passwords.
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<Output>,
     path: PathBuf,
     accounts: u64,
 }
 
-/// A manifest that is complete and on disk, but not yet at its destination.
+/// A manifest that is complete and on disk as pending, but not yet at its destination.
 #[derive(Debug)]
-#[must_use = "a manifest that is not published is deleted"]
+#[must_use = "a manifest that is not published stays pending"]
 pub struct SealedManifest {
-    file: NamedTempFile,
-    path: PathBuf,
+    pending: Pending,
     accounts: u64,
+}
+
+/// Refuses to replace what is there and no manifest. One of another version may be replaced, as
+/// it is told to be made anew, and so may a file with nothing in it.
+fn check_place(path: &Path) -> Result<(), ManifestError> {
+    output::check(path, true)?;
+    if std::fs::metadata(path).is_ok_and(|found| found.len() > 0)
+        && let Err(ManifestError::OtherFormat { .. } | ManifestError::Parse { .. }) =
+            Header::read(path)
+    {
+        return Err(ManifestError::Foreign { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 impl ManifestWriter {
@@ -33,49 +52,61 @@ impl ManifestWriter {
     /// before any work is done. Makes the folder if it is missing.
     ///
     /// # Errors
-    /// When the folder cannot be written.
-    pub fn create(path: &Path) -> std::io::Result<Self> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder)?;
-        let file = tempfile::Builder::new().prefix(".manifest-").tempfile_in(folder)?;
-        Ok(Self { file: BufWriter::new(file), path: path.to_owned(), accounts: 0 })
+    /// When the folder cannot be written, or something else than a manifest is there.
+    pub fn create(path: &Path) -> Result<Self, ManifestError> {
+        check_place(path)?;
+        std::fs::create_dir_all(folder(path))
+            .map_err(|source| OutputError::Io { path: path.to_owned(), source })?;
+        let file = BufWriter::new(Output::create(path)?);
+        Ok(Self { file, path: path.to_owned(), accounts: 0 })
     }
 
     /// Writes everything but the accounts; comes first, and once.
     ///
     /// # Errors
     /// When the disk is full or gone.
-    pub fn header(&mut self, header: &Header) -> std::io::Result<()> {
-        let text = serde_json::to_string_pretty(header)?;
-        // Left open for the list of accounts.
-        let open = text.trim_end().trim_end_matches('}').trim_end();
-        write!(self.file, "{open},\n  \"accounts\": [")
+    pub fn header(&mut self, header: &Header) -> Result<(), OutputError> {
+        let written = serde_json::to_string_pretty(header).map_err(io::Error::from);
+        let written = written.and_then(|text| {
+            // Left open for the list of accounts.
+            let open = text.trim_end().trim_end_matches('}').trim_end();
+            write!(self.file, "{open},\n  \"accounts\": [")
+        });
+        written.map_err(|source| self.failed(source))
     }
 
     /// Adds an account.
     ///
     /// # Errors
     /// When the disk is full or gone.
-    pub fn account(&mut self, account: &Account) -> std::io::Result<()> {
+    pub fn account(&mut self, account: &Account) -> Result<(), OutputError> {
         let separator = if self.accounts == 0 { "\n    " } else { ",\n    " };
-        self.file.write_all(separator.as_bytes())?;
-        account.serialize(&mut serde_json::Serializer::new(&mut self.file))?;
+        let written = self.file.write_all(separator.as_bytes()).and_then(|()| {
+            Ok(account.serialize(&mut serde_json::Serializer::new(&mut self.file))?)
+        });
         self.accounts += 1;
-        Ok(())
+        written.map_err(|source| self.failed(source))
     }
 
-    /// Ends the document and hands it to the disk.
+    /// Ends the document and hands it to the disk, as pending until the transaction of this
+    /// number is committed.
     ///
     /// # Errors
     /// When the disk is full or gone.
-    pub fn seal(mut self) -> std::io::Result<SealedManifest> {
-        self.file.write_all(b"\n  ]\n}\n")?;
-        let file = self.file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        Ok(SealedManifest { file, path: self.path, accounts: self.accounts })
+    pub fn seal(mut self, transaction: &str) -> Result<SealedManifest, OutputError> {
+        self.file.write_all(b"\n  ]\n}\n").map_err(|source| self.failed(source))?;
+        let Self { file, path, accounts } = self;
+        let output = file
+            .into_inner()
+            .map_err(|error| OutputError::Io { path: path.clone(), source: error.into_error() })?;
+        let place = Pending::path_of(&path, transaction);
+        output.publish_at(&place)?;
+        let transaction = transaction.to_owned();
+        Ok(SealedManifest { pending: Pending { place, path, transaction }, accounts })
+    }
+
+    fn failed(&self, source: io::Error) -> OutputError {
+        OutputError::Io { path: self.path.clone(), source }
     }
 }
 
@@ -84,9 +115,79 @@ impl SealedManifest {
     ///
     /// # Errors
     /// When the folder has gone or its rights have changed.
-    pub fn publish(self) -> std::io::Result<u64> {
-        self.file.persist(&self.path)?;
+    pub fn publish(self) -> Result<u64, OutputError> {
+        self.pending.complete()?;
         Ok(self.accounts)
+    }
+}
+
+/// A manifest of a transaction of which its seeder did not say what became of it.
+#[derive(Debug)]
+pub struct Pending {
+    place: PathBuf,
+    path: PathBuf,
+    /// Number of the transaction, as the database has it.
+    pub transaction: String,
+}
+
+impl Pending {
+    const INFIX: &str = ".pending-";
+
+    /// Those that belong to the manifest at `path`.
+    pub fn of(path: &Path) -> Vec<Self> {
+        let (Some(name), Ok(entries)) = (path.file_name(), std::fs::read_dir(folder(path))) else {
+            return Vec::new();
+        };
+        let prefix = format!("{}{}", name.to_string_lossy(), Self::INFIX);
+        let pending = entries.flatten().filter_map(|entry| {
+            let transaction = entry.file_name().to_str()?.strip_prefix(&prefix)?.to_owned();
+            let is_number = transaction.parse::<u64>().is_ok();
+            (is_number && entry.file_type().is_ok_and(|kind| kind.is_file())).then(|| Self {
+                place: entry.path(),
+                path: path.to_owned(),
+                transaction,
+            })
+        });
+        let mut pending: Vec<Self> = pending.collect();
+        // A later transaction's manifest replaces an earlier one's.
+        pending.sort_by_key(|pending| pending.transaction.parse().unwrap_or(u64::MAX));
+        pending
+    }
+
+    fn path_of(path: &Path, transaction: &str) -> PathBuf {
+        let mut name: OsString = path.into();
+        name.push(format!("{}{transaction}", Self::INFIX));
+        name.into()
+    }
+
+    /// What it says, accounts aside.
+    ///
+    /// # Errors
+    /// As [`Header::read`].
+    pub fn header(&self) -> Result<Header, ManifestError> {
+        Header::read(&self.place)
+    }
+
+    /// Makes it the manifest.
+    ///
+    /// # Errors
+    /// When the folder has gone or its rights have changed.
+    pub fn complete(self) -> Result<(), OutputError> {
+        output::check(&self.path, true)?;
+        match std::fs::rename(&self.place, &self.path) {
+            // Another seeder saw it pending and was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.exists() => Ok(()),
+            done => done.map_err(|source| OutputError::Io { path: self.path, source }),
+        }
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// When the folder's rights have changed.
+    pub fn discard(self) -> Result<(), OutputError> {
+        std::fs::remove_file(&self.place)
+            .map_err(|source| OutputError::Io { path: self.place, source })
     }
 }
 
@@ -132,7 +233,7 @@ mod tests {
         for account in accounts {
             writer.account(account).unwrap();
         }
-        assert_eq!(writer.seal().unwrap().publish().unwrap(), accounts.len() as u64);
+        assert_eq!(writer.seal("7").unwrap().publish().unwrap(), accounts.len() as u64);
     }
 
     proptest! {
@@ -173,9 +274,30 @@ mod tests {
         write(&path, &header("old", 1, 1), &[]);
         let mut writer = ManifestWriter::create(&path).unwrap();
         writer.header(&header("new", 1, 1)).unwrap();
-        let sealed = writer.seal().unwrap();
+        let sealed = writer.seal("7").unwrap();
         drop(sealed);
         assert_eq!(Manifest::read(&path).unwrap().header.plan.name, "old");
+        // As a seeder leaves it that is killed here.
+        let [pending] = &Pending::of(&path)[..] else { panic!("it is pending") };
+        assert_eq!(
+            (&*pending.transaction, pending.header().unwrap().plan.name),
+            ("7", "new".to_owned())
+        );
+        Pending::of(&path).remove(0).complete().unwrap();
+        assert_eq!(Manifest::read(&path).unwrap().header.plan.name, "new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn only_a_manifest_is_replaced_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("manifest.json");
+        std::fs::write(&path, "").unwrap();
+        write(&path, &header("x", 1, 1), &[]);
+        write(&path, &header("x", 1, 1), &[]);
+        std::fs::write(&path, "dear diary").unwrap();
+        let refused = ManifestWriter::create(&path).unwrap_err().to_string();
+        assert!(refused.contains("is no manifest and is not replaced"), "{refused}");
+        assert!(ManifestWriter::create(Path::new("/dev/null")).is_err());
     }
 }

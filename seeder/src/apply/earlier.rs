@@ -5,14 +5,18 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use super::error::ApplyError;
 use crate::plan::{Group, Plan, Table};
+use common::digest;
 use manifest::Header;
-use manifest::format::{DatabaseId, PlanSource};
+use manifest::format::{DatabaseId, PlanRef, PlanSource};
 
 /// An earlier apply of a plan with this name to this database.
 pub(crate) struct Earlier {
     /// None where the manifest does not contain it.
     pub(crate) plan: Option<Plan>,
+    /// Digest of the plan as it was applied.
+    pub(crate) digest: String,
     pub(crate) seed: u64,
     pub(crate) scale: u32,
 }
@@ -20,21 +24,47 @@ pub(crate) struct Earlier {
 impl Earlier {
     /// None where the manifest is missing, damaged, or belongs to something else: then
     /// nothing is known, and the file is about to be replaced.
-    pub(crate) fn of(manifest: &Path, plan: &Plan, database: &DatabaseId) -> Option<Self> {
-        let header = Header::read(manifest).ok()?;
-        if header.plan.name != plan.name || header.database != *database {
-            return None;
+    ///
+    /// # Errors
+    /// When it was altered.
+    pub(crate) fn of(
+        manifest: &Path,
+        plan: &Plan,
+        database: &DatabaseId,
+    ) -> Result<Option<Self>, ApplyError> {
+        match Header::read(manifest) {
+            Ok(header) if header.plan.name == plan.name && header.database == *database => {
+                Self::from_header(manifest, header, plan).map(Some)
+            }
+            _ => Ok(None),
         }
-        Some(Self::from_header(header, plan))
     }
 
-    pub(crate) fn from_header(header: Header, plan: &Plan) -> Self {
-        let earlier = header.source.and_then(|PlanSource { epoch, text }| {
-            let mut earlier = Plan::parse(&plan.path, &text).ok()?;
-            earlier.epoch = DateTime::parse_from_rfc3339(&epoch).ok()?.to_utc();
-            Some(earlier)
-        });
-        Self { plan: earlier, seed: header.seed, scale: header.scale }
+    /// # Errors
+    /// When the plan in it is not the one whose digest it carries.
+    pub(crate) fn from_header(
+        manifest: &Path,
+        header: Header,
+        plan: &Plan,
+    ) -> Result<Self, ApplyError> {
+        let Header { plan: PlanRef { digest, .. }, source, seed, scale, .. } = header;
+        let altered = || ApplyError::Altered { path: manifest.to_owned() };
+        let earlier = match source {
+            None => None,
+            Some(PlanSource { text, .. }) if digest::of(text.as_bytes()) != digest => {
+                return Err(altered());
+            }
+            // What does not parse was made by a seeder of other rules.
+            Some(PlanSource { epoch, text }) => Plan::parse(&plan.path, &text)
+                .ok()
+                .zip(DateTime::parse_from_rfc3339(&epoch).ok())
+                .map(|(earlier, epoch)| Plan { epoch: epoch.to_utc(), ..earlier }),
+        };
+        // The name is what generated ids are made from: another one's are another plan's rows.
+        if earlier.as_ref().is_some_and(|earlier| earlier.name != plan.name) {
+            return Err(altered());
+        }
+        Ok(Self { plan: earlier, digest, seed, scale })
     }
 
     /// What would make rows of the earlier apply stay behind or look changed,

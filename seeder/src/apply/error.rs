@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::PlanError;
 use crate::schema::{CycleError, SchemaError};
+use manifest::ManifestError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
@@ -22,8 +23,17 @@ pub enum ApplyError {
         "rows of {table} cannot be removed: rows of {by} refer to them; if a load made these, add to the plan: [[load]] table = {by:?}, refers_to = {table:?}"
     )]
     StillReferred { table: String, by: String, source: SqlError },
-    #[error("cannot write manifest {}", path.display())]
-    Manifest { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(
+        "manifest {} holds another plan than the one whose digest it carries; somebody changed it, so nothing is removed by it",
+        path.display()
+    )]
+    Altered { path: PathBuf },
+    #[error(
+        "plan {plan} has changed since it was applied, and the manifest alone says which rows of {table} are its own; clean with the plan as it was, whose digest is {digest}"
+    )]
+    ManifestAlone { plan: String, table: String, digest: String },
     #[error(
         "this would remove {counts} at {place}, which is not this machine; add --yes if that is meant"
     )]

@@ -9,13 +9,19 @@ use super::error::ApplyError;
 use super::prepare::introspect;
 use super::remove::{self, Removal, RemovedRows};
 use crate::database::Database;
-use crate::plan::Plan;
+use crate::plan::{Plan, Table, Which};
 use crate::rows::Engine;
 use crate::schema::{self, SchemaError};
 
 /// What an earlier apply inserted, and by which plan.
+///
+/// A manifest is a file, and who can write it could have anything removed by a plan of his own.
+/// So where it holds another plan than the user's, the load's rows are still those that the
+/// user's plan names, and the plan's rows only those whose ids no one else's rows can have.
 pub(crate) struct Past<'p> {
     plan: std::borrow::Cow<'p, Plan>,
+    /// Digest of the plan, where the manifest alone has it.
+    by_manifest: Option<String>,
     seed: u64,
     scale: u32,
 }
@@ -25,12 +31,20 @@ impl<'p> Past<'p> {
     pub(crate) fn new(plan: &'p Plan, earlier: Option<Earlier>, seed: u64, scale: u32) -> Self {
         use std::borrow::Cow;
         match earlier {
-            None => Self { plan: Cow::Borrowed(plan), seed, scale },
-            Some(Earlier { plan: None, seed, scale: then }) => {
-                Self { plan: Cow::Borrowed(plan), seed, scale: then.max(scale) }
-            }
-            Some(Earlier { plan: Some(then), seed, scale: at }) => {
-                Self { plan: Cow::Owned(then), seed, scale: at.max(scale) }
+            None => Self { plan: Cow::Borrowed(plan), by_manifest: None, seed, scale },
+            Some(Earlier { plan: then, digest, seed, scale: at }) => {
+                let scale = at.max(scale);
+                match then {
+                    Some(then) if digest != plan.digest => Self {
+                        plan: Cow::Owned(with_load_of(then, plan)),
+                        by_manifest: Some(digest),
+                        seed,
+                        scale,
+                    },
+                    // The same but for what `now()` was.
+                    Some(then) => Self { plan: Cow::Owned(then), by_manifest: None, seed, scale },
+                    None => Self { plan: Cow::Borrowed(plan), by_manifest: None, seed, scale },
+                }
             }
         }
     }
@@ -54,9 +68,27 @@ impl<'p> Past<'p> {
                 referrers.insert(table.name.clone(), conditions);
             }
         }
-        let removal = Removal::new(engine, &self.plan, &schema, &referrers)?;
+        let by_manifest = self.by_manifest.as_deref();
+        let removal = Removal::new(engine, &self.plan, &schema, &referrers, by_manifest)?;
         removal.run(connection).await
     }
+}
+
+/// The earlier plan, its rows told by their ids, with what the plan of now says of a load, as far
+/// as it has those tables.
+fn with_load_of(earlier: Plan, now: &Plan) -> Plan {
+    let is_there = |parent: &String| earlier.table(parent).is_some_and(|table| !table.shared);
+    let load = now.load.iter().filter(|load| match &load.which {
+        Which::DeleteReferring(parent) | Which::DetachReferring(parent) => is_there(parent),
+        Which::DeleteLike { .. } => true,
+    });
+    let load = load.cloned().collect();
+    let told_by_id = |table: &Table| Table { key: None, ..table.clone() };
+    let tables = earlier.tables.iter().map(|table| match table.shared {
+        true => table.clone(),
+        false => told_by_id(table),
+    });
+    Plan { load, tables: tables.collect(), ..earlier }
 }
 
 /// Rows on another machine are counted first, and removed only when that was

@@ -83,22 +83,44 @@ struct Detach {
 
 impl Removal {
     /// Works out which rows are the plan's and which the load's; `referrers` are the
-    /// conditions under which rows of a shared table are still needed.
+    /// conditions under which rows of a shared table are still needed. Where the manifest alone
+    /// has the plan, its rows are those with generated ids of 128 bits and no others.
     pub(crate) fn new(
         engine: &'static Engine,
         plan: &Plan,
         schema: &Schema,
         referrers: &BTreeMap<String, Vec<String>>,
+        by_manifest: Option<&str>,
     ) -> Result<Self, ApplyError> {
         let mut steps = Vec::new();
         let mut order = schema::load_order(schema, &table_names(plan))?;
         for name in order.tables.into_iter().rev() {
             let Some(live) = schema.table(name) else { continue };
+            let mut by_parent = None;
             let planned = match plan.table(name) {
                 None => None,
-                Some(table) if !table.shared => Some(engine.compile(plan, schema, name)?),
-                // Of these, the plan owns those with the ids that it generates.
-                Some(_) => engine.compile(plan, schema, name)?.with_generated_key(schema),
+                Some(table) => {
+                    let rows = engine.compile(plan, schema, name)?;
+                    match (by_manifest, table.shared) {
+                        (None, false) => Some(rows),
+                        // Of these, the plan owns those with the ids that it generates.
+                        (None, true) => rows.with_generated_key(schema),
+                        (Some(_), true) => told_by_uuid(rows, schema),
+                        (Some(digest), false) => {
+                            let told = told_by_uuid(rows, schema);
+                            if told.is_none() {
+                                let parent = parent_with_uuid(engine, plan, schema, live);
+                                by_parent =
+                                    Some(parent?.ok_or_else(|| ApplyError::ManifestAlone {
+                                        plan: plan.name.clone(),
+                                        table: name.to_owned(),
+                                        digest: digest.to_owned(),
+                                    })?);
+                            }
+                            told
+                        }
+                    }
+                }
             };
             let mut step = Step {
                 table: name.to_owned(),
@@ -112,10 +134,16 @@ impl Removal {
                     None => Vec::new(),
                 },
                 planned: planned.map(Arc::new),
-                load: Vec::new(),
+                load: by_parent.into_iter().collect(),
                 detach: Vec::new(),
             };
             for load in plan.load.iter().filter(|load| load.table == name) {
+                if let Which::DeleteReferring(parent) | Which::DetachReferring(parent) = &load.which
+                    && by_manifest.is_some()
+                    && told_by_uuid(engine.compile(plan, schema, parent)?, schema).is_none()
+                {
+                    continue;
+                }
                 step.add(plan, schema, live, load)?;
             }
             if step.planned.is_some() || !step.load.is_empty() || !step.detach.is_empty() {
@@ -325,6 +353,31 @@ fn references<'s>(
         }
         None => Ok(keys),
     }
+}
+
+/// None where no generated uuid tells the rows from all others.
+fn told_by_uuid(rows: TableRows, schema: &Schema) -> Option<TableRows> {
+    rows.with_generated_key(schema).filter(TableRows::is_by_uuid)
+}
+
+/// Rows whose key is a reference to a row with a generated uuid belong to that row; none where
+/// the key is no such reference.
+fn parent_with_uuid(
+    engine: &'static Engine,
+    plan: &Plan,
+    schema: &Schema,
+    live: &Table,
+) -> Result<Option<Condition>, PlanError> {
+    for key in live.foreign_keys.iter().filter(|key| key.columns == live.primary_key) {
+        let parent = schema.name_of(key.parent).and_then(|name| plan.table(name));
+        if let Some(parent) = parent.filter(|parent| !parent.shared)
+            && told_by_uuid(engine.compile(plan, schema, &parent.name)?, schema).is_some()
+        {
+            let sql = referring(plan, schema, &parent.name, key);
+            return Ok(Some(Condition { sql, parameter: None }));
+        }
+    }
+    Ok(None)
 }
 
 /// `(t.a, t.b) IN` the planned rows of the parent.

@@ -11,6 +11,7 @@ use super::earlier::Earlier;
 use super::error::{ApplyError, refused};
 use super::insert;
 use super::past::{Past, confirm};
+use super::pending::{self, settle};
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
 use super::remove::{self, RemovedRows};
 use crate::database::{self, DatabaseError};
@@ -18,10 +19,10 @@ use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::Schema;
 use common::digest;
-use manifest::ManifestWriter;
 use manifest::format::{
     DatabaseId, FORMAT, Header, MINOR, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
 };
+use manifest::{ManifestError, ManifestWriter};
 
 /// What was load.
 #[derive(Debug, Serialize)]
@@ -62,12 +63,13 @@ impl Summary {
 pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summary, ApplyError> {
     let mut plan = Plan::read(&config.plan)?;
     plan.epoch = config.now.unwrap_or(plan.epoch);
-    let failed = |source| ApplyError::Manifest { path: config.manifest.clone(), source };
-    let manifest = ManifestWriter::create(&config.manifest).map_err(failed)?;
+    let manifest = ManifestWriter::create(&config.manifest)?;
     let mut connection = config.database.connect().await?;
+    let id = database::identify(&mut connection).await?;
+    settle(&config.manifest, &mut connection, &id).await?;
     let transaction =
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
-    let loading = load(config, &plan, transaction, manifest);
+    let loading = load(config, &plan, id, transaction, manifest);
     let LoadedPlan { transaction, sealed, header, removed, tables, schema } = tokio::select! {
         biased;
         // The transaction goes with the connection.
@@ -77,7 +79,7 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     // From here on to the end: rows without their manifest, or one without the
     // rows, would be neither done nor undone.
     transaction.commit().await.map_err(DatabaseError::while_doing("committing"))?;
-    let accounts = sealed.publish().map_err(failed)?;
+    let accounts = sealed.publish().map_err(ManifestError::from)?;
     tidy(&mut connection, &schema, !removed.is_empty()).await?;
     Ok(Summary {
         plan: plan.name,
@@ -102,17 +104,16 @@ struct LoadedPlan<'c> {
 async fn load<'c>(
     config: &Config,
     plan: &Plan,
+    id: DatabaseId,
     mut transaction: sqlx::Transaction<'c, sqlx::Postgres>,
     mut manifest: ManifestWriter,
 ) -> Result<LoadedPlan<'c>, ApplyError> {
-    let failed = |source| ApplyError::Manifest { path: config.manifest.clone(), source };
-    let id = database::identify(&mut transaction).await?;
     lock(&mut transaction, plan).await?;
     let schema = introspect(&mut transaction, plan).await?;
     let seed = config.seed.unwrap_or(plan.seed);
     let engine = Engine::new(plan, &schema, seed, config.scale)?;
     let Compiled { tables, order, accounts } = compile(engine, plan, &schema)?;
-    let earlier = Earlier::of(&config.manifest, plan, &id);
+    let earlier = Earlier::of(&config.manifest, plan, &id)?;
     let changes = earlier.as_ref().map(|earlier| earlier.changes(plan, seed, config.scale));
     let changes = changes.unwrap_or_default();
     let removed = match config.before {
@@ -159,6 +160,7 @@ async fn load<'c>(
         .map_err(|error| refused("the database", "checking", error))?;
 
     let header = header(plan, engine, config.scale, id, entries);
+    let failed = ManifestError::from;
     manifest.header(&header).map_err(failed)?;
     for accounts in &accounts {
         for n in 1..=accounts.rows() {
@@ -167,7 +169,8 @@ async fn load<'c>(
         tokio::task::yield_now().await;
     }
     // It is on disk before the rows are final, and at its destination after.
-    let sealed = manifest.seal().map_err(failed)?;
+    let number = pending::transaction(&mut transaction).await?;
+    let sealed = manifest.seal(&number).map_err(failed)?;
     Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, schema })
 }
 

@@ -1,5 +1,6 @@
 //! `seeder plan …`.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -9,6 +10,7 @@ use super::place::DatabaseArgs;
 use crate::Error;
 use crate::draft::{self, ROWS};
 use common::exit::Exit;
+use common::output::{self, Output, OutputError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -41,16 +43,18 @@ pub(super) struct Draft {
 impl Command {
     pub(super) async fn run(self) -> Result<Exit, Error> {
         let Self::Draft(Draft { database, plan, force, table, rows }) = self;
-        if let Some(path) = plan.as_ref().filter(|path| !force && path.exists()) {
-            return Err(Error::PlanExists { path: path.clone() });
+        if let Some(path) = &plan {
+            output::check(path, force)?;
         }
         let text = draft::draft(&database.pin()?, &table, rows).await?;
         let Some(path) = plan else {
             print(text.trim_end())?;
             return Ok(Exit::Good);
         };
-        std::fs::write(&path, text)
-            .map_err(|source| Error::PlanWrite { path: path.clone(), source })?;
+        let mut file = Output::create(&path)?;
+        file.write_all(text.as_bytes())
+            .map_err(|source| OutputError::Io { path: path.clone(), source })?;
+        file.publish()?;
         common::say!("{} is written; try it with: seeder apply --dry-run", path.display());
         Ok(Exit::Good)
     }

@@ -45,6 +45,11 @@ impl TableRows {
         Some(self)
     }
 
+    /// Whether a uuid alone tells these rows from all others.
+    pub(crate) fn is_by_uuid(&self) -> bool {
+        matches!(&self.key[..], [(_, kind)] if kind == "uuid")
+    }
+
     pub fn rows(&self) -> u64 {
         self.groups.iter().map(|group| group.rows).sum()
     }

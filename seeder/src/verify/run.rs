@@ -34,9 +34,11 @@ pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
     let mut connection = config.database.connect().await.map_err(ApplyError::from)?;
     let id = database::identify(&mut connection).await.map_err(ApplyError::from)?;
+    apply::settle(&config.manifest, &mut connection, &id).await?;
     let header = manifest_of(&config.manifest, &plan, &id, config.database.place())?
         .ok_or_else(|| VerifyError::NoManifest { path: config.manifest.clone() })?;
-    let Earlier { plan: applied, seed, scale } = Earlier::from_header(header, &plan);
+    let Earlier { plan: applied, seed, scale, .. } =
+        Earlier::from_header(&config.manifest, header, &plan)?;
     let plan = applied.unwrap_or(plan);
     let schema = apply::introspect(&mut connection, &plan).await?;
     let engine = Engine::new(&plan, &schema, seed, scale).map_err(ApplyError::from)?;

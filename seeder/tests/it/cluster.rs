@@ -55,6 +55,63 @@ fn up_twice_is_the_same_server_with_durable_settings_and_statistics() {
     assert_eq!(sql(&first.url(), "SELECT current_database()::text"), "vigilia");
 }
 
+/// The superuser of a database can run programs as the server's user.
+#[test]
+fn nobody_else_of_the_machine_comes_in() {
+    let scratch = Scratch::new();
+    let cluster = Cluster::up(&scratch.dir()).unwrap();
+    let Status::Running { port, socket, .. } = Cluster::status(&scratch.dir()).unwrap() else {
+        panic!("it is not running")
+    };
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&socket), 0o700);
+    for guess in ["", ":", ":postgres", ":wrong"] {
+        let url = format!("postgres://postgres{guess}@127.0.0.1:{port}/vigilia");
+        let error = crate::support::try_rows(&url, "SELECT 'in'").unwrap_err().to_string();
+        assert!(error.contains("password"), "{guess}: {error}");
+    }
+    assert_eq!(sql(&cluster.url(), "SELECT 'in'"), "in");
+    let stored = "SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname = 'postgres'";
+    assert_eq!(sql(&cluster.url(), stored), "SCRAM-SHA-256$");
+    let (_, rest) =
+        cluster.url().split_once("postgres:").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, rest) = rest.split_once("postgres:").unwrap();
+    let password = rest.split_once('@').unwrap().0.to_owned();
+    assert_eq!(password.len(), 32);
+    let kept =
+        format!("SELECT count(*)::text FROM pg_stat_statements WHERE query LIKE '%{password}%'");
+    assert_eq!(sql(&cluster.url(), &kept), "0", "no statement keeps it");
+    let base = std::fs::read_link(scratch.dir().join("home")).unwrap_or(scratch.dir());
+    assert_eq!(mode(&base.join("password")), 0o600);
+    let log = std::fs::read_to_string(base.join("server.log")).unwrap();
+    assert!(!log.contains(&password));
+}
+
+/// One that an earlier version made lets everybody in until it is brought up again.
+#[test]
+fn a_cluster_without_a_password_gets_one() {
+    let scratch = Scratch::new();
+    let port = |url: &str| url.rsplit([':', '/']).nth(1).unwrap().to_owned();
+    let url = Cluster::up(&scratch.dir()).unwrap().url();
+    let base = std::fs::read_link(scratch.dir().join("home")).unwrap_or(scratch.dir());
+    std::fs::remove_file(base.join("password")).unwrap();
+    let access = base.join("data/pg_hba.conf");
+    std::fs::write(&access, "local all all trust\nhost all all 127.0.0.1/32 trust\n").unwrap();
+    sql(&url, "SELECT pg_reload_conf()::text");
+    let open = format!("postgres://postgres@127.0.0.1:{}/vigilia", port(&url));
+    while crate::support::try_rows(&open, "SELECT 'in'").is_err() {
+        std::thread::yield_now();
+    }
+    assert_eq!(Cluster::running(&scratch.dir()).unwrap().url(), open);
+    let again = Cluster::up(&scratch.dir()).unwrap().url();
+    assert!(again != url && again != open, "{again}");
+    // The server reads its rules anew a moment after it was told to.
+    while crate::support::try_rows(&open, "SELECT 'in'").is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(sql(&again, "SELECT 'in'"), "in");
+}
+
 #[test]
 fn calls_at_the_same_time_make_one_cluster() {
     let scratch = Scratch::new();

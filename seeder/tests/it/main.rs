@@ -3,6 +3,7 @@
 mod apply;
 mod cluster;
 mod help;
+mod hostile;
 mod life;
 mod schemas;
 mod support;

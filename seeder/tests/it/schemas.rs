@@ -70,7 +70,7 @@ fn a_drafted_plan_runs_without_an_edit_on_any_schema() {
             || ["draft", "--database-url", one.url(), "--plan", "drafted.toml"].map(Into::into);
         one.seeder("plan", arguments()).succeeds();
         let there = one.seeder("plan", arguments()).fails(2);
-        assert!(there.stderr.contains("add --force"), "{there:?}");
+        assert!(there.stderr.contains("--force"), "{there:?}");
 
         one.on_plan("apply", &plan, &[]).succeeds();
         for (query, count) in probes {

@@ -126,13 +126,17 @@ impl<'a> Vigilia<'a> {
 }
 
 pub(crate) fn rows(url: &str, query: &str) -> Vec<String> {
+    try_rows(url, query).unwrap()
+}
+
+pub(crate) fn try_rows(url: &str, query: &str) -> Result<Vec<String>, sqlx::Error> {
     use sqlx::{Connection, PgConnection, Row};
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut connection = PgConnection::connect(url).await.unwrap();
+        let mut connection = PgConnection::connect(url).await?;
         let query = sqlx::raw_sql(sqlx::AssertSqlSafe(query.to_owned()));
-        let rows = query.fetch_all(&mut connection).await.unwrap();
-        rows.iter().map(|row| row.try_get(0).unwrap()).collect()
+        let rows = query.fetch_all(&mut connection).await?;
+        Ok(rows.iter().map(|row| row.try_get(0).unwrap()).collect())
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod faults;
+mod hostile;
 mod passing;
 pub(crate) mod peer;
 mod recording;

@@ -142,7 +142,10 @@ fn a_full_disk_stops_the_recording_and_not_the_proxy() {
     finish.arg(&journal);
     let output = run(finish);
     good(&output);
-    let kept = read(&recorded.folder.path().join("t.jsonl")).len();
+    let trace = recorded.folder.path().join("t.jsonl");
+    let kept = read(&trace).len();
+    let told = trace::reader::TraceReader::open(&trace).unwrap().finish().unwrap().dropped;
+    assert_eq!(told.to_string(), dropped, "the trace says it, too");
     let dropped: usize = dropped.parse().unwrap_or_else(|_| panic!("{last}"));
     assert!(kept > 0 && dropped > 0, "{kept} {dropped}");
     assert_eq!(kept + dropped, 300);
