@@ -2,8 +2,8 @@
 //! nothing that a terminal obeys, and takes no more memory than it says.
 
 use std::fs::File;
-use std::io::Read as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -141,6 +141,64 @@ fn nothing_that_a_terminal_obeys_is_shown() {
     assert!(ran.stderr.contains("\\u{1b}]0;title\\u{7}"), "{}", ran.stderr);
 }
 
+/// Answers whatever is asked, and `/metrics` without end.
+fn endless_metrics() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let serve = |mut stream: TcpStream| -> std::io::Result<()> {
+        let mut read = Vec::new();
+        let mut block = [0; 4096];
+        while !read.ends_with(b"\r\n\r\n") {
+            match stream.read(&mut block)? {
+                0 => return Ok(()),
+                length => read.extend_from_slice(&block[..length]),
+            }
+        }
+        if !read.starts_with(b"GET /metrics ") {
+            return stream
+                .write_all(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+        }
+        stream.write_all(b"HTTP/1.1 200 X\r\nContent-Type: text/plain\r\n\r\n")?;
+        for block in 0_u64.. {
+            let names = (0..1000).map(|n| format!("target_metric_{} 1\n", block * 1000 + n));
+            stream.write_all(names.collect::<String>().as_bytes())?;
+        }
+        Ok(())
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || drop(serve(stream)));
+        }
+    });
+    url
+}
+
+/// Its exit code, and the peak of its memory in MiB.
+fn watched(mut child: Child) -> (Option<i32>, u64) {
+    // Looked at while it runs: the last look is that before its end.
+    let mut peak = 0;
+    loop {
+        peak = peak.max(peak_mib(&child).unwrap_or_default());
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status.code(), peak);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn metrics_without_end_are_no_memory_without_end() {
+    let trace = TraceBuilder::default().session("s", &[(0, "GET", "/one"), (1500, "GET", "/two")]);
+    let place = Workplace::new(&trace, 0);
+    let mut command = place.command(&endless_metrics(), &["--quiet"]);
+    let child = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let (code, peak) = watched(child);
+    assert!(matches!(code, Some(0 | 12)), "{code:?}");
+    assert!(peak < 300, "{peak} MiB");
+    let samples = std::fs::read_to_string(place.path("out").join("target.csv")).unwrap();
+    assert!(samples.lines().count() < 1000, "{}", samples.lines().count());
+}
+
 /// Peak of what the process had in memory, in MiB, where the system says.
 fn peak_mib(child: &Child) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
@@ -156,17 +214,9 @@ fn a_trace_whose_lines_lie_decades_apart_takes_no_memory_for_the_time_between() 
     let place = Workplace::new(&trace, 0);
     let mut command = place.command("http://127.0.0.1:9", &["--dry-run"]);
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut said = String::new();
     let mut stderr = child.stderr.take().unwrap();
-    // Looked at while it runs: the last look is that before its end.
-    let mut peak = 0;
-    let code = loop {
-        peak = peak.max(peak_mib(&child).unwrap_or_default());
-        if let Some(status) = child.try_wait().unwrap() {
-            break status.code();
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
+    let (code, peak) = watched(child);
+    let mut said = String::new();
     stderr.read_to_string(&mut said).unwrap();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("longer than 31 days") && said.contains("--align start"), "{said}");
