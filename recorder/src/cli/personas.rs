@@ -119,7 +119,7 @@ impl Args {
         let json = self.json;
         let config = self.resolve()?;
         let progress = Box::new(Progress::new(config.duration, config.max_requests));
-        let summary = Summary::from(record(config, listen().stop, progress).await?);
+        let summary = Summary::from(record(config, listen(), progress).await?);
         if json { print_json(&summary) } else { print(&summary.text()) }?;
         Ok(Exit::Good)
     }

@@ -20,7 +20,7 @@ use trace::journal::Journal;
 use trace::wire::{self, Unsendable};
 
 /// The largest body that is kept, in bytes: the proxy's default.
-const MOST_BODY: usize = 1 << 20;
+pub(super) const MOST_BODY: usize = 1 << 20;
 
 pub struct Config {
     pub out: PathBuf,

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::BufRead;
+use std::io::{BufRead, Read as _};
 use std::path::Path;
 
 use bytes::Bytes;
@@ -169,7 +169,8 @@ impl Payloads<'_> {
     }
 
     fn line(&mut self, into: &mut Vec<u8>) -> Result<usize, ImportError> {
-        let read = self.input.read_until(b'\n', into);
+        let most = (MOST_PAYLOAD + 1).saturating_sub(into.len()) as u64;
+        let read = (&mut self.input).take(most).read_until(b'\n', into);
         let count = read.map_err(|error| ImportError::reading(self.path, error))?;
         self.at += count as u64;
         Ok(count)

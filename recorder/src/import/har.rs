@@ -1,9 +1,10 @@
 //! HAR 1.2, as browsers export it.
 //!
-//! One document whose entries are read one at a time. A file is what one client did, so its
+//! One document whose entries are read one at a time, each bounded ([`super::json_text`]). A file is what one client did, so its
 //! connections do not tell sessions apart; only a login of another account begins another.
 
 use std::collections::BTreeMap;
+use std::io::BufReader;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,9 +14,11 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde::{Deserialize, de};
 
 use super::error::ImportError;
+use super::exchanges::MOST_BODY;
 use super::format::{Format, Take};
 use super::http::end_to_end;
 use super::input::Input;
+use super::json_text::{Bounded, Bounds};
 use super::remarks::Remarks;
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
 use trace::format::SourceKind;
@@ -50,8 +53,9 @@ impl Format for Har {
             }
             true
         };
-        let document = Document { on_entry: &mut on_entry, has_log: &mut has_log };
-        let content = input.content()?;
+        let bounds = Bounds::default();
+        let document = Document { on_entry: &mut on_entry, has_log: &mut has_log, bounds: &bounds };
+        let content = BufReader::new(Bounded::new(input.content()?, &bounds));
         let mut json = serde_json::Deserializer::from_reader(content);
         let parsed = document.deserialize(&mut json).and_then(|()| json.end());
         if let Some(error) = failed {
@@ -138,6 +142,9 @@ struct Entry {
     /// Chrome: `memory` or `disk`.
     #[serde(rename = "_fromCache")]
     from_cache: Option<IgnoredAny>,
+    /// One of its texts was longer than what is looked at.
+    #[serde(skip)]
+    is_cut: bool,
     /// Safari: `Network Load`, `Memory Cache` and others.
     #[serde(rename = "_fetchType")]
     fetch_type: Option<String>,
@@ -234,7 +241,16 @@ impl Entry {
             return None;
         };
         let headers = pairs(self.request.headers);
-        let Some(body) = sent_body(self.request.post_data, self.request.body_size, &headers) else {
+        let is_cut = |text: &Option<String>| {
+            self.is_cut && text.as_ref().is_some_and(|t| t.len() > MOST_BODY)
+        };
+        let sent_cut = self.request.post_data.as_ref().is_some_and(|data| is_cut(&data.text));
+        let content_cut =
+            self.response.content.as_ref().is_some_and(|content| is_cut(&content.text));
+        let Some(body) = (!sent_cut)
+            .then_some(())
+            .and_then(|()| sent_body(self.request.post_data, self.request.body_size, &headers))
+        else {
             remarks.count("writes without their bodies (skipped)");
             return None;
         };
@@ -255,7 +271,11 @@ impl Entry {
         let received: Vec<_> =
             received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding")).collect();
         let size = self.response.content.as_ref().and_then(|content| content.size);
-        let answer = match self.response.content.map_or_else(|| Some(Vec::new()), Content::bytes) {
+        let whole = self.response.content.filter(|_| !content_cut);
+        let answer = match whole.map_or_else(|| Some(Vec::new()), Content::bytes) {
+            _ if content_cut => {
+                SeenBody::TooLarge { size: size.unwrap_or(0.0) as u64, sha256: String::new() }
+            }
             Some(bytes) => SeenBody::Whole(bytes.into()),
             None => {
                 remarks.count("answers without their bodies (nothing can be bound to them)");
@@ -369,6 +389,7 @@ type OnEntry<'a> = &'a mut dyn FnMut(Entry) -> bool;
 struct Document<'a> {
     on_entry: OnEntry<'a>,
     has_log: &'a mut bool,
+    bounds: &'a Bounds,
 }
 
 impl<'de> DeserializeSeed<'de> for Document<'_> {
@@ -392,6 +413,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 map.next_value_seed(Log {
                     on_entry: &mut *self.on_entry,
                     has_log: &mut *self.has_log,
+                    bounds: self.bounds,
                 })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -404,6 +426,7 @@ impl<'de> Visitor<'de> for Document<'_> {
 struct Log<'a> {
     on_entry: OnEntry<'a>,
     has_log: &'a mut bool,
+    bounds: &'a Bounds,
 }
 
 impl<'de> DeserializeSeed<'de> for Log<'_> {
@@ -425,7 +448,10 @@ impl<'de> Visitor<'de> for Log<'_> {
         while let Some(key) = map.next_key::<String>()? {
             if key == "entries" {
                 *self.has_log = true;
-                map.next_value_seed(Entries(&mut *self.on_entry))?;
+                map.next_value_seed(Entries {
+                    on_entry: &mut *self.on_entry,
+                    bounds: self.bounds,
+                })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -434,7 +460,10 @@ impl<'de> Visitor<'de> for Log<'_> {
     }
 }
 
-struct Entries<'a>(OnEntry<'a>);
+struct Entries<'a> {
+    on_entry: OnEntry<'a>,
+    bounds: &'a Bounds,
+}
 
 impl<'de> DeserializeSeed<'de> for Entries<'_> {
     type Value = ();
@@ -452,8 +481,12 @@ impl<'de> Visitor<'de> for Entries<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while let Some(entry) = entries.next_element::<Entry>()? {
-            if !(self.0)(entry) {
+        loop {
+            self.bounds.begin_entry();
+            let entry = entries.next_element::<Entry>();
+            let is_cut = self.bounds.end_entry();
+            let Some(entry) = entry? else { break };
+            if !(self.on_entry)(Entry { is_cut, ..entry }) {
                 return Err(de::Error::custom("stopped"));
             }
         }

@@ -13,6 +13,7 @@ pub mod gor;
 pub mod har;
 mod http;
 mod input;
+mod json_text;
 mod remarks;
 mod reorder;
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use common::address;
+use common_net::signals::Shutdown;
 use manifest::format::Manifest;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -63,15 +64,15 @@ pub struct Recording {
     pub length: Duration,
 }
 
-/// Records until the duration has passed, enough requests were sent or `shutdown` is cancelled;
-/// then requests in flight get 10 s to finish, and the trace is written.
+/// Records until the duration has passed, enough requests were sent or `shutdown` stops it; then
+/// requests in flight get 10 s to finish, unless `shutdown` is aborted, and the trace is written.
 ///
 /// # Errors
 /// When the target is refused or unreachable, a persona cannot log in, too
 /// many requests fail, or the disk refuses. No trace is written then.
 pub async fn record(
     config: Config,
-    shutdown: CancellationToken,
+    shutdown: Shutdown,
     observer: Box<dyn Observer>,
 ) -> Result<Recording, RecordError> {
     let cast = cast(&config.personas, &config.manifest, config.users)?;
@@ -155,7 +156,7 @@ pub async fn record(
 async fn play(
     users: &mut JoinSet<Result<(), RecordError>>,
     end: Option<Instant>,
-    shutdown: &CancellationToken,
+    shutdown: &Shutdown,
     stop: &CancellationToken,
     abandon: &CancellationToken,
 ) -> Result<(), RecordError> {
@@ -163,11 +164,14 @@ async fn play(
     let mut over = std::pin::pin!(async {
         tokio::select! {
             () = until(end) => {}
-            () = shutdown.cancelled() => {}
+            () = shutdown.stop.cancelled() => {}
             () = stop.cancelled() => {}
         }
         stop.cancel();
-        tokio::time::sleep(GRACE).await;
+        tokio::select! {
+            () = tokio::time::sleep(GRACE) => {}
+            () = shutdown.abort.cancelled() => {}
+        }
         abandon.cancel();
         std::future::pending::<()>().await;
     });

@@ -48,7 +48,10 @@ pub(super) fn has_one_host<B>(request: &Request<B>) -> bool {
         (_, Some(_)) => false,
         (Some(host), None) => {
             let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-            host.is_some_and(|host| !host.host().is_empty() && !host.as_str().contains('@'))
+            host.is_some_and(|host| {
+                let has_good_port = host.host() == host.as_str() || host.port_u16().is_some();
+                !host.host().is_empty() && !host.as_str().contains('@') && has_good_port
+            })
         }
         (None, None) => match request.version() {
             Version::HTTP_2 => request.uri().authority().is_some(),

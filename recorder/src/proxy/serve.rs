@@ -72,11 +72,7 @@ impl Server {
                     tokio::time::sleep(RETRY).await;
                     continue;
                 };
-                if places.available_permits() == 0 {
-                    shared.idle.close_oldest();
-                }
-                // The semaphore is never closed.
-                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                let Some(place) = shared.place(&places).await else { return };
                 drop(connections.spawn(Arc::clone(&shared).connection(stream, place)));
             }
         };
@@ -106,6 +102,22 @@ impl Server {
 }
 
 impl Shared {
+    /// A place for one more connection. Where all are taken, the one that is idle for longest goes,
+    /// or the next that becomes so.
+    async fn place(&self, places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let mut taking = pin!(Arc::clone(places).acquire_owned());
+        if places.available_permits() == 0 {
+            self.idle.close_oldest();
+        }
+        loop {
+            match tokio::time::timeout(RETRY, taking.as_mut()).await {
+                // The semaphore is never closed.
+                Ok(place) => return place.ok(),
+                Err(_) => self.idle.close_oldest(),
+            }
+        }
+    }
+
     async fn connection(self: Arc<Self>, stream: TcpStream, _place: OwnedSemaphorePermit) {
         let counts = Arc::clone(&self.proxy.counts);
         // Relaxed: these are only counts.

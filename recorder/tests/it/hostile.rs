@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trace::wire;
 
-use crate::world::{Folder, PERSONAS, Server, read, recorder, run, text};
+use crate::world::{Folder, PERSONAS, Server, read, recorder, run, signal, text};
 
 /// What would end a line of a head, or one of its words.
 const BREAKERS: [&str; 4] = ["\r\n", "\n", "\0", " "];
@@ -213,7 +213,7 @@ fn only_files_are_replaced_even_by_force() {
         for command in [
             vec!["import", "har", har, "--out", out, "--force"],
             vec!["cut", trace, "--out", out, "--force"],
-            vec!["merge", trace, "--out", out, "--force"],
+            vec!["merge", trace, trace, "--out", out, "--force"],
             vec!["export", "har", trace, "--out", out, "--force"],
             vec!["proxy", "--upstream", "http://127.0.0.1:1", "--out", out, "--force"],
         ] {
@@ -225,6 +225,41 @@ fn only_files_are_replaced_even_by_force() {
         assert_eq!(Path::new(out).symlink_metadata().unwrap().file_type(), before);
     }
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), "mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_grace_of_personas() {
+    // Accepts and says nothing more.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let (reached, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut head = [0; 512];
+            if std::io::Read::read(&mut stream, &mut head).unwrap_or(0) > 0 {
+                let _ = reached.send(());
+            }
+            held.push(stream);
+        }
+    });
+    let folder = Folder::new(PERSONAS);
+    let mut child = folder.personas(&format!("http://{silent}"), &[]).spawn().unwrap();
+    wait.recv().unwrap();
+    let asked = std::time::Instant::now();
+    signal(&child, "INT");
+    // The second counts once the first was seen: one of these comes after it.
+    let patience = std::time::Duration::from_secs(9);
+    let code = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        assert!(asked.elapsed() < patience, "the grace was waited for");
+        signal(&child, "INT");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!(code, Some(130));
 }
 
 /// As on a full disk.
@@ -242,4 +277,84 @@ async fn stderr_that_cannot_be_written_changes_nothing() {
     let mut checking = recorder(&["check", "none"]);
     checking.stderr(full());
     assert_eq!(run(checking).status.code(), Some(2));
+}
+
+/// The exit code, and the peak of memory in MiB that the kernel has for the tool.
+#[cfg(target_os = "linux")]
+fn peak(arguments: &[&str]) -> (i32, u64) {
+    let script = "import os, subprocess, sys\n\
+                  child = subprocess.Popen(sys.argv[1:], stdout=2, stderr=subprocess.DEVNULL)\n\
+                  _, status, usage = os.wait4(child.pid, 0)\n\
+                  print(os.waitstatus_to_exitcode(status), usage.ru_maxrss // 1024)";
+    let output = std::process::Command::new("python3")
+        .args(["-c", script, env!("CARGO_BIN_EXE_recorder")])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let told = text(&output.stdout);
+    let (code, peak) = told.trim().split_once(' ').unwrap();
+    (code.parse().unwrap(), peak.parse().unwrap())
+}
+
+/// Files that are large, or small and become large.
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_is_bounded_whatever_is_imported() {
+    use std::io::Write as _;
+
+    const MIB: usize = 1 << 20;
+    let folder = TempDir::new().unwrap();
+    let [file, out] = ["in", "out.jsonl"].map(|name| folder.path().join(name));
+    let [file, out] = [&file, &out].map(|path| path.to_str().unwrap());
+    let request = r#"{"method":"GET","url":"http://a/""#;
+    let start = r#"{"log":{"entries":[{"startedDateTime":"2026-01-01T00:00:00Z","request":"#;
+    let answer = r#"},"response":{"status":200,"content":{"size":9,"text":""#;
+    let end = "\"}}}]}}";
+    let cases: [(&str, &str, String, &str, String, i32); 6] = [
+        ("one body", "har", format!("{start}{request}{answer}"), "x", end.to_owned(), 0),
+        (
+            "headers without end",
+            "har",
+            format!("{start}{request},\"headers\":[{{\"name\":\"a\"}}"),
+            ",{\"name\":\"a\"}",
+            format!("]{answer}{end}"),
+            2,
+        ),
+        ("deep nothing", "har", r#"{"log":{"pages":"#.to_owned(), "[", String::new(), 2),
+        ("a long name", "har", "{\"".to_owned(), "x", "\":1}".to_owned(), 2),
+        ("one line", "access-log", String::new(), "x", String::new(), 2),
+        (
+            "one payload",
+            "gor",
+            format!("1 {:024x} 1767225600000000000\n", 1),
+            "x",
+            String::new(),
+            2,
+        ),
+    ];
+    for (what, format, before, piece, after, expected) in cases {
+        let piece = piece.repeat(MIB / piece.len());
+        for is_gzip in [false, true] {
+            let mut plain = std::io::BufWriter::new(File::create(file).unwrap());
+            let write = |out: &mut dyn std::io::Write| {
+                out.write_all(before.as_bytes()).unwrap();
+                for _ in 0..200 {
+                    out.write_all(piece.as_bytes()).unwrap();
+                }
+                out.write_all(after.as_bytes()).unwrap();
+            };
+            if is_gzip {
+                let fast = flate2::Compression::fast();
+                let mut encoder = flate2::write::GzEncoder::new(plain, fast);
+                write(&mut encoder);
+                encoder.finish().unwrap().flush().unwrap();
+            } else {
+                write(&mut plain);
+                plain.flush().unwrap();
+            }
+            let (code, peak) = peak(&["import", format, file, "--out", out, "--force"]);
+            assert_eq!(code, expected, "{what}, gzip {is_gzip}");
+            assert!(peak < 300, "{what}, gzip {is_gzip}: {peak} MiB");
+        }
+    }
 }

@@ -308,7 +308,7 @@ fn damage_inside_a_journal_is_told_with_file_and_line() {
     let text = fs::read_to_string(&part).unwrap().replace("\"id\":\"b\"", "\"id\":b");
     fs::write(&part, &text).unwrap();
     let error = finish(&part, RUN_BYTES).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{} line 3: expected value", part.display())), "{error}");
+    assert!(error.starts_with(&format!("{} line 4: expected value", part.display())), "{error}");
     assert!(!trace.exists());
     assert_eq!(fs::read_to_string(&part).unwrap(), text, "the journal stays");
 }

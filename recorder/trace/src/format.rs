@@ -340,25 +340,27 @@ pub struct End {
 
 /// Numbers of which larger ones are no recording's: they would overflow a time, or fill memory.
 mod bounded {
-    use std::fmt::Display;
-
     use serde::de::{Deserialize, Deserializer, Error};
 
     use super::{LAST_AT, LONGEST_ID};
 
     pub(super) fn at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        most("at", u64::deserialize(deserializer)?, LAST_AT)
+        let at = u64::deserialize(deserializer)?;
+        most("at", at, LAST_AT)?;
+        Ok(at)
     }
 
     pub(super) fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-        most("the length of a fresh id", u32::deserialize(deserializer)?, LONGEST_ID)
+        let length = u32::deserialize(deserializer)?;
+        most("the length of a fresh id", length.into(), LONGEST_ID.into())?;
+        Ok(length)
     }
 
-    fn most<T: Display + PartialOrd, E: Error>(what: &str, number: T, most: T) -> Result<T, E> {
+    fn most<E: Error>(what: &str, number: u64, most: u64) -> Result<(), E> {
         if number > most {
             return Err(E::custom(format_args!("{what} is {number}, at most {most} is allowed")));
         }
-        Ok(number)
+        Ok(())
     }
 }
 

@@ -111,6 +111,11 @@ impl Cluster {
         self.url_of(DATABASE)
     }
 
+    /// As [`Cluster::url`], by the socket, which needs no password.
+    pub fn socket_url(&self) -> String {
+        self.postmaster.socket_url(DATABASE)
+    }
+
     /// `postgres://…` of another database of the cluster.
     pub fn url_of(&self, database: &str) -> String {
         let password = self.password.as_deref().map_or(String::new(), |word| format!(":{word}"));
@@ -133,7 +138,7 @@ impl Cluster {
         );
         self.sql("postgres", &statements)?;
         // Last: without this file it is done again.
-        password::keep(&self.home.password_file(), &password)?;
+        password::keep(&self.home.password_file(), &password, self.user)?;
         Ok(password)
     }
 

@@ -1,8 +1,11 @@
 //! Where a cluster's files are.
 
 use std::fs::DirBuilder;
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+
+use common::output::Output;
 
 use super::error::ClusterError;
 use super::user::RunAs;
@@ -124,6 +127,15 @@ fn linked_base(dir: &Path, user: RunAs) -> Result<PathBuf, ClusterError> {
     let base = private_folder(Path::new("/var/tmp"), user)?;
     symlink(&base, &link).map_err(file("cannot make the link", &link))?;
     Ok(base)
+}
+
+/// Writes a file for the server's user. The folder may be that user's, so as root nothing there
+/// is followed or written into.
+pub(super) fn put(path: &Path, text: &str, user: RunAs) -> Result<(), ClusterError> {
+    let mut output = Output::create(path)?;
+    output.write_all(text.as_bytes()).map_err(file("cannot write", path))?;
+    output.publish()?;
+    user.give(path)
 }
 
 /// The absolute path of `dir`, made if it is missing.

@@ -1,13 +1,14 @@
 //! The password of the superuser, for whoever comes by TCP.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use common::digest;
-use common::output::{Output, OutputError};
 
 use super::error::ClusterError;
+use super::home::{file, put};
+use super::user::RunAs;
 
 /// The one in this file, if there is one.
 pub(super) fn known(path: &Path) -> Option<String> {
@@ -22,14 +23,11 @@ pub(super) fn new() -> Result<String, ClusterError> {
     let mut bytes = [0; 16];
     File::open(source)
         .and_then(|mut file| file.read_exact(&mut bytes))
-        .map_err(super::home::file("cannot read", source))?;
+        .map_err(file("cannot read", source))?;
     Ok(digest::hex(&bytes))
 }
 
-/// Keeps it, readable by its owner alone.
-pub(super) fn keep(path: &Path, password: &str) -> Result<(), ClusterError> {
-    let mut output = Output::create(path)?;
-    writeln!(output, "{password}")
-        .map_err(|source| OutputError::Io { path: path.to_owned(), source })?;
-    Ok(output.publish()?)
+/// Keeps it, readable by the server's user and root alone.
+pub(super) fn keep(path: &Path, password: &str, user: RunAs) -> Result<(), ClusterError> {
+    put(path, &format!("{password}\n"), user)
 }

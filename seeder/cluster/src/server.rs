@@ -12,7 +12,7 @@ use common::encoding::percent;
 use super::binaries::Binaries;
 use super::command::{psql, run};
 use super::error::ClusterError;
-use super::home::{Home, file};
+use super::home::{Home, file, put};
 use super::port;
 use super::user::RunAs;
 
@@ -141,9 +141,8 @@ pub(super) fn start(
     let mut attempt = 1;
     loop {
         write_access(&data, user)?;
-        write_settings(&data, port::choose(&home.port_file())?, &socket, user, settings)?;
-        File::create(&log).map_err(file("cannot make", &log))?;
-        user.give(&log)?;
+        write_settings(&data, port::choose(&home.port_file(), user)?, &socket, user, settings)?;
+        put(&log, "", user)?;
         let mut command = binaries.command("pg_ctl");
         command.args(["start", "--silent", "--wait", "--timeout", &START_SECONDS.to_string()]);
         command.arg("--pgdata").arg(&data).arg("--log").arg(&log);
@@ -179,9 +178,7 @@ fn discard_stale_pid_file(home: &Home) -> Result<(), ClusterError> {
 
 /// Asks for passwords by TCP, from the next start or reload on.
 pub(super) fn write_access(data: &Path, user: RunAs) -> Result<(), ClusterError> {
-    let path = data.join(ACCESS_FILE);
-    std::fs::write(&path, ACCESS).map_err(file("cannot write", &path))?;
-    user.give(&path)
+    put(&data.join(ACCESS_FILE), ACCESS, user)
 }
 
 fn write_settings(
@@ -195,7 +192,6 @@ fn write_settings(
         Settings::Durable => "on",
         Settings::Forgetful => "off",
     };
-    let path = data.join(SETTINGS_FILE);
     let text = format!(
         "# Written by seeder at every start.\n\
          listen_addresses = '127.0.0.1'\n\
@@ -212,8 +208,7 @@ fn write_settings(
          full_page_writes = {durable}\n",
         socket.display()
     );
-    std::fs::write(&path, text).map_err(file("cannot write", &path))?;
-    user.give(&path)
+    put(&data.join(SETTINGS_FILE), &text, user)
 }
 
 /// Waits for a server that is there and may be recovering from a crash.
@@ -224,10 +219,10 @@ pub(super) fn wait_until_ready(
     let deadline = Instant::now() + Duration::from_secs(START_SECONDS);
     loop {
         let postmaster = Postmaster::find(&home.data());
-        if let Some(postmaster) = postmaster.as_ref() {
-            if psql(binaries, &postmaster.socket_url("postgres"), "SELECT 1").is_ok() {
-                return Ok(postmaster.clone());
-            }
+        if let Some(postmaster) = postmaster.as_ref()
+            && psql(binaries, &postmaster.socket_url("postgres"), "SELECT 1").is_ok()
+        {
+            return Ok(postmaster.clone());
         }
         if postmaster.is_none() || Instant::now() > deadline {
             let log = home.log();

@@ -1,6 +1,6 @@
 //! The user that the server's programs run as.
 
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -52,7 +52,8 @@ impl RunAs {
 
     pub(super) fn give(self, path: &Path) -> Result<(), ClusterError> {
         let Self::Other { uid, gid } = self else { return Ok(()) };
-        chown(path, Some(uid), Some(gid)).map_err(|source| ClusterError::File {
+        // Of a link itself: the folder may be that user's, who could have put it there.
+        lchown(path, Some(uid), Some(gid)).map_err(|source| ClusterError::File {
             what: "cannot give away",
             path: path.into(),
             source,

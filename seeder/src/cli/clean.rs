@@ -15,6 +15,7 @@ use common::exit::Exit;
 ///
 /// All is one transaction. Rows of others stay; where such a row refers to a
 /// removed one and the plan says "detach", the reference is emptied and counted.
+/// What a load left is told by the plan, never by the manifest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

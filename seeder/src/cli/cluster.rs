@@ -13,7 +13,7 @@ use common::exit::Exit;
 #[command(after_help = "\
 Examples:
   seeder cluster up
-  psql \"$(seeder cluster url)\"
+  psql \"$(seeder cluster url --socket)\"
   seeder cluster down")]
 pub(super) enum Command {
     /// Make the cluster if there is none, start it, and print the URL of its database
@@ -23,7 +23,13 @@ pub(super) enum Command {
     /// Say whether it runs; exit code 4 when it does not
     Status(Dir),
     /// Print the URL of its database; exit code 4 when it does not run
-    Url(Dir),
+    Url {
+        #[command(flatten)]
+        dir: Dir,
+        /// The one of its socket, which has no password in it and is its user's and root's alone
+        #[arg(long)]
+        socket: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -56,7 +62,10 @@ impl Command {
                     socket.display()
                 ))?,
             },
-            Self::Url(Dir { dir }) => print(&Cluster::running(&dir)?.url())?,
+            Self::Url { dir: Dir { dir }, socket } => {
+                let cluster = Cluster::running(&dir)?;
+                print(&if socket { cluster.socket_url() } else { cluster.url() })?;
+            }
         }
         Ok(Exit::Good)
     }

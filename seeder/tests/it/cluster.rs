@@ -71,6 +71,8 @@ fn nobody_else_of_the_machine_comes_in() {
         assert!(error.contains("password"), "{guess}: {error}");
     }
     assert_eq!(sql(&cluster.url(), "SELECT 'in'"), "in");
+    assert!(!cluster.socket_url().contains("127.0.0.1"));
+    assert_eq!(sql(&cluster.socket_url(), "SELECT 'in'"), "in");
     let stored = "SELECT left(rolpassword, 14) FROM pg_authid WHERE rolname = 'postgres'";
     assert_eq!(sql(&cluster.url(), stored), "SCRAM-SHA-256$");
     let (_, rest) =

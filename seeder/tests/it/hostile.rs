@@ -24,7 +24,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Value)) {
 const OTHERS: &str = "INSERT INTO users
     SELECT (jsonb_populate_record(NULL::users, to_jsonb(u) || jsonb_build_object(
         'id', gen_random_uuid(), 'email', 'person' || n || '@corp.example',
-        'badge_number', NULL))).*
+        'badge_number', NULL, 'agency_id', NULL))).*
     FROM (SELECT * FROM users LIMIT 1) u, generate_series(1, 10) n";
 const COUNT_OTHERS: &str = "users WHERE email LIKE '%@corp.example'";
 
