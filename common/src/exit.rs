@@ -85,7 +85,7 @@ pub fn one_line(tool: &str, error: &dyn std::error::Error) -> String {
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    line.replace('\n', " ")
+    crate::shown::line(&line).into_owned()
 }
 
 #[cfg(test)]

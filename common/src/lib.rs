@@ -3,8 +3,9 @@
 //! Exit codes and the one line of an error ([`exit`]), where load may go
 //! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text
 //! ([`encoding`]), shares of a whole ([`shares`]), texts that nobody is shown ([`secret`]), the
-//! name that was probably meant ([`nearest`]), files that appear whole ([`output`]) and what is
-//! told on stderr ([`say!`]). Nothing here opens a connection: that is `common-net`.
+//! name that was probably meant ([`nearest`]), files that appear whole ([`output`]), what is told
+//! on stderr ([`say!`]) and how text of others is shown ([`shown`]). Nothing here opens a
+//! connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;
@@ -15,4 +16,5 @@ pub mod output;
 pub mod say;
 pub mod secret;
 pub mod shares;
+pub mod shown;
 pub mod target;

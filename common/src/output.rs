@@ -87,6 +87,8 @@ impl Output {
         check(path, true)?;
         let failed = |source| OutputError::Io { path: path.to_owned(), source };
         let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        // The temporary file's name in the error would tell nobody anything.
+        std::fs::metadata(folder(path)).map_err(failed)?;
         let prefix = format!(".{}.", name.to_string_lossy());
         remove_left_behind(folder(path), &prefix);
         let temporary = tempfile::Builder::new()

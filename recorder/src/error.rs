@@ -46,6 +46,11 @@ pub enum Error {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("values that look like secrets: {count}")]
     LooksSecret { count: u64 },
+    #[error(
+        "the traces begin {days:.1} days apart: say with --align whether to keep that (wall-clock) \
+         or to begin them all at once (start)"
+    )]
+    Apart { days: f64 },
     #[error("cannot write to stdout")]
     Stdout(#[source] io::Error),
 }
@@ -66,7 +71,8 @@ impl Error {
             | Self::Personas(_)
             | Self::Rules(_)
             | Self::Manifest(_)
-            | Self::Faulty { .. } => Exit::Usage,
+            | Self::Faulty { .. }
+            | Self::Apart { .. } => Exit::Usage,
             Self::Record(error) => record(error),
             Self::Proxy(error) => proxy(error),
             Self::Import(error) => import(error),

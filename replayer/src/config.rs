@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::engine::SharedAccount;
 use crate::prepare::{Prepared, TracePersona};
-use crate::schedule::{Chain, PlannedUser, Schedule, walk};
+use crate::schedule::{Chain, MOST_SECONDS, PlannedUser, Schedule, walk};
 use crate::time::At;
 use http1::ephemeral_ports;
 use run_log::format::Window;
@@ -41,6 +41,12 @@ pub enum ConfigError {
         "the plan peaks at {peak}/s, over the bound of {bound}/s; raise it with --max-rate if the target is yours"
     )]
     OverMaxRate { peak: u64, bound: f64 },
+    #[error(
+        "the plan is longer than {} days, since requests of the trace lie that far apart; bound it \
+         with --duration, or bring its parts together with recorder merge --align start",
+        MOST_SECONDS / 86_400
+    )]
+    TooLong,
     #[error(
         "{connections} connections need more descriptors than this process may have; {fit} fit: \
          run fewer users, or raise the hard limit (ulimit -Hn)"
@@ -177,11 +183,14 @@ pub fn check_limits(connections: u64, sources: usize) -> Result<(), ConfigError>
     }
 }
 
-/// Refuses a plan whose busiest second is over the bound.
+/// Refuses a plan that is too long, or whose busiest second is over the bound.
 ///
 /// # Errors
 /// When it is.
 pub fn check_rate(planned: &crate::schedule::Walk, bound: Rate) -> Result<(), ConfigError> {
+    if planned.is_too_long() {
+        return Err(ConfigError::TooLong);
+    }
     let peak = planned.by_second.iter().copied().max().unwrap_or(0);
     let bound = bound.per_second();
     if peak as f64 > bound { Err(ConfigError::OverMaxRate { peak, bound }) } else { Ok(()) }

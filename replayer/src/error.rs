@@ -51,6 +51,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What was asked for cannot be shown.
+    pub(crate) fn stdout(source: std::io::Error) -> Self {
+        Self::Output { path: PathBuf::from("stdout"), source }
+    }
+
     /// The exit code that tells a script what kind of failure it was.
     pub fn exit(&self) -> Exit {
         match self {
@@ -75,9 +80,9 @@ impl Error {
             | Self::Probe(ProbeError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
-            Self::Database(DatabaseError::Connect { .. }) | Self::Tls(_) | Self::Probe(_) => {
-                Exit::Environment
-            }
+            Self::Database(DatabaseError::Connect { .. } | DatabaseError::Silent { .. })
+            | Self::Tls(_)
+            | Self::Probe(_) => Exit::Environment,
         }
     }
 }

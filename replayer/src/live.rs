@@ -43,7 +43,7 @@ impl Live {
     /// Leaves the last line standing.
     pub fn finish(&mut self) {
         if self.overwrite && !self.is_quiet {
-            eprintln!();
+            common::say!("");
         }
     }
 }

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match Cli::parse().run(signals::watch) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("{}", one_line("replayer", &error));
+            common::say!("{}", one_line("replayer", &error));
             error.exit().into()
         }
     }

@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 use common::exit::Exit;
+use common::say::{print, print_json};
 
 use crate::error::Error;
 use crate::fill::{Config, fill};
@@ -73,11 +73,10 @@ impl Cli {
         let Command::Fill(args) = self.command;
         let json = args.json;
         let filled = fill(&args.resolve())?;
-        let mut stdout = std::io::stdout().lock();
-        if json { writeln!(stdout, "{}", filled.to_json()) } else { writeln!(stdout, "{filled}") }
+        if json { print_json(&(filled.to_json() + "\n")) } else { print(&format!("{filled}\n")) }
             .map_err(Error::Stdout)?;
         for reason in &filled.unused_runs {
-            eprintln!("not used: {reason}");
+            common::say!("not used: {reason}");
         }
         Ok(filled.exit)
     }

@@ -26,9 +26,10 @@ pub enum Error {
 
 impl Error {
     /// Damaged input is for the user to fix; output that cannot be written is not.
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
             Self::Load(_) | Self::Manifest(_) | Self::Template(_) => Exit::Usage,
+            Self::Write(WriteError::Output(error)) => error.exit(),
             Self::Draw(_) | Self::Write(_) | Self::Stdout(_) => Exit::Internal,
         }
     }

@@ -12,6 +12,7 @@ pub mod error;
 pub mod evidence;
 pub mod fill;
 pub mod load;
+pub mod markdown;
 pub mod render;
 pub mod report;
 pub mod status;

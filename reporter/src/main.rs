@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("{}", one_line("reporter", &error));
+            common::say!("{}", one_line("reporter", &error));
             error.exit().into()
         }
     }

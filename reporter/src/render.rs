@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
+use crate::markdown;
 use crate::report::Report;
 
 const MAIN: &str = "load-test-report.md.j2";
@@ -61,14 +62,20 @@ impl Template {
         let mut environment = Environment::new();
         environment.set_debug(true);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        // Markdown and HTML are both written by hand here: nothing is escaped twice.
+        // What is filled in is escaped by the formatter, unless a filter made it for its place.
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        environment.set_formatter(|out, state, value| match value.as_str() {
+            Some(text) if !value.is_safe() => Ok(out.write_str(&markdown::text(text))?),
+            _ => minijinja::escape_formatter(out, state, value),
+        });
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
         // Only delimiters can be refused, and they are the usual ones.
         environment.set_syntax(syntax.build().expect("the usual delimiters"));
-        environment.add_filter("code", code);
-        environment.add_filter("cell", cell);
+        environment.add_filter("code", |text: &str| safe(markdown::code(text)));
+        environment.add_filter("cell", |text: &str| safe(markdown::text(text)));
+        environment.add_filter("fenced", |text: &str| safe(markdown::fenced(text)));
+        environment.add_filter("link", |text: &str| safe(markdown::link(text)));
         for (name, text) in sources {
             environment.add_template_owned(name, text).map_err(|error| located(&error))?;
         }
@@ -144,12 +151,7 @@ fn ready(value: serde_json::Value) -> Value {
     }
 }
 
-/// Text in a table's cell.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace(['\n', '\r'], " ")
-}
-
-/// Text as code, in a table or outside.
-fn code(text: &str) -> String {
-    format!("`{}`", cell(text).replace('`', "'"))
+/// What needs no escaping any more.
+fn safe(text: String) -> Value {
+    Value::from_safe_string(text)
 }

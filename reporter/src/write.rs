@@ -1,38 +1,45 @@
-//! Finished documents: a file appears whole, or not at all.
+//! Finished documents: a file appears whole, or not at all, and replaces nothing but a file.
 
-use std::fs::{self, File};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use common::output::{Output, OutputError};
+
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}; its folder must be there and writable", path.display())]
-pub struct WriteError {
-    path: PathBuf,
-    source: io::Error,
+pub enum WriteError {
+    #[error("cannot write {}; its folder must be there and writable", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Output(OutputError),
 }
 
-/// A document in progress, in a temporary file beside its destination.
+impl From<OutputError> for WriteError {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Io { path, source } => Self::Io { path, source },
+            other => Self::Output(other),
+        }
+    }
+}
+
+/// A report holds nothing secret, and is there to be read.
+const MODE: u32 = 0o644;
+
+/// A document in progress.
 pub struct Document {
     path: PathBuf,
-    /// None once it is finished.
-    temporary: Option<(PathBuf, File)>,
+    output: Output,
 }
 
 impl Document {
     /// Checks that the document can be written, before the work of filling it begins.
     ///
     /// # Errors
-    /// When its folder is missing or not writable, or its path is a folder.
+    /// When its folder is missing or not writable, or something other than a file is there.
     pub fn create(path: &Path) -> Result<Self, WriteError> {
-        let fail = |source| WriteError { path: path.to_owned(), source };
-        if path.is_dir() {
-            return Err(fail(io::ErrorKind::IsADirectory.into()));
-        }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".part");
-        let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(fail)?;
-        Ok(Self { path: path.to_owned(), temporary: Some((temporary, file)) })
+        Ok(Self { path: path.to_owned(), output: Output::create(path)? })
     }
 
     /// Moves the document to its destination.
@@ -40,24 +47,14 @@ impl Document {
     /// # Errors
     /// When it cannot be written; an earlier document stays as it was.
     pub fn finish(mut self, text: &str) -> Result<(), WriteError> {
-        let Some((temporary, mut file)) = self.temporary.take() else { return Ok(()) };
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| fs::rename(&temporary, &self.path))
-            .map_err(|source| {
-                // A leftover file does no harm.
-                let _ = fs::remove_file(&temporary);
-                WriteError { path: self.path.clone(), source }
-            })
-    }
-}
-
-impl Drop for Document {
-    fn drop(&mut self) {
-        if let Some((temporary, _)) = self.temporary.take() {
-            // Abandoned: an error elsewhere is being reported.
-            let _ = fs::remove_file(temporary);
-        }
+        self.output
+            .write_all(text.as_bytes())
+            .map_err(|source| WriteError::Io { path: self.path.clone(), source })?;
+        self.output
+            .reopen()?
+            .set_permissions(Permissions::from_mode(MODE))
+            .map_err(|source| WriteError::Io { path: self.path.clone(), source })?;
+        Ok(self.output.publish()?)
     }
 }
 
@@ -66,5 +63,5 @@ impl Drop for Document {
 /// # Errors
 /// When it cannot be made.
 pub fn folder(path: &Path) -> Result<(), WriteError> {
-    fs::create_dir_all(path).map_err(|source| WriteError { path: path.to_owned(), source })
+    fs::create_dir_all(path).map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }

@@ -11,9 +11,14 @@ pub enum DecodeError {
     Unknown { coding: String },
     #[error("body is not {coding}")]
     Damaged { coding: &'static str, source: io::Error },
+    #[error("body has over {MOST_CODINGS} content codings")]
+    TooMany,
     #[error("body is over {cap} bytes when decoded")]
     TooLarge { cap: usize },
 }
+
+/// Each step may take as long as a body of the cap does, and a head has room for thousands.
+const MOST_CODINGS: usize = 4;
 
 /// Frames that need more memory than this are refused (RFC 8878 section 3.1.1.1.2
 /// asks for 8 MiB).
@@ -30,10 +35,8 @@ pub fn decode<'a>(
     cap: usize,
 ) -> Result<Cow<'a, [u8]>, DecodeError> {
     let mut body = Cow::Borrowed(body);
-    for name in content_encoding.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-        if let Some(coding) = Coding::named(name)? {
-            body = Cow::Owned(coding.undo(&body, cap)?);
-        }
+    for coding in codings(content_encoding)? {
+        body = Cow::Owned(coding.undo(&body, cap)?);
     }
     if body.len() > cap { Err(DecodeError::TooLarge { cap }) } else { Ok(body) }
 }
@@ -49,15 +52,13 @@ pub fn decode_beginning<'a>(
     cap: usize,
 ) -> Result<Cow<'a, [u8]>, DecodeError> {
     let mut body = Cow::Borrowed(body);
-    for name in content_encoding.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
-        if let Some(coding) = Coding::named(name)? {
-            let mut beginning = Vec::new();
-            let read = coding.read(&body, cap, &mut beginning);
-            if let (Err(source), true, false) = (read, beginning.is_empty(), body.is_empty()) {
-                return Err(DecodeError::Damaged { coding: coding.name(), source });
-            }
-            body = Cow::Owned(beginning);
+    for coding in codings(content_encoding)? {
+        let mut beginning = Vec::new();
+        let read = coding.read(&body, cap, &mut beginning);
+        if let (Err(source), true, false) = (read, beginning.is_empty(), body.is_empty()) {
+            return Err(DecodeError::Damaged { coding: coding.name(), source });
         }
+        body = Cow::Owned(beginning);
     }
     Ok(match body {
         Cow::Borrowed(body) => Cow::Borrowed(&body[..body.len().min(cap)]),
@@ -66,6 +67,18 @@ pub fn decode_beginning<'a>(
             Cow::Owned(body)
         }
     })
+}
+
+/// What is to be undone, in that order.
+fn codings(content_encoding: &[u8]) -> Result<Vec<Coding>, DecodeError> {
+    let mut found = Vec::new();
+    for name in content_encoding.rsplit(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+        found.extend(Coding::named(name)?);
+        if found.len() > MOST_CODINGS {
+            return Err(DecodeError::TooMany);
+        }
+    }
+    Ok(found)
 }
 
 #[derive(Clone, Copy)]

@@ -97,6 +97,9 @@ fn a_small_body_that_grows_large_stops_at_the_cap() {
     // The cap holds between the codings too.
     let twice = encode("gzip", &encode("gzip", &zeros));
     assert!(matches!(decode(b"gzip, gzip", &twice, 5000), Err(DecodeError::TooLarge { .. })));
+    let header = vec!["gzip"; 8000].join(",");
+    assert!(matches!(decode(header.as_bytes(), &twice, CAP), Err(DecodeError::TooMany)));
+    assert!(matches!(decode_beginning(header.as_bytes(), &twice, CAP), Err(DecodeError::TooMany)));
     assert!(matches!(decode(b"", &zeros, CAP), Err(DecodeError::TooLarge { .. })));
 }
 

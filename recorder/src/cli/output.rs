@@ -1,19 +1,17 @@
 //! What goes to stdout.
 
-use std::io::Write as _;
-
+use common::say;
 use serde::Serialize;
 
 use crate::Error;
 
-/// Writes data.
+/// Writes text for people.
 pub(super) fn print(text: &str) -> Result<(), Error> {
-    writeln!(std::io::stdout(), "{text}").map_err(Error::Stdout)
+    say::print(&format!("{text}\n")).map_err(Error::Stdout)
 }
 
+/// Writes data.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value)
-        .map_err(|error| Error::Stdout(error.into()))?;
-    writeln!(stdout).map_err(Error::Stdout)
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Stdout(error.into()))?;
+    say::print_json(&(text + "\n")).map_err(Error::Stdout)
 }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use chrono::TimeDelta;
 use common::output::folder;
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
-use trace::reader::TraceReader;
+use trace::reader::{ReadError, TraceReader};
 use trace::sort::{Key, LineKind, Sorter};
 use trace::writer::{TraceWriter, WriteError};
 
@@ -25,6 +26,19 @@ pub enum Align {
     WallClock,
     /// All at once.
     Start,
+}
+
+/// How far the starts of the traces lie apart, in time.
+///
+/// # Errors
+/// When the beginning of one cannot be read.
+pub fn apart(traces: &[PathBuf]) -> Result<TimeDelta, ReadError> {
+    let mut starts = Vec::with_capacity(traces.len());
+    for trace in traces {
+        starts.push(TraceReader::open(trace)?.header().started);
+    }
+    let (first, last) = (starts.iter().min(), starts.iter().max());
+    Ok(first.zip(last).map_or_else(TimeDelta::zero, |(first, last)| *last - *first))
 }
 
 /// Writes the requests of all traces to `out`. Where an id or a session's name occurs in an

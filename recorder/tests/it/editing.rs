@@ -195,6 +195,35 @@ fn traces_are_merged_by_the_clock_on_the_wall() {
 }
 
 #[test]
+fn traces_that_begin_days_apart_are_merged_as_it_is_said() {
+    let folder = TempDir::new().unwrap();
+    let [one, other, out] =
+        ["1", "2", "out"].map(|name| folder.path().join(format!("{name}.jsonl")));
+    write(&one, "a", &[(0, 0, 10, None)]);
+    write(&other, "b", &[(0, 0, 10, None)]);
+    let mut header = TraceReader::open(&other).unwrap().header().clone();
+    header.started += chrono::Duration::days(20_440);
+    let lines = read(&other);
+    let mut writer = TraceWriter::create(&other, &header).unwrap();
+    writer.write(&lines[0]).unwrap();
+    writer.finish(0).unwrap();
+    let merged = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_recorder"));
+        command.arg("merge").args([&one, &other]).arg("--out").arg(&out).arg("--force");
+        let output = command.args(options).output().unwrap();
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = merged(&[]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("begin 20440.0 days apart") && said.contains("--align"), "{said}");
+    assert!(!out.exists());
+    assert_eq!(merged(&["--align", "start"]).0, Some(0));
+    assert_eq!(read(&out)[1].at, 0);
+    assert_eq!(merged(&["--align", "wall-clock"]).0, Some(0));
+    assert_eq!(read(&out)[1].at, 20_440 * 86_400_000_000);
+}
+
+#[test]
 fn a_chain_longer_than_five_seconds_is_shortened_to_them() {
     let folder = TempDir::new().unwrap();
     let [whole, out] = ["a", "b"].map(|name| folder.path().join(format!("{name}.jsonl")));

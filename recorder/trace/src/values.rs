@@ -6,19 +6,84 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use common::encoding;
 
 use super::format::{ClockFormat, Encoding, FreshId};
+use super::wire::{breaks_target, breaks_value};
 
-/// Appends `text` to `out` the way its place in the request needs it.
+/// Appends `text` to `out` in this encoding.
 ///
-/// Line breaks in a raw value would end a header, so they become spaces.
+/// Line breaks in a raw value would end a header, and a NUL some servers' strings, so they
+/// become spaces.
 pub fn encode(text: &str, encoding: Encoding, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Raw => {
-            out.extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n') { b' ' } else { b }));
+            out.extend(text.bytes().map(|b| if matches!(b, b'\r' | b'\n' | 0) { b' ' } else { b }));
         }
         Encoding::Json => encoding::json(text, out),
         Encoding::Percent => encoding::percent(text, out),
         Encoding::Form => encoding::form(text, out),
     }
+}
+
+/// What is around a value in the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The path or the query.
+    Path,
+    Header,
+    /// Inside the quotes of a JSON string.
+    JsonString,
+    /// Where a JSON value stands without quotes.
+    JsonValue,
+    /// An `application/x-www-form-urlencoded` body.
+    Form,
+    /// Any other body.
+    Body,
+}
+
+/// Appends `text` to `out` in this encoding, and never as more than one value of its place:
+/// where a trace asks for a raw value the place has the last word, since a live answer decides
+/// what the value is.
+///
+/// A raw value of a path may hold `/?&=%`, as a captured link to the next page does.
+pub fn encode_at(text: &str, encoding: Encoding, place: Place, out: &mut Vec<u8>) {
+    let start = out.len();
+    match (encoding, place) {
+        (Encoding::Raw, Place::JsonString) => encoding::json(text, out),
+        (Encoding::Raw, Place::Form) => encoding::form(text, out),
+        (Encoding::Raw, Place::JsonValue) if !is_json_scalar(text) => {
+            out.push(b'"');
+            encoding::json(text, out);
+            out.push(b'"');
+        }
+        (Encoding::Raw, Place::Path) => out.extend_from_slice(text.as_bytes()),
+        _ => encode(text, encoding, out),
+    }
+    match place {
+        Place::Path if out[start..].iter().any(|byte| breaks_target(*byte)) => {
+            for byte in out.split_off(start) {
+                if breaks_target(byte) {
+                    let written = write!(out, "%{byte:02X}");
+                    debug_assert!(written.is_ok(), "writing to memory cannot fail");
+                } else {
+                    out.push(byte);
+                }
+            }
+        }
+        Place::Header => {
+            for byte in &mut out[start..] {
+                if breaks_value(*byte) {
+                    *byte = b' ';
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A number, a truth value or null, and nothing beside it.
+fn is_json_scalar(text: &str) -> bool {
+    !text.starts_with(['"', '[', '{'])
+        && text.bytes().all(|byte| byte.is_ascii_graphic())
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Appends a fresh id: the same for equal seeds, and otherwise as good as random.
@@ -94,6 +159,30 @@ mod tests {
         let mut out = Vec::new();
         encode("a\r\nX: y", Encoding::Raw, &mut out);
         assert_eq!(out, b"a  X: y");
+    }
+
+    #[test]
+    fn a_value_stays_in_its_place() {
+        let written = |text: &str, encoding, place| {
+            let mut out = b"before:".to_vec();
+            encode_at(text, encoding, place, &mut out);
+            String::from_utf8(out.split_off(7)).unwrap()
+        };
+        use Encoding::{Form, Json, Percent, Raw};
+        let evil = "a\"b&c d\r\nX: y\0";
+        assert_eq!(written(evil, Raw, Place::Path), "a\"b&c%20d%0D%0AX:%20y%00");
+        assert_eq!(written("a b", Json, Place::Path), "a%20b");
+        assert_eq!(written("/next?a=1&b=%2F", Raw, Place::Path), "/next?a=1&b=%2F");
+        assert_eq!(written(evil, Raw, Place::Header), "a\"b&c d  X: y ");
+        assert_eq!(written(evil, Raw, Place::JsonString), "a\\\"b&c d\\r\\nX: y\\u0000");
+        assert_eq!(written("1,\"admin\":true", Raw, Place::JsonValue), "\"1,\\\"admin\\\":true\"");
+        for scalar in ["-2.5e3", "true", "null", "17"] {
+            assert_eq!(written(scalar, Raw, Place::JsonValue), scalar);
+        }
+        assert_eq!(written("a&admin=1", Raw, Place::Form), "a%26admin%3D1");
+        assert_eq!(written("a&b", Form, Place::Form), "a%26b");
+        assert_eq!(written("a/b", Percent, Place::Path), "a%2Fb");
+        assert_eq!(written("a\nb", Raw, Place::Body), "a b");
     }
 
     #[test]

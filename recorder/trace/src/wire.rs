@@ -95,11 +95,11 @@ pub fn encoded_target(text: &str) -> Cow<'_, str> {
 }
 
 /// Bytes above ASCII may stand: some clients send them, and they end nothing.
-fn breaks_target(byte: u8) -> bool {
+pub(crate) fn breaks_target(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f
 }
 
-fn breaks_value(byte: u8) -> bool {
+pub(crate) fn breaks_value(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
 

@@ -55,6 +55,8 @@ pub const HIGHEST_US: u64 = 3_600_000_000;
 
 /// Endpoints with histograms of their own; all further ones share "other".
 pub const MAX_ENDPOINTS: usize = 200;
+/// The most personas of a run; a trace with more is not replayed.
+pub const MAX_PERSONAS: usize = 1000;
 
 /// `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

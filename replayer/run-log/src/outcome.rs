@@ -119,7 +119,7 @@ pub struct Outcomes {
 
 impl Outcomes {
     pub fn sum(&self) -> u64 {
-        self.counts.iter().sum::<u64>() + self.other
+        self.counts.iter().fold(self.other, |sum, count| sum.saturating_add(*count))
     }
 
     pub fn not_completed(&self) -> u64 {
@@ -149,9 +149,9 @@ impl IndexMut<Outcome> for Outcomes {
 impl AddAssign for Outcomes {
     fn add_assign(&mut self, other: Self) {
         for (sum, count) in self.counts.iter_mut().zip(other.counts) {
-            *sum += count;
+            *sum = sum.saturating_add(count);
         }
-        self.other += other.other;
+        self.other = self.other.saturating_add(other.other);
     }
 }
 

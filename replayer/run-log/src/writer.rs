@@ -85,7 +85,7 @@ impl RunWriter {
             return Err(WriteError::NotEmpty { dir: dir.to_owned() });
         }
         let probe = dir.join(RUN_JSON).with_extension("json.tmp");
-        open(&probe).and_then(|_| fs::remove_file(&probe)).map_err(io_error)
+        create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(io_error)
     }
 
     /// Makes the directory, and writes what is known before the start.
@@ -108,7 +108,7 @@ impl RunWriter {
         }
         let path = dir.join(LATENCY_HLOG);
         let write_error = |source| WriteError::Io { path: path.clone(), source };
-        let mut latency = open(&path).map_err(write_error)?;
+        let mut latency = create_new(&path).map_err(write_error)?;
         let since_epoch = Duration::from_micros(
             u64::try_from(run.started.timestamp_micros()).unwrap_or_default(),
         );
@@ -224,12 +224,16 @@ fn wall(since_epoch: Duration) -> std::time::SystemTime {
 }
 
 fn create(path: &Path) -> Result<File, WriteError> {
-    open(path).map_err(|source| WriteError::Io { path: path.to_owned(), source })
+    create_new(path).map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }
 
-/// A new file, or an empty one in place of what was there.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+/// A file of ours that was not there before: a symbolic link is removed, never followed.
+fn create_new(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)
 }
 
 /// A CSV file that rows are appended to, each handed to the kernel at once.
@@ -271,7 +275,7 @@ fn replace(
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
     let beside = PathBuf::from(name);
-    let mut file = BufWriter::new(open(&beside).map_err(error)?);
+    let mut file = BufWriter::new(create_new(&beside).map_err(error)?);
     write(&mut file).and_then(|()| file.flush()).map_err(error)?;
     fs::rename(&beside, path).map_err(error)
 }

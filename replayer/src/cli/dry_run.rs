@@ -1,8 +1,6 @@
 //! What a run would do.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
-
+use common::say::{print, print_json};
 use serde_json::json;
 
 use crate::engine::Settings;
@@ -48,7 +46,7 @@ pub(super) fn print_plan(
             "bindings": bindings,
             "rate": schedule.rate.map(|(asked, planned)| json!({"asked": asked, "planned": planned})),
         });
-        format!("{plan:#}\n")
+        return print_json(&format!("{plan:#}\n")).map_err(Error::stdout);
     } else {
         let mut text = format!(
             "pacing        {:?}, speed {}\nrequests      {} in {seconds:.1} s, mean {mean:.1}/s, peak {peak}/s\n\
@@ -81,7 +79,5 @@ pub(super) fn print_plan(
         }
         text
     };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|source| Error::Output { path: PathBuf::from("stdout"), source })
+    print(&text).map_err(Error::stdout)
 }

@@ -130,7 +130,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     let secrets = secrets(input, &plan)?;
     let mut limitations = Vec::new();
     if let Some(notice) = left_out(&plan) {
-        eprintln!("replayer: {notice}");
+        common::say!("replayer: {notice}");
         limitations.push(notice);
     }
     let is_local = destination.addresses().iter().all(|address| address.ip().is_loopback());

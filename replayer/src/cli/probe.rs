@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use common::exit::Exit;
+use common::say::{print, print_json};
 
 use super::input::{Choices, Input, prepare_all};
 use crate::engine::FidelityMode;
@@ -43,16 +44,14 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
         &ready.http,
     )))?;
     show_probed(&probed);
+    let Probed { sent, failed, samples } = &probed;
     if args.json {
-        println!(
-            "{}",
-            serde_json::json!({
-                "sent": probed.sent, "failed": probed.failed, "failures": probed.samples,
-            })
-        );
+        let json = serde_json::json!({ "sent": sent, "failed": failed, "failures": samples });
+        print_json(&format!("{json}\n"))
     } else {
-        println!("{} requests sent, {} failed", probed.sent, probed.failed);
+        print(&format!("{sent} requests sent, {failed} failed\n"))
     }
+    .map_err(Error::stdout)?;
     Ok(if probed.failed == 0 { Exit::Good } else { Exit::Threshold })
 }
 
@@ -63,6 +62,6 @@ pub(super) fn show_probed(probed: &Probed) {
             (Some(status), None) => status.to_string(),
             (None, _) => sample.outcome.clone(),
         };
-        eprintln!("replayer: probe: {} of {}: {answer}", sample.endpoint, sample.persona);
+        common::say!("replayer: probe: {} of {}: {answer}", sample.endpoint, sample.persona);
     }
 }

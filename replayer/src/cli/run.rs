@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         return Ok(Exit::Good);
     }
     if let Some(rate) = schedule.rate_text().filter(|_| !args.quiet) {
-        eprintln!("replayer: rate {rate}");
+        common::say!("replayer: rate {rate}");
     }
     let out = args.out.clone().unwrap_or_default();
     let run = initial_record(args, &choices, &ready, &schedule, threads, plateau, labels);
@@ -75,28 +75,18 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         RunWriter::check(&out, args.force)?;
         let mut interrupts = watch().map_err(Error::Runtime)?;
         tokio::spawn(announce_stop(interrupts.clone()));
-        let database = match &args.database_url {
-            Some(url) => Some(Database::connect(url.expose(), &args.input.allow_host).await?),
-            None => None,
+        let before = async {
+            let (observer, probed) = look(args, &ready).await?;
+            let start = args.start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
+            start.lead().await;
+            Ok::<_, Error>((observer, probed, start))
         };
-        let mut observer = Observer::new(Arc::clone(&ready.http.destination), database);
-        // Before the probe: what it sends is counted as extra, and the target counts it too.
-        observer.sample_at(0).await;
-        let probed = match args.no_probe {
-            true => Probed::default(),
-            false => {
-                let probed = tokio::task::LocalSet::new()
-                    .run_until(probe(&ready.plan, &ready.settings, &ready.http))
-                    .await?;
-                show_probed(&probed);
-                probed
-            }
+        // Whatever is waited for until here, a signal ends it.
+        let (observer, probed, start) = tokio::select! {
+            biased;
+            Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
+            begun = before => begun?,
         };
-        let start = args.start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
-        tokio::select! {
-            () = start.lead() => {}
-            Ok(()) = interrupts.changed() => return Ok(None),
-        }
         let run = Run { started: start.wall, ..run };
         let writer = RunWriter::create(&out, args.force, &run)?;
         let settings = Arc::new(Settings { started: start.wall, ..ready.settings });
@@ -121,11 +111,12 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         let mut live = Live::new(args.quiet);
         let measured = engine::run(job, interrupts, |tick| live.show(tick)).await?;
         live.finish();
-        Ok::<_, Error>(Some(measured))
+        Ok::<_, Error>(Ok(measured))
     })?;
-    // Interrupted before anything was sent: there is no run.
-    let Some(Measured { collector, mut run, writer }) = measured else {
-        return Ok(Exit::Interrupted);
+    let Measured { collector, mut run, writer } = match measured {
+        Ok(measured) => measured,
+        // Interrupted before the run began: there is none.
+        Err(exit) => return Ok(exit),
     };
     let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
     run.validity = validity(
@@ -144,10 +135,28 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     Ok(exit_of(&run, &judged.conclusion, args.verify.then_some(args.min_fidelity)))
 }
 
+/// Connects to what is observed, and probes the target.
+async fn look(args: &Args, ready: &Ready) -> Result<(Observer, Probed), Error> {
+    let database = match &args.database_url {
+        Some(url) => Some(Database::connect(url.expose(), &args.input.allow_host).await?),
+        None => None,
+    };
+    let mut observer = Observer::new(Arc::clone(&ready.http.destination), database);
+    // Before the probe: what it sends is counted as extra, and the target counts it too.
+    observer.sample_at(0).await;
+    if args.no_probe {
+        return Ok((observer, Probed::default()));
+    }
+    let probing = probe(&ready.plan, &ready.settings, &ready.http);
+    let probed = tokio::task::LocalSet::new().run_until(probing).await?;
+    show_probed(&probed);
+    Ok((observer, probed))
+}
+
 /// Says what the next signal does, since a run takes a while to end.
 async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
     if interrupts.changed().await.is_ok() {
-        eprintln!(
+        common::say!(
             "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"
         );
     }

@@ -1,8 +1,8 @@
 //! What a run came to, for the person or the script that started it.
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::say::{print, print_json};
 use figures::judged::Judged;
 
 use crate::error::Error;
@@ -15,16 +15,14 @@ pub(super) fn print_summary(
     out: &Path,
     as_json: bool,
 ) -> Result<(), Error> {
-    let text = if as_json {
-        serde_json::to_string_pretty(run).map(|text| text + "\n").map_err(|error| {
-            Error::Output { path: PathBuf::from("stdout"), source: error.into() }
-        })?
+    if as_json {
+        serde_json::to_string_pretty(run)
+            .map_err(Into::into)
+            .and_then(|text| print_json(&(text + "\n")))
     } else {
-        words(run, judged, out)
-    };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|source| Error::Output { path: PathBuf::from("stdout"), source })
+        print(&words(run, judged, out))
+    }
+    .map_err(Error::stdout)
 }
 
 fn words(run: &Run, judged: &Judged, out: &Path) -> String {

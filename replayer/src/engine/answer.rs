@@ -9,14 +9,19 @@ use common_net::coding::{decode, decode_beginning};
 use httparse::Header;
 
 use super::expiry::life_beside;
+use super::held::Held;
 use super::shelf::Shelf;
 use crate::bind::{Extracted, Slots, extract_form, extract_json};
 use crate::prepare::{CaptureFrom, Request, Source};
 use http1::Sink;
 use http1::cookies::name_and_value;
 
-/// Bodies are kept up to this size where something is captured from them.
+/// Bodies are kept up to this size where something is captured from them, and all bodies of the
+/// process together up to [`MOST_HELD`](super::held::MOST_HELD). Past either nothing is captured.
 const MAX_KEPT_BODY: usize = 16 << 20;
+
+/// A longer value is not captured: each user keeps his own.
+const MAX_VALUE: usize = 256 << 10;
 
 /// How much of a body is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +40,14 @@ pub(super) enum Wanted {
 pub(super) struct Kept {
     /// Without memory up to the first byte that is kept.
     body: Vec<u8>,
+    /// What the memory of the body counts.
+    held: Held,
     /// Where that comes from.
     bodies: Rc<Shelf<Vec<u8>>>,
     /// The body was longer than what may be kept.
     is_cut: bool,
+    /// Nothing more of this body is kept, since the bodies of others take all that there is.
+    is_cut_by_budget: bool,
     content_encoding: Vec<u8>,
     /// Where the whole body is wanted.
     content_type: Vec<u8>,
@@ -151,10 +160,10 @@ impl<'a> Answer<'a> {
             match &capture.from {
                 CaptureFrom::Json { tokens, lists } => {
                     match extract_json(body, tokens, lists) {
-                        Extracted::Found(value) => values.set(number, &value),
+                        Extracted::Found(value) => set(&mut values, number, &value),
                         Extracted::Rebound(value) => {
                             found.is_rebound = true;
-                            values.set(number, &value);
+                            set(&mut values, number, &value);
                         }
                         Extracted::Nothing => {}
                     }
@@ -165,7 +174,7 @@ impl<'a> Answer<'a> {
                 CaptureFrom::Form(name) => {
                     let page = std::str::from_utf8(body).ok();
                     if let Some(value) = page.and_then(|page| extract_form(page, name)) {
-                        values.set(number, &value);
+                        set(&mut values, number, &value);
                     }
                 }
                 CaptureFrom::Header(_)
@@ -180,6 +189,27 @@ impl<'a> Answer<'a> {
 }
 
 impl Kept {
+    /// Adds to the body, or gives up on it where the process holds too much already.
+    fn append(&mut self, bytes: &[u8]) {
+        if self.body.capacity() == 0 && !bytes.is_empty() {
+            self.body = self.bodies.take();
+            self.body.clear();
+        }
+        let needed = self.body.len() + bytes.len();
+        let capacity = if needed > self.body.capacity() {
+            needed.max(2 * self.body.capacity()).min(MAX_KEPT_BODY.max(needed))
+        } else {
+            self.body.capacity()
+        };
+        if self.is_cut_by_budget || !self.held.grow_to(capacity) {
+            self.is_cut_by_budget = true;
+            self.is_cut = true;
+            return;
+        }
+        self.body.reserve_exact(capacity - self.body.len());
+        self.body.extend_from_slice(bytes);
+    }
+
     /// Has memory for bodies come from there.
     pub(super) fn takes_from(&mut self, bodies: &Rc<Shelf<Vec<u8>>>) {
         self.bodies = Rc::clone(bodies);
@@ -187,6 +217,7 @@ impl Kept {
 
     /// Gives the memory of the body back: nobody will look into it any more.
     pub(super) fn release(&mut self) {
+        self.held.release();
         let body = std::mem::take(&mut self.body);
         if body.capacity() > 0 {
             self.bodies.give_back(body);
@@ -195,7 +226,7 @@ impl Kept {
 
     /// In bytes, without what it holds in a moment of reading.
     pub(super) fn capacity(&self) -> usize {
-        let Self { body, bodies: _, is_cut: _, content_encoding, content_type, .. } = self;
+        let Self { body, held: _, bodies: _, is_cut: _, content_encoding, content_type, .. } = self;
         let cookies = self.set_cookies.bytes.capacity() + self.set_cookies.ends.capacity() * 8;
         let text = body.capacity() + content_encoding.capacity() + content_type.capacity();
         text + cookies + self.values.capacity()
@@ -229,6 +260,7 @@ impl SetCookies {
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = Some(status);
+        self.kept.is_cut_by_budget = false;
         let Kept { body, is_cut, content_encoding, content_type, set_cookies, values, .. } =
             &mut *self.kept;
         body.clear();
@@ -278,13 +310,16 @@ impl Sink for Answer<'_> {
             Wanted::FailureSample { bytes } => bytes,
             Wanted::Whole => MAX_KEPT_BODY,
         };
-        if self.kept.body.capacity() == 0 {
-            self.kept.body = self.kept.bodies.take();
-            self.kept.body.clear();
-        }
         let room = most.saturating_sub(self.kept.body.len());
         self.kept.is_cut |= bytes.len() > room;
-        self.kept.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.kept.append(&bytes[..bytes.len().min(room)]);
+    }
+}
+
+/// Keeps a value that is short enough to be kept for a user.
+fn set(values: &mut Slots, number: usize, value: &str) {
+    if value.len() <= MAX_VALUE {
+        values.set(number, value);
     }
 }
 

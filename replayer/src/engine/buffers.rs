@@ -56,6 +56,7 @@ mod tests {
     use http1::Sink;
 
     use super::super::answer::{Answer, Wanted};
+    use super::super::held::MOST_HELD;
     use super::super::shelf::MOST_READY;
     use super::super::tests::request;
     use super::*;
@@ -85,6 +86,27 @@ mod tests {
         let bodies: Vec<Vec<u8>> = (0..100).map(|_| Vec::with_capacity(100 << 10)).collect();
         bodies.into_iter().for_each(|body| store.bodies.give_back(body));
         assert!(store.bodies.ready_bytes() <= MOST_READY);
+    }
+
+    /// Forty of 16 MiB at once: what does not fit is not kept, and what was kept makes room again.
+    #[test]
+    fn bodies_of_all_who_read_at_once_have_a_bound() {
+        let store = Store::default();
+        let request = request(Duration::ZERO);
+        let piece = vec![b'x'; 1 << 20];
+        let read = |buffers: &mut Buffers| {
+            let mut answer = Answer::new(&request, Wanted::Whole, &mut buffers.answer);
+            answer.head(200, &[]);
+            (0..16).for_each(|_| answer.body(&piece));
+            answer.decoded().is_some_and(|body| body.len() == 16 << 20)
+        };
+        let mut all: Vec<Buffers> = (0..40).map(|_| store.lend()).collect();
+        let whole = all.iter_mut().map(read).filter(|whole| *whole).count();
+        let held: usize = all.iter().map(Memory::capacity).sum();
+        assert!(held <= MOST_HELD + 40 * 1_024, "{held}");
+        assert!((8..=16).contains(&whole), "{whole}");
+        all.into_iter().for_each(|buffers| store.give_back(buffers));
+        assert!(read(&mut store.lend()));
     }
 
     /// A body that is cut off, and one that nobody wants.

@@ -24,6 +24,7 @@ mod effects;
 mod exchange;
 mod expiry;
 mod gaps;
+mod held;
 mod lane;
 mod live_run;
 mod panics;

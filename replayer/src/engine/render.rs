@@ -5,9 +5,10 @@ use super::context::Context;
 use super::release::Ticket;
 use super::user::User;
 use crate::prepare::{Origin, Piece, Request};
-use trace::values::{encode, write_clock, write_fresh};
+use trace::values::{encode_at, write_clock, write_fresh};
 
-/// A value is missing: what should have given it failed, or was empty.
+/// A value is missing, since what should have given it failed or was empty; or it is none that
+/// could be sent.
 pub(super) struct Unbound;
 
 /// Writes the request to `rendered.bytes`.
@@ -29,18 +30,19 @@ pub(super) fn render<T>(
             write_cookies(context, user, out);
             Ok(())
         }
-        Piece::Value { from, encode: encoding } => {
+        Piece::Value { from, encode, place } => {
+            let put = |value: &str, out: &mut Vec<u8>| encode_at(value, *encode, *place, out);
             match from {
                 Origin::Captured(source) => user.value(ticket, *source, |value| {
-                    value.map(|value| encode(value, *encoding, out)).ok_or(Unbound)
+                    value.map(|value| put(value, out)).ok_or(Unbound)
                 })?,
                 Origin::Account(field) => {
                     let account = user.account.as_ref().ok_or(Unbound)?;
-                    encode(account.fields.get(field).ok_or(Unbound)?, *encoding, out);
+                    put(account.fields.get(field).ok_or(Unbound)?, out);
                 }
                 Origin::Secret(name) => {
                     let secret = context.settings.secrets.get(name).ok_or(Unbound)?;
-                    encode(secret.expose(), *encoding, out);
+                    put(secret.expose(), out);
                 }
                 Origin::Clock(format) => write_clock(context.wall_clock(), *format, out),
                 Origin::Fresh { key, like } => {
@@ -51,7 +53,9 @@ pub(super) fn render<T>(
             }
             Ok(())
         }
-    })
+    })?;
+    // A value at the very beginning of the path must not name another host.
+    if path_of(bytes).starts_with(['/', '*']) { Ok(()) } else { Err(Unbound) }
 }
 
 fn write_cookies<T>(context: &Context<T>, user: &User, out: &mut Vec<u8>) {

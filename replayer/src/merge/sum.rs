@@ -13,7 +13,7 @@ use run_log::format::{
     Config, EndedBy, Extra, Fidelity, LatencyKind, LoadHeld, PersonaRun, Run, Scope, State, Totals,
     Validity, ValidityState, Window,
 };
-use run_log::reader::{Intervals, ReadError, Rows, RunReader};
+use run_log::reader::{Agreement, Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
 use run_log::writer::RunWriter;
@@ -182,6 +182,9 @@ pub(super) fn seconds(
     // Not in the tables, which have the columns of minor 0.
     collector.same_failures = shards.iter().map(|shard| shard.run().fidelity.same_failures).sum();
     for part in &parts {
+        let dir = part.shard.dir();
+        let content = |message| MergeError::Content { dir: dir.to_owned(), message };
+        part.agreement.check(part.shard.run()).map_err(content)?;
         add_tables(part, &mut collector)?;
     }
     // All watched the same target, so the samples of one are enough.
@@ -205,6 +208,7 @@ struct Part<'a> {
     intervals: Peekable<Intervals>,
     /// Requests that were completed, by endpoint.
     completed: Vec<u64>,
+    agreement: Agreement,
 }
 
 impl<'a> Part<'a> {
@@ -214,6 +218,7 @@ impl<'a> Part<'a> {
             rows: shard.seconds()?,
             intervals: shard.intervals()?.peekable(),
             completed: vec![0; shard.run().endpoints.len()],
+            agreement: Agreement::default(),
         })
     }
 
@@ -223,6 +228,11 @@ impl<'a> Part<'a> {
         if row.is_some_and(|row| row.second != second) {
             return Err(MergeError::Gap { dir: self.shard.dir().to_owned(), second });
         }
+        if let Some(row) = &row {
+            let content =
+                |message| MergeError::Content { dir: self.shard.dir().to_owned(), message };
+            self.agreement.row(row).map_err(content)?;
+        }
         let is_of_second = |next: &Result<_, _>| {
             next.as_ref().map_or(true, |i: &run_log::reader::Interval| i.second <= second)
         };
@@ -231,6 +241,17 @@ impl<'a> Part<'a> {
                 return Err(MergeError::Gap { dir: self.shard.dir().to_owned(), second });
             }
             let tag = interval.tag;
+            let run = self.shard.run();
+            let (index, named) = match tag.scope {
+                Scope::Endpoint(index) => (index, run.endpoints.len()),
+                Scope::Persona(index) => (index, run.personas.len()),
+            };
+            if index >= named {
+                let dir = self.shard.dir().to_owned();
+                let message = format!("tag {tag} is of nothing that run.json names");
+                return Err(MergeError::Content { dir, message });
+            }
+            self.agreement.interval(interval.second, tag, interval.histogram.len());
             if let (Scope::Endpoint(index), LatencyKind::ResponseOk | LatencyKind::ResponseFailed) =
                 (tag.scope, tag.kind)
                 && let Some(count) = self.completed.get_mut(index)

@@ -11,11 +11,32 @@ use tokio::time::{Instant, timeout};
 
 pub use postgres::{Database, DatabaseError};
 
-use http1::{Answer, Connection, Destination, Limits, Method};
+use http1::{Connection, Destination, Limits, Method, Sink};
 use run_log::format::TargetSample;
 
 /// Longer than this an answer to an observer is not waited for: the second is left out.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// So much of a page of metrics is read; what is beyond is passed over.
+const MOST_METRICS_BYTES: usize = 1 << 20;
+
+/// So many metrics of the target are kept, in the order of their names.
+const MOST_METRICS: usize = 200;
+
+/// The beginning of an answer's body.
+#[derive(Default)]
+struct Page(Vec<u8>);
+
+impl Sink for Page {
+    fn head(&mut self, _: u16, _: &[httparse::Header<'_>]) {
+        self.0.clear();
+    }
+
+    fn body(&mut self, bytes: &[u8]) {
+        let room = MOST_METRICS_BYTES.saturating_sub(self.0.len());
+        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+}
 
 /// Asks the target for its metrics, where it gives any, and its database, where that is known.
 pub struct Observer {
@@ -97,24 +118,24 @@ impl Observer {
                     Connection::open(&self.destination, Instant::now() + PATIENCE).await.ok()?
                 }
             };
-        let mut answer = Answer::default();
+        let mut answer = Page::default();
         let limits = Limits::default();
         let exchange =
             connection.exchange(&self.request, Method::Other, &mut answer, &limits).await.ok()?;
         if exchange.reusable {
             self.connection = Some(connection);
         }
-        (exchange.status == 200).then(|| prometheus::parse(&String::from_utf8_lossy(&answer.body)))
+        (exchange.status == 200).then(|| prometheus::parse(&String::from_utf8_lossy(&answer.0)))
     }
 
     fn keep(&mut self, second: u64, metrics: &BTreeMap<String, f64>) {
         let mut add = |metric: &str, value| {
             self.samples.push(TargetSample { second, metric: metric.to_owned(), value });
         };
-        for (name, value) in metrics {
-            if let Some(name) = name.strip_prefix("target_") {
-                add(&format!("target.{name}"), *value);
-            }
+        let of_target =
+            metrics.iter().filter_map(|(name, value)| Some((name.strip_prefix("target_")?, value)));
+        for (name, value) in of_target.take(MOST_METRICS) {
+            add(&format!("target.{name}"), *value);
         }
         if let Some(bytes) = metrics.get("process_resident_memory_bytes") {
             add("target.rss_bytes", *bytes);

@@ -2,11 +2,14 @@
 //! and which statements the time went into.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use common::address::{self, SafetyError};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
+use tokio::time::timeout;
 
 use super::statement::summary;
 
@@ -19,6 +22,43 @@ pub enum DatabaseError {
     Safety(#[from] SafetyError),
     #[error("cannot observe the database at {host}:{port}")]
     Connect { host: String, port: u16, source: sqlx::Error },
+    #[error(
+        "cannot observe the database at {host}:{port}: it did not answer within {} s",
+        CONNECT_TIMEOUT.as_secs()
+    )]
+    Silent { host: String, port: u16 },
+}
+
+/// So long a database may take to let somebody in and to say what its statements are.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a database is.
+struct Place {
+    options: PgConnectOptions,
+    /// As they were typed, for messages.
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    /// Asks `pin` for the addresses of the host, unless it is a socket. What is connected to is
+    /// one of them, not the name: a second answer of the name server is never asked for.
+    fn pinned(
+        url: &str,
+        pin: impl FnOnce(&str, u16) -> Result<Vec<SocketAddr>, SafetyError>,
+    ) -> Result<Self, DatabaseError> {
+        let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
+        let (host, port) = (options.get_host().to_owned(), options.get_port());
+        let options = if options.get_socket().is_some() || host.starts_with('/') {
+            options
+        } else {
+            match pin(&host, port)?.first() {
+                Some(address) => options.host(&address.ip().to_string()),
+                None => return Err(SafetyError::NoAddress { host }.into()),
+            }
+        };
+        Ok(Self { options, host, port })
+    }
 }
 
 /// A connection of its own, beside those of the target.
@@ -46,16 +86,19 @@ impl Database {
     /// # Errors
     /// When it is not a URL, its host may not be used, or it cannot be connected to.
     pub async fn connect(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
-        let (host, port) = (options.get_host().to_owned(), options.get_port());
-        if options.get_socket().is_none() && !host.starts_with('/') {
-            address::pin(&host, port, allowed)?;
+        let Place { options, host, port } =
+            Place::pinned(url, |host, port| address::pin(host, port, allowed))?;
+        let connecting = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let statements = statements(&mut connection).await;
+            Ok(Self { connection, statements })
+        };
+        match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(connected) => {
+                connected.map_err(|source| DatabaseError::Connect { host, port, source })
+            }
+            Err(_) => Err(DatabaseError::Silent { host, port }),
         }
-        let mut connection = PgConnection::connect_with(&options)
-            .await
-            .map_err(|source| DatabaseError::Connect { host, port, source })?;
-        let statements = statements(&mut connection).await;
-        Ok(Self { connection, statements })
     }
 
     /// Figures by metric; none where the database did not answer.
@@ -122,4 +165,44 @@ async fn statements(connection: &mut PgConnection) -> Option<BTreeMap<String, Sp
         of.ms += row.get::<f64, _>(2);
     }
     Some(spent)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Nothing is sent anywhere: what would be connected to is looked at.
+    #[test]
+    fn the_first_answer_of_the_name_server_is_what_is_connected_to() {
+        let asked = Cell::new(0);
+        // Each time another address, as a name server may that wants the load elsewhere.
+        let resolver = |_: &str, port| {
+            let answers = ["127.0.0.1", "203.0.113.7"];
+            let answer = answers[asked.replace(asked.get() + 1)];
+            Ok(vec![SocketAddr::new(answer.parse().unwrap(), port)])
+        };
+        let place = Place::pinned("postgres://u:secret@db.example:5433/d", |host, port| {
+            address::pin_by(host, port, &[], resolver)
+        });
+        let Place { options, host, port } = place.unwrap();
+        assert_eq!((options.get_host(), options.get_port()), ("127.0.0.1", 5433));
+        assert_eq!((host.as_str(), port, asked.get()), ("db.example", 5433, 1));
+        let refused = Place::pinned("postgres://u:secret@db.example/d", |host, port| {
+            address::pin_by(host, port, &[], resolver)
+        });
+        let refused = refused.err().unwrap().to_string();
+        assert!(refused.contains("203.0.113.7") && !refused.contains("secret"), "{refused}");
+        let socket = Place::pinned("postgres:///d?host=/run/pg", |_, _| panic!("a socket"));
+        assert!(socket.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_database_that_says_nothing_is_not_waited_for() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("postgres://u@{}/d", listener.local_addr().unwrap());
+        let error = Database::connect(&url, &[]).await.err().unwrap();
+        assert!(error.to_string().contains("did not answer within 10 s"), "{error}");
+    }
 }

@@ -14,7 +14,7 @@ use super::plan::{Bindings, TracePersona};
 use super::serialise::template;
 use super::session::{Recorded, Request, Session};
 use super::template::Origin;
-use run_log::format::MAX_ENDPOINTS;
+use run_log::format::{MAX_ENDPOINTS, MAX_PERSONAS};
 
 /// Makes sessions of lines.
 pub(super) struct Builder {
@@ -118,6 +118,15 @@ impl Builder {
     /// Begins a session with its first line.
     pub(super) fn begin(&mut self, line: &disk::Request) -> Result<Draft, PrepareError> {
         let persona = self.persona(line::persona(line));
+        if persona >= MAX_PERSONAS {
+            return Err(PrepareError::Request {
+                path: self.path.clone(),
+                id: line.id.clone(),
+                message: format!(
+                    "it is of one persona too many; at most {MAX_PERSONAS} are replayed"
+                ),
+            });
+        }
         let mut draft = Draft::new(line.session.clone(), persona, line.at);
         self.add_line(&mut draft, line)?;
         Ok(draft)

@@ -12,6 +12,7 @@ mod draft;
 mod error;
 mod line;
 mod overlap;
+mod places;
 mod plan;
 mod select;
 mod serialise;

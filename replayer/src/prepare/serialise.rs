@@ -3,8 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use trace::format as disk;
+use trace::values::Place;
 
 use super::draft::KeptValues;
+use super::places::Places;
 use super::template::{Origin, Piece, Template};
 
 /// Headers that replay makes anew, or that are about the recorded connection alone.
@@ -39,7 +41,12 @@ pub(super) fn template(
     let spans = |part| Spans::of(line, part, values);
     template.head_literal(line.method.as_bytes());
     template.head_literal(b" ");
-    spans(disk::Part::Path)?.fill(line.path.as_bytes(), &mut template, Half::Head)?;
+    spans(disk::Part::Path)?.fill(
+        line.path.as_bytes(),
+        &mut template,
+        Half::Head,
+        Places::same(Place::Path),
+    )?;
     template.head_literal(b" HTTP/1.1\r\nHost: ");
     template.head_literal(host.as_bytes());
     template.head_literal(b"\r\n");
@@ -49,19 +56,34 @@ pub(super) fn template(
         }
         template.head_literal(name.as_bytes());
         template.head_literal(b": ");
-        spans(disk::Part::Header(index))?.fill(value.as_bytes(), &mut template, Half::Head)?;
+        spans(disk::Part::Header(index))?.fill(
+            value.as_bytes(),
+            &mut template,
+            Half::Head,
+            Places::same(Place::Header),
+        )?;
         template.head_literal(b"\r\n");
     }
     template.head_piece(Piece::Cookies);
     match &line.body {
         Some(disk::Body::Text(text)) => {
-            spans(disk::Part::Body)?.fill(text.as_bytes(), &mut template, Half::Body)?;
+            spans(disk::Part::Body)?.fill(
+                text.as_bytes(),
+                &mut template,
+                Half::Body,
+                Places::of_body(line),
+            )?;
         }
         Some(disk::Body::Base64(text)) => {
             let bytes = STANDARD
                 .decode(text)
                 .map_err(|error| format!("its body is not base64: {error}"))?;
-            spans(disk::Part::Body)?.fill(&bytes, &mut template, Half::Body)?;
+            spans(disk::Part::Body)?.fill(
+                &bytes,
+                &mut template,
+                Half::Body,
+                Places::of_body(line),
+            )?;
         }
         Some(disk::Body::Truncated { size, .. }) => {
             return Err(format!(
@@ -103,7 +125,13 @@ impl<'a> Spans<'a> {
         Ok(Self { bindings, values })
     }
 
-    fn fill(self, text: &[u8], template: &mut Template, half: Half) -> Result<(), String> {
+    fn fill(
+        self,
+        text: &[u8],
+        template: &mut Template,
+        half: Half,
+        mut places: Places,
+    ) -> Result<(), String> {
         let literal = |template: &mut Template, bytes: &[u8]| match half {
             Half::Head => template.head_literal(bytes),
             Half::Body => template.body_literal(bytes),
@@ -118,9 +146,12 @@ impl<'a> Spans<'a> {
                     text.len()
                 ));
             }
-            literal(template, &text[position..binding.start]);
+            let before = &text[position..binding.start];
+            literal(template, before);
+            places.pass(before);
             position = binding.end;
-            let piece = Piece::Value { from: self.origin(binding)?, encode: binding.encode };
+            let (from, encode, place) = (self.origin(binding)?, binding.encode, places.here());
+            let piece = Piece::Value { from, encode, place };
             match half {
                 Half::Head => template.head_piece(piece),
                 Half::Body => template.body_piece(piece),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use trace::format::{ClockFormat, Encoding, FreshId};
+use trace::values::Place;
 
 use super::capture::Source;
 
@@ -25,6 +26,7 @@ pub enum Piece {
     Value {
         from: Origin,
         encode: Encoding,
+        place: Place,
     },
     /// The Cookie header, if the user has cookies for the path of the request.
     Cookies,
@@ -171,6 +173,7 @@ mod tests {
         template.head_piece(Piece::Value {
             from: Origin::Account("id".to_owned()),
             encode: Encoding::Raw,
+            place: Place::Path,
         });
         template.head_literal(b" HTTP/1.1\r\n");
         template.head_literal(b"Host: h\r\n");
@@ -178,6 +181,7 @@ mod tests {
         template.body_piece(Piece::Value {
             from: Origin::Account("email".to_owned()),
             encode: Encoding::Json,
+            place: Place::JsonString,
         });
         template.body_literal(b"\"}");
         let (mut out, mut body) = (vec![1, 2, 3], vec![]);

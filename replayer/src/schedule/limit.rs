@@ -53,6 +53,9 @@ impl Schedule {
         let mut until = (At::START + FIRST_LOOK).min(end);
         loop {
             let found = walk(plan, &self.users, load, until);
+            if found.is_too_long() {
+                return None;
+            }
             if found.requests >= most {
                 let mut counted = 0;
                 let reached = |requests: &u64| {

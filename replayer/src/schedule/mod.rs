@@ -16,7 +16,7 @@ mod walk;
 pub use bound::Bound;
 pub use chain::{Chain, Run, scaled};
 pub use users::{PlannedUser, Policy, Schedule, ScheduleError};
-pub use walk::{Walk, walk};
+pub use walk::{MOST_SECONDS, Walk, walk};
 
 #[cfg(test)]
 mod tests;

@@ -7,15 +7,24 @@ use crate::time::At;
 use run_log::format::Window;
 use scenario::Load;
 
+/// The longest plan, in seconds: 31 days. It is counted second by second, so that this bounds
+/// what a trace takes whose lines lie far apart: 21 MB for each count.
+pub const MOST_SECONDS: usize = 31 * 86_400;
+
 /// What a walk of the schedule found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Walk {
     pub requests: u64,
-    /// By second of their due times.
+    /// By second of their due times; what is due after [`MOST_SECONDS`] is the last one.
     pub by_second: Vec<u64>,
 }
 
 impl Walk {
+    /// Whether something is due after [`MOST_SECONDS`].
+    pub fn is_too_long(&self) -> bool {
+        self.by_second.len() > MOST_SECONDS
+    }
+
     /// Requests that are due in these seconds.
     pub fn within(&self, window: Window) -> u64 {
         let seconds = (0_u64..).zip(&self.by_second);
@@ -37,7 +46,7 @@ pub fn walk<'a>(
     for user in users {
         each_request(plan, user, load, until, |_, _, due| {
             found.requests += 1;
-            let second = usize::try_from(due.second()).unwrap_or(usize::MAX);
+            let second = usize::try_from(due.second()).unwrap_or(MOST_SECONDS).min(MOST_SECONDS);
             if found.by_second.len() <= second {
                 found.by_second.resize(second + 1, 0);
             }

@@ -12,6 +12,8 @@ use plotters::style::{
     Color, FontStyle, IntoFont, RGBAColor, RGBColor, ShapeStyle, TextStyle, WHITE,
 };
 
+use common::shown;
+
 use super::axis::{TimeUnit, tick, top};
 use super::error::DrawError;
 
@@ -216,7 +218,8 @@ pub(super) fn svg(
         draw(&area)?;
         area.present().map_err(DrawError::of)?;
     }
-    Ok(picture)
+    // plotters escapes what means something in XML; controls may not stand in it at all.
+    Ok(shown::lines(&picture).into_owned())
 }
 
 pub(super) fn text(size: f64, color: RGBColor) -> TextStyle<'static> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use figures::{Names, Plateau, Recorded};
 use run_log::format::{ErrorSample, FailureRow, FidelityRow, Run, Scope, Tag, Window};
-use run_log::reader::{Interval, ReadError, RunReader};
+use run_log::reader::{Agreement, Interval, ReadError, RunReader};
 use run_log::timeline::Second;
 use scenario::Load;
 
@@ -27,6 +27,8 @@ pub enum SummaryError {
     Read(#[from] ReadError),
     #[error("{}: tag {tag} is of an endpoint or persona that run.json does not name", dir.display())]
     Unknown { dir: PathBuf, tag: Tag },
+    #[error("the run in {} cannot be used: {message}; run it again", dir.display())]
+    Disagree { dir: PathBuf, message: String },
 }
 
 /// What was measured in one run.
@@ -53,7 +55,14 @@ impl Summary {
     /// When a file is missing or damaged, with file and line.
     pub fn read(reader: &RunReader, load: Option<&Load>) -> Result<Self, SummaryError> {
         let run = reader.run().clone();
-        let timeline = reader.seconds()?.collect::<Result<Vec<_>, _>>()?;
+        let disagree = |message| SummaryError::Disagree { dir: reader.dir().to_owned(), message };
+        let mut agreement = Agreement::default();
+        let mut timeline = Vec::new();
+        for row in reader.seconds()? {
+            let row = row?;
+            agreement.row(&row).map_err(disagree)?;
+            timeline.push(row);
+        }
         let window = window(&run, &timeline);
         let names = Names {
             endpoints: run.endpoints.clone(),
@@ -63,12 +72,14 @@ impl Summary {
             plateau: Plateau::new(&names),
             points: series::Points::default(),
             steps: load.map_or_else(Vec::new, |load| steps::steps(load, &timeline)),
+            agreement,
         };
         for row in &timeline {
             pass.plateau.add_row(window, row);
         }
         pass.plateau.load_held = run.load_held;
         pass.read(reader, window)?;
+        pass.agreement.check(&run).map_err(disagree)?;
         Ok(Self {
             window: window.start_s..window.end_s,
             plateau: pass.plateau,
@@ -95,6 +106,7 @@ struct Pass {
     plateau: Plateau,
     points: series::Points,
     steps: Vec<Step>,
+    agreement: Agreement,
 }
 
 impl Pass {
@@ -102,6 +114,7 @@ impl Pass {
         for interval in reader.intervals()? {
             let Interval { second, tag, histogram } = interval?;
             let recorded = Recorded::of(&histogram);
+            self.agreement.interval(second, tag, histogram.len());
             self.plateau
                 .add(window, second, tag, &recorded)
                 .map_err(|_| SummaryError::Unknown { dir: reader.dir().to_owned(), tag })?;

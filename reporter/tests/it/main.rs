@@ -5,6 +5,7 @@ mod damaged;
 mod figures;
 mod golden;
 mod help;
+mod hostile;
 mod report;
 mod states;
 mod synthetic;

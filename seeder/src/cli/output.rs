@@ -1,17 +1,17 @@
-//! Data, on stdout.
+//! What goes to stdout.
 
-use std::io::Write;
-
+use common::say;
 use serde::Serialize;
 
 use crate::Error;
 
-/// Writes a line of data.
+/// Writes a line for people.
 pub(super) fn print(line: &str) -> Result<(), Error> {
-    writeln!(std::io::stdout(), "{line}").map_err(Error::Stdout)
+    say::print(&format!("{line}\n")).map_err(Error::Stdout)
 }
 
+/// Writes data.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(value);
-    print(&text.map_err(|error| Error::Stdout(error.into()))?)
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Stdout(error.into()))?;
+    say::print_json(&(text + "\n")).map_err(Error::Stdout)
 }

@@ -5,27 +5,34 @@
 //! that is written at the end of the run. Anything else that is damaged is an
 //! error that names file and line.
 
+mod agreement;
 mod error;
 mod intervals;
 mod lines;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+pub use agreement::Agreement;
 pub use error::ReadError;
 pub use intervals::{Interval, Intervals};
 use lines::{Input, Lines};
 
 use crate::format::{
     self, ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow,
-    LATENCY_HLOG, RUN_JSON, Run, STATS_CSV, TARGET_CSV, TIMELINE_CSV, TargetSample,
+    LATENCY_HLOG, MAX_ENDPOINTS, MAX_PERSONAS, RUN_JSON, Run, STATS_CSV, TARGET_CSV, TIMELINE_CSV,
+    TargetSample,
 };
 use crate::stats::StatsRow;
 use crate::timeline::Second;
+
+/// `run.json` is held whole: names of endpoints and personas, and what was configured.
+const MAX_RUN_JSON_BYTES: u64 = 16 << 20;
 
 /// A run directory whose `run.json` was read and checked.
 #[derive(Debug)]
@@ -41,13 +48,23 @@ impl RunReader {
     /// When there is none, it is damaged, or it has another version.
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
         let path = dir.join(RUN_JSON);
-        let bytes = match std::fs::read(&path) {
+        let read = |path: &Path| -> io::Result<Vec<u8>> {
+            let mut bytes = Vec::new();
+            File::open(path)?.take(MAX_RUN_JSON_BYTES + 1).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let bytes = match read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(ReadError::NotARun { dir: dir.to_owned() });
             }
             Err(source) => return Err(ReadError::Io { path, source }),
         };
+        if bytes.len() as u64 > MAX_RUN_JSON_BYTES {
+            let bound = MAX_RUN_JSON_BYTES >> 20;
+            let message = format!("the file is over {bound} MiB, which no run writes");
+            return Err(ReadError::Damaged { path, line: 1, message });
+        }
         let head: Head = json(&path, 0, &bytes)?;
         if head.format != format::FORMAT {
             return Err(ReadError::Format { path, found: head.format });
@@ -58,7 +75,18 @@ impl RunReader {
         if head.version < format::VERSION {
             return Err(ReadError::TooOld { path, found: head.version });
         }
-        Ok(Self { run: json(&path, 0, &bytes)?, dir: dir.to_owned() })
+        let run: Run = json(&path, 0, &bytes)?;
+        // Each of them has histograms, so that memory grows with their number.
+        for (count, most, what) in [
+            (run.endpoints.len(), MAX_ENDPOINTS, "endpoints"),
+            (run.personas.len(), MAX_PERSONAS, "personas"),
+        ] {
+            if count > most {
+                let message = format!("it names {count} {what}; a run has at most {most}");
+                return Err(ReadError::Damaged { path, line: 1, message });
+            }
+        }
+        Ok(Self { run, dir: dir.to_owned() })
     }
 
     pub fn dir(&self) -> &Path {
