@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use common::exit::one_line;
+use common::exit::{Exit, one_line};
 use common_net::runtime;
 use common_net::signals::Signals;
 use recorder::cli::Cli;
@@ -17,7 +17,11 @@ async fn work() -> ExitCode {
         Ok(exit) => signals.exit().or(exit).into(),
         Err(error) => {
             common::say!("{}", one_line("recorder", &error));
-            error.exit().into()
+            match error.exit() {
+                // A login or a connection that the signal cut off is nobody's fault.
+                Exit::Environment => signals.exit().or(Exit::Environment).into(),
+                exit => exit.into(),
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "BYTES", default_value = "268435456")]
     max_bodies: NonZeroU64,
 
-    /// Client connections at once; more wait
+    /// Client connections at once; one more takes the place of the one that is idle for longest
     #[arg(long, value_name = "N", default_value = "10000")]
     max_connections: NonZeroU32,
 

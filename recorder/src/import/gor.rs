@@ -26,6 +26,9 @@ const SEPARATOR: &[u8] = "\n🐵🙈🙉\n".as_bytes();
 /// No payload is longer.
 const MOST_PAYLOAD: usize = 64 << 20;
 
+/// How many separators within one payload are looked into.
+const MOST_LOOKS: u32 = 100;
+
 /// How long a request waits for its answer, by the recording's own clock, and how many may.
 const MOST_WAIT_US: u64 = 300_000_000;
 const MOST_WAITING: usize = 20_000;
@@ -132,6 +135,7 @@ impl Payloads<'_> {
     /// length in the head, or by what follows.
     fn payload(&mut self, meta: &Meta, at: u64) -> Result<Vec<u8>, ImportError> {
         let mut bytes = Vec::new();
+        let mut looks = 0;
         loop {
             if self.line(&mut bytes)? == 0 {
                 return if missing(meta, &bytes) == Some(0) {
@@ -142,7 +146,10 @@ impl Payloads<'_> {
                 };
             }
             if let Some(payload) = bytes.strip_suffix(SEPARATOR) {
-                let is_whole = missing(meta, payload).is_none_or(|missing| missing == 0);
+                // Each look reads the whole payload, which may be made of separators.
+                looks += 1;
+                let is_whole = looks <= MOST_LOOKS
+                    && missing(meta, payload).is_none_or(|missing| missing == 0);
                 if is_whole || self.begins_another()? {
                     let length = payload.len();
                     bytes.truncate(length);

@@ -109,8 +109,9 @@ struct Hosts {
     others: BTreeMap<String, u64>,
 }
 
-/// The most hosts that are told apart.
+/// The most hosts that are told apart, and the longest name of one (RFC 1035, with its port).
 const MAX_HOSTS: usize = 10_000;
+const LONGEST_HOST: usize = 261;
 
 impl Hosts {
     fn wants(&mut self, authority: &str) -> bool {
@@ -120,7 +121,8 @@ impl Hosts {
             self.met = true;
             return true;
         }
-        let is_known = self.others.contains_key(authority) || self.others.len() < MAX_HOSTS;
+        let is_known = self.others.contains_key(authority)
+            || self.others.len() < MAX_HOSTS && authority.len() <= LONGEST_HOST;
         let name = if is_known { authority } else { "others" };
         *self.others.entry(name.to_owned()).or_default() += 1;
         false
@@ -157,7 +159,7 @@ struct Sent {
     url: String,
     #[serde(default)]
     http_version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     headers: Vec<Pair>,
     post_data: Option<PostData>,
     body_size: Option<f64>,
@@ -177,7 +179,7 @@ struct PostData {
     mime_type: String,
     text: Option<String>,
     encoding: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     params: Vec<Param>,
 }
 
@@ -191,7 +193,7 @@ struct Param {
 struct Received {
     #[serde(default)]
     status: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     headers: Vec<Pair>,
     content: Option<Content>,
 }
@@ -381,6 +383,34 @@ impl Content {
             None => self.size.is_none_or(|size| size <= 0.0).then(Vec::new),
         }
     }
+}
+
+/// The most headers, or fields of a form, that an entry has.
+const MOST_PAIRS: usize = 10_000;
+
+/// A list that takes much more memory than its text, and that nobody means to be long.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(Vec<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "a list of at most {MOST_PAIRS}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Vec<T>, A::Error> {
+            while let Some(one) = list.next_element()? {
+                if self.0.len() == MOST_PAIRS {
+                    return Err(de::Error::invalid_length(MOST_PAIRS + 1, &self));
+                }
+                self.0.push(one);
+            }
+            Ok(self.0)
+        }
+    }
+
+    from.deserialize_seq(Few(Vec::new()))
 }
 
 type OnEntry<'a> = &'a mut dyn FnMut(Entry) -> bool;

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 /// What is left out because of [`trace::wire`].
 pub(super) const UNSENDABLE: &str = "requests that cannot be sent as they stand there (skipped)";
 
+/// How many descriptions are told apart: names of a file's own are in some of them.
+const MOST_KINDS: usize = 1000;
+const OTHERS: &str = "of many other kinds";
+
 /// Counts of what was left out or is not known, by description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remarks(BTreeMap<String, u64>);
@@ -15,12 +19,9 @@ impl Remarks {
     }
 
     pub fn add(&mut self, what: &str, count: u64) {
-        match self.0.get_mut(what) {
-            Some(known) => *known += count,
-            None => {
-                self.0.insert(what.to_owned(), count);
-            }
-        }
+        let is_known = self.0.contains_key(what) || self.0.len() < MOST_KINDS;
+        let what = if is_known { what } else { OTHERS };
+        *self.0.entry(what.to_owned()).or_default() += count;
     }
 
     pub fn get(&self, what: &str) -> u64 {

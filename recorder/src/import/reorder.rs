@@ -4,12 +4,14 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use bytes::Bytes;
+
 use crate::exchange::{Exchange, SeenBody};
 
 /// How far apart, in microseconds, two exchanges may stand the wrong way round.
 const SLACK_US: u64 = 5_000_000;
 
-/// Bytes of bodies, and exchanges, that may be held back.
+/// Bytes, and exchanges, that may be held back.
 const MOST_BYTES: usize = 32 << 20;
 const MOST: usize = 65_536;
 
@@ -87,5 +89,13 @@ fn size(exchange: &Exchange) -> usize {
         SeenBody::Whole(bytes) => bytes.len(),
         SeenBody::TooLarge { .. } => 0,
     };
-    of(&exchange.body) + exchange.result.as_ref().map_or(0, |answer| of(&answer.body))
+    let heads = |headers: &[(String, Bytes)]| -> usize {
+        headers
+            .iter()
+            .map(|(name, value)| size_of::<(String, Bytes)>() + name.len() + value.len())
+            .sum()
+    };
+    let answer =
+        exchange.result.as_ref().map_or(0, |answer| of(&answer.body) + heads(&answer.headers));
+    of(&exchange.body) + heads(&exchange.headers) + exchange.path.len() + answer
 }

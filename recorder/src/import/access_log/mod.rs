@@ -37,8 +37,9 @@ const RUN_BYTES: usize = 24 << 20;
 /// No line is longer.
 const MOST_LINE: usize = 1 << 20;
 
-/// How many lines of the same second are spread together.
+/// How many lines of the same second are spread together, and how many bytes of them.
 const MOST_AT_ONCE: usize = 50_000;
+const MOST_BYTES_AT_ONCE: usize = 32 << 20;
 
 /// Of this many first lines at least one must be understood.
 const TRIED: u64 = 100;
@@ -107,6 +108,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         random: ChaCha8Rng::seed_from_u64(config.seed),
         second: 0,
         waiting: Vec::new(),
+        waiting_bytes: 0,
     };
     each_hit(input, kind, config, |hit| match hit {
         LogLine::Hit { hit, .. } => sink.take(hit),
@@ -315,6 +317,7 @@ struct Sink<'a> {
     /// Hits of the same second that wait to be spread.
     second: u64,
     waiting: Vec<Waiting>,
+    waiting_bytes: usize,
 }
 
 /// A hit whose time within its second is not known yet.
@@ -327,7 +330,8 @@ struct Waiting {
 
 impl Sink<'_> {
     fn take(&mut self, hit: Hit<'_>) -> Result<(), ImportError> {
-        if self.second != hit.time_us / SECOND_US || self.waiting.len() == MOST_AT_ONCE {
+        let is_full = self.waiting.len() == MOST_AT_ONCE || self.waiting_bytes > MOST_BYTES_AT_ONCE;
+        if self.second != hit.time_us / SECOND_US || is_full {
             self.spread()?;
             self.second = hit.time_us / SECOND_US;
         }
@@ -371,6 +375,8 @@ impl Sink<'_> {
         if hit.is_exact {
             return self.write(waiting);
         }
+        let headers = waiting.request.headers.iter().map(|(_, value)| value.len());
+        self.waiting_bytes += waiting.request.path.len() * 2 + headers.sum::<usize>();
         self.waiting.push(waiting);
         Ok(())
     }
@@ -382,6 +388,7 @@ impl Sink<'_> {
     /// Gives the hits of a second times within it, in their order.
     fn spread(&mut self) -> Result<(), ImportError> {
         let waiting = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
         let mut within: Vec<u64> =
             waiting.iter().map(|_| self.random.random_range(0..SECOND_US)).collect();
         within.sort_unstable();
