@@ -43,7 +43,8 @@ mod tests {
             let form = format!("a=1&k={}&b=2", key.replace(' ', space));
             ranges.clear();
             find(&form, &mut ranges);
-            assert_eq!(ranges, [6..form.len() - 4], "{form}");
+            assert_eq!(ranges.first(), Some(&(6..form.len() - 4)), "{form}");
+            assert_eq!(ranges.len(), 1, "{form}");
         }
         ranges.clear();
         find("-----BEGIN PRIVATE KEY-----\nMII", &mut ranges);
