@@ -10,12 +10,12 @@ use manifest::format::Manifest;
 use super::error::ImportError;
 use super::format::Format;
 use super::input::Input;
-use super::remarks::{Remarks, UNSENDABLE};
+use super::remarks::{Remarks, TOO_LATE, UNSENDABLE};
 use super::reorder::Reorder;
 use crate::correlate::{self, Correlated, Correlator, Rules, SessionBy};
 use crate::exchange::{Exchange, SeenBody};
 use trace::finish::Finished;
-use trace::format::{self, Header, Origin, RecordedResult, Source};
+use trace::format::{self, Header, LAST_AT, Origin, RecordedResult, Source};
 use trace::journal::Journal;
 use trace::wire::{self, Unsendable};
 
@@ -125,6 +125,10 @@ impl Sink {
     fn take(&mut self, mut exchange: Exchange) -> Result<(), ImportError> {
         if made_sendable(&mut exchange).is_err() {
             self.remarks.count(UNSENDABLE);
+            return Ok(());
+        }
+        if exchange.at > LAST_AT {
+            self.remarks.count(TOO_LATE);
             return Ok(());
         }
         self.number += 1;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 /// What is left out because of [`trace::wire`].
+/// Times of a trace end there, [`trace::format::LAST_AT`] after 1970.
+pub(super) const TOO_LATE: &str = "requests dated after the year 2254 (skipped)";
 pub(super) const UNSENDABLE: &str = "requests that cannot be sent as they stand there (skipped)";
 
 /// How many descriptions are told apart: names of a file's own are in some of them.

@@ -187,6 +187,28 @@ fn a_capture_smuggles_nothing() {
     assert_eq!(requests[0].path, "/good");
 }
 
+/// A trace has no such times, so that what was made of these would be refused by its readers.
+#[test]
+fn what_is_dated_centuries_later_is_left_out() {
+    let dates = ["2026-01-01T00:00:00.5Z", "2620-01-01T00:00:00.5Z"];
+    let line = |date: &&str| json!({"time": date, "method": "GET", "path": "/", "status": 200, "client": "a"});
+    let log: String = dates.iter().map(|date| format!("{}\n", line(date))).collect();
+    let entry = |date: &&str| {
+        json!({
+            "startedDateTime": date, "time": 1, "request": {"method": "GET", "url": "http://a/"},
+            "response": {"status": 200, "headers": [], "content": {"size": 0, "text": ""}},
+        })
+    };
+    let entries: Vec<_> = dates.iter().map(entry).collect();
+    let har = json!({"log": {"entries": entries}}).to_string();
+    for (kind, text) in [("access-log", log), ("har", har)] {
+        let (requests, told) = imported(kind, &text);
+        assert_eq!(requests.len(), 1, "{kind}: {requests:?}");
+        let left_out = "requests dated after the year 2254 (skipped)";
+        assert_eq!(told["told"][left_out], 1, "{kind}: {told}");
+    }
+}
+
 #[test]
 fn only_files_are_replaced_even_by_force() {
     let folder = TempDir::new().unwrap();

@@ -21,7 +21,7 @@ use self::line::{Hit, Parser};
 use self::sessions::Sessions;
 use super::error::ImportError;
 use super::input::Input;
-use super::remarks::{Remarks, UNSENDABLE};
+use super::remarks::{Remarks, TOO_LATE, UNSENDABLE};
 use crate::correlate::{Logged, Rules, of_log};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::format::{
@@ -173,6 +173,8 @@ fn each_hit(
             LogLine::LeftOut("requests to other hosts (skipped)")
         } else if !is_sendable {
             LogLine::LeftOut(UNSENDABLE)
+        } else if hit.time_us > format::LAST_AT {
+            LogLine::LeftOut(TOO_LATE)
         } else if is_write && !config.with_writes {
             LogLine::LeftOut("writes without their bodies (skipped)")
         } else {
