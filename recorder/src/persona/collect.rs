@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use trace::format::{RecordedResult, Request};
+use trace::format::{RecordedErrorKind, RecordedResult, Request};
 use trace::journal::Journal;
 use trace::shape::Shape;
 use trace::writer::WriteError;
@@ -126,6 +126,11 @@ impl Collector {
             }
             RecordedResult::Error(_) => None,
         };
+        // What the end of the recording cut off is no failure of the server.
+        let is_failure = match &request.result {
+            RecordedResult::Answer(answer) => answer.status >= 400,
+            RecordedResult::Error(error) => error.kind != RecordedErrorKind::StillOpen,
+        };
         self.journal.append(&request)?;
 
         let totals = &mut self.totals.personas[persona];
@@ -136,7 +141,7 @@ impl Collector {
         }
         totals.requests += 1;
         self.totals.requests += 1;
-        if status.is_none_or(|status| status >= 400) {
+        if is_failure {
             totals.failures += 1;
             self.totals.failures += 1;
             let name = &totals.name;
