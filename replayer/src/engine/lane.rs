@@ -271,7 +271,8 @@ impl<T: Transport> Lane<'_, T> {
             }
         }
         attempt.own_delay += own_delay;
-        self.free = attempt.end - (release.late + attempt.own_delay);
+        // Where a renewal came last, the lane was busy with it until then.
+        self.free = attempt.end.max(self.free) - (release.late + attempt.own_delay);
         settle(context, user, taken, &attempt, Some(&mut answer));
     }
 

@@ -2,6 +2,7 @@
 
 use run_log::outcome::Outcome;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -281,4 +282,25 @@ fn what_a_renewal_takes_is_no_queueing_and_its_bytes_are_counted() {
         }
     }
     assert!(longest < slow / 2, "{longest:?}");
+}
+
+/// A renewal that fails late is the target's time too: what queued behind it is not late by the
+/// generator's fault.
+#[test]
+fn what_a_renewal_that_fails_takes_is_no_lag() {
+    let slow = Duration::from_millis(1500);
+    let logins = AtomicU64::new(0);
+    let server = Server::start(move |asked| match asked.path.as_str() {
+        "/login" if logins.fetch_add(1, Ordering::Relaxed) == 0 => {
+            Answer::Json(200, r#"{"access_token":"token"}"#.into())
+        }
+        "/login" => Answer::Late(slow, 503, "{}".into()),
+        _ => Answer::Json(401, "{}".into()),
+    });
+    let steps = [(0, "GET", "/me"), (100, "GET", "/me")];
+    let place = Workplace::new(&TraceBuilder::default().session_with_login("s", &steps), 1);
+    let ran = place.run(&server.url(), &["--no-probe"]);
+    let run = ran.checked();
+    assert_eq!(run.totals.extra.renewals, 2, "{}", ran.stderr);
+    assert!(Duration::from_micros(run.lag.max_us) < slow / 2, "{:?} {:?}", run.lag, run.validity);
 }
