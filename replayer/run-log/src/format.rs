@@ -144,14 +144,6 @@ pub struct Shard {
     pub of: u32,
 }
 
-impl Run {
-    /// The minor version that suffices, which is what it is written with: each run has the
-    /// histograms of minor 1.
-    pub const fn lowest_minor(&self) -> u32 {
-        1
-    }
-}
-
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index, self.of)

@@ -36,7 +36,6 @@ pub(super) fn finish(
     run.state = State::Finished;
     run.lag = collector.lag();
     run.fidelity = collector.fidelity();
-    run.minor = run.lowest_minor();
     let judged = Judged::of(&run, &collector.plateau, expectations);
     run.verdicts = judged.verdicts.iter().map(figures::judge::Verdict::record).collect();
     let Fidelity { compared, same_failures, .. } = run.fidelity;

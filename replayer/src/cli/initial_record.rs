@@ -11,8 +11,8 @@ use crate::measure::host;
 use crate::prepare::Prepared;
 use crate::schedule::Schedule;
 use run_log::format::{
-    self, Config, FORMAT, Fidelity, Lag, PersonaRun, Run, ScenarioRef, State, Totals, VERSION,
-    Validity, ValidityState, Window,
+    self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, Run, ScenarioRef, State, Totals,
+    VERSION, Validity, ValidityState, Window,
 };
 use scenario::{Load, Pacing, Profile, Rate, Scenario};
 
@@ -31,8 +31,8 @@ pub(super) fn initial_record(
     Run {
         format: FORMAT.to_owned(),
         version: VERSION,
-        // Of what is measured, that may need more.
-        minor: 0,
+        // From the first second on there are histograms and columns of it.
+        minor: MINOR,
         tool: concat!("replayer ", env!("CARGO_PKG_VERSION")).to_owned(),
         state: State::Running,
         started: Utc::now(),

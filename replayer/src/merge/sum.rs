@@ -10,8 +10,8 @@ use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
-    Config, EndedBy, Extra, Fidelity, LatencyKind, LoadHeld, PersonaRun, Run, Scope, State, Totals,
-    Validity, ValidityState, Window,
+    Config, EndedBy, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run, Scope, State,
+    Totals, Validity, ValidityState, Window,
 };
 use run_log::reader::{Agreement, Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
@@ -48,8 +48,8 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
     });
     let totals = runs().fold(Totals::default(), |sum, run| add_totals(&sum, &run.totals));
     Run {
-        // What only a later minor has is not in the sum.
-        minor: 0,
+        // What only a later one has is not in the sum.
+        minor: MINOR,
         state: State::Running,
         elapsed_s: runs().map(|run| run.elapsed_s).fold(0.0, f64::max),
         started: runs().map(|run| run.started).min().unwrap_or(first.started),

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use run_log::format::{EndedBy, Judgement, State};
+use run_log::format::{EndedBy, Judgement, MINOR, State};
 use run_log::stats::StatsRow;
 
 use crate::support::trace::{answer, request};
@@ -63,14 +63,8 @@ fn what_timed_out_is_in_the_mean_and_in_the_tables_as_long_as_it_had_waited() {
         _ => Answer::Json(200, "{\"n\":1}".into()),
     });
     let place = Workplace::new(&trace, 0);
-    let scenario = place.path("s.toml");
-    std::fs::write(
-        &scenario,
-        "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
-         expect = [\"mean < 100ms\"]\n[load]\nclones = 1\n",
-    )
-    .unwrap();
-    let options = ["--no-probe", "--scenario", scenario.to_str().unwrap()];
+    let scenario = place.scenario("expect = [\"mean < 100ms\"]\n[load]\nclones = 1");
+    let options = ["--no-probe", "--scenario", &scenario];
     let ran = place.run(&server.url(), &[&options[..], &["--request-timeout", "2s"]].concat());
     let run = ran.checked();
     assert_eq!(run.totals.outcomes[Outcome::TimedOut], 1);
@@ -119,14 +113,9 @@ fn a_trace_of_refusals_replays_as_failures() {
         Answer::Json(if asked.path == "/ok" { 200 } else { 405 }, "{}".into())
     });
     let place = Workplace::new(&trace, 0);
-    let scenario = place.path("s.toml");
-    std::fs::write(
-        &scenario,
-        "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
-         expect = [\"p95 < 200ms\", \"failures < 1%\"]\n[load]\nclones = 1\n",
-    )
-    .unwrap();
-    let ran = place.run(&server.url(), &["--no-probe", "--scenario", scenario.to_str().unwrap()]);
+    let scenario =
+        place.scenario("expect = [\"p95 < 200ms\", \"failures < 1%\"]\n[load]\nclones = 1");
+    let ran = place.run(&server.url(), &["--no-probe", "--scenario", &scenario]);
     assert_eq!(ran.code_but_for_lag(), Some(10), "{}", ran.stdout);
     let run = ran.checked();
     assert_eq!(run.totals.failed_status, 30);
@@ -240,6 +229,7 @@ fn a_killed_run_keeps_what_it_has_and_reads_as_incomplete() {
     child.wait().unwrap();
     let reader = run_log::reader::RunReader::open(&place.path("out")).unwrap();
     assert_eq!(reader.run().state, State::Running);
+    assert_eq!(reader.run().minor, MINOR, "what it holds already is of this minor");
     let kept: u64 = reader.seconds().unwrap().map(|second| second.unwrap().done()).sum();
     assert!(kept > 0 && kept <= served.load(Ordering::Relaxed));
 }

@@ -290,7 +290,7 @@ impl<'a> Making<'a> {
             let (planned, percent) = (self.sent, self.of.held_percent);
             run.load_held = Some(LoadHeld { planned, ready: planned * percent / 100 });
         }
-        run.minor = run.lowest_minor();
+        run.minor = MINOR;
     }
 
     fn tables(&self) -> (Vec<StatsRow>, Vec<FailureRow>, Vec<FidelityRow>) {
