@@ -44,10 +44,9 @@ pub(super) struct Kept {
     held: Held,
     /// Where that comes from.
     bodies: Rc<Shelf<Vec<u8>>>,
-    /// The body was longer than what may be kept.
+    /// Nothing more of the body is kept: it is longer than may be, or the bodies of others take all
+    /// the memory that there is.
     is_cut: bool,
-    /// Nothing more of this body is kept, since the bodies of others take all that there is.
-    is_cut_by_budget: bool,
     content_encoding: Vec<u8>,
     /// Where the whole body is wanted.
     content_type: Vec<u8>,
@@ -201,8 +200,7 @@ impl Kept {
         } else {
             self.body.capacity()
         };
-        if self.is_cut_by_budget || !self.held.grow_to(capacity) {
-            self.is_cut_by_budget = true;
+        if !self.held.grow_to(capacity) {
             self.is_cut = true;
             return;
         }
@@ -260,7 +258,6 @@ impl SetCookies {
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = Some(status);
-        self.kept.is_cut_by_budget = false;
         let Kept { body, is_cut, content_encoding, content_type, set_cookies, values, .. } =
             &mut *self.kept;
         body.clear();
@@ -310,9 +307,12 @@ impl Sink for Answer<'_> {
             Wanted::FailureSample { bytes } => bytes,
             Wanted::Whole => MAX_KEPT_BODY,
         };
+        if self.kept.is_cut {
+            return;
+        }
         let room = most.saturating_sub(self.kept.body.len());
-        self.kept.is_cut |= bytes.len() > room;
         self.kept.append(&bytes[..bytes.len().min(room)]);
+        self.kept.is_cut |= bytes.len() > room;
     }
 }
 
