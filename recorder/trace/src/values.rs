@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use common::encoding;
 
 use super::format::{ClockFormat, Encoding, FreshId};
-use super::wire::{breaks_target, breaks_value};
+use super::wire::{breaks_target, breaks_value, encoded_target};
 
 /// Appends `text` to `out` in this encoding.
 ///
@@ -59,14 +59,9 @@ pub fn encode_at(text: &str, encoding: Encoding, place: Place, out: &mut Vec<u8>
     }
     match place {
         Place::Path if out[start..].iter().any(|byte| breaks_target(*byte)) => {
-            for byte in out.split_off(start) {
-                if breaks_target(byte) {
-                    let written = write!(out, "%{byte:02X}");
-                    debug_assert!(written.is_ok(), "writing to memory cannot fail");
-                } else {
-                    out.push(byte);
-                }
-            }
+            let value = String::from_utf8_lossy(&out[start..]).into_owned();
+            out.truncate(start);
+            out.extend_from_slice(encoded_target(&value).as_bytes());
         }
         Place::Header => {
             for byte in &mut out[start..] {
