@@ -54,22 +54,15 @@ fn a_damaged_or_foreign_trace() {
 #[test]
 fn a_scenario_with_an_unknown_key_or_unit() {
     let place = place();
-    let path = place.path("s.toml");
-    let scenario = path.to_str().unwrap();
-    let head = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n[load]\n";
-    std::fs::write(&path, format!("{head}userz = 4\n")).unwrap();
-    refused(&place, &["--scenario", scenario], 2, &["s.toml", "line 6", "userz", "users"]);
-    std::fs::write(&path, format!("{head}users = 4\nduration = \"5 parsecs\"\n")).unwrap();
-    refused(&place, &["--scenario", scenario], 2, &["s.toml", "line 7", "parsecs"]);
+    let scenario = place.scenario("[load]\nuserz = 4");
+    refused(&place, &["--scenario", &scenario], 2, &["s.toml", "line 6", "userz", "users"]);
+    let scenario = place.scenario("[load]\nusers = 4\nduration = \"5 parsecs\"");
+    refused(&place, &["--scenario", &scenario], 2, &["s.toml", "line 7", "parsecs"]);
 }
 
 /// A scenario file with these lines; the options that name it.
 fn scenario(place: &Workplace, lines: &str) -> [String; 2] {
-    let path = place.path("s.toml");
-    let head = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n";
-    let lines = lines.replace("[load]", "[load]\nclones = 1");
-    std::fs::write(&path, format!("{head}{lines}\n")).unwrap();
-    ["--scenario".to_owned(), path.to_str().unwrap().to_owned()]
+    ["--scenario".to_owned(), place.scenario(&lines.replace("[load]", "[load]\nclones = 1"))]
 }
 
 #[test]

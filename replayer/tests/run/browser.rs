@@ -1,9 +1,8 @@
 //! Cookies and redirects, through the whole tool.
 
-use crate::support::trace::{answer, request};
+use crate::support::trace::{answer, at, gives, request, takes};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 use run_log::outcome::Outcome;
-use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part};
 
 fn raw(head: &str) -> Answer {
     Answer::RawThenClose(format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes())
@@ -92,20 +91,10 @@ fn a_redirect_is_not_followed_but_replayed_as_the_client_did() {
 #[test]
 fn a_cookie_without_a_path_belongs_to_the_one_that_was_sent() {
     let mut create = request("create", "s", 0, "GET", "/carts");
-    answer(&mut create).capture.push(Capture {
-        name: "id".into(),
-        from: CaptureFrom::Json { pointer: "/id".into(), lists: vec![] },
-        secret: false,
-    });
+    gives(&mut create, "id", at("/id"));
     let in_cart = |id: &str, at_ms: u64, path: &str| {
         let mut line = request(id, "s", at_ms, "GET", path);
-        line.bind.push(Binding {
-            part: Part::Path,
-            start: 7,
-            end: 15,
-            from: Origin::Capture { of: "create".into(), name: "id".into() },
-            encode: Encoding::Percent,
-        });
+        takes(&mut line, 7..15, "create", "id");
         line
     };
     let enter = in_cart("enter", 50, "/carts/recorded/enter?x=/1");

@@ -1,9 +1,9 @@
 //! What neither a trace nor a live answer may do: put more on the wire than was planned.
 
 use run_log::outcome::Outcome;
-use trace::format::{Binding, Body, Capture, CaptureFrom, Encoding, Origin, Part};
+use trace::format::{Binding, Body, Encoding, Origin, Part};
 
-use crate::support::trace::{answer, request};
+use crate::support::trace::{at, gives, request};
 use crate::support::{Answer, Asked, Server, TraceBuilder, Workplace};
 
 /// A change that would make one line of a trace several requests.
@@ -43,11 +43,7 @@ fn a_line_that_would_be_more_than_one_request_is_refused_and_nothing_is_sent() {
 /// binding replaces `RANGE`.
 fn sent_with(value: &str, part: Part, encode: Encoding, body: Option<(&str, &str)>) -> Vec<Asked> {
     let mut first = request("first", "s", 0, "GET", "/first");
-    answer(&mut first).capture.push(Capture {
-        name: "v".into(),
-        from: CaptureFrom::Json { pointer: "/v".into(), lists: vec![] },
-        secret: false,
-    });
+    gives(&mut first, "v", at("/v"));
     let mut second = request("second", "s", 5, "POST", "/RANGE");
     second.headers.push(("X-Value".into(), "RANGE".into()));
     if let Some((kind, text)) = body {
@@ -113,11 +109,7 @@ fn a_live_value_stays_one_value_of_its_body() {
 #[test]
 fn a_live_value_names_no_other_host() {
     let mut first = request("first", "s", 0, "GET", "/first");
-    answer(&mut first).capture.push(Capture {
-        name: "v".into(),
-        from: CaptureFrom::Json { pointer: "/v".into(), lists: vec![] },
-        secret: false,
-    });
+    gives(&mut first, "v", at("/v"));
     let mut second = request("second", "s", 5, "GET", "/next");
     let from = Origin::Capture { of: "first".into(), name: "v".into() };
     second.bind.push(Binding { part: Part::Path, start: 0, end: 5, from, encode: Encoding::Raw });

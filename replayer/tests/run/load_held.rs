@@ -15,10 +15,8 @@ const OPTIONS: [&str; 2] = ["--no-probe", "--quiet"];
 
 /// A scenario with these expectations and this load; the options that name it.
 fn scenario(place: &Workplace, expect: &str, load: &str) -> [String; 2] {
-    let path = place.path("s.toml");
-    let head = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n";
-    std::fs::write(&path, format!("{head}expect = [{expect}]\n[load]\n{load}\n")).unwrap();
-    ["--scenario".to_owned(), path.to_str().unwrap().to_owned()]
+    let lines = format!("expect = [{expect}]\n[load]\n{load}");
+    ["--scenario".to_owned(), place.scenario(&lines)]
 }
 
 fn run(place: &Workplace, target: &str, options: &[&[&str]]) -> Ran {

@@ -21,13 +21,8 @@ fn steps(count: u64, gap_ms: u64) -> TraceBuilder {
 /// A workplace with a scenario that expects this.
 fn expecting(trace: &TraceBuilder, expect: &str, load: &str) -> (Workplace, String) {
     let place = Workplace::new(trace, 0);
-    let scenario = place.path("s.toml");
-    let text = format!(
-        "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
-         expect = [\"{expect}\"]\n[load]\n{load}\n"
-    );
-    std::fs::write(&scenario, text).unwrap();
-    (place, scenario.display().to_string())
+    let scenario = place.scenario(&format!("expect = [\"{expect}\"]\n[load]\n{load}"));
+    (place, scenario)
 }
 
 fn judged(ran: &Ran, run: &Run) -> Vec<Second> {

@@ -8,17 +8,12 @@ use std::time::Duration;
 use run_log::format::ValidityState;
 use run_log::outcome::Outcome;
 use rustix::process::{Pid, Signal, kill_process};
-use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part};
 
-use crate::support::trace::{answer, request};
+use crate::support::trace::{at, gives, request, takes};
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
 fn scenario(place: &Workplace) -> String {
-    let path = place.path("s.toml");
-    let text = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n\
-        expect = [\"p95 < 200ms\", \"failures < 1%\"]\n[load]\nclones = 1\n";
-    std::fs::write(&path, text).unwrap();
-    path.to_str().unwrap().to_owned()
+    place.scenario("expect = [\"p95 < 200ms\", \"failures < 1%\"]\n[load]\nclones = 1")
 }
 
 #[test]
@@ -50,19 +45,9 @@ fn a_target_that_collapses_fails_the_run_and_does_not_make_it_invalid() {
 #[test]
 fn requests_that_lack_a_value_make_the_run_invalid_and_do_not_fail_the_target() {
     let mut list = request("list", "s", 0, "GET", "/things");
-    answer(&mut list).capture.push(Capture {
-        name: "id".into(),
-        from: CaptureFrom::Json { pointer: "/0".into(), lists: vec![] },
-        secret: false,
-    });
+    gives(&mut list, "id", at("/0"));
     let mut detail = request("detail", "s", 5, "GET", "/things/recorded");
-    detail.bind.push(Binding {
-        part: Part::Path,
-        start: 8,
-        end: 16,
-        from: Origin::Capture { of: "list".into(), name: "id".into() },
-        encode: Encoding::Percent,
-    });
+    takes(&mut detail, 8..16, "list", "id");
     let trace = TraceBuilder { requests: vec![list, detail], ..TraceBuilder::default() };
     // It answers well, but not with what the recording found there.
     let server = Server::start(|_| Answer::Json(200, "{}".into()));

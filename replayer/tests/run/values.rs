@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use trace::format::{
-    Binding, Body, Capture, CaptureFrom, ClockFormat, Encoding, FreshId, ListStep, Origin, Part,
+    Binding, Body, CaptureFrom, ClockFormat, Encoding, FreshId, ListStep, Origin, Part,
 };
 
-use crate::support::trace::{answer, request};
+use crate::support::trace::{gives, request, takes};
 use crate::support::{Answer, PASSWORD, Server, TraceBuilder, Workplace};
 
 /// Gives each login a token of its own, and knows whom it gave it to.
@@ -64,23 +64,17 @@ fn accounts_are_shared_in_turn_and_the_run_says_so() {
 #[test]
 fn ids_come_from_live_answers_and_a_shorter_list_is_rebound() {
     let mut list = request("list", "s", 0, "GET", "/things");
-    answer(&mut list).capture.push(Capture {
-        name: "id".into(),
-        from: CaptureFrom::Json {
+    gives(
+        &mut list,
+        "id",
+        CaptureFrom::Json {
             pointer: "/items/4/id".into(),
             lists: vec![ListStep { token: 1, index: 4, length: 9 }],
         },
-        secret: false,
-    });
+    );
     let mut detail = request("detail", "s", 5, "GET", "/things/recorded-id/parts?x=1");
     detail.name = "GET /things/{id}/parts".into();
-    detail.bind.push(Binding {
-        part: Part::Path,
-        start: 8,
-        end: 19,
-        from: Origin::Capture { of: "list".into(), name: "id".into() },
-        encode: Encoding::Percent,
-    });
+    takes(&mut detail, 8..19, "list", "id");
     let trace = TraceBuilder { requests: vec![list, detail], ..TraceBuilder::default() };
     let server = Server::start(|asked| match asked.path.as_str() {
         "/things" => Answer::Json(200, r#"{"items":[{"id":"a/1"},{"id":"b 2"}]}"#.into()),
@@ -94,19 +88,9 @@ fn ids_come_from_live_answers_and_a_shorter_list_is_rebound() {
 #[test]
 fn an_id_at_the_end_of_location_is_taken_from_there() {
     let mut create = request("create", "s", 0, "POST", "/things");
-    answer(&mut create).capture.push(Capture {
-        name: "id".into(),
-        from: CaptureFrom::HeaderSegment { name: "Location".into(), from_end: 1 },
-        secret: false,
-    });
+    gives(&mut create, "id", CaptureFrom::HeaderSegment { name: "Location".into(), from_end: 1 });
     let mut detail = request("detail", "s", 5, "GET", "/things/recorded");
-    detail.bind.push(Binding {
-        part: Part::Path,
-        start: 8,
-        end: 16,
-        from: Origin::Capture { of: "create".into(), name: "id".into() },
-        encode: Encoding::Percent,
-    });
+    takes(&mut detail, 8..16, "create", "id");
     let trace = TraceBuilder { requests: vec![create, detail], ..TraceBuilder::default() };
     let server = Server::start(|asked| match asked.path.as_str() {
         "/things" => Answer::RawThenClose(
@@ -124,22 +108,16 @@ fn an_id_at_the_end_of_location_is_taken_from_there() {
 #[test]
 fn what_needs_a_value_that_is_not_there_is_unbound_and_not_sent() {
     let mut list = request("list", "s", 0, "GET", "/things");
-    answer(&mut list).capture.push(Capture {
-        name: "id".into(),
-        from: CaptureFrom::Json {
+    gives(
+        &mut list,
+        "id",
+        CaptureFrom::Json {
             pointer: "/0".into(),
             lists: vec![ListStep { token: 0, index: 0, length: 1 }],
         },
-        secret: false,
-    });
+    );
     let mut detail = request("detail", "s", 5, "GET", "/things/");
-    detail.bind.push(Binding {
-        part: Part::Path,
-        start: 8,
-        end: 8,
-        from: Origin::Capture { of: "list".into(), name: "id".into() },
-        encode: Encoding::Percent,
-    });
+    takes(&mut detail, 8..8, "list", "id");
     let trace = TraceBuilder { requests: vec![list, detail], ..TraceBuilder::default() };
     let server = Server::start(|_| Answer::Json(200, "[]".into()));
     let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);

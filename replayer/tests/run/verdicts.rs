@@ -2,9 +2,9 @@
 
 use run_log::format::Judgement;
 use run_log::outcome::Outcome;
-use trace::format::{Binding, Capture, CaptureFrom, Encoding, Origin, Part, Request};
+use trace::format::Request;
 
-use crate::support::trace::{answer, request};
+use crate::support::trace::{at, gives, request, takes};
 use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
 
 fn steady() -> TraceBuilder {
@@ -14,11 +14,9 @@ fn steady() -> TraceBuilder {
 
 /// Runs a scenario with these lines before its load of 5 users for 1 s.
 fn run(place: &Workplace, target: &str, lines: &str, options: &[&str]) -> Ran {
-    let path = place.path("s.toml");
-    let head = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n";
-    let load = "[load]\nusers = 5\nduration = \"1s\"\n[quick]\nusers = 2\n";
-    std::fs::write(&path, format!("{head}{lines}\n{load}")).unwrap();
-    let named = ["--no-probe", "--quiet", "--force", "--scenario", path.to_str().unwrap()];
+    let load = "[load]\nusers = 5\nduration = \"1s\"\n[quick]\nusers = 2";
+    let scenario = place.scenario(&format!("{lines}\n{load}"));
+    let named = ["--no-probe", "--quiet", "--force", "--scenario", &scenario];
     place.run(target, &[&named[..], options].concat())
 }
 
@@ -154,16 +152,9 @@ fn link(number: u64) -> Request {
     let mut link = request(&format!("r{number}"), "s", number * 20, "GET", "/");
     link.path = format!("/{number}/");
     link.name = format!("GET /{number}/");
-    let capture = CaptureFrom::Json { pointer: "/id".into(), lists: vec![] };
-    answer(&mut link).capture.push(Capture { name: "id".into(), from: capture, secret: false });
+    gives(&mut link, "id", at("/id"));
     if let Some(before) = number.checked_sub(1) {
-        link.bind.push(Binding {
-            part: Part::Path,
-            start: 3,
-            end: 3,
-            from: Origin::Capture { of: format!("r{before}"), name: "id".into() },
-            encode: Encoding::Percent,
-        });
+        takes(&mut link, 3..3, &format!("r{before}"), "id");
     }
     link
 }

@@ -52,6 +52,14 @@ impl Workplace {
         self.dir.path().join(name)
     }
 
+    /// The path of a scenario file with these lines after the four that each has.
+    pub(crate) fn scenario(&self, lines: &str) -> String {
+        let path = self.path("s.toml");
+        let head = "number = 1\nname = \"n\"\ntitle = \"t\"\nobjective = \"o\"\n";
+        std::fs::write(&path, format!("{head}{lines}\n")).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     /// `replayer run` against `target`, into the folder `out`.
     pub(crate) fn command(&self, target: &str, options: &[&str]) -> Command {
         self.command_into("out", target, options)

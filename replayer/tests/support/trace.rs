@@ -1,6 +1,7 @@
 //! Traces made by hand.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
 use chrono::DateTime;
@@ -10,6 +11,27 @@ use trace::format::{
 };
 use trace::shape::Shape;
 use trace::writer::TraceWriter;
+
+/// Has the answer to a request give a value that is no secret.
+pub(crate) fn gives(request: &mut Request, name: &str, from: CaptureFrom) {
+    answer(request).capture.push(Capture { name: name.to_owned(), from, secret: false });
+}
+
+/// A value of a JSON answer that stands in no list.
+pub(crate) fn at(pointer: &str) -> CaptureFrom {
+    CaptureFrom::Json { pointer: pointer.to_owned(), lists: vec![] }
+}
+
+/// Has a part of a request's path be what the answer to `of` gave under this name.
+pub(crate) fn takes(request: &mut Request, range: Range<usize>, of: &str, name: &str) {
+    request.bind.push(Binding {
+        part: Part::Path,
+        start: range.start,
+        end: range.end,
+        from: Origin::Capture { of: of.to_owned(), name: name.to_owned() },
+        encode: Encoding::Percent,
+    });
+}
 
 /// Requests in any order; written by the time they were sent.
 #[derive(Clone, Default)]

@@ -90,12 +90,11 @@ fn luhn(digits: &[u32]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::found_by;
     use super::*;
 
     fn found(text: &str) -> Vec<&str> {
-        let mut ranges = Vec::new();
-        find(text, &mut ranges);
-        ranges.into_iter().map(|range| &text[range]).collect()
+        found_by(find, text)
     }
 
     #[test]

@@ -56,6 +56,14 @@ pub(crate) fn united(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     apart
 }
 
+/// What one of the searches finds in a text, for their tests.
+#[cfg(test)]
+fn found_by(find: fn(&str, &mut Vec<Range<usize>>), text: &str) -> Vec<&str> {
+    let mut ranges = Vec::new();
+    find(text, &mut ranges);
+    ranges.into_iter().map(|range| &text[range]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
