@@ -9,10 +9,12 @@
 //! - `renew` gets new tokens;
 //! - `exchange` makes one attempt to send, `effects` applies what its `answer` gives, `render`
 //!   writes the request;
-//! - `user` is what a user knows, `release` and `live_run` what it does next;
+//! - `user` is what a user knows (`remembered` the secrets of it), `release` and `live_run` what it
+//!   does next;
 //! - `panics` knows where one was;
-//! - `context` is what all users of a thread share, `buffers` their memory, which lies
-//!   on a `shelf`.
+//! - `context` is what all users of a thread share, `gaps` when the thread did not run, `buffers`
+//!   their memory, which lies on a `shelf`; what bodies take of it is `held` to a bound for the
+//!   process.
 
 mod account;
 mod answer;
