@@ -29,8 +29,8 @@ pub(super) async fn run_lane<T: Transport>(
     is_alone: bool,
 ) {
     let sender = Sender::new(&context);
-    let free = user.planned.start;
-    let mut lane = Lane { context: &context, user: &user, is_alone, sender, free };
+    let (free, answered) = (user.planned.start, user.planned.start);
+    let mut lane = Lane { context: &context, user: &user, is_alone, sender, free, answered };
     loop {
         let now = context.clock.now();
         let load = &context.settings.load;
@@ -59,6 +59,8 @@ struct Lane<'a, T: Transport> {
     /// Since when it could have begun with another request, had the generator lost no time: what
     /// queues behind a delay of its own is delayed by the same.
     free: At,
+    /// The same, had renewals taken no time either: what they take is nobody's wait for a connection.
+    answered: At,
 }
 
 /// Why a request that was taken was not seen through.
@@ -134,8 +136,6 @@ impl<T: Transport> Lane<'_, T> {
     ) -> Result<Release, Unserved> {
         let (context, user) = (self.context, self.user);
         let (mut has_no_token, mut is_renewed) = (false, false);
-        // It waits for a token, and not for a connection.
-        let mut waits_for_token = false;
         // What was lost before a renewal, and what of its time the worker did not run.
         let mut lost = Duration::ZERO;
         loop {
@@ -147,12 +147,7 @@ impl<T: Transport> Lane<'_, T> {
             if now >= ticket.ready || context.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
                 if !is_over || has_no_token || context.is_cut() {
-                    let queued = if waits_for_token {
-                        Duration::ZERO
-                    } else {
-                        self.free.since(ticket.ready)
-                    };
-                    let waits_from = now - queued;
+                    let waits_from = now - self.answered.since(ticket.ready);
                     let late = now.since(ticket.ready.max(self.free)) + lost;
                     return Ok(Release { taken: now, late, waits_from, has_no_token });
                 }
@@ -160,7 +155,6 @@ impl<T: Transport> Lane<'_, T> {
                 let renewal = self.renew(ticket, generation, None).await;
                 has_no_token = renewal != Renewal::Done;
                 lost += context.gaps.within(now, self.free);
-                waits_for_token = true;
                 now = self.free;
                 continue;
             }
@@ -174,7 +168,7 @@ impl<T: Transport> Lane<'_, T> {
                     self.renew(ticket, generation, Some(until)).await;
                     lost += context.gaps.within(ticket.ready, self.free);
                     // Once a request: after a failure it is tried again when the request is ready.
-                    (is_renewed, waits_for_token) = (true, true);
+                    is_renewed = true;
                 }
                 token => {
                     if !self.sleep(token.map_or(until, |token| token.renew)).await {
@@ -273,6 +267,8 @@ impl<T: Transport> Lane<'_, T> {
         attempt.own_delay += own_delay;
         // Where a renewal came last, the lane was busy with it until then.
         self.free = attempt.end.max(self.free) - (release.late + attempt.own_delay);
+        let took = attempt.end.since(release.taken).saturating_sub(attempt.own_delay);
+        self.answered = self.answered.max(ticket.ready) + took;
         settle(context, user, taken, &attempt, Some(&mut answer));
     }
 
