@@ -70,6 +70,7 @@ pub struct Connection {
     /// At least one exchange was done on it.
     used: bool,
     progress: Progress,
+    opened_late: Option<Duration>,
 }
 
 impl Connection {
@@ -80,12 +81,22 @@ impl Connection {
     /// `ConnectFailed` (of the last address), `ConnectTimedOut`, `TlsFailed` or
     /// `LocalLimit`.
     pub async fn open(destination: &Destination, deadline: Instant) -> Result<Self, SendError> {
-        let (socket, address) = connect(destination, deadline).await?;
-        let stream = match destination.tls() {
-            None => Stream::Plain(Socket::new(socket)),
+        let Connected { socket, address, took } = connect(destination, deadline).await?;
+        let noticed_late = socket.round_trip().map(|round_trip| took.saturating_sub(round_trip));
+        let mut stream = match destination.tls() {
+            None => Stream::Plain(socket),
             Some(tls) => shake_hands(tls, socket, address, deadline).await?,
         };
-        Ok(Self { stream, idle: true, used: false, progress: Progress::default() })
+        let unread_for = stream.take_unread_for().unwrap_or_default();
+        let opened_late = noticed_late.map(|late| late + unread_for);
+        Ok(Self { stream, idle: true, used: false, progress: Progress::default(), opened_late })
+    }
+
+    /// How much earlier the connection would have been open, had nobody but the target taken
+    /// time: what this process noticed later than the kernel did. None where the kernel does
+    /// not tell.
+    pub fn opened_late(&self) -> Option<Duration> {
+        self.opened_late
     }
 
     /// Whether the next exchange needs a fresh connection: the server closed
@@ -281,10 +292,14 @@ fn closed_early() -> io::Error {
     io::Error::from(io::ErrorKind::UnexpectedEof)
 }
 
-async fn connect(
-    destination: &Destination,
-    deadline: Instant,
-) -> Result<(TcpStream, SocketAddr), SendError> {
+struct Connected {
+    socket: Socket,
+    address: SocketAddr,
+    /// Of the attempt that did it, until this process knew.
+    took: Duration,
+}
+
+async fn connect(destination: &Destination, deadline: Instant) -> Result<Connected, SendError> {
     let addresses = destination.addresses();
     let mut failure = None;
     for (&address, left) in addresses.iter().zip((1..=addresses.len() as u32).rev()) {
@@ -292,7 +307,9 @@ async fn connect(
         let share = deadline.saturating_duration_since(now) / left;
         let attempt = connect_to(address, destination.local());
         failure = Some(match timeout_at(now + share, attempt).await {
-            Ok(Ok(socket)) => return Ok((socket, address)),
+            Ok(Ok(stream)) => {
+                return Ok(Connected { socket: Socket::new(stream), address, took: now.elapsed() });
+            }
             Ok(Err(source)) => SendError::connecting(address, source),
             Err(_) => SendError::ConnectTimedOut { address },
         });
@@ -325,12 +342,12 @@ async fn connect_to(address: SocketAddr, local: &Local) -> io::Result<TcpStream>
 
 async fn shake_hands(
     tls: &Tls,
-    socket: TcpStream,
+    socket: Socket,
     address: SocketAddr,
     deadline: Instant,
 ) -> Result<Stream, SendError> {
     let connector = TlsConnector::from(std::sync::Arc::clone(&tls.config));
-    match timeout_at(deadline, connector.connect(tls.name.clone(), Socket::new(socket))).await {
+    match timeout_at(deadline, connector.connect(tls.name.clone(), socket)).await {
         Ok(Ok(stream)) => Ok(Stream::Tls(Box::new(stream))),
         Ok(Err(source)) => Err(SendError::TlsFailed { address, source }),
         Err(_) => Err(SendError::ConnectTimedOut { address }),

@@ -1,9 +1,12 @@
-//! A TCP socket that tells how long what it read had lain in the kernel.
+//! A TCP socket that tells how long what it read had lain in the kernel, and how long ago its
+//! connection was there.
 //!
 //! A generator that is stopped, or whose processor others have, reads an answer later than it
 //! came. The kernel notes when it came (`SO_TIMESTAMPNS`), on the wall clock, so that the
 //! difference to the wall clock just after the read is the reader's own delay. A step of the
 //! wall clock between the two is not seen: it shows as a delay of one answer, or as none.
+//! Likewise it learns of a connection later than its target accepted it: the kernel has measured
+//! how long that took (`TCP_INFO`).
 
 use std::io;
 use std::pin::Pin;
@@ -25,6 +28,12 @@ impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
         arrival::ask(&stream);
         Self { stream, unread_for: None }
+    }
+
+    /// How long the target took to accept the connection; none where the kernel does not tell, as
+    /// where it had to ask more than once.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        opening::round_trip(&self.stream)
     }
 
     /// The longest time that bytes which were read since the last call lay in the kernel; none
@@ -66,6 +75,36 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod opening {
+    use std::time::Duration;
+
+    use nix::sys::socket::getsockopt;
+    use nix::{getsockopt_impl, libc, sockopt_impl};
+    use tokio::net::TcpStream;
+
+    // What the library has for other options.
+    sockopt_impl!(TcpInfo, GetOnly, libc::IPPROTO_TCP, libc::TCP_INFO, libc::tcp_info);
+
+    /// Of a connection over which nothing was sent yet: between the kernel's SYN and its answer.
+    pub(super) fn round_trip(stream: &TcpStream) -> Option<Duration> {
+        let info: libc::tcp_info = getsockopt(stream, TcpInfo).ok()?;
+        let is_known = info.tcpi_total_retrans == 0 && info.tcpi_rtt > 0;
+        is_known.then(|| Duration::from_micros(info.tcpi_rtt.into()))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod opening {
+    use std::time::Duration;
+
+    use tokio::net::TcpStream;
+
+    pub(super) fn round_trip(_stream: &TcpStream) -> Option<Duration> {
+        None
     }
 }
 

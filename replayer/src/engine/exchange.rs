@@ -31,14 +31,16 @@ pub(super) struct Attempt {
     /// Of a completed one; else 0.
     pub status: u16,
     pub end: At,
+    /// When it had a connection: one that was opened, once the target had accepted it, however
+    /// much later the generator saw that.
     pub connected: Option<At>,
     pub connect: Option<Duration>,
     pub first_byte_sent: Option<At>,
     /// When this attempt began.
     pub begun: At,
     /// What the generator itself added to the time from its beginning to its end: between having
-    /// a connection and sending the first byte, while the answer lay in the kernel unread, and
-    /// where the kernel does not tell, what of the wait the worker did not run.
+    /// a connection and sending the first byte, and while the answer lay in the kernel unread.
+    /// Where the kernel does not tell, what of the wait the worker did not run.
     pub own_delay: Duration,
     pub body_bytes: u64,
     /// A reused connection ended before any byte of an answer.
@@ -141,8 +143,6 @@ impl<'a, T: Transport> Sender<'a, T> {
             self.connection = None;
         }
         let (mut connected, mut connect) = (begun, None);
-        // What the worker did not run while a connection was opened.
-        let mut asleep = Duration::ZERO;
         let method = if request.is_head { Method::Head } else { Method::Other };
         let (connection, ended) = loop {
             let mut connection = match self.connection.take() {
@@ -150,15 +150,17 @@ impl<'a, T: Transport> Sender<'a, T> {
                 None => {
                     let begun = context.clock.now();
                     let opened = self.connect(begun, deadline).await;
-                    connected = context.clock.now();
-                    asleep = context.gaps.within(begun, connected);
+                    let now = context.clock.now();
+                    let asleep = context.gaps.within(begun, now);
                     match opened {
                         Ok(connection) => {
-                            connect = Some(connected.since(begun));
+                            let late = T::opened_late(&connection).unwrap_or(asleep);
+                            let took = now.since(begun).saturating_sub(late);
+                            (connected, connect) = (begun + took, Some(took));
                             connection
                         }
                         Err(outcome) => {
-                            let unsent = Attempt::unsent(outcome, connected);
+                            let unsent = Attempt::unsent(outcome, now);
                             return Attempt { begun, own_delay: asleep, ..unsent };
                         }
                     }
@@ -204,7 +206,7 @@ impl<'a, T: Transport> Sender<'a, T> {
             connect,
             first_byte_sent,
             begun,
-            own_delay: asleep + sent.since(connected) + unread_for,
+            own_delay: sent.since(connected) + unread_for,
             body_bytes,
             was_stale: matches!(ended, Ok(Err(SendError::StaleReset { .. }))),
         }

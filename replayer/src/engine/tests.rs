@@ -35,11 +35,21 @@ pub(super) struct Answered {
     frozen: Duration,
     /// What the kernel says of how long the answer was not read.
     unread_for: Option<Duration>,
+    /// How long a connection for it takes to open, where it needs one.
+    opened_after: Duration,
+    /// What of that the kernel says is the generator's own.
+    opened_late: Option<Duration>,
 }
 
 impl From<Duration> for Answered {
     fn from(after: Duration) -> Self {
-        Self { after, frozen: Duration::ZERO, unread_for: None }
+        Self {
+            after,
+            frozen: Duration::ZERO,
+            unread_for: None,
+            opened_after: Duration::ZERO,
+            opened_late: None,
+        }
     }
 }
 
@@ -57,17 +67,25 @@ struct FakeConnection {
     clock: Clock,
     sent: Rc<RefCell<Vec<At>>>,
     progress: Progress,
+    opened_late: Option<Duration>,
 }
 
 impl Transport for Fake {
     type Connection = FakeConnection;
 
     async fn connect(&self, _: Instant) -> Result<FakeConnection, SendError> {
+        let number = self.sent.borrow().len();
+        let Answered { opened_after, opened_late, .. } =
+            (self.script)(number, self.clock.at(Instant::now()));
+        if opened_after > Duration::ZERO {
+            sleep(opened_after).await;
+        }
         Ok(FakeConnection {
             script: Rc::clone(&self.script),
             clock: self.clock,
             sent: Rc::clone(&self.sent),
             progress: Progress::default(),
+            opened_late,
         })
     }
 
@@ -84,7 +102,7 @@ impl Transport for Fake {
         let at = connection.clock.at(begun);
         connection.sent.borrow_mut().push(at);
         sink.sent();
-        let Answered { after, frozen, unread_for } = (connection.script)(number, at);
+        let Answered { after, frozen, unread_for, .. } = (connection.script)(number, at);
         sleep(after).await;
         if frozen > Duration::ZERO {
             advance(frozen).await;
@@ -102,6 +120,10 @@ impl Transport for Fake {
             bytes_received: 1,
             reusable: true,
         })
+    }
+
+    fn opened_late(connection: &FakeConnection) -> Option<Duration> {
+        connection.opened_late
     }
 
     fn progress(connection: &FakeConnection) -> Progress {
@@ -493,6 +515,17 @@ async fn a_generator_that_stops_is_charged_with_all_that_it_held_up() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_noticed_late_was_there_before() {
+    let opened = Answered { opened_after: ms(100), opened_late: Some(ms(80)), ..ms(5).into() };
+    let ran = run(session(&[0], 0), Load::as_recorded(), &[opened]).await;
+    let sample = &ran.samples[0];
+    assert_eq!(rounded_ms(sample.response_us), 105);
+    assert_eq!(rounded_ms(sample.lag_us), 80);
+    assert_eq!(rounded_ms(sample.queue_us), 20);
+    assert_eq!(sample.connect_us.map(rounded_ms), Some(20));
 }
 
 #[tokio::test(start_paused = true)]

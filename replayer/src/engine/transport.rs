@@ -1,6 +1,7 @@
 //! The way out: real connections, or a fake one on paused time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -22,6 +23,9 @@ pub trait Transport: 'static {
         method: Method,
         sink: &mut impl Sink,
     ) -> Result<Exchange, SendError>;
+
+    /// As [`Connection::opened_late`].
+    fn opened_late(connection: &Self::Connection) -> Option<Duration>;
 
     /// How far the last exchange got, also if it was dropped.
     fn progress(connection: &Self::Connection) -> Progress;
@@ -47,6 +51,10 @@ impl Transport for Http {
         sink: &mut impl Sink,
     ) -> Result<Exchange, SendError> {
         connection.exchange(request, method, sink, &Limits::default()).await
+    }
+
+    fn opened_late(connection: &Connection) -> Option<Duration> {
+        connection.opened_late()
     }
 
     fn progress(connection: &Connection) -> Progress {

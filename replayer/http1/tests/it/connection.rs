@@ -254,6 +254,26 @@ fn an_idle_connection_is_a_few_words() {
     assert!(size_of::<Connection>() <= 128, "{} bytes", size_of::<Connection>());
 }
 
+/// Of what opening took, all but the target's answer to the first packet is the client's own: it
+/// does not look for the connection while others hold its thread.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_that_is_noticed_late_tells_how_late() {
+    const LATE: Duration = Duration::from_millis(200);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let destination = Destination::http("127.0.0.1", port, &[]).unwrap();
+    let begun = std::time::Instant::now();
+    let mut opening = std::pin::pin!(open(&destination));
+    let mut task = Context::from_waker(Waker::noop());
+    assert!(opening.as_mut().poll(&mut task).is_pending());
+    std::thread::sleep(LATE);
+    let connection = opening.await;
+    let late = connection.opened_late().unwrap();
+    // Both ends are on this machine: the kernel was done before the thread slept.
+    assert!(late >= LATE && late <= begun.elapsed(), "{late:?}");
+}
+
 /// The reader does not run while the answer lies there, as a stopped generator does not. How
 /// soon the kernel begins to note times after a first socket asks for it is its own affair, so
 /// that the first answers may tell nothing.
