@@ -26,7 +26,7 @@ pub use error::PrepareError;
 pub use plan::{Bindings, Prepared, TracePersona};
 pub use select::{LeftOut, Selection};
 pub use session::{
-    Body, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Wait, count_dependents,
+    Body, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Wait, link, number,
 };
 pub use stream::{TraceStream, prepare_streamed};
 pub use template::{Origin, Piece, Template};
