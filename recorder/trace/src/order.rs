@@ -97,9 +97,8 @@ mod tests {
 
     /// Each exchange that ended before another began, without those that a third lies between.
     fn reduced(times: &[(u64, u64)]) -> Vec<Vec<usize>> {
-        let ended = |one: usize, other: usize| {
-            one < other && times[one].0 + times[one].1 <= times[other].0
-        };
+        let ended =
+            |one: usize, other: usize| one < other && times[one].0 + times[one].1 <= times[other].0;
         let of = |number: usize| {
             let before = (0..number).filter(|&one| ended(one, number));
             before

@@ -10,7 +10,8 @@ use super::input::Choices;
 use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
-    Axis, Expectation, Load, Order, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed, Stages,
+    Axis, Expectation, Load, Order, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
+    Stages,
 };
 
 #[derive(Debug, Args)]

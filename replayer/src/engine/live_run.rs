@@ -141,10 +141,10 @@ impl LiveRun {
         session: &Session,
         begun: At,
     ) -> Self {
-        let (mut progress, mut ends, mut known, mut captures) = spare.map_or_else(
-            Default::default,
-            |Self { progress, ends, known, captures, .. }| (progress, ends, known, captures),
-        );
+        let (mut progress, mut ends, mut known, mut captures) = spare
+            .map_or_else(Default::default, |Self { progress, ends, known, captures, .. }| {
+                (progress, ends, known, captures)
+            });
         progress.clear();
         ends.clear();
         known.clear();

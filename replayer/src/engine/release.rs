@@ -145,13 +145,7 @@ impl Runs {
     }
 
     /// What the plan holds of a run.
-    fn planned<'a>(
-        &self,
-        plan: &'a Prepared,
-        load: &'a Load,
-        run: Run,
-        stop: At,
-    ) -> Planned<'a> {
+    fn planned<'a>(&self, plan: &'a Prepared, load: &'a Load, run: Run, stop: At) -> Planned<'a> {
         let session = &plan.sessions[run.session];
         Planned { session, load, bound: self.bound, stop, login: self.login }
     }
@@ -196,11 +190,7 @@ impl Runs {
             Pacing::Open => run.start < stop && self.bound.admits(run.start, run.number, run.first),
             Pacing::Closed => true,
         });
-        if comes_later && !self.live.is_empty() {
-            Next::Wait
-        } else {
-            Next::Done
-        }
+        if comes_later && !self.live.is_empty() { Next::Wait } else { Next::Done }
     }
 
     /// Opens the next run, where it may hold the request that is ready first.

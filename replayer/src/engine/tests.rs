@@ -158,8 +158,7 @@ pub(super) fn request(offset: Duration) -> Request {
 /// Requests at these offsets, each answered after 1 ms when it was recorded.
 pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
     let end = |index: usize| ms(offsets_ms[index] + 1);
-    let mut requests: Vec<Request> =
-        offsets_ms.iter().map(|offset| request(ms(*offset))).collect();
+    let mut requests: Vec<Request> = offsets_ms.iter().map(|offset| request(ms(*offset))).collect();
     link(&mut requests);
     let prologue_length = if prologue == 0 { Duration::ZERO } else { end(prologue - 1) };
     Session {
@@ -507,17 +506,17 @@ async fn by_closed_pacing_a_lane_with_nothing_to_do_waits_for_the_other() {
     assert_eq!(ran.samples.len(), 20);
 }
 
-/// A target that answers in 1 ms and freezes 1 s in every 5 s, asked 500 times a second for 20 s.
-/// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly.
-#[tokio::test(start_paused = true)]
-async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
-    let frozen_from_2_s = |_, at: At| {
-        let into = at.since(At::START).as_millis() as u64 % 5000;
-        let frozen = if (2000..3000).contains(&into) { 3000 - into } else { 0 };
-        ms(frozen + 1).into()
-    };
-    // Each of 50 users sends 10 a second, and they begin 2 ms apart.
-    let offsets: Vec<u64> = (0..200).map(|n| n * 100).collect();
+/// How long a target is frozen after so many milliseconds: 1 s in every 5 s, from 2 s on.
+fn frozen_ms(at: u64) -> u64 {
+    let into = at % 5000;
+    if (2000..3000).contains(&into) { 3000 - into } else { 0 }
+}
+
+/// What 50 users found who run a session each, one 2 ms after the other, against a target that
+/// answers in 1 ms and freezes.
+async fn frozen(session: Session) -> Vec<Sample> {
+    let frozen_from_2_s =
+        |_, at: At| ms(frozen_ms(at.since(At::START).as_millis() as u64) + 1).into();
     let users = (0..50).map(|ordinal| PlannedUser {
         persona: 0,
         ordinal,
@@ -525,17 +524,50 @@ async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
         chain: Chain::Once { session: 0 },
         bound: Bound::NONE,
     });
-    let (plan, settings) = (plan(session(&offsets, 0)), settings(Load::as_recorded()));
+    let (plan, settings) = (plan(session), settings(Load::as_recorded()));
     let script = Rc::new(frozen_from_2_s);
     let (batches, _) = run_scripted(plan, settings, users.collect(), script).await;
-    let mut times: Vec<u32> =
-        batches.iter().flat_map(|batch| &batch.samples).map(|sample| sample.response_us).collect();
+    batches.into_iter().flat_map(|batch| batch.samples).collect()
+}
+
+/// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly.
+#[tokio::test(start_paused = true)]
+async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
+    let offsets: Vec<u64> = (0..200).map(|n| n * 100).collect();
+    let samples = frozen(session(&offsets, 0)).await;
+    let mut times: Vec<u32> = samples.iter().map(|sample| sample.response_us).collect();
     times.sort_unstable();
     assert_eq!(times.len(), 10_000);
     let [p50, p90, p99] = [5000, 9000, 9900].map(|rank| rounded_ms(times[rank - 1]));
     assert_eq!(p50, 1);
     // And 1 ms for each that the same user has waiting before it.
     assert!((500..=512).contains(&p90) && (950..=955).contains(&p99), "p90 {p90}, p99 {p99}");
+}
+
+/// Of a session in order only one request meets a freeze, and all later ones come later by what
+/// that waited: the time since due has it.
+#[tokio::test(start_paused = true)]
+async fn a_freeze_that_shifts_a_session_is_in_the_time_since_due() {
+    let offsets: Vec<u64> = (0..180).map(|n| n * 100).collect();
+    let samples = frozen(in_order(&offsets, 0)).await;
+    let since_due = |sample: &Sample| sample.session_delay_us.unwrap() + sample.response_us;
+    let mut measured: Vec<u32> = samples.iter().map(since_due).map(rounded_ms).collect();
+    let mut expected: Vec<u32> = Vec::new();
+    for user in 0..50_u64 {
+        let mut done = 0;
+        for offset in &offsets {
+            let due = 2 * user + offset;
+            let ready = if *offset == 0 { due } else { due.max(done + 99) };
+            done = ready + frozen_ms(ready) + 1;
+            expected.push((done - due) as u32);
+        }
+    }
+    measured.sort_unstable();
+    expected.sort_unstable();
+    let [measured, expected] = [measured[8_100], expected[8_100]].map(f64::from);
+    assert!((measured / expected - 1.0).abs() < 0.1, "{measured} ms, by arithmetic {expected} ms");
+    let late = samples.iter().filter(|sample| sample.response_us > 100_000).count();
+    assert_eq!(late, 50 * 4, "one of each user in each freeze");
 }
 
 /// What is left of a response time without the generator share, in milliseconds.

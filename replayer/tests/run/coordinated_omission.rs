@@ -9,7 +9,7 @@ use run_log::format::{Judgement, LatencyKind};
 
 use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
 
-/// Sessions of 200 requests, 100 ms apart; each begins 2 ms after the one before.
+/// Sessions of requests 100 ms apart; each begins 2 ms after the one before.
 const SESSIONS: u64 = 50;
 const REQUESTS: u64 = 180;
 const APART_MS: u64 = 100;
@@ -91,8 +91,10 @@ fn a_freeze_shifts_a_session_and_its_time_since_due_says_so() {
     let expected = since_due[since_due.len() * 9 / 10] as f64;
     let measured = ms(&ran, LatencyKind::SinceDue, 0.9);
     println!("p90 since due {measured} ms, by arithmetic {expected} ms");
-    assert!((measured / expected - 1.0).abs() < 0.1, "{measured} ms, by arithmetic {expected} ms");
-    assert!(ms(&ran, LatencyKind::ResponseOk, 0.9) < 100.0, "what waits is not asked meanwhile");
+    // As above: what a busy machine adds, each later request of the session has too.
+    assert!(measured > 0.9 * expected, "{measured} ms, by arithmetic {expected} ms");
+    let response = ms(&ran, LatencyKind::ResponseOk, 0.9);
+    assert!(response < measured / 4.0, "what waits is not asked meanwhile: {response} ms");
     let run = ran.checked();
     let held = run.verdicts.iter().find(|verdict| verdict.expectation == "load_held >= 98%");
     assert_eq!(held.unwrap().result, Judgement::Missed, "{:?}", run.verdicts);

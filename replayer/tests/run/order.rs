@@ -18,14 +18,17 @@ fn editing(sessions: usize) -> TraceBuilder {
     for session in 0..sessions {
         let thing = format!("/things/{session}");
         let begin = session as u64 * 40;
-        trace = trace.session(&format!("s{session}"), &[
-            (begin, "GET", "/a"),
-            (begin, "GET", "/b"),
-            (begin + 80, "POST", &thing),
-            (begin + 160, "PUT", &thing),
-            (begin + 240, "DELETE", &thing),
-            (begin + 320, "GET", "/a"),
-        ]);
+        trace = trace.session(
+            &format!("s{session}"),
+            &[
+                (begin, "GET", "/a"),
+                (begin, "GET", "/b"),
+                (begin + 80, "POST", &thing),
+                (begin + 160, "PUT", &thing),
+                (begin + 240, "DELETE", &thing),
+                (begin + 320, "GET", "/a"),
+            ],
+        );
     }
     trace.in_order()
 }
@@ -55,7 +58,7 @@ fn slow_target(takes: Duration) -> Server {
 }
 
 fn failed(ran: &Ran) -> u64 {
-    ran.checked().totals.failed
+    ran.checked().totals.failed_status
 }
 
 #[test]
@@ -109,13 +112,16 @@ fn a_target_as_fast_as_recorded_delays_no_session_as_long_as_its_answers_fit() {
 /// What is left out took no time, and what came after it still comes after what is left.
 #[test]
 fn where_requests_are_left_out_the_rest_keeps_its_order() {
-    let mut trace = TraceBuilder::default().session("s", &[
-        (0, "GET", "/first"),
-        (0, "GET", "/beside"),
-        (50, "POST", "/left-out"),
-        (100, "POST", "/big"),
-        (150, "GET", "/last"),
-    ]);
+    let mut trace = TraceBuilder::default().session(
+        "s",
+        &[
+            (0, "GET", "/first"),
+            (0, "GET", "/beside"),
+            (50, "POST", "/left-out"),
+            (100, "POST", "/big"),
+            (150, "GET", "/last"),
+        ],
+    );
     trace.requests[3].body = Some(Body::Truncated { size: 1 << 30, sha256: "00".repeat(32) });
     let place = Workplace::new(&trace.in_order(), 0);
     for option in ["--read-only", "--skip-truncated"] {
