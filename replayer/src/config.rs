@@ -82,13 +82,20 @@ pub fn accounts(
 ) -> Result<Vec<Vec<Arc<SharedAccount>>>, ConfigError> {
     let mut by_persona: BTreeMap<String, Vec<Arc<SharedAccount>>> = BTreeMap::new();
     let is_given = accounts.is_some();
+    let mut of_account: BTreeMap<String, String> = BTreeMap::new();
     for account in accounts.into_iter().flatten() {
         let shared = Arc::new(SharedAccount::new(account));
+        of_account.insert(shared.name.clone(), shared.persona.clone());
         by_persona.entry(shared.persona.clone()).or_default().push(shared);
     }
+    // A persona may have been recorded with the accounts of another.
+    let recorded = |persona: &TracePersona| {
+        let of = of_account.get(persona.account.as_ref()?)?;
+        by_persona.get(of)
+    };
     plan.personas
         .iter()
-        .map(|persona| match by_persona.get(&persona.name) {
+        .map(|persona| match recorded(persona).or_else(|| by_persona.get(&persona.name)) {
             Some(accounts) => Ok(accounts.clone()),
             None if persona.needs_account => Err(ConfigError::NoAccount {
                 persona: persona.name.clone(),

@@ -26,6 +26,8 @@ pub(super) struct Identity {
     /// example where two log in to the same account at once.
     held: HashSet<(usize, u64)>,
     connections: HashMap<u64, usize>,
+    /// Sessions that made an account by this name and have not logged in to it.
+    registered: HashMap<u64, usize>,
 }
 
 /// The credentials that a request carries.
@@ -33,6 +35,15 @@ pub(super) struct Identity {
 pub(super) struct ShownCredentials {
     bearer: Option<u64>,
     cookies: Vec<u64>,
+    /// Secrets in its body, such as a token that is to be exchanged for another.
+    tokens: Vec<u64>,
+}
+
+impl ShownCredentials {
+    /// Whether it carries one as those do who have logged in.
+    pub(super) fn has_login(&self) -> bool {
+        self.bearer.is_some() || !self.cookies.is_empty()
+    }
 }
 
 impl Identity {
@@ -40,9 +51,15 @@ impl Identity {
         Self { by, ..Self::default() }
     }
 
-    /// Reads the request's credentials.
-    pub(super) fn shown(&self, headers: &[(String, Bytes)]) -> ShownCredentials {
+    /// Reads the credentials of a request with these secrets in its body.
+    pub(super) fn shown<'a>(
+        &self,
+        headers: &[(String, Bytes)],
+        secrets: impl Iterator<Item = &'a str>,
+    ) -> ShownCredentials {
         let mut shown = ShownCredentials::default();
+        let tokens = secrets.filter(|secret| identifies_client(secret));
+        shown.tokens.extend(tokens.map(|secret| self.hashes.hash_one(secret)));
         for (name, value) in headers {
             let Ok(value) = std::str::from_utf8(value) else { continue };
             if name.eq_ignore_ascii_case("authorization") {
@@ -55,6 +72,7 @@ impl Identity {
         }
         if matches!(self.by, SessionBy::Cookie | SessionBy::Connection) {
             shown.bearer = None;
+            shown.tokens.clear();
         }
         if matches!(self.by, SessionBy::Bearer | SessionBy::Connection) {
             shown.cookies.clear();
@@ -62,13 +80,14 @@ impl Identity {
         shown
     }
 
-    /// The session that the request belongs to, if it is known. `begins` where it is a
-    /// login: it then belongs to the connection's session only if nobody is logged in there.
+    /// The session that the request belongs to, if it is known. `is_another` says of a session
+    /// that this request is the login of somebody else; `is_logged_in`, that a token which it does
+    /// not know is none of its own.
     pub(super) fn of(
         &self,
         shown: &ShownCredentials,
         connection: u64,
-        begins: bool,
+        is_another: impl Fn(usize) -> bool,
         is_logged_in: impl Fn(usize) -> bool,
     ) -> Option<usize> {
         let on_connection = self.connections.get(&connection).copied();
@@ -81,11 +100,41 @@ impl Identity {
         if let Some(&session) = all.find_map(|credential| self.credentials.get(credential)) {
             return Some(session);
         }
+        // Whoever shows a token of his own is not who was given one that he sends.
+        if shown.bearer.is_none()
+            && let Some(session) = self.given(shown, on_connection)
+        {
+            return Some(session);
+        }
         let session = on_connection?;
         let is_another = self.by != SessionBy::Connection
-            && (begins || shown.bearer.is_some())
-            && is_logged_in(session);
+            && (is_another(session) || shown.bearer.is_some() && is_logged_in(session));
         (!is_another).then_some(session)
+    }
+
+    /// The session that was given a token which the body has: that of the connection, if it was.
+    fn given(&self, shown: &ShownCredentials, on_connection: Option<usize>) -> Option<usize> {
+        let holds = |session: &usize| {
+            shown.tokens.iter().any(|&token| self.held.contains(&(*session, token)))
+        };
+        on_connection
+            .filter(holds)
+            .or_else(|| shown.tokens.iter().find_map(|token| self.credentials.get(token)).copied())
+    }
+
+    /// A session made an account by these names: whoever first logs in by one of them is it.
+    pub(super) fn register<'a>(&mut self, session: usize, names: impl Iterator<Item = &'a String>) {
+        if self.by != SessionBy::Connection {
+            self.registered.extend(names.map(|name| (self.hashes.hash_one(name), session)));
+        }
+    }
+
+    /// The session that made an account by one of these names, and has not logged in to it so far.
+    pub(super) fn log_in<'a>(&mut self, names: impl Iterator<Item = &'a String>) -> Option<usize> {
+        let hashes: Vec<u64> = names.map(|name| self.hashes.hash_one(name)).collect();
+        let session = hashes.iter().find_map(|name| self.registered.get(name)).copied()?;
+        self.registered.retain(|_, by| *by != session);
+        Some(session)
     }
 
     /// From now on the connection and the credentials sent on it belong to this session.
@@ -111,6 +160,7 @@ impl Identity {
         self.credentials.retain(|_, session| !is_gone(*session));
         self.held.retain(|(session, _)| !is_gone(*session));
         self.connections.retain(|_, session| !is_gone(*session));
+        self.registered.retain(|_, session| !is_gone(*session));
     }
 }
 
@@ -126,8 +176,9 @@ mod tests {
 
     const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.abc";
 
-    fn header(name: &str, value: &str) -> Vec<(String, Bytes)> {
-        vec![(name.to_owned(), Bytes::copy_from_slice(value.as_bytes()))]
+    fn shown(identity: &Identity, name: &str, value: &str) -> ShownCredentials {
+        let headers = [(name.to_owned(), Bytes::copy_from_slice(value.as_bytes()))];
+        identity.shown(&headers, std::iter::empty())
     }
 
     #[test]
@@ -135,16 +186,16 @@ mod tests {
         let mut identity = Identity::new(SessionBy::Auto);
         identity.bind(1, &ShownCredentials::default(), 1);
         identity.give(1, TOKEN);
-        let shown = identity.shown(&header("Authorization", &format!("Bearer {TOKEN}")));
-        assert_eq!(identity.of(&shown, 9, false, |_| true), Some(1));
-        let other = identity.shown(&header("Authorization", "Bearer another-token-1"));
-        assert_eq!(identity.of(&other, 1, false, |_| true), None, "one of its own");
+        let sent = shown(&identity, "Authorization", &format!("Bearer {TOKEN}"));
+        assert_eq!(identity.of(&sent, 9, |_| false, |_| true), Some(1));
+        let other = shown(&identity, "Authorization", "Bearer another-token-1");
+        assert_eq!(identity.of(&other, 1, |_| false, |_| true), None, "one of its own");
         assert_eq!(
-            identity.of(&ShownCredentials::default(), 1, true, |_| true),
+            identity.of(&ShownCredentials::default(), 1, |_| true, |_| true),
             None,
             "another login"
         );
-        assert_eq!(identity.of(&ShownCredentials::default(), 1, true, |_| false), Some(1));
+        assert_eq!(identity.of(&ShownCredentials::default(), 1, |_| false, |_| true), Some(1));
     }
 
     #[test]
@@ -154,9 +205,9 @@ mod tests {
             identity.bind(session, &ShownCredentials::default(), session as u64);
             identity.give(session, TOKEN);
         }
-        let shown = identity.shown(&header("authorization", &format!("Bearer {TOKEN}")));
-        assert_eq!(identity.of(&shown, 1, false, |_| true), Some(1));
-        assert_eq!(identity.of(&shown, 2, false, |_| true), Some(2));
+        let sent = shown(&identity, "authorization", &format!("Bearer {TOKEN}"));
+        assert_eq!(identity.of(&sent, 1, |_| false, |_| true), Some(1));
+        assert_eq!(identity.of(&sent, 2, |_| false, |_| true), Some(2));
     }
 
     #[test]
@@ -164,9 +215,25 @@ mod tests {
         let mut identity = Identity::new(SessionBy::Cookie);
         identity.give(3, "sid=0123456789abcdef");
         identity.give(3, "lang=en");
-        let shown = identity.shown(&header("Cookie", "lang=en; sid=0123456789abcdef"));
-        assert_eq!(identity.of(&shown, 1, false, |_| true), Some(3));
-        let shown = identity.shown(&header("Cookie", "lang=en"));
-        assert_eq!(identity.of(&shown, 1, false, |_| true), None);
+        let sent = shown(&identity, "Cookie", "lang=en; sid=0123456789abcdef");
+        assert_eq!(identity.of(&sent, 1, |_| false, |_| true), Some(3));
+        let sent = shown(&identity, "Cookie", "lang=en");
+        assert_eq!(identity.of(&sent, 1, |_| false, |_| true), None);
+    }
+
+    #[test]
+    fn a_token_in_a_body_means_the_session_that_was_given_it() {
+        let mut identity = Identity::new(SessionBy::Auto);
+        for session in [1, 2] {
+            identity.bind(session, &ShownCredentials::default(), session as u64);
+        }
+        identity.give(1, TOKEN);
+        let refresh = identity.shown(&[], [TOKEN].into_iter());
+        for connection in [1, 2, 9] {
+            assert_eq!(identity.of(&refresh, connection, |_| false, |_| true), Some(1));
+        }
+        let headers = [("authorization".to_owned(), Bytes::from_static(b"Bearer his-own-token-1"))];
+        let sent = identity.shown(&headers, [TOKEN].into_iter());
+        assert_eq!(identity.of(&sent, 9, |_| false, |_| true), None, "he has one of his own");
     }
 }

@@ -19,8 +19,9 @@ mod route;
 mod rules;
 mod sent;
 mod values;
+mod who;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -36,6 +37,7 @@ use self::received::{Content, Looked};
 pub use self::rules::{Rules, RulesError};
 use self::sent::SentBody;
 use self::values::{Answered, SessionValues};
+use self::who::Login;
 use crate::edits;
 use crate::exchange::{Exchange, SeenAnswer, text_of};
 use trace::format::{Answer, Part, RecordedResult, Request, canonical};
@@ -91,8 +93,13 @@ pub struct Correlator {
 struct Session {
     name: String,
     account: Option<Arc<Account>>,
+    /// Whose it is: that account's number, and the names that it logged in by.
+    number: Option<usize>,
+    names: BTreeSet<String>,
     values: SessionValues,
     is_logged_in: bool,
+    /// What it has logged in to so far is an account that it had just made.
+    has_registered: bool,
     /// When its latest request was sent.
     last: u64,
 }
@@ -137,15 +144,23 @@ impl Correlator {
             SentBody::None | SentBody::Unknown { .. } => Vec::new(),
         };
         let mut path_places = body::of_path(&path, names);
-        let login = self.login(&places);
-        let shown = self.identity.shown(&headers);
-        let number = self.session(&shown, connection, login.is_some());
+        let login = self.login(&path, &places);
+        let secrets = places.iter().filter(|place| place.is_secret());
+        let tokens = secrets.filter(|place| !is_password_name(&place.name));
+        let shown = self.identity.shown(&headers, tokens.map(|place| place.value.as_str()));
+        let number = self.session(&shown, connection, login.as_ref());
         let Some(session) = self.sessions.get_mut(&number) else {
             unreachable!("the session was found or made just now");
         };
-        if let Some(Some(account)) = login {
-            session.account = Some(Arc::clone(&self.accounts[account]));
-            session.values.set_account(&self.accounts[account]);
+        // One who makes an account for somebody else stays who he is.
+        let login = login.filter(|login| !(login.registers && session.is_of_another(login)));
+        if let Some(login) = &login {
+            session.names.extend(login.names.iter().cloned());
+            if let Some(account) = login.account {
+                session.number = Some(account);
+                session.account = Some(Arc::clone(&self.accounts[account]));
+                session.values.set_account(&self.accounts[account]);
+            }
         }
         let account = session.account.clone();
         // A word is a secret only as long as no other session says it too.
@@ -221,9 +236,16 @@ impl Correlator {
                 };
                 let Looked { size, content, is_seen, has_secret_key } = giver.answer(&answer);
                 let credentials = giver.credentials;
-                if login.is_some() && answer.status < 400 {
-                    prologue = !session.is_logged_in;
+                if let Some(login) = login.filter(|_| answer.status < 400) {
+                    // A login right after a registration is part of how the session begins.
+                    prologue = !session.is_logged_in || session.has_registered;
                     session.is_logged_in = true;
+                    session.has_registered = login.registers && prologue;
+                    if session.has_registered {
+                        self.identity.register(number, login.names.iter());
+                    }
+                } else if shown.has_login() {
+                    session.has_registered = false;
                 }
                 for credential in &credentials {
                     self.identity.give(number, credential);
@@ -280,8 +302,8 @@ impl Correlator {
         Correlated { request, shape, captures }
     }
 
-    /// Whether the body is a login, and the manifest's account that it is of.
-    fn login(&self, places: &[Place]) -> Option<Option<usize>> {
+    /// What the body says of who logs in, if it has a password.
+    fn login(&self, path: &str, places: &[Place]) -> Option<Login> {
         let is_password = |place: &&Place| is_password_name(&place.name);
         let password = places.iter().find(is_password)?;
         let accounts =
@@ -290,19 +312,30 @@ impl Correlator {
         let mut right = accounts.filter(|&account| {
             self.accounts[account].fields.values().any(|value| *value == password.value)
         });
-        Some(right.next())
+        Some(Login::new(path, places, right.next()))
     }
 
     fn session(
         &mut self,
         shown: &identity::ShownCredentials,
         connection: u64,
-        begins: bool,
+        login: Option<&Login>,
     ) -> usize {
         let sessions = &self.sessions;
-        let is_logged_in =
-            |session| sessions.get(&session).is_some_and(|s: &Session| s.is_logged_in);
-        if let Some(session) = self.identity.of(shown, connection, begins, is_logged_in) {
+        let of = |session| sessions.get(&session).filter(|session: &&Session| session.is_logged_in);
+        let is_logged_in = |session| of(session).is_some();
+        let is_another = |session| {
+            login.is_some_and(|login| {
+                !login.registers && of(session).is_some_and(|session| session.is_of_another(login))
+            })
+        };
+        if let Some(session) = self.identity.of(shown, connection, is_another, is_logged_in) {
+            return session;
+        }
+        let logs_in = login.filter(|login| !login.registers);
+        if let Some(session) = logs_in.and_then(|login| self.identity.log_in(login.names.iter()))
+            && self.sessions.contains_key(&session)
+        {
             return session;
         }
         if self.sessions.len() >= MAX_SESSIONS {
@@ -326,6 +359,11 @@ impl Correlator {
 }
 
 impl Session {
+    /// Whether somebody else than whose it is logs in, or has an account made for him.
+    fn is_of_another(&self, login: &Login) -> bool {
+        self.is_logged_in && login.is_of_another(self.number, &self.names)
+    }
+
     /// From now on these secrets are known wherever they stand.
     fn learn(&mut self, places: &[Place]) {
         for place in places.iter().filter(|place| place.is_secret()) {

@@ -18,6 +18,7 @@ use crate::exchange::SeenBody;
 use trace::format::{Binding, Body, Encoding, FreshId, Origin};
 
 mod secrets;
+mod sessions;
 
 const PASSWORD: &str = "TestPass \"1/2!";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJlLTEyMw";
@@ -46,9 +47,10 @@ fn correlator() -> Correlator {
     }
 }
 
-/// One client on one connection, a request every 10 ms that takes 5 ms.
+/// One client on one connection at a time, a request every 10 ms that takes 5 ms.
 struct Client {
     correlator: Correlator,
+    connection: u64,
     sent: u64,
     /// The line and the captures of each request.
     lines: Vec<Correlated>,
@@ -56,7 +58,7 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        Self { correlator: correlator(), sent: 0, lines: Vec::new() }
+        Self { correlator: correlator(), connection: 1, sent: 0, lines: Vec::new() }
     }
 
     fn send(
@@ -89,7 +91,7 @@ impl Client {
         };
         let exchange = Exchange {
             id: format!("r{}", self.sent),
-            connection: 1,
+            connection: self.connection,
             at: self.sent * 10_000,
             http: "1.1",
             method: method.to_owned(),

@@ -71,7 +71,7 @@ fn a_good_trace_has_no_problems() {
 #[test]
 fn each_fault_is_found_with_its_line() {
     type Change = fn(&mut Vec<Request>);
-    let faults: [(&str, Change); 17] = [
+    let faults: [(&str, Change); 19] = [
         ("3 its id is that of an earlier request", |r| {
             r[1].id = "r1".to_owned();
             r[1].bind.clear();
@@ -94,6 +94,16 @@ fn each_fault_is_found_with_its_line() {
         }),
         ("3 request r8 does not come before it in its session", |r| {
             r[1].after = vec!["r8".to_owned()];
+        }),
+        ("3 request r1 does not come before it in its session", |r| {
+            r[0].session = "other".to_owned();
+            r[1].bind.clear();
+            r[1].headers.clear();
+        }),
+        ("3 it was sent before the answer of request r1 was there", |r| {
+            r[1].at = 19;
+            r[1].bind.clear();
+            r[1].headers.clear();
         }),
         ("3 a binding is in Header(4), which it does not have", |r| {
             r[1].bind.push(bound(Part::Header(4), 0, 0, Origin::Slot("x".to_owned())));

@@ -256,7 +256,7 @@ fn of_a_long_session_a_part_is_cut_with_its_sources_and_no_more() {
     let [whole, merged, out] =
         ["a", "b", "c"].map(|name| folder.path().join(format!("{name}.jsonl")));
     // An hour of one request after the other; every hundredth needs the first.
-    let needs = |number: u32| (number > 0 && number % 100 == 0).then_some(0);
+    let needs = |number: u32| (number > 0 && number.is_multiple_of(100)).then_some(0);
     let steps: Vec<Step> = (0..10_000).map(|n| (0, 360_000, 20_000, needs(n))).collect();
     write(&whole, "", &steps);
     merge(std::slice::from_ref(&whole), &merged, Align::Start).unwrap();

@@ -476,3 +476,33 @@ fn who_logs_in_later_was_the_same_before() {
     ];
     assert_eq!(read, expected.map(|(id, known, prologue)| (id.to_owned(), known, prologue)));
 }
+
+/// Replay shares users among personas: no session is of none.
+#[test]
+fn who_is_known_by_nothing_is_of_a_persona_too() {
+    let unknown = |id, session: &str| Request {
+        session: session.to_owned(),
+        persona: None,
+        account: None,
+        ..request(id, 7)
+    };
+    let known = Request { session: "s9".to_owned(), ..request("r9", 9) };
+    let all = vec![unknown("r1", "s1"), unknown("r2", "s2"), unknown("r3", "s2")];
+    let some = [all.clone(), vec![known]].concat();
+    for (requests, expected) in
+        [(all, vec![("all", 2.0)]), (some, vec![("A", 1.0), ("anonymous", 2.0)])]
+    {
+        let folder = TempDir::new().unwrap();
+        let trace = folder.path().join("t.jsonl");
+        let header = Header { personas: Vec::new(), ..header() };
+        let mut journal = Journal::create(&trace, &header).unwrap();
+        requests.iter().for_each(|request| journal.append(request).unwrap());
+        journal.finish().unwrap();
+        let (header, read, _) = read_all(&trace).unwrap();
+        let personas =
+            header.personas.iter().map(|persona| (persona.name.as_str(), persona.weight));
+        assert_eq!(personas.collect::<Vec<_>>(), expected);
+        let of = |request: &Request| request.persona.clone().unwrap();
+        assert!(read.iter().all(|request| expected.iter().any(|(name, _)| *name == of(request))));
+    }
+}

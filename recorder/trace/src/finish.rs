@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use common::output::folder;
 
 use super::error::{JournalError, ReadError, WriteError};
-use super::format::{End, Header, RecordedResult, Request};
+use super::format::{End, Header, PersonaWeight, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
 use super::note::{LateCapture, Note};
@@ -20,6 +20,12 @@ use super::writer::TraceWriter;
 
 /// Memory for sorting; larger journals are sorted in runs of this size on the disk.
 pub const RUN_BYTES: usize = 64 << 20;
+
+/// The persona of all sessions of a recording that knows of none.
+pub const ALL: &str = "all";
+
+/// That of sessions without an account, where others have one.
+const ANONYMOUS: &str = "anonymous";
 
 /// A trace made of a journal.
 #[derive(Debug)]
@@ -46,6 +52,9 @@ impl Login {
             self.persona.clone_from(&request.persona);
             self.account.clone_from(&request.account);
         }
+        if self.persona.is_none() && request.persona.is_some() {
+            self.persona.clone_from(&request.persona);
+        }
         if request.prologue {
             self.prologue = self.prologue.max(Some(request.at));
         }
@@ -56,6 +65,9 @@ impl Login {
         if request.account.is_none() && self.account.is_some() {
             request.persona.clone_from(&self.persona);
             request.account.clone_from(&self.account);
+        }
+        if request.persona.is_none() {
+            request.persona.clone_from(&self.persona);
         }
         request.prologue |= self.prologue.is_some_and(|last| request.at <= last);
     }
@@ -75,7 +87,8 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     };
     let io = |source| WriteError::Io { path: trace.clone(), source };
     let scanned = scan(journal, folder(&trace), run_bytes)?;
-    let Scanned { header, sorter, sessions, cut_line, dropped } = scanned;
+    let Scanned { mut header, sorter, mut sessions, cut_line, dropped } = scanned;
+    name_personas(&mut header, &mut sessions);
     let mut writer = TraceWriter::create(&trace, &header)?;
     let mut sorted = sorter.sorted().map_err(io)?;
     let mut predecessors = Predecessors::default();
@@ -111,6 +124,22 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     std::fs::remove_file(journal)
         .map_err(|source| WriteError::Io { path: journal.to_owned(), source })?;
     Ok(Finished { path: trace, end, cut_line })
+}
+
+/// Has no session go without a persona: replay shares users among them.
+fn name_personas(header: &mut Header, sessions: &mut HashMap<String, Login>) {
+    let is_known = sessions.values().any(|session| session.persona.is_some());
+    let unknown = if is_known { ANONYMOUS } else { ALL };
+    let mut weights: BTreeMap<&str, f64> = BTreeMap::new();
+    for session in sessions.values_mut() {
+        let persona = session.persona.get_or_insert_with(|| unknown.to_owned());
+        *weights.entry(persona).or_default() += 1.0;
+    }
+    if header.personas.is_empty() {
+        let weights = weights.into_iter();
+        header.personas =
+            weights.map(|(name, weight)| PersonaWeight { name: name.to_owned(), weight }).collect();
+    }
 }
 
 /// The request of a capture is the one before it, unless it ended without answer.

@@ -12,6 +12,8 @@ pub struct Slots {
 enum State {
     #[default]
     Empty,
+    /// It held a text that is none of its any more.
+    Forgotten,
     /// The target failed the request whose answer would have filled it.
     Denied,
     Set,
@@ -44,13 +46,18 @@ impl Slots {
 
     pub fn clear(&mut self, slot: usize) {
         if let Some((state, _)) = self.slots.get_mut(slot) {
-            *state = State::Empty;
+            *state = State::Forgotten;
         }
+    }
+
+    /// Whether nothing was ever to fill it.
+    pub fn is_unknown(&self, slot: usize) -> bool {
+        self.slots.get(slot).is_some_and(|(state, _)| *state == State::Empty)
     }
 
     /// Notes that the target failed what would have filled this slot, where it is empty.
     pub fn deny(&mut self, slot: usize) {
-        if let Some((state @ State::Empty, _)) = self.slots.get_mut(slot) {
+        if let Some((state @ (State::Empty | State::Forgotten), _)) = self.slots.get_mut(slot) {
             *state = State::Denied;
         }
     }

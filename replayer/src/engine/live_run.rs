@@ -9,11 +9,12 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::planned::{LoginEnd, Planned, first_free};
 use crate::bind::Slots;
 use crate::prepare::{Request, Session, Wait, number};
-use crate::schedule::{Bound, Run, scaled};
+use crate::schedule::{Run, scaled};
 use crate::time::At;
-use scenario::{Load, Pacing};
+use scenario::Pacing;
 
 /// A run of a session under way.
 pub(super) struct LiveRun {
@@ -59,77 +60,6 @@ struct Prologue {
     /// How many of its requests have not.
     open: usize,
     end: LoginEnd,
-}
-
-/// The end of a user's prologue, for which all that follows waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LoginEnd {
-    pub at: At,
-    /// How much later than planned one of its requests ended, beyond what it took when it was
-    /// recorded: the most of any.
-    pub late: Duration,
-}
-
-/// What a plan holds up to `stop`.
-#[derive(Clone, Copy)]
-pub(super) struct Planned<'a> {
-    pub session: &'a Session,
-    pub load: &'a Load,
-    pub bound: Bound,
-    pub stop: At,
-    pub login: Option<LoginEnd>,
-}
-
-impl Planned<'_> {
-    /// Whether a request belongs to it; by closed pacing nothing is due.
-    fn holds(&self, run: &Run, request: usize) -> bool {
-        let due = || run.due(self.session, request, self.load.speed);
-        self.load.pacing == Pacing::Closed || self.holds_due(run, request, due())
-    }
-
-    fn holds_due(&self, run: &Run, request: usize, due: At) -> bool {
-        due < self.stop && self.bound.admits(due, run.number, request)
-    }
-
-    /// When a request of a run that waits for no other is ready by open pacing; none where that
-    /// is not known yet.
-    pub(super) fn ready_by_plan(&self, run: &Run, request: usize) -> Option<At> {
-        let due = run.due(self.session, request, self.load.speed);
-        if run.first == 0 && request < self.session.prologue {
-            return Some(due);
-        }
-        self.login.map(|login| login.at.max(due + login.late))
-    }
-
-    /// Counts requests of a run from `free` on that wait for no other and are ready by now, up to
-    /// `most`.
-    pub(super) fn count_free(
-        &self,
-        run: &Run,
-        requests: &[Request],
-        mut free: usize,
-        now: At,
-        most: usize,
-    ) -> usize {
-        let mut count = 0;
-        while count < most
-            && free < requests.len()
-            && self.holds(run, free)
-            && self.ready_by_plan(run, free).is_some_and(|ready| ready <= now)
-        {
-            count += 1;
-            free = requests[free].next_free as usize;
-        }
-        count
-    }
-}
-
-/// The first request of a run that waits for no other.
-pub(super) fn first_free(run: &Run, requests: &[Request]) -> usize {
-    match requests.get(run.first) {
-        Some(first) if !first.waits.is_empty() => first.next_free as usize,
-        _ => run.first,
-    }
 }
 
 impl LiveRun {
@@ -218,18 +148,11 @@ impl LiveRun {
     }
 
     /// Notes that a request has ended: others may be ready then.
-    pub(super) fn end(
-        &mut self,
-        session: &Session,
-        load: &Load,
-        login: Option<LoginEnd>,
-        request: usize,
-        at: At,
-    ) {
+    pub(super) fn end(&mut self, planned: Planned<'_>, request: usize, at: At) {
         self.progress[request] = Progress::Ended;
         self.open -= 1;
-        if request < session.prologue {
-            self.end_of_prologue(session, load, request, at);
+        if request < planned.session.prologue {
+            self.end_of_prologue(planned, request, at);
         }
         let requests = Arc::clone(&self.requests);
         let of = &requests[request];
@@ -250,20 +173,20 @@ impl LiveRun {
         for dependent in &of.dependents {
             let dependent = *dependent as usize;
             if self.progress[dependent] == Progress::Waiting
-                && let Some(ready) = self.ready(session, load, login, dependent)
+                && let Some(ready) = self.ready(planned, dependent)
             {
                 self.know(dependent, ready);
             }
         }
     }
 
-    fn end_of_prologue(&mut self, session: &Session, load: &Load, request: usize, at: At) {
+    fn end_of_prologue(&mut self, planned: Planned<'_>, request: usize, at: At) {
         let Prologue { open, end } = &mut self.prologue;
         *open -= 1;
         end.at = end.at.max(at);
         let took = Duration::from_micros(self.requests[request].took_us);
         if !took.is_zero() {
-            let due = self.run.due(session, request, load.speed);
+            let due = self.run.due(planned.session, request, planned.load.speed);
             end.late = end.late.max(at.since(due + took));
         }
     }
@@ -307,18 +230,13 @@ impl LiveRun {
     fn free_ready(&self, planned: Planned<'_>, request: usize) -> Option<At> {
         match planned.load.pacing {
             Pacing::Open => planned.ready_by_plan(&self.run, request),
-            Pacing::Closed => self.begins(planned.session, planned.load, planned.login, request),
+            Pacing::Closed => self.begins(planned, request),
         }
     }
 
     /// By closed pacing, when a request is ready before which there was nothing but the prologue.
-    fn begins(
-        &self,
-        session: &Session,
-        load: &Load,
-        login: Option<LoginEnd>,
-        request: usize,
-    ) -> Option<At> {
+    fn begins(&self, planned: Planned<'_>, request: usize) -> Option<At> {
+        let Planned { session, load, login, .. } = planned;
         let in_prologue = self.run.first == 0 && request < session.prologue;
         let offset = session.offsets[request].duration();
         if in_prologue {
@@ -331,26 +249,16 @@ impl LiveRun {
     }
 
     /// When a request is ready that waits for others; none where one of them has not ended.
-    fn ready(
-        &self,
-        session: &Session,
-        load: &Load,
-        login: Option<LoginEnd>,
-        request: usize,
-    ) -> Option<At> {
-        let mut ready = match load.pacing {
-            Pacing::Open => {
-                let (bound, stop) = (Bound::NONE, At::NEVER);
-                let planned = Planned { session, load, bound, stop, login };
-                planned.ready_by_plan(&self.run, request)?
-            }
+    fn ready(&self, planned: Planned<'_>, request: usize) -> Option<At> {
+        let mut ready = match planned.load.pacing {
+            Pacing::Open => planned.ready_by_plan(&self.run, request)?,
             Pacing::Closed => self.begun,
         };
         for wait in &self.requests[request].waits {
             let before = wait.request as usize;
             if before >= self.run.first {
                 let ended = &self.ends[self.place(before).ok()?];
-                ready = ready.max(ended.at + self.gap(session, load, *wait, request));
+                ready = ready.max(ended.at + self.gap(planned, *wait, request));
             }
         }
         Some(ready)
@@ -361,7 +269,8 @@ impl LiveRun {
     /// By open pacing that is what the recorded exchange leaves of the planned time between both: a
     /// target as fast as recorded makes no delay. Where nobody knows how long it took, nothing is
     /// left. By closed pacing it is the recorded think time.
-    fn gap(&self, session: &Session, load: &Load, wait: Wait, request: usize) -> Duration {
+    fn gap(&self, planned: Planned<'_>, wait: Wait, request: usize) -> Duration {
+        let Planned { session, load, .. } = planned;
         let before = wait.request as usize;
         let offset = |request: usize| session.offsets[request].duration();
         let apart = offset(request).saturating_sub(offset(before));

@@ -30,6 +30,7 @@ mod held;
 mod lane;
 mod live_run;
 mod panics;
+mod planned;
 mod redact;
 mod release;
 mod remembered;

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::live_run::{LiveRun, LoginEnd, Planned, first_free};
+use super::live_run::LiveRun;
+use super::planned::{LoginEnd, Planned, first_free};
 use crate::bind::Slots;
 use crate::prepare::{Prepared, Request};
 use crate::schedule::{Bound, Chain, PlannedUser, Run};
@@ -103,9 +104,9 @@ impl Runs {
     pub(super) fn ended(&mut self, plan: &Prepared, load: &Load, ticket: &Ticket, end: At) {
         self.last_end = self.last_end.max(end);
         let Some(index) = self.live.iter().position(|live| live.run == ticket.run) else { return };
-        let session = &plan.sessions[ticket.run.session];
+        let planned = self.planned(plan, load, ticket.run, At::NEVER);
         let live = &mut self.live[index];
-        live.end(session, load, self.login, ticket.request, end);
+        live.end(planned, ticket.request, end);
         if live.run.first == 0 && self.login.is_none() {
             self.login = live.login_end();
         }
@@ -144,10 +145,19 @@ impl Runs {
         count
     }
 
-    /// What the plan holds of a run.
+    /// What the plan holds of a run. One with a prologue of its own waits for that, another for the
+    /// user's.
     fn planned<'a>(&self, plan: &'a Prepared, load: &'a Load, run: Run, stop: At) -> Planned<'a> {
         let session = &plan.sessions[run.session];
-        Planned { session, load, bound: self.bound, stop, login: self.login }
+        let login = if run.first < session.prologue {
+            self.live.iter().find(|live| live.run == run).and_then(LiveRun::login_end)
+        } else if load.restart == Restart::NewUser {
+            // There is nothing to log in with.
+            Some(LoginEnd { at: run.start, late: Duration::ZERO })
+        } else {
+            self.login
+        };
+        Planned { session, load, bound: self.bound, stop, login }
     }
 
     /// Takes the request that is ready first, of those that are part of the plan up to `stop`.
@@ -211,11 +221,10 @@ impl Runs {
         }
         let session = &plan.sessions[run.session];
         let Some(requests) = session.body.begin() else { return false };
-        if run.first == 0 {
-            let begins = LoginEnd { at: run.start, late: Duration::ZERO };
-            self.login = (session.prologue == 0).then_some(begins);
-            self.is_replaced |= run.number > 0 && load.restart == Restart::NewUser;
+        if run.number == 0 && session.prologue == 0 {
+            self.login = Some(LoginEnd { at: run.start, late: Duration::ZERO });
         }
+        self.is_replaced |= run.number > 0 && load.restart == Restart::NewUser;
         let live = LiveRun::begin(self.spare.pop(), run, requests, session, self.last_end);
         self.next_run = self.chain.next(run, plan, load.speed, load.restart);
         if live.is_over() {

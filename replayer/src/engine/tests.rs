@@ -171,6 +171,8 @@ pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
         offsets: offsets_ms.iter().map(|at| Offset::from_micros(at * 1000)).collect(),
         body: Body::Held(requests.into()),
         captures: 0,
+        gives: Box::default(),
+        needs: Box::default(),
         refresh: None,
         width: 1,
     }
@@ -285,8 +287,9 @@ pub(super) fn plan(mut session: Session) -> Prepared {
         name: "p".to_owned(),
         weight: 1.0,
         sessions: vec![0],
-        login_slots: 2,
+        login_slots: vec![0, 1],
         needs_account: false,
+        account: None,
     };
     Prepared {
         file: TraceRef { file: String::new(), digest: String::new(), requests: 0, sessions: 1 },

@@ -36,6 +36,8 @@ pub(super) struct User {
 pub(super) struct State {
     /// What its prologue captured.
     pub login: Slots,
+    /// Which slots of that hold the same, by slot.
+    alike: Arc<[u32]>,
     /// Counts the renewals of what its prologue captured.
     login_generation: u64,
     /// Of what its prologue captured, where it is known.
@@ -75,7 +77,8 @@ impl User {
             draw,
             runs: RefCell::new(Runs::new(&planned, plan)),
             state: RefCell::new(State {
-                login: Slots::with_slots(persona.login_slots),
+                login: Slots::with_slots(persona.login_slots.len()),
+                alike: persona.login_slots.as_slice().into(),
                 login_generation: 0,
                 expiry: None,
                 barred: Vec::new(),
@@ -94,8 +97,7 @@ impl User {
         let mut runs = self.runs.borrow_mut();
         let next = runs.take_next(plan, load, stop);
         if runs.take_replaced() {
-            let slots = plan.personas[self.planned.persona].login_slots;
-            self.state.borrow_mut().begin_anew(slots);
+            self.state.borrow_mut().begin_anew();
         }
         next
     }
@@ -136,7 +138,7 @@ impl User {
         read: impl FnOnce(Option<&str>) -> R,
     ) -> R {
         match source {
-            Source::Login(slot) => read(self.state.borrow().login.get(slot)),
+            Source::Login(slot) => read(self.state.borrow().of_login(slot)),
             Source::Session(slot) => {
                 let runs = self.runs.borrow();
                 read(runs.captures(ticket).and_then(|captures| captures.get(slot)))
@@ -246,9 +248,19 @@ impl User {
 }
 
 impl State {
+    /// A value of its login; where its own prologue was never to give that, one that is the same.
+    fn of_login(&self, slot: usize) -> Option<&str> {
+        if !self.login.is_unknown(slot) {
+            return self.login.get(slot);
+        }
+        let kind = self.alike.get(slot)?;
+        let alike = (0..self.alike.len()).rev().filter(|other| self.alike[*other] == *kind);
+        alike.filter_map(|other| self.login.get(other)).next()
+    }
+
     /// Another user takes the place of this one: nothing of it is left.
-    fn begin_anew(&mut self, login_slots: usize) {
-        self.login.reset(login_slots);
+    fn begin_anew(&mut self) {
+        self.login.reset(self.alike.len());
         self.cookies = Jar::default();
         self.login_generation += 1;
         self.expiry = None;

@@ -13,7 +13,7 @@ use super::line;
 use super::plan::{Bindings, TracePersona};
 use super::select::Selection;
 use super::serialise::template;
-use super::session::{Recorded, Request, Session, Wait};
+use super::session::{Recorded, Request, Session, Wait, number};
 use super::template::Origin;
 use run_log::format::{MAX_ENDPOINTS, MAX_PERSONAS};
 use scenario::{Order, Pacing};
@@ -26,11 +26,23 @@ pub(super) struct Builder {
     shapes: HashMap<String, usize>,
     endpoints: Endpoints,
     personas: Vec<TracePersona>,
-    /// (persona, request of the prologue, capture) to login slot.
-    login_slots: HashMap<(usize, usize, String), usize>,
+    login_slots: HashMap<LoginValue, usize>,
+    /// By persona, what is the same to a user, by name and whether it is secret.
+    login_kinds: HashMap<(usize, String, bool), u32>,
     bindings: Bindings,
     order: Order,
     pacing: Pacing,
+}
+
+/// A value that prologues of a persona give, whatever else is in them.
+#[derive(PartialEq, Eq, Hash)]
+struct LoginValue {
+    persona: usize,
+    /// The name of the route that gives it, and of the capture.
+    route: String,
+    name: String,
+    /// How often the route gave one of this name before, in the same prologue.
+    before: usize,
 }
 
 #[derive(Default)]
@@ -69,6 +81,7 @@ impl Builder {
             endpoints: Endpoints::default(),
             personas: Vec::new(),
             login_slots: HashMap::new(),
+            login_kinds: HashMap::new(),
             bindings: Bindings::default(),
             order: selection.order,
             pacing: selection.pacing,
@@ -105,8 +118,9 @@ impl Builder {
             name: name.to_owned(),
             weight: self.weights.get(name).copied().unwrap_or_default(),
             sessions: Vec::new(),
-            login_slots: 0,
+            login_slots: Vec::new(),
             needs_account: false,
+            account: None,
         });
         self.personas.len() - 1
     }
@@ -149,6 +163,10 @@ impl Builder {
         draft: &mut Draft,
         line: &disk::Request,
     ) -> Result<(), PrepareError> {
+        let persona = &mut self.personas[draft.persona];
+        if persona.account.is_none() && line.account.is_some() {
+            persona.account.clone_from(&line.account);
+        }
         let request = self.request(draft, line).map_err(|message| PrepareError::Request {
             path: self.path.clone(),
             id: line.id.clone(),
@@ -160,7 +178,7 @@ impl Builder {
 
     /// Where the values that a line captures are kept.
     fn kept_in(&mut self, draft: &mut Draft, line: &disk::Request) -> Vec<Source> {
-        let (index, renews) = draft.position(line);
+        let renews = draft.renews(line);
         let captures = line::captures(line).iter();
         captures
             .map(|capture| {
@@ -170,17 +188,37 @@ impl Builder {
                 if !draft.is_prologue(line) {
                     return draft.next_value();
                 }
-                let persona = draft.persona;
-                let slots = self.personas[persona].login_slots;
-                let key = (persona, index, capture.name.clone());
-                let slot = *self.login_slots.entry(key).or_insert(slots);
-                self.personas[persona].login_slots = slots.max(slot + 1);
+                let slot = self.login_slot(draft, line, capture);
+                draft.gives(slot);
                 if capture.secret {
                     draft.note_login(&capture.name, slot);
                 }
                 Source::Login(slot)
             })
             .collect()
+    }
+
+    /// Where a value of the prologue is kept. That is found by what it is, so that a user who goes
+    /// on to a session with another prologue has it.
+    fn login_slot(
+        &mut self,
+        draft: &mut Draft,
+        line: &disk::Request,
+        capture: &disk::Capture,
+    ) -> usize {
+        let persona = draft.persona;
+        let (route, name) = (line.name.clone(), capture.name.clone());
+        let before = draft.count_given(&route, &name);
+        // The field without the objects around it.
+        let field = name.rsplit(['.', ':']).next().unwrap_or_default().to_owned();
+        let kinds = number(self.login_kinds.len());
+        let kind = *self.login_kinds.entry((persona, field, capture.secret)).or_insert(kinds);
+        let slots = &mut self.personas[persona].login_slots;
+        let value = LoginValue { persona, route, name, before };
+        *self.login_slots.entry(value).or_insert_with(|| {
+            slots.push(kind);
+            slots.len() - 1
+        })
     }
 
     /// What a line waits for: the answers that it needs, and what came before it, as far as its

@@ -25,6 +25,10 @@ pub(super) struct Draft {
     pub(super) values: KeptValues,
     refresh: Option<usize>,
     overlaps: Overlaps,
+    /// Login slots that its prologue fills.
+    gives: Vec<usize>,
+    /// Names of the routes and captures that those came from, as often as they came.
+    given: Vec<(String, String)>,
 }
 
 /// Where the values of a session's requests are kept.
@@ -78,6 +82,8 @@ impl Draft {
             values: KeptValues::default(),
             refresh: None,
             overlaps: Overlaps::default(),
+            gives: Vec::new(),
+            given: Vec::new(),
         }
     }
 
@@ -86,9 +92,21 @@ impl Draft {
         line.prologue && self.prologue == self.requests.len()
     }
 
-    /// The number of the next line, and whether it renews what the prologue captured.
-    pub(super) fn position(&self, line: &disk::Request) -> (usize, bool) {
-        (self.requests.len(), !self.is_prologue(line) && self.values.is_refresh(line))
+    /// Whether the next line renews what the prologue captured.
+    pub(super) fn renews(&self, line: &disk::Request) -> bool {
+        !self.is_prologue(line) && self.values.is_refresh(line)
+    }
+
+    /// How often a route gave a value of this name in the prologue, before this time.
+    pub(super) fn count_given(&mut self, route: &str, name: &str) -> usize {
+        let times = self.given.iter().filter(|(by, given)| by == route && given == name).count();
+        self.given.push((route.to_owned(), name.to_owned()));
+        times
+    }
+
+    /// Notes that the prologue fills a login slot.
+    pub(super) fn gives(&mut self, slot: usize) {
+        self.gives.push(slot);
     }
 
     /// The login slot of a secret of the prologue.
@@ -164,6 +182,14 @@ impl Draft {
 
     pub(super) fn finish(mut self) -> (Session, Arc<[Request]>) {
         link(&mut self.requests);
+        let mut needs: Vec<usize> = Vec::new();
+        for source in self.requests[self.prologue..].iter().flat_map(|r| r.template.captured()) {
+            if let Source::Login(slot) = source
+                && !needs.contains(&slot)
+            {
+                needs.push(slot);
+            }
+        }
         let micros = Duration::from_micros;
         let offset = |request: &Request| Offset::from(request.offset);
         let session = Session {
@@ -176,6 +202,8 @@ impl Draft {
             offsets: self.requests.iter().map(offset).collect(),
             body: Body::default(),
             captures: self.values.session,
+            gives: self.gives.into(),
+            needs: needs.into(),
             refresh: self.refresh,
             width: self.overlaps.width().clamp(1, MAX_CONNECTIONS),
         };

@@ -56,8 +56,11 @@ pub struct TracePersona {
     pub weight: f64,
     /// Its sessions by arrival, as indices.
     pub sessions: Vec<usize>,
-    /// How many values its prologues capture.
-    pub login_slots: usize,
+    /// By value that its prologues capture, what it is: those with the same number are the same to
+    /// a user who has one of them, such as the tokens that a registration and a login give.
+    pub login_slots: Vec<u32>,
     /// Whether its requests need anything of an account.
     pub needs_account: bool,
+    /// The first account that took part as this persona, where the trace says so.
+    pub account: Option<String>,
 }

@@ -25,10 +25,23 @@ pub struct Session {
     pub body: Body,
     /// How many values its requests capture.
     pub captures: usize,
+    /// Login slots that its prologue fills, and those that the rest needs.
+    pub gives: Box<[usize]>,
+    pub needs: Box<[usize]>,
     /// A request past the prologue that renews what the prologue captured.
     pub refresh: Option<usize>,
     /// The most exchanges that were under way at once, at most [`MAX_CONNECTIONS`].
     pub width: usize,
+}
+
+impl Session {
+    /// Whether a user who began with it has what another session needs of a login. `slots` says
+    /// what is the same.
+    pub fn gives_what(&self, other: &Self, slots: &[u32]) -> bool {
+        let is_given =
+            |needed: &usize| self.gives.iter().any(|given| slots.get(*given) == slots.get(*needed));
+        other.needs.iter().all(is_given)
+    }
 }
 
 /// A time since the session's first request, in half the memory of a `Duration`.

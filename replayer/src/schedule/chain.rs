@@ -43,7 +43,8 @@ impl Chain {
     /// The run after `run`; none at the end of the chain.
     ///
     /// A session begins when the one before it was to end, whatever the target does.
-    /// Only the user's first has a prologue, unless each is a new user's.
+    /// Only the user's first has a prologue, unless each is a new user's, or needs what the first
+    /// does not give.
     pub fn next(self, run: Run, plan: &Prepared, speed: Speed, restart: Restart) -> Option<Run> {
         let Self::Cycle { first } = self else { return None };
         let before = &plan.sessions[run.session];
@@ -51,9 +52,11 @@ impl Chain {
         let number = run.number + 1;
         let session = sessions[(first + number) % sessions.len()];
         let start = run.start + scaled(run.length(before), speed);
+        let begun = &plan.sessions[sessions[first % sessions.len()]];
+        let (next, slots) = (&plan.sessions[session], &plan.personas[before.persona].login_slots);
         let first = match restart {
-            Restart::SameUser => plan.sessions[session].prologue,
-            Restart::NewUser => 0,
+            Restart::SameUser if begun.gives_what(next, slots) => next.prologue,
+            Restart::SameUser | Restart::NewUser => 0,
         };
         Some(Run { number, session, first, start })
     }

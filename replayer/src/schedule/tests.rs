@@ -29,8 +29,9 @@ pub(super) fn plan_of(shapes: &[Shape]) -> Prepared {
             name: format!("p{n}"),
             weight: 0.0,
             sessions: Vec::new(),
-            login_slots: 0,
+            login_slots: Vec::new(),
             needs_account: false,
+            account: None,
         })
         .collect();
     let mut sessions = Vec::new();
@@ -72,6 +73,8 @@ fn session(index: usize, persona: usize, arrival: u64, gaps: &[u64], prologue: u
         offsets: offsets.into(),
         body: Body::Held((0..gaps.len()).map(request).collect()),
         captures: 0,
+        gives: Box::default(),
+        needs: Box::default(),
         refresh: None,
         width: 1,
     }

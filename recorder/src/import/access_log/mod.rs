@@ -24,6 +24,7 @@ use super::input::Input;
 use super::remarks::{Remarks, TOO_LATE, UNSENDABLE};
 use crate::correlate::{Logged, Rules, of_log};
 use crate::persona::{MOST_AHEAD_US, Prologue};
+use trace::finish::ALL;
 use trace::format::{
     self, Answer, Binding, End, Header, Part, PersonaWeight, RecordedResult, Request, Source,
     SourceKind,
@@ -134,7 +135,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         }],
         personas: match &config.login {
             Some(login) => vec![PersonaWeight { name: login.persona().to_owned(), weight: 1.0 }],
-            None => Vec::new(),
+            None => vec![PersonaWeight { name: ALL.to_owned(), weight: 1.0 }],
         },
         redaction: config.rules.secret_names(),
         shapes: BTreeMap::new(),
@@ -352,7 +353,7 @@ impl Sink<'_> {
             id: format!("{}-{}", self.prefix, self.requests),
             at: hit.time_us,
             session: format!("{}-s{session}", self.prefix),
-            persona: None,
+            persona: Some(ALL.to_owned()),
             account: None,
             name,
             http: hit.http.to_owned(),
