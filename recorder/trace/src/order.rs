@@ -3,10 +3,15 @@
 //! Whatever writes requests asks here, so that `after` means the same in every trace. Memory: for
 //! each session the exchanges that nothing has come after so far, hardly more than one.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::format::{RecordedResult, Request};
+
+/// The most exchanges that one is said to come after, those that ended last: of a session in which
+/// hundreds overlap, such as all that came from one address, each would name hundreds.
+pub const MOST_NAMED: usize = 64;
 
 /// The sessions of a trace so far.
 #[derive(Default)]
@@ -47,7 +52,12 @@ impl Predecessors {
 
 impl Session {
     fn next(&mut self, id: &str, at: u64, took: u64) -> Vec<Arc<str>> {
-        let after = self.ended_by(at).map(|exchange| Arc::clone(&exchange.id)).collect();
+        let mut ended: Vec<&Exchange> = self.ended_by(at).collect();
+        if ended.len() > MOST_NAMED {
+            ended.sort_by_key(|exchange| Reverse(exchange.end));
+            ended.truncate(MOST_NAMED);
+        }
+        let after = ended.into_iter().map(|exchange| Arc::clone(&exchange.id)).collect();
         // What comes later begins no earlier: of all that has ended by now, it is after these only.
         if let Some(latest) = self.latest(at) {
             let begun = self.last[latest].at;
@@ -124,6 +134,17 @@ mod tests {
                 after.sort_unstable();
                 prop_assert_eq!(after, expected, "{} of {:?}", number, times);
             }
+        }
+    }
+
+    #[test]
+    fn where_many_overlap_few_are_named() {
+        let mut order = Predecessors::default();
+        for number in 0..1000 {
+            let after = order.next("s", &number.to_string(), number, 400);
+            assert!(after.len() <= MOST_NAMED);
+            let last = number.checked_sub(400).map(|last| last.to_string());
+            assert!(last.is_none_or(|last| after.iter().any(|id| **id == *last)), "{after:?}");
         }
     }
 
