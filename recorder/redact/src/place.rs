@@ -71,6 +71,8 @@ impl std::fmt::Debug for Place {
 pub(crate) struct Within {
     /// Something that has a secret name.
     pub(crate) secret: bool,
+    /// Something whose name is secret as a whole, so that in it only what looks like a secret is one.
+    pub(crate) field: bool,
     /// Something that has a card's name.
     pub(crate) card: bool,
     /// An exchange of OAuth.
@@ -117,8 +119,11 @@ impl<'n> Reader<'n> {
     /// What stands under this name is within.
     pub(crate) fn under(&self, name: &str, within: Within) -> Within {
         let Name { is_of_card, tells, .. } = Name::of(name);
-        let secret = within.secret && !tells || self.names.mark(name) == Mark::Secret;
-        Within { secret, card: within.card || is_of_card, ..within }
+        let mark = self.names.mark(name);
+        let secret = within.secret && !tells || mark == Mark::Secret;
+        let is_field = mark == Mark::Field && !names::has_to_look_secret(name);
+        let field = within.field && !tells || is_field;
+        Within { secret, field, card: within.card || is_of_card, ..within }
     }
 
     /// Takes a value that stands under this name.
@@ -201,6 +206,7 @@ impl<'n> Reader<'n> {
             _ if within.secret && !tells => Verdict::Secret,
             Mark::OAuth if within.oauth => Verdict::Secret,
             Mark::Field => field(name, value),
+            _ if within.field && !tells && may_be_secret(value) => Verdict::Secret,
             _ if (within.card || is_of_card) && is_card_number(value) => Verdict::Secret,
             _ => Verdict::Harmless,
         };

@@ -32,6 +32,8 @@ thread_local! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     pub first_byte_sent: Option<Instant>,
+    /// When the kernel had taken the whole request; the same, where it took it at once.
+    pub all_sent: Option<Instant>,
     pub first_byte_received: Option<Instant>,
     /// HTTP bytes handed to the kernel; what TLS adds is not in it.
     pub bytes_sent: u64,
@@ -194,16 +196,14 @@ impl Connection {
     /// server may have answered before it closed.
     fn poll_send(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'_>) {
         while let Sending::Bytes(rest) = sending {
-            let at = match self.progress.first_byte_sent {
-                None => Instant::now(),
-                Some(first) => first,
-            };
+            let at = Instant::now();
             match self.stream.poll_write(cx, rest) {
                 Poll::Ready(Ok(count)) if count > 0 => {
-                    self.progress.first_byte_sent = Some(at);
+                    self.progress.first_byte_sent.get_or_insert(at);
                     self.progress.bytes_sent += count as u64;
                     *rest = &rest[count..];
                     if rest.is_empty() {
+                        self.progress.all_sent = Some(at);
                         *sending = Sending::Flush;
                     }
                 }

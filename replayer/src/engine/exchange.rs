@@ -39,7 +39,8 @@ pub(super) struct Attempt {
     /// When this attempt began.
     pub begun: At,
     /// What the generator itself added to the time from its beginning to its end: between having
-    /// a connection and sending the first byte, and while the answer lay in the kernel unread.
+    /// a connection and sending the first byte, while the answer lay in the kernel unread, and
+    /// where it did not run while a request went out piece by piece.
     /// Where the kernel does not tell, what of the wait the worker did not run.
     pub own_delay: Duration,
     pub body_bytes: u64,
@@ -188,10 +189,17 @@ impl<'a, T: Transport> Sender<'a, T> {
         };
         let first_byte_sent = progress.first_byte_sent.map(|at| context.clock.at(at));
         let sent = first_byte_sent.unwrap_or(connected);
+        let all_sent = progress.all_sent.map_or(end, |at| context.clock.at(at));
         let unread_for = match outcome {
             // What had come by then would have been read.
             Outcome::TimedOut => end.since(deadline),
-            _ => unread_for.unwrap_or_else(|| context.gaps.within(sent, end)),
+            _ => match unread_for {
+                // Nor does the kernel tell how long it had room for the rest of a request.
+                Some(unread_for) => {
+                    unread_for + context.gaps.within(sent, all_sent.min(end - unread_for))
+                }
+                None => context.gaps.within(sent, end),
+            },
         };
         // No answer came before its request left, whatever the wall clock did meanwhile.
         let unread_for = unread_for.min(end.since(sent));

@@ -53,6 +53,9 @@ impl Gaps {
     /// How much of `[from, to]` the worker did not run. A gap whose beat is still to come
     /// counts: after a stop nobody knows who wakes first.
     pub(super) fn within(&self, from: At, to: At) -> Duration {
+        if to <= from {
+            return Duration::ZERO;
+        }
         let due = self.due.get();
         let open = (to.since(due) > LATE).then_some((due, to));
         let gaps = self.gaps.borrow();

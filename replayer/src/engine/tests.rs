@@ -39,6 +39,8 @@ pub(super) struct Answered {
     opened_after: Duration,
     /// What of that the kernel says is the generator's own.
     opened_late: Option<Duration>,
+    /// The whole process stops for so long in the middle of the request.
+    frozen_midway: Duration,
 }
 
 impl From<Duration> for Answered {
@@ -49,6 +51,7 @@ impl From<Duration> for Answered {
             unread_for: None,
             opened_after: Duration::ZERO,
             opened_late: None,
+            frozen_midway: Duration::ZERO,
         }
     }
 }
@@ -102,7 +105,12 @@ impl Transport for Fake {
         let at = connection.clock.at(begun);
         connection.sent.borrow_mut().push(at);
         sink.sent();
-        let Answered { after, frozen, unread_for, .. } = (connection.script)(number, at);
+        let Answered { after, frozen, unread_for, frozen_midway, .. } =
+            (connection.script)(number, at);
+        if frozen_midway > Duration::ZERO {
+            advance(frozen_midway).await;
+        }
+        connection.progress.all_sent = Some(Instant::now());
         sleep(after).await;
         if frozen > Duration::ZERO {
             advance(frozen).await;
@@ -623,6 +631,16 @@ async fn a_connection_that_is_noticed_late_was_there_before() {
     assert_eq!(rounded_ms(sample.lag_us), 80);
     assert_eq!(rounded_ms(sample.queue_us), 20);
     assert_eq!(sample.connect_us.map(rounded_ms), Some(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_stopped_midway_is_charged_to_the_generator() {
+    let stopped =
+        Answered { frozen_midway: ms(800), unread_for: Some(Duration::ZERO), ..ms(5).into() };
+    let ran = run(session(&[0], 0), Load::as_recorded(), &[stopped]).await;
+    assert_eq!(rounded_ms(ran.samples[0].response_us), 805);
+    // A gap begins somewhere between two beats of the heart.
+    assert!(without_lag_ms(&ran.samples[0]) <= 5 + 12, "{:?}", ran.samples[0]);
 }
 
 #[tokio::test(start_paused = true)]

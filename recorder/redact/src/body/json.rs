@@ -305,6 +305,13 @@ mod tests {
     }
 
     #[test]
+    fn below_a_name_that_is_secret_as_a_whole_what_looks_like_a_secret_is_one() {
+        let text = r#"{"pass":{"kind":"free","is":{"text":"Zq7!aB3#xY9"},"id":17}}"#;
+        assert_eq!(secrets(text), ["Zq7!aB3#xY9"]);
+        assert_eq!(secrets(r#"{"key":{"id":"k9x2m4q7z1"},"pin":{"side":"left"}}"#), [""; 0]);
+    }
+
+    #[test]
     fn a_card_is_known_by_its_number_and_by_what_it_stands_under() {
         assert_eq!(
             secrets(r#"{"card":{"number":"4111111111111111","brand":"x"}}"#),
