@@ -58,8 +58,8 @@ fn ms(ran: &Ran, kind: LatencyKind, share: f64) -> f64 {
 }
 
 /// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly: of
-/// 9,000 the 2,000 of four freezes, so that p90 is 550 ms in and p99 955. A tool that waits for answers before
-/// it goes on would send a few slow requests and show a p90 of milliseconds.
+/// 9,000 the 2,000 of four freezes, so that p90 is 550 ms in and p99 955. A tool that waits for
+/// answers before it goes on would send a few slow requests and show a p90 of milliseconds.
 #[test]
 fn a_freeze_is_seen_by_every_independent_request_that_would_have_met_it() {
     let ran = frozen(&["--independent"]);
