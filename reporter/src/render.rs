@@ -96,7 +96,7 @@ impl Template {
 }
 
 fn read(path: &Path) -> Result<String, TemplateError> {
-    std::fs::read_to_string(path)
+    common::input::text(path)
         .map_err(|source| TemplateError::Read { path: path.to_owned(), source })
 }
 

@@ -36,13 +36,6 @@ impl Histograms {
         &mut of[index]
     }
 
-    /// Adds all of `other`.
-    pub fn absorb(&mut self, other: &Self) {
-        for (tag, histogram) in other.iter() {
-            self.add_all(tag, histogram);
-        }
-    }
-
     /// Adds what was recorded for a tag elsewhere.
     pub fn add_all(&mut self, tag: Tag, histogram: &Histogram<u64>) {
         let sum = self.of(tag.scope)[tag.kind as usize].get_or_insert_with(empty);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use figures::{Histograms, Names, Plateau, Recorded, is_endpoint, value_at};
+use figures::{Histograms, Names, Plateau, Recorded, histogram, is_endpoint, value_at};
+use hdrhistogram::Histogram;
 use run_log::format::{
     ErrorSample, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
 };
@@ -33,8 +34,9 @@ pub struct Collector {
     pub totals: Totals,
     /// Of the second that was closed last.
     pub second: Histograms,
-    /// Of the whole run.
-    pub run: Histograms,
+    /// The generator share of the whole run, over all endpoints. All else is kept of what is
+    /// judged alone: with 200 endpoints a set of histograms is up to 200 MiB.
+    lag: Histogram<u64>,
     /// What is judged.
     pub plateau: Plateau,
     pub by_endpoint: Vec<EndpointTotals>,
@@ -88,7 +90,7 @@ impl Collector {
             totals: Totals::default(),
             same_failures: 0,
             second: Histograms::default(),
-            run: Histograms::default(),
+            lag: histogram(),
             failures: BTreeMap::new(),
             errors: Vec::new(),
             left_late: 0,
@@ -173,7 +175,7 @@ impl Collector {
             }
             self.spare.push(samples);
         }
-        let lag = lag_of(&self.second);
+        let lag = lag_of(&lag_over_all(&self.second));
         (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
         self.sum_up(plateau, &row);
         Some(row)
@@ -191,7 +193,7 @@ impl Collector {
     }
 
     fn sum_up(&mut self, plateau: Window, row: &Second) {
-        self.run.absorb(&self.second);
+        Recorded::of(&lag_over_all(&self.second)).add_to(&mut self.lag);
         self.plateau.add_row(plateau, row);
         for (tag, histogram) in self.second.iter() {
             let added = self.plateau.add(plateau, row.second, tag, &Recorded::of(histogram));
@@ -246,7 +248,7 @@ impl Collector {
 
     /// The generator share over the whole run.
     pub fn lag(&self) -> Lag {
-        lag_of(&self.run)
+        lag_of(&self.lag)
     }
 
     /// The sum over all endpoints.
@@ -295,10 +297,13 @@ fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) -> bool {
     same_status
 }
 
-/// Lag over all endpoints; zero where there is none.
-pub(crate) fn lag_of(histograms: &Histograms) -> Lag {
-    let lag = histograms.sum(LatencyKind::Lag, is_endpoint);
-    let at = |percentile| value_at(&lag, percentile).unwrap_or(0);
+pub(crate) fn lag_over_all(histograms: &Histograms) -> Histogram<u64> {
+    histograms.sum(LatencyKind::Lag, is_endpoint)
+}
+
+/// Zero where there is none.
+pub(crate) fn lag_of(lag: &Histogram<u64>) -> Lag {
+    let at = |percentile| value_at(lag, percentile).unwrap_or(0);
     Lag { p50_us: at(Percentile::P50), p99_us: at(Percentile::P99), max_us: lag.max() }
 }
 
