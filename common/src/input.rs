@@ -13,6 +13,9 @@ use crate::output::other_than_file;
 /// What is written by hand and read whole: plans, personas, scenarios, rules, templates.
 pub const MAX_TEXT_BYTES: u64 = 16 << 20;
 
+/// An expression or a tag in them: parsers go as deep as it has operators.
+pub const MAX_EXPRESSION_BYTES: usize = 4 << 10;
+
 /// Opens a file to read it, without waiting.
 ///
 /// # Errors

@@ -128,8 +128,8 @@ struct Scanned {
 
 /// Reads and checks every line of a journal.
 fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, JournalError> {
-    let file =
-        common::input::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let file = common::input::open(path)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let mut lines = Lines::new(BufReader::with_capacity(1 << 16, file));
     let first = lines.next();
     let mut header = read_header(path, first, &lines)?;

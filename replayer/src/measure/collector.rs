@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use figures::{Histograms, Names, Plateau, Recorded, histogram, is_endpoint, value_at};
-use hdrhistogram::Histogram;
+use figures::{Histograms, Names, Plateau, Recorded, is_endpoint, value_at};
 use run_log::format::{
     ErrorSample, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
 };
@@ -12,6 +11,16 @@ use run_log::timeline::Second;
 use scenario::Percentile;
 
 use super::sample::{Batch, FidelityCheck, Gauges, Sample};
+
+/// What is asked of the whole run and not of its plateau. Of 200 endpoints and slow answers a
+/// set of histograms of all kinds would be 200 MiB.
+const OF_THE_RUN: [LatencyKind; 5] = [
+    LatencyKind::ResponseOk,
+    LatencyKind::ResponseFailed,
+    LatencyKind::Censored,
+    LatencyKind::Lost,
+    LatencyKind::Lag,
+];
 
 /// Everything that was measured, so far.
 #[derive(Debug)]
@@ -34,9 +43,8 @@ pub struct Collector {
     pub totals: Totals,
     /// Of the second that was closed last.
     pub second: Histograms,
-    /// The generator share of the whole run, over all endpoints. All else is kept of what is
-    /// judged alone: with 200 endpoints a set of histograms is up to 200 MiB.
-    lag: Histogram<u64>,
+    /// Of the whole run, [`OF_THE_RUN`] alone.
+    pub run: Histograms,
     /// What is judged.
     pub plateau: Plateau,
     pub by_endpoint: Vec<EndpointTotals>,
@@ -90,7 +98,7 @@ impl Collector {
             totals: Totals::default(),
             same_failures: 0,
             second: Histograms::default(),
-            lag: histogram(),
+            run: Histograms::default(),
             failures: BTreeMap::new(),
             errors: Vec::new(),
             left_late: 0,
@@ -175,7 +183,7 @@ impl Collector {
             }
             self.spare.push(samples);
         }
-        let lag = lag_of(&lag_over_all(&self.second));
+        let lag = lag_of(&self.second);
         (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
         self.sum_up(plateau, &row);
         Some(row)
@@ -193,7 +201,7 @@ impl Collector {
     }
 
     fn sum_up(&mut self, plateau: Window, row: &Second) {
-        Recorded::of(&lag_over_all(&self.second)).add_to(&mut self.lag);
+        self.run.absorb(&self.second, &OF_THE_RUN);
         self.plateau.add_row(plateau, row);
         for (tag, histogram) in self.second.iter() {
             let added = self.plateau.add(plateau, row.second, tag, &Recorded::of(histogram));
@@ -248,7 +256,7 @@ impl Collector {
 
     /// The generator share over the whole run.
     pub fn lag(&self) -> Lag {
-        lag_of(&self.lag)
+        lag_of(&self.run)
     }
 
     /// The sum over all endpoints.
@@ -297,13 +305,10 @@ fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) -> bool {
     same_status
 }
 
-pub(crate) fn lag_over_all(histograms: &Histograms) -> Histogram<u64> {
-    histograms.sum(LatencyKind::Lag, is_endpoint)
-}
-
-/// Zero where there is none.
-pub(crate) fn lag_of(lag: &Histogram<u64>) -> Lag {
-    let at = |percentile| value_at(lag, percentile).unwrap_or(0);
+/// Lag over all endpoints; zero where there is none.
+pub(crate) fn lag_of(histograms: &Histograms) -> Lag {
+    let lag = histograms.sum(LatencyKind::Lag, is_endpoint);
+    let at = |percentile| value_at(&lag, percentile).unwrap_or(0);
     Lag { p50_us: at(Percentile::P50), p99_us: at(Percentile::P99), max_us: lag.max() }
 }
 

@@ -8,7 +8,7 @@ use figures::stats::History;
 use figures::validity::unbound_reason;
 use figures::{Histograms, Names, is_endpoint};
 
-use crate::measure::{Collector, lag_of, lag_over_all};
+use crate::measure::{Collector, lag_of};
 use run_log::format::{
     Config, EndedBy, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run, Scope, State,
     Totals, Validity, ValidityState, Window,
@@ -170,7 +170,7 @@ pub(super) fn seconds(
         if is_over {
             break;
         }
-        let lag = lag_of(&lag_over_all(&histograms));
+        let lag = lag_of(&histograms);
         (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
         let of_second =
             history.row(run.started.timestamp(), &row, &histograms.responses(is_endpoint));

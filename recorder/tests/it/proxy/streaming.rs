@@ -62,7 +62,9 @@ fn an_upgraded_connection_passes_both_ways_and_is_counted() {
 fn a_protocol_that_nobody_asked_for_is_not_switched_to() {
     let upstream = Upstream::start(|mut peer, _| {
         peer.head();
-        peer.send("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhello");
+        peer.send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhello",
+        );
         peer.rest();
     });
     let proxy = Proxy::start(&upstream.url(), &[]);
