@@ -179,3 +179,19 @@ fn ready(value: serde_json::Value) -> Value {
 fn safe(text: String) -> Value {
     Value::from_safe_string(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_no_longer_than_its_parser_can_follow() {
+        let sum = |count| format!("a\n{{{{ 1{} }}}}\n", "+1".repeat(count));
+        assert_eq!(long_tag(&sum(1000)), None);
+        assert_eq!(long_tag(&sum(100_000)), Some(2));
+        assert_eq!(long_tag(&format!("{{% if {}", "x".repeat(MAX_EXPRESSION_BYTES))), Some(1));
+        for (_, text) in BUILT_IN {
+            assert_eq!(long_tag(text), None);
+        }
+    }
+}

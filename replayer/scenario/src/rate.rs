@@ -139,3 +139,17 @@ impl FromStr for Speed {
             .ok_or_else(|| ParseError::new(text, "a speed such as 2.5, from 0.000001 to 1000000"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speed_that_makes_no_time_of_an_offset_is_none() {
+        for (text, is_good) in
+            [("2.5x", true), ("0.000001", true), ("1e-300", false), ("0", false), ("inf", false)]
+        {
+            assert_eq!(text.parse::<Speed>().is_ok(), is_good, "{text}");
+        }
+    }
+}
