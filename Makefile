@@ -83,6 +83,10 @@ test-clients: build ## personas, curl, Locust and a browser through the proxy, r
 test-secrets: build ## 500 marked secrets through all that writes, then looked for in every file; SEED=N repeats one
 	@python3 fixtures/secrets --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED))
 
+.PHONY: test-hostile
+test-hostile: build ## files, peers, signals and limits that mean harm, in thousands of cases; SEED=N repeats one, ONLY=TEXT picks
+	@python3 fixtures/hostile --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
+
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
 	@audit=".local/venv/bin/python fixtures/audit/audit.py"; failed=0; \

@@ -76,7 +76,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Writes an error and its causes as one line: `tool: error: cause: cause`.
+/// The most characters of an error's line; what it quotes may be a file's longest name.
+const LONGEST_LINE: usize = 2000;
+
+/// Writes an error and its causes as one line: `tool: error: cause: cause`. Of a very long one
+/// the middle is left out.
 pub fn one_line(tool: &str, error: &dyn std::error::Error) -> String {
     let mut line = format!("{tool}: {error}");
     let mut source = error.source();
@@ -85,12 +89,27 @@ pub fn one_line(tool: &str, error: &dyn std::error::Error) -> String {
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    crate::shown::line(&line).into_owned()
+    let line = crate::shown::line(&line);
+    let count = line.chars().count();
+    if count <= LONGEST_LINE {
+        return line.into_owned();
+    }
+    let half = LONGEST_LINE / 2;
+    let begin = line.chars().take(half);
+    begin.chain(['…']).chain(line.chars().skip(count - half)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::Exit;
+
+    #[test]
+    fn a_line_is_never_longer_than_anybody_reads() {
+        let error = std::io::Error::other(format!("{}\n says what is right", "ü".repeat(1 << 20)));
+        let line = super::one_line("tool", &error);
+        assert!(line.starts_with("tool: ü") && line.ends_with(" says what is right"), "{line}");
+        assert_eq!(line.chars().count(), 2001);
+    }
 
     #[test]
     fn a_signal_is_told_before_anything_else_and_a_threshold_last() {

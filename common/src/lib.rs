@@ -3,14 +3,15 @@
 //! Exit codes and the one line of an error ([`exit`]), where load may go
 //! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text
 //! ([`encoding`]), shares of a whole ([`shares`]), texts that nobody is shown ([`secret`]), the
-//! name that was probably meant ([`nearest`]), files that appear whole ([`output`]), what is told
-//! on stderr ([`say!`]) and how text of others is shown ([`shown`]). Nothing here opens a
+//! name that was probably meant ([`nearest`]), files that are read ([`input`]) and files that
+//! appear whole ([`output`]), what is told on stderr ([`say!`]) and how text of others is shown ([`shown`]). Nothing here opens a
 //! connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;
 pub mod encoding;
 pub mod exit;
+pub mod input;
 pub mod nearest;
 pub mod output;
 pub mod say;

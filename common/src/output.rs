@@ -55,7 +55,8 @@ pub fn check(path: &Path, force: bool) -> Result<(), OutputError> {
     }
 }
 
-fn other_than_file(found: FileType) -> Option<&'static str> {
+/// What it is, in words, where it is no regular file.
+pub(crate) fn other_than_file(found: FileType) -> Option<&'static str> {
     Some(match found {
         kind if kind.is_file() => return None,
         kind if kind.is_symlink() => "a symbolic link",

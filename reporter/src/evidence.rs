@@ -1,7 +1,6 @@
 //! Digests of the files that the report is based on.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +45,7 @@ pub fn of_run(dir: &Path) -> Result<Evidence, (PathBuf, io::Error)> {
 /// When it cannot be read.
 pub fn of_file(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    let mut file = io::BufReader::with_capacity(1 << 16, File::open(path)?);
+    let mut file = io::BufReader::with_capacity(1 << 16, common::input::open(path)?);
     loop {
         let block = io::BufRead::fill_buf(&mut file)?;
         if block.is_empty() {

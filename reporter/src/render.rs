@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use common::input::MAX_EXPRESSION_BYTES;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
@@ -31,6 +32,9 @@ pub enum TemplateError {
     #[error("template {name} line {line}: {message}")]
     At { name: String, line: usize, message: String },
 }
+
+/// Of a rendering: a report of four scenarios takes some ten thousand.
+const MOST_STEPS: u64 = 50_000_000;
 
 /// A compiled template with its partials.
 pub struct Template {
@@ -61,6 +65,7 @@ impl Template {
         }
         let mut environment = Environment::new();
         environment.set_debug(true);
+        environment.set_fuel(Some(MOST_STEPS));
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         // What is filled in is escaped by the formatter, unless a filter made it for its place.
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -77,6 +82,11 @@ impl Template {
         environment.add_filter("fenced", |text: &str| safe(markdown::fenced(text)));
         environment.add_filter("link", |text: &str| safe(markdown::link(text)));
         for (name, text) in sources {
+            if let Some(line) = long_tag(&text) {
+                let most = MAX_EXPRESSION_BYTES >> 10;
+                let message = format!("what stands between two braces is over {most} KiB");
+                return Err(TemplateError::At { name, line, message });
+            }
             environment.add_template_owned(name, text).map_err(|error| located(&error))?;
         }
         Ok(Self { environment, name: main })
@@ -96,8 +106,22 @@ impl Template {
 }
 
 fn read(path: &Path) -> Result<String, TemplateError> {
-    std::fs::read_to_string(path)
+    common::input::text(path)
         .map_err(|source| TemplateError::Read { path: path.to_owned(), source })
+}
+
+/// The line of a tag that is so long that its parser, which goes as deep as it has operators,
+/// might come to the end of its stack.
+fn long_tag(text: &str) -> Option<usize> {
+    let tags = [("{{", "}}"), ("{%", "%}")];
+    let mut long = tags.iter().flat_map(|(open, close)| {
+        text.match_indices(open).map(|(at, _)| at).filter(move |at| {
+            let inside = &text.as_bytes()[*at..];
+            inside.len() > MAX_EXPRESSION_BYTES
+                && !inside[..MAX_EXPRESSION_BYTES].windows(2).any(|end| end == close.as_bytes())
+        })
+    });
+    long.next().map(|at| text[..at].matches('\n').count() + 1)
 }
 
 /// The innermost cause that has a place, on one line.
@@ -154,4 +178,20 @@ fn ready(value: serde_json::Value) -> Value {
 /// What needs no escaping any more.
 fn safe(text: String) -> Value {
     Value::from_safe_string(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_no_longer_than_its_parser_can_follow() {
+        let sum = |count| format!("a\n{{{{ 1{} }}}}\n", "+1".repeat(count));
+        assert_eq!(long_tag(&sum(1000)), None);
+        assert_eq!(long_tag(&sum(100_000)), Some(2));
+        assert_eq!(long_tag(&format!("{{% if {}", "x".repeat(MAX_EXPRESSION_BYTES))), Some(1));
+        for (_, text) in BUILT_IN {
+            assert_eq!(long_tag(text), None);
+        }
+    }
 }

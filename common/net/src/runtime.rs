@@ -5,15 +5,24 @@ use std::io;
 use std::process::ExitCode;
 
 use common::exit::Exit;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// What a runtime, its signals and the first files and connections take.
 const DESCRIPTORS: usize = 16;
 
+/// A runtime; where it would be built and panic later, for lack of descriptors, that is an error.
+///
+/// # Errors
+/// When there are too few descriptors, or threads.
+pub fn build(mut builder: Builder) -> io::Result<Runtime> {
+    spare_descriptors()?;
+    builder.enable_all().build()
+}
+
 /// Runs a tool to its end. Where there is no runtime, for lack of descriptors or threads, that is
 /// an error as any other, and no panic.
-pub fn run(tool: &str, mut builder: Builder, work: impl Future<Output = ExitCode>) -> ExitCode {
-    match spare_descriptors().and_then(|()| builder.enable_all().build()) {
+pub fn run(tool: &str, builder: Builder, work: impl Future<Output = ExitCode>) -> ExitCode {
+    match build(builder) {
         Ok(runtime) => runtime.block_on(work),
         Err(error) => {
             common::say!("{tool}: cannot start: {error}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 /// Which certificates are accepted.
@@ -59,10 +59,24 @@ pub fn client_config(trust: &Trust) -> Result<ClientConfig, TrustError> {
 /// When it cannot be read or has none.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let wrong = |source| TrustError::Pem { path: path.to_owned(), what: "certificate", source };
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(path).map_err(|error| wrong(Some(error)))?.collect();
+    let text = pem(path).map_err(|error| wrong(Some(error)))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
     let found = found.map_err(|error| wrong(Some(error)))?;
     if found.is_empty() { Err(wrong(None)) } else { Ok(found) }
+}
+
+/// The private key in a PEM file.
+///
+/// # Errors
+/// When it cannot be read or has none.
+pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TrustError> {
+    pem(path).and_then(|text| PrivateKeyDer::from_pem_slice(text.as_bytes())).map_err(|source| {
+        TrustError::Pem { path: path.to_owned(), what: "private key", source: Some(source) }
+    })
+}
+
+fn pem(path: &Path) -> Result<String, PemError> {
+    common::input::text(path).map_err(PemError::Io)
 }
 
 /// Unreadable roots do not matter as long as others can be read.

@@ -57,7 +57,7 @@ impl Rules {
     /// When the file cannot be read, or has an unknown key.
     pub fn read(path: &Path) -> Result<Self, RulesError> {
         let io = |source| RulesError::Io { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(io)?;
+        let text = common::input::text(path).map_err(io)?;
         toml::from_str(&text).map_err(|error| RulesError::Content {
             path: path.to_owned(),
             line: error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1),

@@ -4,7 +4,6 @@
 //! line. No value is told, only where it stands and how long it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
@@ -65,7 +64,7 @@ pub enum Why {
 /// # Errors
 /// When it cannot be read.
 pub fn audit(path: &Path, names: &Names) -> io::Result<Audit> {
-    let mut file = BufReader::new(File::open(path)?);
+    let mut file = BufReader::new(common::input::open(path)?);
     if file.fill_buf()?.starts_with(&ZSTD_MAGIC) {
         audit_lines(BufReader::new(zstd::Decoder::with_buffer(file)?), names)
     } else {

@@ -129,8 +129,9 @@ impl Checker {
         if request.prologue && self.past_prologue.contains(&request.session) {
             problems.push("it is part of the prologue, which is over".to_owned());
         }
+        let body_length = body_length(request);
         for binding in &request.bind {
-            problems.extend(binding_problem(request, binding));
+            problems.extend(binding_problem(request, body_length, binding));
         }
         problems.extend(overlap(&request.bind));
         problems.extend(unbound_secret(request));
@@ -203,9 +204,18 @@ fn place(binding: &Binding) -> String {
 }
 
 /// What is wrong with a binding by itself.
-fn binding_problem(request: &Request, binding: &Binding) -> Option<String> {
+fn binding_problem(
+    request: &Request,
+    body_length: Option<usize>,
+    binding: &Binding,
+) -> Option<String> {
     let Binding { part, start, end, .. } = binding;
-    let Some(length) = part_length(request, *part) else {
+    let length = match *part {
+        Part::Path => Some(request.path.len()),
+        Part::Header(index) => request.headers.get(index).map(|(_, value)| value.len()),
+        Part::Body => body_length,
+    };
+    let Some(length) = length else {
         return Some(format!("a binding is in {part:?}, which it does not have"));
     };
     if start > end || *end > length {
@@ -231,25 +241,35 @@ fn answer(request: &Request) -> Option<&Answer> {
     }
 }
 
-fn part_length(request: &Request, part: Part) -> Option<usize> {
-    match part {
-        Part::Path => Some(request.path.len()),
-        Part::Header(index) => request.headers.get(index).map(|(_, value)| value.len()),
-        Part::Body => match request.body.as_ref()? {
-            Body::Text(text) => Some(text.len()),
-            Body::Base64(text) => STANDARD.decode(text).ok().map(|bytes| bytes.len()),
-            Body::Truncated { .. } => None,
-        },
+/// None where it has none whose bytes are known.
+fn body_length(request: &Request) -> Option<usize> {
+    match request.body.as_ref()? {
+        Body::Text(text) => Some(text.len()),
+        Body::Base64(text) => STANDARD.decode(text).ok().map(|bytes| bytes.len()),
+        Body::Truncated { .. } => None,
     }
 }
 
+/// Two that have bytes in common, where there are such; a line may have very many.
 fn overlap(bindings: &[Binding]) -> Option<String> {
-    let of = |a: &Binding, b: &Binding| a.part == b.part && a.start < b.end && b.start < a.end;
-    let pair = bindings
-        .iter()
-        .enumerate()
-        .find_map(|(index, a)| bindings[index + 1..].iter().find(|b| of(a, b)).map(|b| (a, b)));
-    pair.map(|(a, b)| format!("bindings at {} and {} of {:?} overlap", a.start, b.start, a.part))
+    let part = |binding: &Binding| match binding.part {
+        Part::Path => (0, 0),
+        Part::Header(index) => (1, index),
+        Part::Body => (2, 0),
+    };
+    let mut sorted: Vec<&Binding> = bindings.iter().collect();
+    sorted.sort_by_key(|binding| (part(binding), binding.start, binding.end));
+    let mut longest: Option<&Binding> = None;
+    for binding in sorted {
+        match longest.filter(|earlier| earlier.part == binding.part) {
+            Some(earlier) if binding.start < earlier.end => {
+                let (a, b) = (earlier.start, binding.start);
+                return Some(format!("bindings at {a} and {b} of {:?} overlap", binding.part));
+            }
+            _ => longest = Some(binding),
+        }
+    }
+    None
 }
 
 /// A header with a secret name that is not bound.
@@ -275,4 +295,41 @@ fn pointer_problem(capture: &Capture) -> Option<String> {
             || list.index >= list.length
     });
     wrong.then(|| format!("the lists of {pointer:?} do not agree with it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use trace::format::{ClockFormat, Encoding};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bindings_overlap_if_any_two_do(
+            places in proptest::collection::vec((0..3_usize, 0..12_usize, 0..4_usize), 0..6),
+        ) {
+            let part = |which| match which {
+                0 => Part::Path,
+                1 => Part::Header(0),
+                _ => Part::Header(1),
+            };
+            let bindings: Vec<Binding> = places
+                .into_iter()
+                .map(|(which, start, length)| Binding {
+                    part: part(which),
+                    start,
+                    end: start + length,
+                    encode: Encoding::default(),
+                    from: Origin::Clock(ClockFormat::UnixMillis),
+                })
+                .collect();
+            let any = bindings.iter().enumerate().any(|(index, a)| {
+                bindings[index + 1..]
+                    .iter()
+                    .any(|b| a.part == b.part && a.start < b.end && b.start < a.end)
+            });
+            prop_assert_eq!(overlap(&bindings).is_some(), any);
+        }
+    }
 }

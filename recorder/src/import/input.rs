@@ -29,7 +29,7 @@ impl Input {
     /// When it cannot be read, or has nothing in it.
     pub fn open(path: &Path, on_read: OnRead) -> Result<Self, ImportError> {
         let io = |source| ImportError::Io { path: path.to_owned(), source };
-        let mut file = File::open(path).map_err(io)?;
+        let mut file = common::input::open(path).map_err(io)?;
         let mut magic = [0; 2];
         let begins = match file.read(&mut magic).map_err(io)? {
             0 => return Err(ImportError::Empty { path: path.to_owned() }),

@@ -164,7 +164,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn read(path: &Path) -> Result<Self, PersonasError> {
-        let text = std::fs::read_to_string(path)
+        let text = common::input::text(path)
             .map_err(|source| PersonasError::Read { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), text })
     }

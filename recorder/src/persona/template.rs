@@ -134,8 +134,7 @@ impl Compiler {
             return reference.map(Piece::Reference);
         }
         let failed = |error: minijinja::Error| format!("{{{{ {text} }}}}: {error}");
-        let expression =
-            self.environment.compile_expression_owned(text.to_owned()).map_err(failed)?;
+        let expression = generate::compile(self.environment, text).map_err(failed)?;
         let used = expression.undeclared_variables(false);
         if let Some(root) = ROOTS.iter().find(|root| used.contains(**root)) {
             return Err(format!(

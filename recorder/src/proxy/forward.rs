@@ -116,9 +116,12 @@ pub(super) async fn answer(
 
     match proxy.send(request, gate.as_ref()).await {
         Ok(Sent { mut response, sender, permit }) => {
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS
-                && let Some(upgraded) = upgraded
-            {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                let Some(upgraded) = upgraded else {
+                    open.failed(RecordedErrorKind::Reset);
+                    let why = "the upstream switched to a protocol that nobody asked for";
+                    return Ok(own(StatusCode::BAD_GATEWAY, why));
+                };
                 open.discard();
                 client.heads.lock().off();
                 return Ok(proxy.switch(upgraded, response, permit));

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use common_net::trust::{TrustError, certificates};
+use common_net::trust::{TrustError, certificates, private_key};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
 
 /// The proxy's certificate chain and key, as PEM files.
 #[derive(Clone, Debug)]
@@ -19,11 +17,7 @@ pub struct Identity {
 /// For clients' connections; clients choose between HTTP/2 and HTTP/1.1.
 pub(super) fn server(identity: &Identity) -> Result<Arc<ServerConfig>, TrustError> {
     let certificates = certificates(&identity.certificates)?;
-    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|source| TrustError::Pem {
-        path: identity.key.clone(),
-        what: "private key",
-        source: Some(source),
-    })?;
+    let key = private_key(&identity.key)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(TrustError::Setup)?

@@ -1,7 +1,6 @@
 //! Makes the trace of a journal.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -162,8 +161,8 @@ struct Scanned {
 
 /// Reads and checks every line of a journal.
 fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, JournalError> {
-    let file =
-        File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let file = common::input::open(path)
+        .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let mut lines = Lines::new(BufReader::with_capacity(1 << 16, file));
     let first = lines.next();
     let mut header = read_header(path, first, &lines)?;

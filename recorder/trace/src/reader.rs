@@ -71,7 +71,7 @@ impl TraceReader {
     /// When it cannot be read, is not a trace, or has another version.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let io = |source| ReadError::Io { path: path.to_owned(), source };
-        let file = Counted(File::open(path).map_err(io)?);
+        let file = Counted(common::input::open(path).map_err(io)?);
         if is_journal(path) {
             return Err(ReadError::Incomplete { path: path.to_owned(), line: 0 });
         }

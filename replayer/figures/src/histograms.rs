@@ -36,9 +36,9 @@ impl Histograms {
         &mut of[index]
     }
 
-    /// Adds all of `other`.
-    pub fn absorb(&mut self, other: &Self) {
-        for (tag, histogram) in other.iter() {
+    /// Adds what `other` has of these kinds.
+    pub fn absorb(&mut self, other: &Self, kinds: &[LatencyKind]) {
+        for (tag, histogram) in other.iter().filter(|(tag, _)| kinds.contains(&tag.kind)) {
             self.add_all(tag, histogram);
         }
     }

@@ -62,7 +62,7 @@ impl Scenario {
     /// With file, line and what would be right, when it cannot be read, has an
     /// unknown key or unit, or asks for two loads at once.
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path)
+        let text = common::input::text(path)
             .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
         Self::parse(&text)
             .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })

@@ -93,6 +93,9 @@ impl fmt::Display for RateGoal {
 pub struct Speed(f64);
 
 impl Speed {
+    /// By less, the longest offset of a trace would be no time that there is.
+    const RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
+
     pub fn factor(self) -> f64 {
         self.0
     }
@@ -114,10 +117,13 @@ impl TryFrom<f64> for Speed {
     type Error = ParseError;
 
     fn try_from(factor: f64) -> Result<Self, ParseError> {
-        if factor.is_finite() && factor > 0.0 {
+        if Self::RANGE.contains(&factor) {
             Ok(Self(factor))
         } else {
-            Err(ParseError::new(&factor.to_string(), "a speed above zero such as 2.5"))
+            Err(ParseError::new(
+                &factor.to_string(),
+                "a speed such as 2.5, from 0.000001 to 1000000",
+            ))
         }
     }
 }
@@ -130,6 +136,20 @@ impl FromStr for Speed {
             .parse::<f64>()
             .ok()
             .and_then(|factor| Self::try_from(factor).ok())
-            .ok_or_else(|| ParseError::new(text, "a speed above zero such as 2.5"))
+            .ok_or_else(|| ParseError::new(text, "a speed such as 2.5, from 0.000001 to 1000000"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_speed_that_makes_no_time_of_an_offset_is_none() {
+        for (text, is_good) in
+            [("2.5x", true), ("0.000001", true), ("1e-300", false), ("0", false), ("inf", false)]
+        {
+            assert_eq!(text.parse::<Speed>().is_ok(), is_good, "{text}");
+        }
     }
 }

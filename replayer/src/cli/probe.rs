@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use common::exit::Exit;
 use common::say::{print, print_json};
+use common_net::runtime;
+use tokio::runtime::Builder;
 
 use super::input::{Choices, Input, prepare_all};
 use crate::engine::FidelityMode;
@@ -34,10 +36,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
         login_rate: 20.0,
     };
     let ready = prepare_all(&args.input, &choices)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
+    let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let probed = runtime.block_on(tokio::task::LocalSet::new().run_until(probe(
         &ready.plan,
         &ready.settings,

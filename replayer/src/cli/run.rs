@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use common::exit::Exit;
+use common_net::runtime;
 use common_net::signals::Interrupt;
 use figures::validity::{Generator, validity};
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use super::dry_run::print_plan;
@@ -67,10 +69,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     }
     let out = args.out.clone().unwrap_or_default();
     let run = initial_record(args, &choices, &ready, &schedule, threads, plateau, labels);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
+    let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let measured = runtime.block_on(async {
         RunWriter::check(&out, args.force)?;
         let mut interrupts = watch().map_err(Error::Runtime)?;

@@ -12,6 +12,16 @@ use scenario::Percentile;
 
 use super::sample::{Batch, FidelityCheck, Gauges, Sample};
 
+/// What is asked of the whole run and not of its plateau. Of 200 endpoints and slow answers a
+/// set of histograms of all kinds would be 200 MiB.
+const OF_THE_RUN: [LatencyKind; 5] = [
+    LatencyKind::ResponseOk,
+    LatencyKind::ResponseFailed,
+    LatencyKind::Censored,
+    LatencyKind::Lost,
+    LatencyKind::Lag,
+];
+
 /// Everything that was measured, so far.
 #[derive(Debug)]
 pub struct Collector {
@@ -33,7 +43,7 @@ pub struct Collector {
     pub totals: Totals,
     /// Of the second that was closed last.
     pub second: Histograms,
-    /// Of the whole run.
+    /// Of the whole run, [`OF_THE_RUN`] alone.
     pub run: Histograms,
     /// What is judged.
     pub plateau: Plateau,
@@ -191,7 +201,7 @@ impl Collector {
     }
 
     fn sum_up(&mut self, plateau: Window, row: &Second) {
-        self.run.absorb(&self.second);
+        self.run.absorb(&self.second, &OF_THE_RUN);
         self.plateau.add_row(plateau, row);
         for (tag, histogram) in self.second.iter() {
             let added = self.plateau.add(plateau, row.second, tag, &Recorded::of(histogram));

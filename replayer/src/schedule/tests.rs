@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::walk::each_request;
-use super::{PlannedUser, Policy, Schedule, walk};
+use super::{PlannedUser, Policy, Schedule, ScheduleError, walk};
 use crate::prepare::{
     Bindings, Body, LeftOut, Offset, Prepared, Request, Session, Template, TracePersona,
 };
@@ -246,6 +246,16 @@ fn the_last_second_of_a_plan_counts_by_its_length() {
     // One that goes on is as long as it is to last.
     let users = Load { duration: Some(Duration::from_millis(3_500)), ..load(Axis::Users(2), 1.0) };
     assert_eq!(schedule(&plan, &users, 1).length_s(&plan, &users), 3.5);
+}
+
+#[test]
+fn more_users_than_can_be_held_are_no_plan() {
+    let plan = plan_of(&[(0, 0, vec![100_000; 10], 0)]);
+    for axis in [Axis::Clones(1 << 32), Axis::Clones(u64::MAX), Axis::Users(u64::MAX)] {
+        let policy = Policy { load: load(axis, 1.0), seed: 1, rate_tolerance: 0.02 };
+        let refused = Schedule::new(&plan, &policy).unwrap_err();
+        assert!(matches!(refused, ScheduleError::TooMany { .. }), "{refused}");
+    }
 }
 
 #[test]

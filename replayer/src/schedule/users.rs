@@ -48,6 +48,9 @@ pub struct PlannedUser {
     pub bound: Bound,
 }
 
+/// Each is held while the plan is made and run: 200 MiB at most.
+const MOST_USERS: u128 = 2_000_000;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ScheduleError {
     #[error("rate {goal}: the trace has no request of that name{hint}; it has {known}")]
@@ -57,6 +60,8 @@ pub enum ScheduleError {
          allow it with --rate-tolerance, or choose another rate, speed or duration"
     )]
     RateOff { goal: RateGoal, why: String, deviation: f64 },
+    #[error("the plan has {users} users and clones, over the {MOST_USERS} that one is made for")]
+    TooMany { users: u128 },
     #[error("persona {persona} has only logins in the trace, so its users have nothing to do")]
     NothingToDo { persona: String },
 }
@@ -65,9 +70,20 @@ impl Schedule {
     /// Plans the users of a load.
     ///
     /// # Errors
-    /// When a rate cannot be met, or a persona has nothing but logins to replay.
+    /// When a rate cannot be met, there are more users than [`MOST_USERS`], or a persona has
+    /// nothing but logins to replay.
     pub fn new(plan: &Prepared, policy: &Policy) -> Result<Self, ScheduleError> {
         let load = &policy.load;
+        let users = match &load.axis {
+            Axis::Clones(clones) => u128::from(*clones) * plan.sessions.len() as u128,
+            Axis::Users(users) => u128::from(*users),
+            Axis::Stages(stages) => u128::from(stages.to),
+            // Found by a search that ends at the rate.
+            Axis::Rate(_) => 0,
+        };
+        if users > MOST_USERS {
+            return Err(ScheduleError::TooMany { users });
+        }
         let mut schedule = match &load.axis {
             Axis::Clones(clones) => Self::of_clones(plan, policy, *clones),
             Axis::Users(users) => Self::of_users(plan, load, *users, None)?,

@@ -7,9 +7,6 @@ use crate::units::{Figure, micros, per_second, share};
 use figures::Group;
 use scenario::Percentile;
 
-/// Samples of failing answers that the report shows; the run directory has more.
-const MAX_ERRORS_SHOWN: usize = 8;
-
 #[derive(Serialize)]
 pub struct PersonaRow {
     pub name: String,
@@ -129,7 +126,6 @@ pub(super) fn errors(summary: &Summary) -> Vec<ErrorRow> {
     summary
         .errors
         .iter()
-        .take(MAX_ERRORS_SHOWN)
         .map(|error| ErrorRow {
             second: error.second,
             endpoint: error.endpoint.clone(),

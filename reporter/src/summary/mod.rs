@@ -1,9 +1,10 @@
 //! The figures of one run, from one pass over its directory.
 //!
 //! `FIGURES.md` says for each figure how it is recomputed. Kept in memory: a
-//! row a second, and a few histograms an endpoint and a step, at most 200
-//! endpoints; the log itself is streamed.
+//! row a second (250 bytes), a few histograms an endpoint and a step, at most 200
+//! endpoints, and bounded tables; the log itself is streamed.
 
+mod bounds;
 mod samples;
 mod series;
 mod steps;
@@ -12,14 +13,22 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use figures::{Names, Plateau, Recorded};
-use run_log::format::{ErrorSample, FailureRow, FidelityRow, Run, Scope, Tag, Window};
+use run_log::format::{
+    ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, Run, Scope, TARGET_CSV, Tag,
+    Window,
+};
 use run_log::reader::{Agreement, Interval, ReadError, RunReader};
 use run_log::timeline::Second;
 use scenario::Load;
 
+use bounds::Unbounded;
+
 pub use samples::{Metric, MetricKind, Samples};
 pub use series::Point;
 pub use steps::{Step, StepOutcome};
+
+/// Of the samples of failing answers a report shows so many.
+const MAX_ERRORS_SHOWN: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SummaryError {
@@ -45,6 +54,7 @@ pub struct Summary {
     pub samples: Samples,
     pub failures: Vec<FailureRow>,
     pub fidelity: Vec<FidelityRow>,
+    /// The first failing answers.
     pub errors: Vec<ErrorSample>,
 }
 
@@ -56,6 +66,12 @@ impl Summary {
     pub fn read(reader: &RunReader, load: Option<&Load>) -> Result<Self, SummaryError> {
         let run = reader.run().clone();
         let disagree = |message| SummaryError::Disagree { dir: reader.dir().to_owned(), message };
+        let held = |file: &'static str| {
+            move |why| match why {
+                Unbounded::Read(error) => SummaryError::Read(error),
+                Unbounded::TooMuch => disagree(format!("{file}: {why}")),
+            }
+        };
         let mut agreement = Agreement::default();
         let mut timeline = Vec::new();
         for row in reader.seconds()? {
@@ -86,10 +102,14 @@ impl Summary {
             peak_users: timeline.iter().map(|row| row.users).max().unwrap_or(0),
             points: pass.points.finish(),
             steps: pass.steps,
-            samples: Samples::read(reader.target()?)?,
-            failures: reader.failures()?.collect::<Result<_, _>>()?,
-            fidelity: reader.fidelity()?.collect::<Result<_, _>>()?,
-            errors: reader.errors()?.collect::<Result<_, _>>()?,
+            samples: Samples::read(reader.target()?).map_err(held(TARGET_CSV))?,
+            failures: bounds::all(reader.failures()?, |row| {
+                row.method.len() + row.name.len() + row.error.len()
+            })
+            .map_err(held(FAILURES_CSV))?,
+            fidelity: bounds::all(reader.fidelity()?, |row| row.endpoint.len())
+                .map_err(held(FIDELITY_CSV))?,
+            errors: bounds::first(reader.errors()?, MAX_ERRORS_SHOWN)?,
             timeline,
             run,
         })

@@ -6,6 +6,7 @@ use std::ops::Range;
 use run_log::format::TargetSample;
 use run_log::reader::ReadError;
 
+use super::bounds::{Held, Unbounded};
 use crate::units::{Figure, Unit};
 
 /// Requests that the target itself counted.
@@ -31,10 +32,14 @@ pub enum MetricKind {
 impl Samples {
     pub(super) fn read(
         rows: impl Iterator<Item = Result<TargetSample, ReadError>>,
-    ) -> Result<Self, ReadError> {
+    ) -> Result<Self, Unbounded> {
         let mut samples = Self::default();
+        let mut held = Held::default();
         for row in rows {
             let row = row?;
+            // A name is held once.
+            let name = if samples.0.contains_key(&row.metric) { 0 } else { row.metric.len() };
+            held.add(name + size_of::<(u64, f64)>())?;
             samples.0.entry(row.metric).or_default().push((row.second, row.value));
         }
         Ok(samples)

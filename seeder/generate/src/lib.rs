@@ -23,6 +23,7 @@
 //! To that end the arithmetic keeps to what IEEE 754 rounds exactly.
 
 mod clock;
+mod compile;
 pub mod fake_data;
 mod functions;
 mod generators;
@@ -31,6 +32,7 @@ mod stream;
 mod times;
 
 pub use clock::Clock;
+pub use compile::compile;
 pub use functions::skewed;
 pub use generators::Generators;
 pub use source::{Source, lock};

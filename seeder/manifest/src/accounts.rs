@@ -1,7 +1,6 @@
 //! Streams the accounts of a manifest, however many there are.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -16,7 +15,7 @@ use super::reader::{MAX_BYTES, ManifestError};
 /// # Errors
 /// When the file cannot be read or is damaged; `each` may have been called by then.
 pub fn each_account(path: &Path, each: impl FnMut(Account)) -> Result<(), ManifestError> {
-    let file = File::open(path)
+    let file = common::input::open(path)
         .map_err(|source| ManifestError::Read { path: path.into(), source })?
         .take(MAX_BYTES);
     let mut document = serde_json::Deserializer::from_reader(BufReader::new(file));

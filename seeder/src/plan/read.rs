@@ -11,7 +11,7 @@ impl Plan {
     /// # Errors
     /// With file, line and what would be right.
     pub fn read(path: &Path) -> Result<Self, PlanError> {
-        let text = std::fs::read_to_string(path)
+        let text = common::input::text(path)
             .map_err(|source| PlanError::Read { path: path.into(), source })?;
         Self::parse(path, &text)
     }

@@ -303,9 +303,7 @@ pub(super) fn formula(
         Content::Expression(text) => text,
     };
     let Place { line, what, columns } = *place;
-    let expression = expressions
-        .environment
-        .compile_expression_owned(text.clone())
+    let expression = generate::compile(&expressions.environment, text)
         .map_err(|error| plan.error(line, format!("{what}: {}", describe(&error))))?;
     // In a fixed order: of two mistakes the same one is told each time.
     let names: BTreeSet<String> = expression.undeclared_variables(false).into_iter().collect();

@@ -59,6 +59,24 @@ fn an_upgraded_connection_passes_both_ways_and_is_counted() {
 }
 
 #[test]
+fn a_protocol_that_nobody_asked_for_is_not_switched_to() {
+    let upstream = Upstream::start(|mut peer, _| {
+        peer.head();
+        peer.send(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\nhello",
+        );
+        peer.rest();
+    });
+    let proxy = Proxy::start(&upstream.url(), &[]);
+    let mut client = proxy.client();
+    client.send("GET /a HTTP/1.1\r\nhost: a\r\n\r\n");
+    let head = client.head();
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    drop(client);
+    assert_eq!(proxy.stop().results(), [Err(RecordedErrorKind::Reset)]);
+}
+
+#[test]
 fn a_client_that_is_gone_is_recorded_as_such() {
     let (seen, gone) = channel::<()>();
     let upstream = Upstream::start(move |mut peer, number| {

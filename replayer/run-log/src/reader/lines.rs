@@ -25,7 +25,7 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn open(path: PathBuf, state: State) -> Result<Self, ReadError> {
         let open = || -> io::Result<(File, u64, u64)> {
-            let mut file = File::open(&path)?;
+            let mut file = common::input::open(&path)?;
             let length = file.metadata()?.len();
             let complete = complete_length(&mut file, length)?;
             file.rewind()?;

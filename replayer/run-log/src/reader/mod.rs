@@ -10,7 +10,6 @@ mod error;
 mod intervals;
 mod lines;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -50,7 +49,7 @@ impl RunReader {
         let path = dir.join(RUN_JSON);
         let read = |path: &Path| -> io::Result<Vec<u8>> {
             let mut bytes = Vec::new();
-            File::open(path)?.take(MAX_RUN_JSON_BYTES + 1).read_to_end(&mut bytes)?;
+            common::input::open(path)?.take(MAX_RUN_JSON_BYTES + 1).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
         let bytes = match read(&path) {
