@@ -3,7 +3,8 @@
 //! Whatever a kept request needs is kept too: requests before the session's first selected one
 //! become its prologue, moved to at most [`MOST_AHEAD_US`] ahead of it. The trace is read three
 //! times: to see what is selected, to see what else that needs, and to write. Which request needs
-//! which is noted on disk and read backwards, because what is needed always comes first.
+//! which is noted on disk and read backwards, because what is needed always comes first. What a
+//! request only came after it does not need: `after` names the nearest of those that are kept.
 //! Memory: 16 bytes for each request that is needed, and the beginning of each session.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -167,7 +168,7 @@ impl Cutter<'_> {
                 && let Some(part) = self.sessions.get_mut(request.session.as_str())
                 && part.first.is_none_or(|first| request.at < first)
             {
-                let whole = took(&request).saturating_add(GAP_US);
+                let whole = request.result.took_us().saturating_add(GAP_US);
                 part.ahead = part.ahead.saturating_add(whole);
             }
         }
@@ -213,14 +214,14 @@ impl Cutter<'_> {
             let Some(part) = self.sessions.get_mut(request.session.as_str()) else { continue };
             let mut at = signed(request.at);
             if !is_selected && part.first.is_some_and(|first| request.at < first) {
-                let whole = part.moved(took(&request));
+                let whole = part.moved(request.result.took_us());
                 shorten(&mut request.result, whole);
                 request.prologue = true;
                 at = part.next;
                 part.next = part.next.saturating_add(signed(whole));
             }
             request.at = u64::try_from(at.saturating_sub(base)).unwrap_or_default();
-            lines.add(&request)?;
+            lines.add(request)?;
         }
         let dropped = reader.finish()?.dropped;
         Ok((lines.finish(&header, dropped)?, counts))
@@ -281,21 +282,12 @@ fn signed(us: u64) -> i64 {
     i64::try_from(us).unwrap_or(i64::MAX)
 }
 
-/// The requests that one needs.
+/// The requests that one needs: those whose values it sends, not those that it only came after.
 fn needs(request: &Request) -> impl Iterator<Item = &str> {
-    let bound = request.bind.iter().filter_map(|binding| match &binding.from {
+    request.bind.iter().filter_map(|binding| match &binding.from {
         Origin::Capture { of, .. } => Some(of.as_str()),
         _ => None,
-    });
-    bound.chain(request.after.iter().map(String::as_str))
-}
-
-/// How long its exchange took, in microseconds.
-fn took(request: &Request) -> u64 {
-    match &request.result {
-        RecordedResult::Answer(answer) => answer.total_us,
-        RecordedResult::Error(error) => error.after_us,
-    }
+    })
 }
 
 /// Makes an exchange end within this time.

@@ -1,7 +1,7 @@
 //! Several traces on one axis of time.
 //!
 //! They are read twice: first to see which ids and sessions occur in more than one of them, then
-//! to write all their requests in order. Memory: the sessions' names.
+//! to write all their requests in order. Memory: the sessions' names and their last exchanges.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use common::output::folder;
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
+use trace::order::Predecessors;
 use trace::reader::{ReadError, TraceReader};
 use trace::sort::{Key, LineKind, Sorter};
 use trace::writer::{TraceWriter, WriteError};
@@ -69,6 +70,7 @@ pub fn merge(
         })
         .collect();
     let mut writer = TraceWriter::create(out, &merged_header(&headers, started))?;
+    let mut predecessors = Predecessors::default();
     let mut heads = BinaryHeap::new();
     let mut waiting: Vec<Option<Request>> = Vec::new();
     for (index, reader) in readers.iter_mut().enumerate() {
@@ -83,6 +85,7 @@ pub fn merge(
             if let Some(prefix) = prefixes.get(&index) {
                 rename(&mut request, prefix);
             }
+            predecessors.fill(&mut request);
             writer.write(&request)?;
         }
         waiting[index] = readers[index].next_request()?;
@@ -152,9 +155,6 @@ fn number(name: &str) -> u64 {
 fn rename(request: &mut Request, prefix: &str) {
     request.id.insert_str(0, prefix);
     request.session.insert_str(0, prefix);
-    for of in &mut request.after {
-        of.insert_str(0, prefix);
-    }
     for binding in &mut request.bind {
         if let Origin::Capture { of, .. } = &mut binding.from {
             of.insert_str(0, prefix);

@@ -77,6 +77,29 @@ fn closure(requests: &[Request], mut ids: BTreeSet<String>) -> BTreeSet<String> 
     ids
 }
 
+/// Requests that say of an earlier one of their session the wrong thing: whether it had ended before
+/// they were sent, by `after` of theirs and of those that it leads to.
+fn out_of_order(requests: &[Request]) -> Vec<String> {
+    let mut before: HashMap<&str, BTreeSet<&str>> = HashMap::new();
+    let mut wrong = Vec::new();
+    for (index, request) in requests.iter().enumerate() {
+        let mut said = BTreeSet::new();
+        for of in request.after.iter().map(String::as_str) {
+            said.insert(of);
+            said.extend(before.get(of).into_iter().flatten());
+        }
+        let ended = requests[..index].iter().filter(|other| {
+            other.session == request.session && other.at + other.result.took_us() <= request.at
+        });
+        let ended: BTreeSet<&str> = ended.map(|other| other.id.as_str()).collect();
+        if said != ended {
+            wrong.push(format!("{} came after {ended:?}, by the trace after {said:?}", request.id));
+        }
+        before.insert(&request.id, said);
+    }
+    wrong
+}
+
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = (0..6_u8, 0..900_000_u64, 0..3_000_000_u64, prop::option::of(any::<u8>()));
     prop::collection::vec(step, 1..60)
@@ -105,6 +128,7 @@ proptest! {
         let (_, counts) = cut(&whole, &out, &selection, false).unwrap();
         prop_assert_eq!(problems(&out), [""; 0]);
         let kept = read(&out);
+        prop_assert_eq!(out_of_order(&kept), [""; 0]);
         let ids: BTreeSet<String> = kept.iter().map(|request| request.id.clone()).collect();
         prop_assert_eq!(&ids, &closure(&requests, selected.clone()));
         prop_assert_eq!(counts.kept, selected.len() as u64);
@@ -133,6 +157,7 @@ proptest! {
         let expected: Vec<&String> =
             requests.iter().filter(is_selected).filter(whole_of).map(|r| &r.id).collect();
         let kept = read(&dropped);
+        prop_assert_eq!(out_of_order(&kept), [""; 0]);
         prop_assert_eq!(kept.iter().map(|request| &request.id).collect::<Vec<_>>(), expected);
         prop_assert_eq!(counts.needed, 0);
         prop_assert_eq!(counts.kept + counts.unbound, selected.len() as u64);
@@ -160,6 +185,7 @@ proptest! {
         traces.push(once);
         let (end, _) = merge(&traces, &twice, Align::WallClock).unwrap();
         prop_assert_eq!(problems(&twice), [""; 0]);
+        prop_assert_eq!(out_of_order(&read(&twice)), [""; 0]);
         prop_assert_eq!(end.requests as usize, 3 * total);
         let count = |path: &PathBuf| {
             let sessions: BTreeSet<String> = read(path).into_iter().map(|r| r.session).collect();
@@ -221,6 +247,28 @@ fn traces_that_begin_days_apart_are_merged_as_it_is_said() {
     assert_eq!(read(&out)[1].at, 0);
     assert_eq!(merged(&["--align", "wall-clock"]).0, Some(0));
     assert_eq!(read(&out)[1].at, 20_440 * 86_400_000_000);
+}
+
+/// That a request came after another makes it need nothing.
+#[test]
+fn of_a_long_session_a_part_is_cut_with_its_sources_and_no_more() {
+    let folder = TempDir::new().unwrap();
+    let [whole, merged, out] =
+        ["a", "b", "c"].map(|name| folder.path().join(format!("{name}.jsonl")));
+    // An hour of one request after the other; every hundredth needs the first.
+    let needs = |number: u32| (number > 0 && number % 100 == 0).then_some(0);
+    let steps: Vec<Step> = (0..10_000).map(|n| (0, 360_000, 20_000, needs(n))).collect();
+    write(&whole, "", &steps);
+    merge(std::slice::from_ref(&whole), &merged, Align::Start).unwrap();
+    let ordered = read(&merged);
+    assert!(ordered.windows(2).all(|pair| pair[1].after == [pair[0].id.clone()]));
+    let minutes = |minutes: u64| minutes * 60_000_000;
+    let selection =
+        Selection { from_us: minutes(30), to_us: Some(minutes(31)), ..Selection::default() };
+    let (_, counts) = cut(&merged, &out, &selection, false).unwrap();
+    assert_eq!(counts, Counts { kept: 167, needed: 1, unbound: 0 });
+    let kept = read(&out);
+    assert!(kept.windows(2).all(|pair| pair[1].after == [pair[0].id.clone()]));
 }
 
 #[test]

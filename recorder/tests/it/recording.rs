@@ -79,6 +79,7 @@ async fn everything_that_differs_between_sessions_is_bound() {
             let RecordedResult::Answer(answer) = &pair[0].result else { panic!("{:?}", pair[0]) };
             assert!(answer.header_us <= answer.total_us);
             assert!(pair[0].at + answer.total_us <= pair[1].at, "one after the other");
+            assert_eq!(pair[1].after, [pair[0].id.clone()]);
         }
         for request in &session[1..] {
             let bearer = request.headers.iter().position(|(name, _)| name == "Authorization");

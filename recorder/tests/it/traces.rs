@@ -13,6 +13,7 @@ use trace::format::{
     PersonaWeight, RecordedError, RecordedErrorKind, Request, Source, SourceKind,
 };
 use trace::journal::{Journal, LateCapture};
+use trace::order::Predecessors;
 use trace::reader::{ReadError, TraceReader};
 use trace::shape::Shape;
 use trace::wire;
@@ -172,6 +173,8 @@ proptest! {
         let (read_header, read, end) = read_all(&trace).unwrap();
         let mut expected = requests;
         expected.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        let mut predecessors = Predecessors::default();
+        expected.iter_mut().for_each(|request| predecessors.fill(request));
         prop_assert_eq!(read, expected);
         prop_assert_eq!(read_header, header());
         prop_assert_eq!(&end, &finished.end);

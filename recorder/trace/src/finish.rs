@@ -12,6 +12,7 @@ use super::format::{End, Header, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
 use super::note::{LateCapture, Note};
+use super::order::Predecessors;
 use super::sort::{Key, LineKind, Sorter};
 use super::unknown;
 use super::wire;
@@ -61,7 +62,8 @@ impl Login {
 }
 
 /// Makes the trace `FILE` of the journal `FILE.part` and removes the journal.
-/// Memory: `run_bytes`, the shapes, and for each session its name, account and persona.
+/// Memory: `run_bytes`, the shapes, and for each session its name, account, persona and last
+/// exchange.
 ///
 /// # Errors
 /// When the journal is damaged elsewhere than at its end, or the trace cannot
@@ -76,6 +78,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     let Scanned { header, sorter, sessions, cut_line, dropped } = scanned;
     let mut writer = TraceWriter::create(&trace, &header)?;
     let mut sorted = sorter.sorted().map_err(io)?;
+    let mut predecessors = Predecessors::default();
     let mut waiting: Option<Request> = None;
     while let Some((key, line)) = sorted.next_line().map_err(io)? {
         // These lines were parsed before: only memory or disk faults make them unreadable.
@@ -86,6 +89,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
                 if let Some(known) = sessions.get(&request.session) {
                     known.tell(&mut request);
                 }
+                predecessors.fill(&mut request);
                 if let Some(request) = waiting.replace(request) {
                     writer.write(&request)?;
                 }

@@ -132,7 +132,8 @@ pub struct Request {
     pub body: Option<Body>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bind: Vec<Binding>,
-    /// Requests that must be done before this one, where no value says so.
+    /// Requests that must be done before this one, where no value says so: those of its session that
+    /// had ended before it was sent, the last of each chain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
     /// Part of the login.
@@ -250,7 +251,7 @@ pub struct Answer {
     pub status: u16,
     /// From sending to the end of the answer's head, in microseconds.
     pub header_us: u64,
-    /// From sending to the end of the body, in microseconds.
+    /// From sending to the end of the body, in microseconds; 0 where that is unknown.
     pub total_us: u64,
     /// Bytes of the body after content decoding.
     pub size: u64,

@@ -2,8 +2,8 @@
 //!
 //! [`journal`] takes finished exchanges while recording, [`finish`] makes a
 //! trace of it at the end; [`writer`] writes one from requests already in
-//! order, [`unordered`] from any; [`reader`] streams it. [`wire`] says what of a request may be
-//! sent. `recorder/FORMAT.md` is the specification.
+//! order, [`unordered`] from any; [`reader`] streams it. [`order`] says what a request came after,
+//! [`wire`] what of it may be sent. `recorder/FORMAT.md` is the specification.
 
 mod error;
 pub mod finish;
@@ -13,6 +13,7 @@ mod header;
 pub mod journal;
 mod lines;
 mod note;
+pub mod order;
 mod paths;
 pub mod pointer;
 pub mod prefix;

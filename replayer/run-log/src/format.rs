@@ -206,6 +206,10 @@ pub struct Config {
     /// Whether generator and target are on the same machine.
     pub target_is_local: bool,
     pub pacing: Pacing,
+    /// Whether each request stood for itself: the order within a session was not kept. Absent where
+    /// it was; runs of minor 0 did not keep any.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub independent: bool,
     pub speed: f64,
     /// How many, in words: `users 1000`, `clones 3`, `rate AlertIngestion=1000/s`.
     pub axis: String,

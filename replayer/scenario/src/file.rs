@@ -197,6 +197,12 @@ mod tests {
             ("p95 < 100ms", "p95 < 100", "line 6:"),
             ("users = 1000", "users = 1000\nclones = 2", "[load]: more than one of"),
             ("users = 1000", "users = 0", "line 9:"),
+            (
+                "users = 1000",
+                "users = 1000\norder = \"none\"",
+                "[load]: order = \"none\" needs pacing",
+            ),
+            ("users = 1000", "users = 1000\norder = \"any\"", "line 10: unknown variant `any`"),
             ("p95 < 100ms", "load_held >= 98 %", "expect \"load_held >= 98 %\": by closed pacing"),
             (
                 "duration = \"15s\"",

@@ -32,7 +32,7 @@ pub use axis::Axis;
 pub use defaults::{ALLOWED_FAILURES, is_default, with_defaults};
 pub use expectation::{Comparison, Expectation, Metric, Scope};
 pub use file::{Scenario, ScenarioError};
-pub use load::{Load, Pacing, Profile, Restart};
+pub use load::{Load, Order, Pacing, Profile, Restart};
 pub use percentile::{Percentile, PercentileError};
 pub use rate::{Rate, RateGoal, Speed};
 pub use stages::Stages;

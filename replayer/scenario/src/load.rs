@@ -40,6 +40,27 @@ impl Pacing {
     }
 }
 
+/// Whether a session keeps its order: what each of its requests came after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// What had ended before a request began ends before it.
+    #[default]
+    Session,
+    /// Each request stands for itself: only for values that it needs does it wait.
+    None,
+}
+
+impl Order {
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::None => "none",
+        }
+    }
+}
+
 /// What a user does at the end of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -66,6 +87,7 @@ impl Restart {
 pub struct Load {
     pub axis: Axis,
     pub pacing: Pacing,
+    pub order: Order,
     pub speed: Speed,
     /// Users started a second; none means all at once.
     pub spawn_rate: Option<Rate>,
@@ -88,6 +110,7 @@ impl Load {
         Self {
             axis: Axis::Clones(1),
             pacing: Pacing::Open,
+            order: Order::Session,
             speed: Speed::default(),
             spawn_rate: None,
             duration: None,
@@ -110,11 +133,12 @@ impl Load {
     }
 
     /// All that makes a load, in words; the same number of them for every load.
-    fn parts(&self) -> [String; 10] {
+    fn parts(&self) -> [String; 11] {
         let length = |duration: Duration| humantime::format_duration(duration);
         [
             self.axis.to_string(),
             format!("{} pacing", self.pacing.name()),
+            format!("order {}", self.order.name()),
             format!("speed {}", self.speed.factor()),
             self.spawn_rate.map_or_else(
                 || "all users at once".to_owned(),
@@ -151,6 +175,7 @@ pub(super) struct Typed {
     rate: Option<RateGoal>,
     stages: Option<Stages>,
     pacing: Option<Pacing>,
+    order: Option<Order>,
     speed: Option<Speed>,
     spawn_rate: Option<Rate>,
     #[serde(default, deserialize_with = "duration")]
@@ -173,6 +198,7 @@ impl Typed {
             rate: axis.rate.clone(),
             stages: axis.stages,
             pacing: self.pacing.or(other.pacing),
+            order: self.order.or(other.order),
             speed: self.speed.or(other.speed),
             spawn_rate: self.spawn_rate.or(other.spawn_rate),
             duration: self.duration.or(other.duration),
@@ -192,6 +218,10 @@ impl Typed {
 
     pub(super) fn resolve(self) -> Result<Load, &'static str> {
         let pacing = self.pacing.unwrap_or_default();
+        let order = self.order.unwrap_or_default();
+        if order == Order::None && pacing == Pacing::Closed {
+            return Err("order = \"none\" needs pacing = \"open\"");
+        }
         if self.axes() > 1 {
             return Err("more than one of clones, users, rate and stages");
         }
@@ -215,6 +245,7 @@ impl Typed {
         Ok(Load {
             axis,
             pacing,
+            order,
             speed: self.speed.unwrap_or_default(),
             spawn_rate: self.spawn_rate,
             duration,
@@ -249,6 +280,7 @@ mod tests {
         let other = Load {
             axis: Axis::Users(20),
             pacing: Pacing::Closed,
+            order: Order::None,
             speed: "2".parse().unwrap(),
             spawn_rate: Some("5/s".parse().unwrap()),
             duration: Some(Duration::from_secs(6)),
@@ -263,6 +295,7 @@ mod tests {
             [
                 "users 20 instead of users 1000",
                 "closed pacing instead of open pacing",
+                "order none instead of order session",
                 "speed 2 instead of speed 1",
                 "5/s users started instead of all users at once",
                 "for 6s instead of for 5m",

@@ -49,9 +49,10 @@ pub(super) fn print_plan(
         return print_json(&format!("{plan:#}\n")).map_err(Error::stdout);
     } else {
         let mut text = format!(
-            "pacing        {:?}, speed {}\nrequests      {} in {seconds:.1} s, mean {mean:.1}/s, peak {peak}/s\n\
+            "pacing        {:?}, order {}, speed {}\nrequests      {} in {seconds:.1} s, mean {mean:.1}/s, peak {peak}/s\n\
              users         {}, the last starts at {}\nconnections   {connections} at most\n",
             settings.load.pacing,
+            settings.load.order.name(),
             settings.load.speed.factor(),
             planned.requests,
             schedule.users.len(),

@@ -14,7 +14,7 @@ use run_log::format::{
     self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, Run, ScenarioRef, State, Totals,
     VERSION, Validity, ValidityState, Window,
 };
-use scenario::{Load, Pacing, Profile, Rate, Scenario};
+use scenario::{Load, Order, Pacing, Profile, Rate, Scenario};
 
 /// Of a run that has not begun.
 pub(super) fn initial_record(
@@ -54,6 +54,7 @@ pub(super) fn initial_record(
                 Pacing::Open => format::Pacing::Open,
                 Pacing::Closed => format::Pacing::Closed,
             },
+            independent: load.order == Order::None,
             speed: load.speed.factor(),
             axis: load.axis.to_string(),
             users: schedule.users.len() as u64,

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
 use http1::{Destination, tls};
 use run_log::format::ManifestRef;
-use scenario::{Axis, Load, Scenario};
+use scenario::{Axis, Load, Order, Scenario};
 
 /// Failing answers an endpoint that each worker keeps in the run directory.
 const ERROR_SAMPLES: usize = 3;
@@ -119,6 +119,8 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         personas: choices.load.personas.clone(),
         read_only: input.read_only,
         skip_truncated: input.skip_truncated,
+        order: choices.load.order,
+        pacing: choices.load.pacing,
     };
     let (host_header, memory) = (destination.authority(), input.max_trace_memory);
     let (plan, stream) = if choices.load.axis == Axis::Clones(1) {
@@ -132,6 +134,12 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     if let Some(notice) = left_out(&plan) {
         common::say!("replayer: {notice}");
         limitations.push(notice);
+    }
+    if choices.load.order == Order::None {
+        limitations.push(
+            "each request stands for itself: of a session only the values are waited for, not the order"
+                .to_owned(),
+        );
     }
     let is_local = destination.addresses().iter().all(|address| address.ip().is_loopback());
     if is_local {

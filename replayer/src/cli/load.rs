@@ -10,7 +10,8 @@ use super::input::Choices;
 use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
-    Axis, Expectation, Load, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed, Stages,
+    Axis, Expectation, Load, Order, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
+    Stages,
 };
 
 #[derive(Debug, Args)]
@@ -55,6 +56,10 @@ pub(super) struct LoadArgs {
     /// open: by the schedule, whatever the target does; closed: after each answer
     #[arg(long, value_enum)]
     pub pacing: Option<PacingArg>,
+    /// Each request stands for itself: order within a session is not kept, only values are waited
+    /// for
+    #[arg(long)]
+    pub independent: bool,
     /// Who runs the next session when one ends
     #[arg(long, value_enum)]
     pub restart: Option<RestartArg>,
@@ -127,6 +132,7 @@ impl LoadArgs {
             Some(PacingArg::Closed) => Pacing::Closed,
             None => base.pacing,
         };
+        let order = if self.independent { Order::None } else { base.order };
         let duration = self.duration.or(base.duration).or(match &axis {
             Axis::Stages(stages) => Some(stages.duration()),
             _ => None,
@@ -141,6 +147,13 @@ impl LoadArgs {
         }
         if duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
             return option("--duration", "it must be at least a second");
+        }
+        if order == Order::None && pacing == Pacing::Closed {
+            let it_says = if self.independent { "--independent" } else { "--pacing" };
+            return option(
+                it_says,
+                "by closed pacing each request follows another, so that none stands for itself",
+            );
         }
         if matches!(axis, Axis::Rate(_)) && pacing == Pacing::Closed {
             return option("--rate", "by closed pacing the target decides the rate; use --users");
@@ -159,6 +172,7 @@ impl LoadArgs {
         Ok(Load {
             axis,
             pacing,
+            order,
             duration,
             speed: self.speed.unwrap_or(base.speed),
             spawn_rate: self.spawn_rate.or(base.spawn_rate),

@@ -128,7 +128,7 @@ mod tests {
             let planned =
                 PlannedUser { persona: 0, ordinal: 0, start: At::START, chain, bound: Bound::NONE };
             let user = User::new(planned, None, 0, 0, &plan);
-            let next = user.take_next(&plan, &settings.load, At::START, At::NEVER);
+            let next = user.take_next(&plan, &settings.load, At::NEVER);
             let Next::Take(ticket) = next else { panic!("there is a request: {next:?}") };
             let json = CaptureFrom::Json { tokens: vec!["t".to_owned()], lists: Vec::new() };
             let captures = vec![

@@ -34,7 +34,7 @@ pub(super) async fn run_lane<T: Transport>(
     loop {
         let now = context.clock.now();
         let load = &context.settings.load;
-        match user.take_next(&context.plan, load, now, context.stop()) {
+        match user.take_next(&context.plan, load, context.stop()) {
             Next::Take(ticket) => match lane.serve(&ticket, now).await {
                 Ok(()) => {}
                 Err(Unserved::Disturbed) => user.put_back(&ticket),
@@ -43,7 +43,7 @@ pub(super) async fn run_lane<T: Transport>(
                     break;
                 }
             },
-            Next::Wait { until } => lane.wait_for_others(until).await,
+            Next::Wait => lane.wait_for_others().await,
             Next::Done => break,
         }
     }
@@ -73,17 +73,10 @@ enum Unserved {
 }
 
 impl<T: Transport> Lane<'_, T> {
-    async fn wait_for_others(&self, until: At) {
-        let changed = self.user.changed.notified();
-        let stopped = self.context.stop_changed.notified();
-        if until == At::NEVER {
-            tokio::select! { () = changed => {}, () = stopped => {} }
-        } else {
-            tokio::select! {
-                () = changed => {},
-                () = stopped => {},
-                () = self.context.pacer.until(until) => {},
-            }
+    async fn wait_for_others(&self) {
+        tokio::select! {
+            () = self.user.changed.notified() => {},
+            () = self.context.stop_changed.notified() => {},
         }
     }
 

@@ -1,11 +1,17 @@
 //! One run of a session: what of it has ended, and when the rest is ready.
+//!
+//! A request that waits for no other is ready by the plan alone. Of the others it is known once
+//! the last of those it waits for has ended, and worked out then: what a request costs does not
+//! grow with the session.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bind::Slots;
-use crate::prepare::{Request, Session, Wait};
-use crate::schedule::{Run, scaled};
+use crate::prepare::{Request, Session, Wait, number};
+use crate::schedule::{Bound, Run, scaled};
 use crate::time::At;
 use scenario::{Load, Pacing};
 
@@ -21,8 +27,11 @@ pub(super) struct LiveRun {
     progress: Vec<Progress>,
     /// When those have ended that others still wait for, in the order of their numbers.
     ends: Vec<Ended>,
-    /// How much of the prologue has not ended, and when the rest had.
-    prologue: (usize, At),
+    prologue: Prologue,
+    /// The first request that waits for no other and was not taken, but for those of `known`.
+    free: usize,
+    /// Others of which it is known when they are ready, and that were not taken.
+    known: BinaryHeap<Reverse<(At, usize)>>,
     /// All requests before this one were taken.
     first_untaken: usize,
     /// How many have not ended.
@@ -31,7 +40,9 @@ pub(super) struct LiveRun {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    Untaken,
+    /// It is free, or not known when it is ready.
+    Waiting,
+    Known,
     Taken,
     Ended,
 }
@@ -43,11 +54,82 @@ struct Ended {
     asked_for: u32,
 }
 
+/// The part of a prologue that has ended.
+struct Prologue {
+    /// How many of its requests have not.
+    open: usize,
+    end: LoginEnd,
+}
+
+/// The end of a user's prologue, for which all that follows waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LoginEnd {
+    pub at: At,
+    /// How much later than planned one of its requests ended, beyond what it took when it was
+    /// recorded: the most of any.
+    pub late: Duration,
+}
+
+/// What a plan holds up to `stop`.
 #[derive(Clone, Copy)]
-pub(super) enum Readiness {
-    At(At),
-    /// Something it waits for has not ended.
-    Unknown,
+pub(super) struct Planned<'a> {
+    pub session: &'a Session,
+    pub load: &'a Load,
+    pub bound: Bound,
+    pub stop: At,
+    pub login: Option<LoginEnd>,
+}
+
+impl Planned<'_> {
+    /// Whether a request belongs to it; by closed pacing nothing is due.
+    fn holds(&self, run: &Run, request: usize) -> bool {
+        let due = || run.due(self.session, request, self.load.speed);
+        self.load.pacing == Pacing::Closed || self.holds_due(run, request, due())
+    }
+
+    fn holds_due(&self, run: &Run, request: usize, due: At) -> bool {
+        due < self.stop && self.bound.admits(due, run.number, request)
+    }
+
+    /// When a request of a run that waits for no other is ready by open pacing; none where that
+    /// is not known yet.
+    pub(super) fn ready_by_plan(&self, run: &Run, request: usize) -> Option<At> {
+        let due = run.due(self.session, request, self.load.speed);
+        if run.first == 0 && request < self.session.prologue {
+            return Some(due);
+        }
+        self.login.map(|login| login.at.max(due + login.late))
+    }
+
+    /// Counts requests of a run from `free` on that wait for no other and are ready by now, up to
+    /// `most`.
+    pub(super) fn count_free(
+        &self,
+        run: &Run,
+        requests: &[Request],
+        mut free: usize,
+        now: At,
+        most: usize,
+    ) -> usize {
+        let mut count = 0;
+        while count < most
+            && free < requests.len()
+            && self.holds(run, free)
+            && self.ready_by_plan(run, free).is_some_and(|ready| ready <= now)
+        {
+            count += 1;
+            free = requests[free].next_free as usize;
+        }
+        count
+    }
+}
+
+/// The first request of a run that waits for no other.
+pub(super) fn first_free(run: &Run, requests: &[Request]) -> usize {
+    match requests.get(run.first) {
+        Some(first) if !first.waits.is_empty() => first.next_free as usize,
+        _ => run.first,
+    }
 }
 
 impl LiveRun {
@@ -59,62 +141,130 @@ impl LiveRun {
         session: &Session,
         begun: At,
     ) -> Self {
-        let (mut progress, mut ends, mut captures) = spare
-            .map_or_else(Default::default, |spare| (spare.progress, spare.ends, spare.captures));
+        let (mut progress, mut ends, mut known, mut captures) = spare
+            .map_or_else(Default::default, |Self { progress, ends, known, captures, .. }| {
+                (progress, ends, known, captures)
+            });
         progress.clear();
         ends.clear();
-        progress.resize(session.offsets.len(), Progress::Untaken);
+        known.clear();
+        progress.resize(session.offsets.len(), Progress::Waiting);
         captures.reset(session.captures);
         Self {
             run,
-            requests,
             captures,
             begun,
             progress,
             ends,
-            prologue: (session.prologue.saturating_sub(run.first), run.start),
+            prologue: Prologue {
+                open: session.prologue.saturating_sub(run.first),
+                end: LoginEnd { at: run.start, late: Duration::ZERO },
+            },
+            free: first_free(&run, &requests),
+            requests,
+            known,
             first_untaken: run.first,
             open: session.offsets.len() - run.first,
         }
     }
 
-    pub(super) fn untaken(&self) -> impl Iterator<Item = usize> {
-        (self.first_untaken..self.progress.len())
-            .filter(|&request| self.progress[request] == Progress::Untaken)
+    /// The request that is ready first of those that were not taken and of which that is known.
+    pub(super) fn first_ready(&mut self, planned: Planned<'_>) -> Option<(usize, At)> {
+        let free = (self.free < self.requests.len() && planned.holds(&self.run, self.free))
+            .then(|| self.free_ready(planned, self.free).map(|ready| (self.free, ready)))
+            .flatten();
+        // The plan may have been shortened since it was known.
+        while let Some(&Reverse((_, request))) = self.known.peek()
+            && !planned.holds(&self.run, request)
+        {
+            self.known.pop();
+        }
+        let known = self.known.peek().map(|&Reverse((ready, request))| (request, ready));
+        match (free, known) {
+            (Some(free), Some(known)) if (known.1, known.0) < (free.1, free.0) => Some(known),
+            (free, known) => free.or(known),
+        }
     }
 
+    /// Whether a request is left that was not taken.
+    pub(super) fn has_untaken(&self, planned: Planned<'_>) -> bool {
+        // Those that come later are due no earlier.
+        self.first_untaken < self.progress.len() && planned.holds(&self.run, self.first_untaken)
+    }
+
+    /// Takes the request that [`LiveRun::first_ready`] found.
     pub(super) fn take(&mut self, request: usize) {
+        if request == self.free {
+            self.free = self.requests[request].next_free as usize;
+        } else {
+            self.known.pop();
+        }
         self.progress[request] = Progress::Taken;
-        while self.progress.get(self.first_untaken).is_some_and(|p| *p != Progress::Untaken) {
+        let is_taken = |progress: &Progress| matches!(progress, Progress::Taken | Progress::Ended);
+        while self.progress.get(self.first_untaken).is_some_and(is_taken) {
             self.first_untaken += 1;
         }
     }
 
-    /// Makes a request that was taken untaken again.
-    pub(super) fn put_back(&mut self, request: usize) {
-        self.progress[request] = Progress::Untaken;
+    /// Makes a request that was taken, and was to be ready then, untaken again.
+    pub(super) fn put_back(&mut self, request: usize, ready: At) {
         self.first_untaken = self.first_untaken.min(request);
+        self.know(request, ready);
     }
 
-    pub(super) fn end(&mut self, session: &Session, request: usize, at: At) {
+    fn know(&mut self, request: usize, ready: At) {
+        self.progress[request] = Progress::Known;
+        self.known.push(Reverse((ready, request)));
+    }
+
+    /// Notes that a request has ended: others may be ready then.
+    pub(super) fn end(
+        &mut self,
+        session: &Session,
+        load: &Load,
+        login: Option<LoginEnd>,
+        request: usize,
+        at: At,
+    ) {
         self.progress[request] = Progress::Ended;
         self.open -= 1;
         if request < session.prologue {
-            let (open, end) = self.prologue;
-            self.prologue = (open - 1, end.max(at));
+            self.end_of_prologue(session, load, request, at);
         }
-        let of = &self.requests[request];
-        for wait in of.waits() {
-            if let Ok(place) = self.place(wait.request) {
+        let requests = Arc::clone(&self.requests);
+        let of = &requests[request];
+        for wait in &of.waits {
+            if let Ok(place) = self.place(wait.request as usize) {
                 self.ends[place].asked_for -= 1;
                 if self.ends[place].asked_for == 0 {
                     self.ends.remove(place);
                 }
             }
         }
-        if of.dependents > 0 {
-            let place = self.place(request).unwrap_or_else(|place| place);
-            self.ends.insert(place, Ended { request, at, asked_for: of.dependents });
+        if of.dependents.is_empty() {
+            return;
+        }
+        let place = self.place(request).unwrap_or_else(|place| place);
+        let asked_for = number(of.dependents.len());
+        self.ends.insert(place, Ended { request, at, asked_for });
+        for dependent in &of.dependents {
+            let dependent = *dependent as usize;
+            if self.progress[dependent] == Progress::Waiting
+                && let Some(ready) = self.ready(session, load, login, dependent)
+            {
+                self.know(dependent, ready);
+            }
+        }
+    }
+
+    fn end_of_prologue(&mut self, session: &Session, load: &Load, request: usize, at: At) {
+        let Prologue { open, end } = &mut self.prologue;
+        *open -= 1;
+        end.at = end.at.max(at);
+        let took = Duration::from_micros(self.requests[request].took_us);
+        if !took.is_zero() {
+            let due = self.run.due(session, request, load.speed);
+            end.late = end.late.max(at.since(due + took));
         }
     }
 
@@ -123,76 +273,104 @@ impl LiveRun {
         self.ends.binary_search_by_key(&request, |ended| ended.request)
     }
 
-    /// When a request ended that another waits for; none where it has not.
-    fn ended(&self, wait: Wait) -> Option<At> {
-        self.place(wait.request).ok().map(|place| self.ends[place].at)
-    }
-
     /// Whether nothing of it is left.
     pub(super) fn is_over(&self) -> bool {
         self.open == 0
     }
 
-    /// By closed pacing nothing is due.
-    pub(super) fn due(&self, session: &Session, request: usize, load: &Load) -> Option<At> {
-        match load.pacing {
-            Pacing::Open => Some(self.run.due(session, request, load.speed)),
-            Pacing::Closed => None,
+    /// The end of the prologue, once all of it has ended.
+    pub(super) fn login_end(&self) -> Option<LoginEnd> {
+        (self.prologue.open == 0).then_some(self.prologue.end)
+    }
+
+    /// Requests that are ready by now and were not taken, at most `most`.
+    pub(super) fn queued(&self, planned: Planned<'_>, now: At, most: usize) -> usize {
+        let free = planned.count_free(&self.run, &self.requests, self.free, now, most);
+        free + self.count_known(planned, 0, now, most - free)
+    }
+
+    /// Of those that are known, from a place of the heap on: what is ready later than another lies
+    /// behind it.
+    fn count_known(&self, planned: Planned<'_>, place: usize, now: At, most: usize) -> usize {
+        let Some(&Reverse((ready, request))) = self.known.as_slice().get(place) else { return 0 };
+        if ready > now || most == 0 {
+            return 0;
+        }
+        let mut count = usize::from(planned.holds(&self.run, request));
+        for behind in [2 * place + 1, 2 * place + 2] {
+            count += self.count_known(planned, behind, now, most - count);
+        }
+        count
+    }
+
+    /// When a request that waits for no other is ready.
+    fn free_ready(&self, planned: Planned<'_>, request: usize) -> Option<At> {
+        match planned.load.pacing {
+            Pacing::Open => planned.ready_by_plan(&self.run, request),
+            Pacing::Closed => self.begins(planned.session, planned.load, planned.login, request),
         }
     }
 
-    /// How much later than planned the prologue ended, once all of it has ended.
-    pub(super) fn prologue_late(&self, session: &Session, load: &Load) -> Option<Duration> {
-        let (open, end) = self.prologue;
-        (open == 0).then(|| end.since(self.run.start + scaled(session.prologue_length, load.speed)))
-    }
-
-    /// When a request is ready, given how late the user's prologue ended, if it has ended.
-    pub(super) fn readiness(
+    /// By closed pacing, when a request is ready before which there was nothing but the prologue.
+    fn begins(
         &self,
         session: &Session,
-        request: usize,
         load: &Load,
-        prologue_late: Option<Duration>,
-    ) -> Readiness {
+        login: Option<LoginEnd>,
+        request: usize,
+    ) -> Option<At> {
         let in_prologue = self.run.first == 0 && request < session.prologue;
-        let late = match prologue_late {
-            _ if in_prologue => Duration::ZERO,
-            Some(late) => late,
-            None => return Readiness::Unknown,
-        };
-        match load.pacing {
-            Pacing::Open => self.open_readiness(session, request, load, late),
-            Pacing::Closed => self.closed_readiness(session, request, load),
+        let offset = session.offsets[request].duration();
+        if in_prologue {
+            return Some(self.begun + scaled(offset, load.speed));
         }
+        let offset = scaled(offset.saturating_sub(session.prologue_length), load.speed);
+        let login = login?;
+        let has_logged_in = self.run.first == 0 && session.prologue > 0;
+        Some(if has_logged_in { login.at } else { self.begun } + offset)
     }
 
-    fn open_readiness(
+    /// When a request is ready that waits for others; none where one of them has not ended.
+    fn ready(
         &self,
         session: &Session,
-        request: usize,
         load: &Load,
-        late: Duration,
-    ) -> Readiness {
-        let mut ready = self.run.due(session, request, load.speed) + late;
-        let sources = self.requests[request].sources.iter();
-        for wait in sources.filter(|wait| wait.request >= self.run.first) {
-            let Some(end) = self.ended(*wait) else { return Readiness::Unknown };
-            ready = ready.max(end + scaled(wait.gap, load.speed));
+        login: Option<LoginEnd>,
+        request: usize,
+    ) -> Option<At> {
+        let mut ready = match load.pacing {
+            Pacing::Open => {
+                let (bound, stop) = (Bound::NONE, At::NEVER);
+                let planned = Planned { session, load, bound, stop, login };
+                planned.ready_by_plan(&self.run, request)?
+            }
+            Pacing::Closed => self.begun,
+        };
+        for wait in &self.requests[request].waits {
+            let before = wait.request as usize;
+            if before >= self.run.first {
+                let ended = &self.ends[self.place(before).ok()?];
+                ready = ready.max(ended.at + self.gap(session, load, *wait, request));
+            }
         }
-        Readiness::At(ready)
+        Some(ready)
     }
 
-    fn closed_readiness(&self, session: &Session, request: usize, load: &Load) -> Readiness {
-        let Request { predecessor, offset, .. } = &self.requests[request];
-        if let Some(wait) = predecessor.filter(|wait| wait.request >= self.run.first) {
-            return match self.ended(wait) {
-                Some(end) => Readiness::At(end + scaled(wait.gap, load.speed)),
-                None => Readiness::Unknown,
-            };
+    /// How long after the end of another a request is ready.
+    ///
+    /// By open pacing that is what the recorded exchange leaves of the planned time between both: a
+    /// target as fast as recorded makes no delay. Where nobody knows how long it took, nothing is
+    /// left. By closed pacing it is the recorded think time.
+    fn gap(&self, session: &Session, load: &Load, wait: Wait, request: usize) -> Duration {
+        let before = wait.request as usize;
+        let offset = |request: usize| session.offsets[request].duration();
+        let apart = offset(request).saturating_sub(offset(before));
+        let took = Duration::from_micros(self.requests[before].took_us);
+        match load.pacing {
+            Pacing::Open if took.is_zero() => Duration::ZERO,
+            Pacing::Open => scaled(apart, load.speed).saturating_sub(took),
+            Pacing::Closed if wait.thinks => scaled(apart.saturating_sub(took), load.speed),
+            Pacing::Closed => Duration::ZERO,
         }
-        // Nothing of this run came before it.
-        let skipped = if self.run.first == 0 { Duration::ZERO } else { session.prologue_length };
-        Readiness::At(self.begun + scaled(offset.saturating_sub(skipped), load.speed))
     }
 }

@@ -7,16 +7,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::live_run::{LiveRun, Readiness};
+use super::live_run::{LiveRun, LoginEnd, Planned, first_free};
 use crate::bind::Slots;
-use crate::prepare::{MAX_CONNECTIONS, Prepared, Request};
+use crate::prepare::{Prepared, Request};
 use crate::schedule::{Bound, Chain, PlannedUser, Run};
 use crate::time::At;
 use scenario::{Load, Pacing, Restart};
-
-/// How many requests whose ready time is unknown are passed over before those that are not yet
-/// due are left for later.
-const LOOK_AHEAD: usize = 64;
 
 /// The runs of sessions of a user's chain, in their order.
 pub(super) struct Runs {
@@ -29,8 +25,8 @@ pub(super) struct Runs {
     spare: Vec<LiveRun>,
     /// Another user has taken this one's place since [`Runs::take_replaced`] was called.
     is_replaced: bool,
-    /// How much later than planned the prologue ended, once it has ended.
-    prologue_late: Option<Duration>,
+    /// The end of the user's prologue, once it has ended.
+    login: Option<LoginEnd>,
     /// When the last exchange of all ended.
     last_end: At,
 }
@@ -48,10 +44,8 @@ pub(super) struct Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Take(Ticket),
-    /// All that is left waits for something to end; look again then, or at this time.
-    Wait {
-        until: At,
-    },
+    /// All that is left waits for something to end.
+    Wait,
     /// Nothing is left to take.
     Done,
 }
@@ -66,7 +60,7 @@ impl Runs {
             next_run: planned.chain.first(&persona.sessions, planned.start),
             spare: Vec::new(),
             is_replaced: false,
-            prologue_late: None,
+            login: None,
             last_end: planned.start,
         }
     }
@@ -101,7 +95,7 @@ impl Runs {
     /// Gives a ticket back that was not used.
     pub(super) fn put_back(&mut self, ticket: &Ticket) {
         if let Some(live) = self.of_mut(ticket) {
-            live.put_back(ticket.request);
+            live.put_back(ticket.request, ticket.ready);
         }
     }
 
@@ -111,9 +105,9 @@ impl Runs {
         let Some(index) = self.live.iter().position(|live| live.run == ticket.run) else { return };
         let session = &plan.sessions[ticket.run.session];
         let live = &mut self.live[index];
-        live.end(session, ticket.request, end);
-        if live.run.first == 0 && self.prologue_late.is_none() {
-            self.prologue_late = live.prologue_late(session, load);
+        live.end(session, load, self.login, ticket.request, end);
+        if live.run.first == 0 && self.login.is_none() {
+            self.login = live.login_end();
         }
         if live.is_over() {
             self.spare.extend(self.live.remove(index));
@@ -130,101 +124,63 @@ impl Runs {
         most: usize,
     ) -> usize {
         let mut count = 0;
-        let is_due = |run: &Run, request, due| {
-            due <= now && due < stop && self.bound.admits(due, run.number, request)
-        };
         for live in &self.live {
-            let session = &plan.sessions[live.run.session];
-            for request in live.untaken() {
-                let due = live.run.due(session, request, load.speed);
-                if !is_due(&live.run, request, due) || count == most {
-                    return count;
-                }
-                if let Readiness::At(ready) =
-                    live.readiness(session, request, load, self.prologue_late)
-                {
-                    count += usize::from(ready <= now);
-                }
-            }
+            let planned = self.planned(plan, load, live.run, stop);
+            count += live.queued(planned, now, most - count);
         }
         // What is ready of runs that no lane has come to: nothing of them has ended, so that
         // whatever waits for that is not.
-        let late = match load.restart {
-            Restart::SameUser => self.prologue_late,
-            Restart::NewUser => None,
-        };
-        let (Some(late), mut next) = (late, self.next_run) else { return count };
-        while let Some(run) = next.filter(|run| run.start <= now) {
-            let session = &plan.sessions[run.session];
-            for (request, asked) in session.body.held().iter().enumerate().skip(run.first) {
-                let due = run.due(session, request, load.speed);
-                if !is_due(&run, request, due) || count == most {
-                    return count;
-                }
-                let waits = asked.sources.iter().any(|wait| wait.request >= run.first);
-                count += usize::from(!waits && due + late <= now);
-            }
+        if load.restart == Restart::NewUser {
+            return count;
+        }
+        let mut next = self.next_run;
+        while let Some(run) = next.filter(|run| run.start <= now && count < most) {
+            let planned = self.planned(plan, load, run, stop);
+            let requests = planned.session.body.held();
+            let free = first_free(&run, requests);
+            count += planned.count_free(&run, requests, free, now, most - count);
             next = self.chain.next(run, plan, load.speed, load.restart);
         }
         count
     }
 
+    /// What the plan holds of a run.
+    fn planned<'a>(&self, plan: &'a Prepared, load: &'a Load, run: Run, stop: At) -> Planned<'a> {
+        let session = &plan.sessions[run.session];
+        Planned { session, load, bound: self.bound, stop, login: self.login }
+    }
+
     /// Takes the request that is ready first, of those that are part of the plan up to `stop`.
-    pub(super) fn take_next(&mut self, plan: &Prepared, load: &Load, now: At, stop: At) -> Next {
+    pub(super) fn take_next(&mut self, plan: &Prepared, load: &Load, stop: At) -> Next {
         let mut best: Option<(usize, usize, At)> = None;
-        let mut waiting = 0;
-        let mut look_again = At::NEVER;
+        let mut is_waiting = false;
         let mut index = 0;
-        'runs: loop {
+        loop {
             if index == self.live.len() && !self.open_next(plan, load, best.map(|b| b.2), stop) {
                 break;
             }
-            let live = &self.live[index];
-            let session = &plan.sessions[live.run.session];
-            for request in live.untaken() {
-                let due = live.due(session, request, load);
-                if due.is_some_and(|due| {
-                    due >= stop
-                        || !self.bound.admits(due, live.run.number, request)
-                        || best.is_some_and(|(.., ready)| ready <= due)
-                }) {
-                    break 'runs;
+            let planned = self.planned(plan, load, self.live[index].run, stop);
+            let live = &mut self.live[index];
+            match live.first_ready(planned) {
+                Some((request, ready)) if best.is_none_or(|(.., earliest)| ready < earliest) => {
+                    best = Some((index, request, ready));
                 }
-                match live.readiness(session, request, load, self.prologue_late) {
-                    Readiness::At(ready) if best.is_none_or(|(.., earliest)| ready < earliest) => {
-                        best = Some((index, request, ready));
-                    }
-                    Readiness::At(_) => {}
-                    Readiness::Unknown => {
-                        waiting += 1;
-                        match due {
-                            Some(due) if waiting > LOOK_AHEAD && due > now => {
-                                look_again = due;
-                                break 'runs;
-                            }
-                            // Only the end of another request makes these ready, and no time.
-                            None if waiting > MAX_CONNECTIONS => break 'runs,
-                            Some(_) | None => {}
-                        }
-                    }
-                }
-                // Each waits for the one before it.
-                if load.pacing == Pacing::Closed && session.width == 1 {
-                    break 'runs;
-                }
+                Some(_) => {}
+                None => is_waiting |= live.has_untaken(planned),
             }
             index += 1;
         }
         let Some((index, request, ready)) = best else {
-            return if waiting > 0 {
-                Next::Wait { until: look_again }
-            } else {
-                self.idle(load, stop)
-            };
+            return if is_waiting { Next::Wait } else { self.idle(load, stop) };
         };
         let live = &mut self.live[index];
         live.take(request);
-        let due = live.due(&plan.sessions[live.run.session], request, load);
+        let due = match load.pacing {
+            Pacing::Open => {
+                Some(live.run.due(&plan.sessions[live.run.session], request, load.speed))
+            }
+            Pacing::Closed => None,
+        };
         Next::Take(Ticket { run: live.run, request, due, ready })
     }
 
@@ -234,11 +190,7 @@ impl Runs {
             Pacing::Open => run.start < stop && self.bound.admits(run.start, run.number, run.first),
             Pacing::Closed => true,
         });
-        if comes_later && !self.live.is_empty() {
-            Next::Wait { until: At::NEVER }
-        } else {
-            Next::Done
-        }
+        if comes_later && !self.live.is_empty() { Next::Wait } else { Next::Done }
     }
 
     /// Opens the next run, where it may hold the request that is ready first.
@@ -252,13 +204,16 @@ impl Runs {
             Pacing::Open => run.start < stop && best.is_none_or(|best| run.start < best),
             Pacing::Closed => true,
         };
-        if !may_open || (in_turn && !self.live.is_empty()) {
+        // Before its user has logged in, nothing of its next session is ready.
+        let has_logged_in = run.first == 0 || self.login.is_some();
+        if !may_open || !has_logged_in || (in_turn && !self.live.is_empty()) {
             return false;
         }
         let session = &plan.sessions[run.session];
         let Some(requests) = session.body.begin() else { return false };
         if run.first == 0 {
-            self.prologue_late = (session.prologue == 0).then_some(Duration::ZERO);
+            let begins = LoginEnd { at: run.start, late: Duration::ZERO };
+            self.login = (session.prologue == 0).then_some(begins);
             self.is_replaced |= run.number > 0 && load.restart == Restart::NewUser;
         }
         let live = LiveRun::begin(self.spare.pop(), run, requests, session, self.last_end);

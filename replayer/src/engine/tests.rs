@@ -18,7 +18,7 @@ use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{
     Bindings, Body, LeftOut, Offset, Prepared, Recorded, Request, Session, Template, TracePersona,
-    Wait, count_dependents,
+    Wait, link,
 };
 use crate::schedule::{Bound, Chain, PlannedUser};
 use crate::time::{At, Clock};
@@ -145,9 +145,10 @@ pub(super) fn request(offset: Duration) -> Request {
         template: Template::default(),
         idempotent: true,
         is_head: false,
-        sources: Vec::new(),
-        predecessor: None,
-        dependents: 0,
+        waits: Box::default(),
+        dependents: Box::default(),
+        next_free: 0,
+        took_us: 1000,
         captures: Vec::new(),
         recorded: Some(Recorded { status: 200, shape: None }),
         has_token: false,
@@ -157,17 +158,8 @@ pub(super) fn request(offset: Duration) -> Request {
 /// Requests at these offsets, each answered after 1 ms when it was recorded.
 pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
     let end = |index: usize| ms(offsets_ms[index] + 1);
-    let mut requests: Vec<Request> = offsets_ms
-        .iter()
-        .enumerate()
-        .map(|(index, offset)| Request {
-            predecessor: (0..index)
-                .next_back()
-                .map(|request| Wait { request, gap: ms(*offset).saturating_sub(end(request)) }),
-            ..request(ms(*offset))
-        })
-        .collect();
-    count_dependents(&mut requests);
+    let mut requests: Vec<Request> = offsets_ms.iter().map(|offset| request(ms(*offset))).collect();
+    link(&mut requests);
     let prologue_length = if prologue == 0 { Duration::ZERO } else { end(prologue - 1) };
     Session {
         name: "s".to_owned(),
@@ -182,6 +174,22 @@ pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
         refresh: None,
         width: 1,
     }
+}
+
+/// As [`session`], each request after the one before it.
+fn in_order(offsets_ms: &[u64], prologue: usize) -> Session {
+    let mut session = session(offsets_ms, prologue);
+    for (index, request) in requests(&mut session).iter_mut().enumerate().skip(1) {
+        // All that follows waits for the prologue.
+        if index != prologue {
+            request.waits = after(index - 1);
+        }
+    }
+    session
+}
+
+fn after(request: usize) -> Box<[Wait]> {
+    [Wait { request: request as u32, thinks: true }].into()
 }
 
 fn requests(session: &mut Session) -> &mut [Request] {
@@ -272,7 +280,7 @@ pub(super) fn settings(load: Load) -> Settings {
 
 /// One persona with one session.
 pub(super) fn plan(mut session: Session) -> Prepared {
-    count_dependents(requests(&mut session));
+    link(requests(&mut session));
     let persona = TracePersona {
         name: "p".to_owned(),
         weight: 1.0,
@@ -330,8 +338,8 @@ async fn a_stall_is_charged_to_each_independent_request_that_meets_it() {
 async fn what_needs_an_answer_moves_with_it_and_the_rest_does_not() {
     let mut session = session(&[0, 100, 200, 300], 0);
     // The third needs the first, 99 ms after its end; the fourth needs the third.
-    requests(&mut session)[2].sources = vec![Wait { request: 0, gap: ms(199) }];
-    requests(&mut session)[3].sources = vec![Wait { request: 2, gap: ms(99) }];
+    requests(&mut session)[2].waits = after(0);
+    requests(&mut session)[3].waits = after(2);
     session.width = 2;
     let ran = run(session, Load::as_recorded(), &[ms(501)]).await;
     let sent: Vec<u128> = ran.sent.iter().map(|at| at.since(At::START).as_millis()).collect();
@@ -343,7 +351,7 @@ async fn a_lane_that_waits_for_a_later_request_takes_an_earlier_one_as_soon_as_t
     let mut session = session(&[0, 100, 100, 5000], 0);
     // The second and the third need the first, 99 ms after its end, and were sent together.
     for second in [1, 2] {
-        requests(&mut session)[second].sources = vec![Wait { request: 0, gap: ms(99) }];
+        requests(&mut session)[second].waits = after(0);
     }
     session.width = 2;
     let ran = run(session, Load::as_recorded(), &[ms(1000), ms(1000), ms(1000)]).await;
@@ -352,12 +360,63 @@ async fn a_lane_that_waits_for_a_later_request_takes_an_earlier_one_as_soon_as_t
     assert!(ran.samples.iter().all(|sample| rounded_ms(sample.queue_us) == 0));
 }
 
+/// When each request of a session in order is sent, in milliseconds; the n-th is answered after the
+/// n-th delay.
+async fn sent_in_order(offsets: &[u64], speed: f64, delays: &[Duration]) -> Vec<u64> {
+    let speed = scenario::Speed::try_from(speed).unwrap();
+    let ran = run(in_order(offsets, 0), Load { speed, ..Load::as_recorded() }, delays).await;
+    ran.sent.iter().map(|at| at.since(At::START).as_millis() as u64).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_keeps_its_plan_while_the_target_is_as_fast_as_recorded() {
+    let offsets = [0, 100, 108, 400];
+    assert_eq!(sent_in_order(&offsets, 1.0, NO_DELAYS).await, offsets);
+    assert_eq!(sent_in_order(&offsets, 4.0, NO_DELAYS).await, [0, 25, 27, 100]);
+    // At a hundred times the speed there is no time left for what an answer takes.
+    assert_eq!(sent_in_order(&offsets, 100.0, NO_DELAYS).await, [0, 1, 2, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_shifts_a_session_as_it_shifts_a_person() {
+    let offsets: Vec<u64> = (0..6).map(|n| n * 100).collect();
+    let delays = [ms(1), ms(501), ms(1), ms(41)];
+    assert_eq!(sent_in_order(&offsets, 1.0, &delays).await, [0, 100, 700, 800, 940, 1040]);
+    // Of the 25 ms between two requests the recorded answer leaves 24.
+    assert_eq!(sent_in_order(&offsets, 4.0, &delays).await, [0, 25, 550, 575, 640, 665]);
+}
+
+/// Where the recording does not say how long an answer took, all of the time between two requests
+/// may have been that.
+#[tokio::test(start_paused = true)]
+async fn what_took_nobody_knows_how_long_delays_others_only_by_what_does_not_fit() {
+    let mut session = in_order(&[0, 100, 200, 300], 0);
+    requests(&mut session).iter_mut().for_each(|request| request.took_us = 0);
+    let ran = run(session, Load::as_recorded(), &[ms(60), ms(150)]).await;
+    let sent: Vec<u128> = ran.sent.iter().map(|at| at.since(At::START).as_millis()).collect();
+    assert_eq!(sent, [0, 100, 250, 300]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_waits_for_all_that_it_came_after() {
+    // Two at once, and a third after both.
+    for delays in [[ms(300), ms(1)], [ms(1), ms(300)]] {
+        let mut session = session(&[0, 0, 100], 0);
+        let wait = |request| Wait { request, thinks: true };
+        requests(&mut session)[2].waits = [wait(0), wait(1)].into();
+        session.width = 2;
+        let ran = run(session, Load::as_recorded(), &delays).await;
+        let sent: Vec<u128> = ran.sent.iter().map(|at| at.since(At::START).as_millis()).collect();
+        assert_eq!(sent, [0, 0, 399]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn closed_pacing_keeps_the_recorded_think_times_whatever_the_target_does() {
     let load = Load { pacing: Pacing::Closed, ..Load::as_recorded() };
     let offsets = [0, 51, 102, 153, 204];
     let delays = [ms(1), ms(300), ms(7), ms(40), ms(1)];
-    let ran = run(session(&offsets, 0), load, &delays).await;
+    let ran = run(in_order(&offsets, 0), load, &delays).await;
     for (index, pair) in ran.sent.windows(2).enumerate() {
         let think = pair[1].since(pair[0]) - delays[index];
         assert_eq!(think.as_millis(), 50, "after request {index}");
@@ -370,6 +429,7 @@ async fn speed_divides_offsets_and_think_times() {
     for pacing in [Pacing::Open, Pacing::Closed] {
         let speed = scenario::Speed::try_from(2.0).unwrap();
         let load = Load { pacing, speed, ..Load::as_recorded() };
+        let session = if pacing == Pacing::Open { session } else { in_order };
         let ran = run(session(&[0, 101, 202], 0), load, NO_DELAYS).await;
         let last = ran.sent[2].since(At::START).as_millis();
         let expected = if pacing == Pacing::Open { 101 } else { 102 };
@@ -399,10 +459,9 @@ async fn what_waits_for_what_is_cut_off_never_becomes_ready() {
     let load = Load { duration: Some(Duration::from_secs(2)), ..Load::as_recorded() };
     let offsets: Vec<u64> = (0..20).map(|n| n * 100).collect();
     let mut session = session(&offsets, 0);
-    // Each of the first ten needs the one before, as soon as that has ended; the others need none.
+    // Each of the first ten comes after the one before; the others stand for themselves.
     for index in 1..10 {
-        requests(&mut session)[index].sources =
-            vec![Wait { request: index - 1, gap: Duration::ZERO }];
+        requests(&mut session)[index].waits = after(index - 1);
     }
     session.width = 2;
     let ran = run(session, load, &[ms(1), ms(1), ms(1), Duration::from_secs(50)]).await;
@@ -423,7 +482,7 @@ async fn a_request_is_part_of_the_load_of_the_second_in_which_it_becomes_ready()
     let mut session = session(&[950, 990, 995], 0);
     // Of two that need the first at once, one is due later by less than what that is late.
     for second in [1, 2] {
-        requests(&mut session)[second].sources = vec![Wait { request: 0, gap: Duration::ZERO }];
+        requests(&mut session)[second].waits = after(0);
     }
     let seconds = |ran: Ran| -> Vec<u32> {
         ran.samples.iter().map(|sample| sample.ready_second.unwrap()).collect()
@@ -431,7 +490,7 @@ async fn a_request_is_part_of_the_load_of_the_second_in_which_it_becomes_ready()
     let hardly_late = run(session, Load::as_recorded(), &[ms(100)]).await;
     assert_eq!(seconds(hardly_late), [0, 0, 0], "60 ms later than due are none held back");
     let mut late = self::session(&[950, 990, 995], 0);
-    requests(&mut late)[1].sources = vec![Wait { request: 0, gap: Duration::ZERO }];
+    requests(&mut late)[1].waits = after(0);
     assert_eq!(seconds(run(late, Load::as_recorded(), &[ms(700)]).await), [0, 0, 1]);
 }
 
@@ -439,25 +498,25 @@ async fn a_request_is_part_of_the_load_of_the_second_in_which_it_becomes_ready()
 async fn by_closed_pacing_a_lane_with_nothing_to_do_waits_for_the_other() {
     let load = Load { pacing: Pacing::Closed, ..Load::as_recorded() };
     let offsets: Vec<u64> = (0..20).map(|n| n * 10).collect();
-    let mut session = session(&offsets, 0);
+    let mut session = in_order(&offsets, 0);
     // The second was sent while the first was under way; the other 18 follow one by one.
-    requests(&mut session)[1].predecessor = None;
+    requests(&mut session)[1].waits = Box::default();
     session.width = 2;
     let ran = run(session, load, &[ms(500), ms(700)]).await;
     assert_eq!(ran.samples.len(), 20);
 }
 
-/// A target that answers in 1 ms and freezes 1 s in every 5 s, asked 500 times a second for 20 s.
-/// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly.
-#[tokio::test(start_paused = true)]
-async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
-    let frozen_from_2_s = |_, at: At| {
-        let into = at.since(At::START).as_millis() as u64 % 5000;
-        let frozen = if (2000..3000).contains(&into) { 3000 - into } else { 0 };
-        ms(frozen + 1).into()
-    };
-    // Each of 50 users sends 10 a second, and they begin 2 ms apart.
-    let offsets: Vec<u64> = (0..200).map(|n| n * 100).collect();
+/// How long a target is frozen after so many milliseconds: 1 s in every 5 s, from 2 s on.
+fn frozen_ms(at: u64) -> u64 {
+    let into = at % 5000;
+    if (2000..3000).contains(&into) { 3000 - into } else { 0 }
+}
+
+/// What 50 users found who run a session each, one 2 ms after the other, against a target that
+/// answers in 1 ms and freezes.
+async fn frozen(session: Session) -> Vec<Sample> {
+    let frozen_from_2_s =
+        |_, at: At| ms(frozen_ms(at.since(At::START).as_millis() as u64) + 1).into();
     let users = (0..50).map(|ordinal| PlannedUser {
         persona: 0,
         ordinal,
@@ -465,17 +524,50 @@ async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
         chain: Chain::Once { session: 0 },
         bound: Bound::NONE,
     });
-    let (plan, settings) = (plan(session(&offsets, 0)), settings(Load::as_recorded()));
+    let (plan, settings) = (plan(session), settings(Load::as_recorded()));
     let script = Rc::new(frozen_from_2_s);
     let (batches, _) = run_scripted(plan, settings, users.collect(), script).await;
-    let mut times: Vec<u32> =
-        batches.iter().flat_map(|batch| &batch.samples).map(|sample| sample.response_us).collect();
+    batches.into_iter().flat_map(|batch| batch.samples).collect()
+}
+
+/// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly.
+#[tokio::test(start_paused = true)]
+async fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
+    let offsets: Vec<u64> = (0..200).map(|n| n * 100).collect();
+    let samples = frozen(session(&offsets, 0)).await;
+    let mut times: Vec<u32> = samples.iter().map(|sample| sample.response_us).collect();
     times.sort_unstable();
     assert_eq!(times.len(), 10_000);
     let [p50, p90, p99] = [5000, 9000, 9900].map(|rank| rounded_ms(times[rank - 1]));
     assert_eq!(p50, 1);
     // And 1 ms for each that the same user has waiting before it.
     assert!((500..=512).contains(&p90) && (950..=955).contains(&p99), "p90 {p90}, p99 {p99}");
+}
+
+/// Of a session in order only one request meets a freeze, and all later ones come later by what
+/// that waited: the time since due has it.
+#[tokio::test(start_paused = true)]
+async fn a_freeze_that_shifts_a_session_is_in_the_time_since_due() {
+    let offsets: Vec<u64> = (0..180).map(|n| n * 100).collect();
+    let samples = frozen(in_order(&offsets, 0)).await;
+    let since_due = |sample: &Sample| sample.session_delay_us.unwrap() + sample.response_us;
+    let mut measured: Vec<u32> = samples.iter().map(since_due).map(rounded_ms).collect();
+    let mut expected: Vec<u32> = Vec::new();
+    for user in 0..50_u64 {
+        let mut done = 0;
+        for offset in &offsets {
+            let due = 2 * user + offset;
+            let ready = if *offset == 0 { due } else { due.max(done + 99) };
+            done = ready + frozen_ms(ready) + 1;
+            expected.push((done - due) as u32);
+        }
+    }
+    measured.sort_unstable();
+    expected.sort_unstable();
+    let [measured, expected] = [measured[8_100], expected[8_100]].map(f64::from);
+    assert!((measured / expected - 1.0).abs() < 0.1, "{measured} ms, by arithmetic {expected} ms");
+    let late = samples.iter().filter(|sample| sample.response_us > 100_000).count();
+    assert_eq!(late, 50 * 4, "one of each user in each freeze");
 }
 
 /// What is left of a response time without the generator share, in milliseconds.
@@ -487,6 +579,7 @@ fn without_lag_ms(sample: &Sample) -> u32 {
 async fn a_slow_target_is_no_lag_of_the_generator() {
     let offsets: Vec<u64> = (0..20).map(|n| n * 100).collect();
     for pacing in [Pacing::Open, Pacing::Closed] {
+        let session = if pacing == Pacing::Open { session } else { in_order };
         let load = Load { pacing, ..Load::as_recorded() };
         let ran = run(session(&offsets, 0), load, &[ms(1), ms(3000), ms(700)]).await;
         assert_eq!(rounded_ms(ran.samples[1].response_us), 3000);
@@ -502,6 +595,7 @@ async fn a_generator_that_stops_is_charged_with_all_that_it_held_up() {
     let stopped = Answered { frozen: ms(800), ..ms(1).into() };
     for unread_for in [Some(ms(800)), None] {
         for pacing in [Pacing::Open, Pacing::Closed] {
+            let session = if pacing == Pacing::Open { session } else { in_order };
             let load = Load { pacing, ..Load::as_recorded() };
             let answers = [ms(1).into(), ms(1).into(), Answered { unread_for, ..stopped }];
             let ran = run(session(&offsets, 0), load, &answers).await;

@@ -93,7 +93,7 @@ async fn a_request_that_waits_for_another_is_not_ready() {
     if let crate::prepare::Body::Held(requests) = &mut of.body {
         let requests = std::sync::Arc::get_mut(requests).unwrap();
         requests[2] = crate::prepare::Request {
-            sources: vec![crate::prepare::Wait { request: 1, gap: ms(99) }],
+            waits: [crate::prepare::Wait { request: 1, thinks: true }].into(),
             ..request(ms(500))
         };
     }

@@ -90,9 +90,9 @@ impl User {
     }
 
     /// Takes the request that is ready first, of those that are part of the plan up to `stop`.
-    pub(super) fn take_next(&self, plan: &Prepared, load: &Load, now: At, stop: At) -> Next {
+    pub(super) fn take_next(&self, plan: &Prepared, load: &Load, stop: At) -> Next {
         let mut runs = self.runs.borrow_mut();
-        let next = runs.take_next(plan, load, now, stop);
+        let next = runs.take_next(plan, load, stop);
         if runs.take_replaced() {
             let slots = plan.personas[self.planned.persona].login_slots;
             self.state.borrow_mut().begin_anew(slots);

@@ -11,10 +11,12 @@ use super::draft::Draft;
 use super::error::PrepareError;
 use super::line;
 use super::plan::{Bindings, TracePersona};
+use super::select::Selection;
 use super::serialise::template;
-use super::session::{Recorded, Request, Session};
+use super::session::{Recorded, Request, Session, Wait};
 use super::template::Origin;
 use run_log::format::{MAX_ENDPOINTS, MAX_PERSONAS};
+use scenario::{Order, Pacing};
 
 /// Makes sessions of lines.
 pub(super) struct Builder {
@@ -27,6 +29,8 @@ pub(super) struct Builder {
     /// (persona, request of the prologue, capture) to login slot.
     login_slots: HashMap<(usize, usize, String), usize>,
     bindings: Bindings,
+    order: Order,
+    pacing: Pacing,
 }
 
 #[derive(Default)]
@@ -51,7 +55,12 @@ impl Endpoints {
 }
 
 impl Builder {
-    pub(super) fn new(path: &Path, host: &str, header: &disk::Header) -> Self {
+    pub(super) fn new(
+        path: &Path,
+        host: &str,
+        header: &disk::Header,
+        selection: &Selection,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             host: host.to_owned(),
@@ -61,6 +70,8 @@ impl Builder {
             personas: Vec::new(),
             login_slots: HashMap::new(),
             bindings: Bindings::default(),
+            order: selection.order,
+            pacing: selection.pacing,
         }
     }
 
@@ -172,20 +183,31 @@ impl Builder {
             .collect()
     }
 
-    fn request(&mut self, draft: &mut Draft, line: &disk::Request) -> Result<Request, String> {
-        let template = template(line, &self.host, &draft.values)?;
-        let mut sources = Vec::new();
-        let named = line.bind.iter().filter_map(|binding| match &binding.from {
-            disk::Origin::Capture { of, .. } => Some(of),
-            _ => None,
-        });
-        for of in named.chain(&line.after) {
-            let wait = draft.wait_for(of, line.at)?;
-            if !sources.contains(&wait) {
-                sources.push(wait);
+    /// What a line waits for: the answers that it needs, and what came before it, as far as its
+    /// session's order is kept.
+    fn waits(&self, draft: &mut Draft, line: &disk::Request) -> Result<Box<[Wait]>, String> {
+        let mut waits = Vec::new();
+        for binding in &line.bind {
+            if let disk::Origin::Capture { of, .. } = &binding.from {
+                draft.wait(line, &mut waits, draft.earlier(of)?, false);
+            }
+        }
+        for of in &line.after {
+            let earlier = draft.earlier(of)?;
+            if self.order == Order::Session {
+                draft.wait(line, &mut waits, earlier, true);
             }
         }
         let predecessor = draft.predecessor(line.at);
+        if let Some(predecessor) = predecessor.filter(|_| self.pacing == Pacing::Closed) {
+            draft.wait(line, &mut waits, predecessor, true);
+        }
+        Ok(waits.into())
+    }
+
+    fn request(&mut self, draft: &mut Draft, line: &disk::Request) -> Result<Request, String> {
+        let template = template(line, &self.host, &draft.values)?;
+        let waits = self.waits(draft, line)?;
         let captures = self
             .kept_in(draft, line)
             .into_iter()
@@ -208,10 +230,11 @@ impl Builder {
                 "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE"
             ),
             is_head: line.method == "HEAD",
-            sources,
-            predecessor,
-            // Of those to come.
-            dependents: 0,
+            waits,
+            // Known when the session is whole.
+            dependents: Box::default(),
+            next_free: 0,
+            took_us: line.result.took_us(),
             captures,
             recorded: match &line.result {
                 disk::RecordedResult::Answer(answer) => Some(Recorded {

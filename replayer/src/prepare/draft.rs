@@ -10,7 +10,7 @@ use trace::format as disk;
 use super::capture::Source;
 use super::line;
 use super::overlap::Overlaps;
-use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Wait, count_dependents};
+use super::session::{Body, MAX_CONNECTIONS, Offset, Request, Session, Wait, link, number};
 
 pub(super) struct Draft {
     name: String,
@@ -21,8 +21,6 @@ pub(super) struct Draft {
     prologue_end: u64,
     end: u64,
     requests: Vec<Request>,
-    /// By request, when its exchange ended.
-    ends: Vec<u64>,
     by_id: HashMap<String, usize, RandomState>,
     pub(super) values: KeptValues,
     refresh: Option<usize>,
@@ -76,7 +74,6 @@ impl Draft {
             prologue_end: first,
             end: first,
             requests: Vec::new(),
-            ends: Vec::new(),
             by_id: HashMap::default(),
             values: KeptValues::default(),
             refresh: None,
@@ -113,31 +110,40 @@ impl Draft {
         Duration::from_micros(at - self.first)
     }
 
-    /// An earlier request by its id, for one that is sent at this time.
-    pub(super) fn wait_for(&self, id: &str, at: u64) -> Result<Wait, String> {
-        let request = self.by_id.get(id).ok_or_else(|| {
+    /// An earlier request by its id.
+    pub(super) fn earlier(&self, id: &str) -> Result<usize, String> {
+        self.by_id.get(id).copied().ok_or_else(|| {
             format!("it needs request {id}, which does not come before it in its session")
-        })?;
-        Ok(self.wait(*request, at))
+        })
     }
 
     /// The exchange that had ended last before this time.
-    pub(super) fn predecessor(&mut self, at: u64) -> Option<Wait> {
-        self.overlaps.ended_before(at).map(|request| self.wait(request, at))
+    pub(super) fn predecessor(&mut self, at: u64) -> Option<usize> {
+        self.overlaps.ended_before(at)
     }
 
-    fn wait(&self, request: usize, at: u64) -> Wait {
-        Wait { request, gap: Duration::from_micros(at.saturating_sub(self.ends[request])) }
+    /// Has the next line wait for an earlier request, once.
+    pub(super) fn wait(
+        &self,
+        line: &disk::Request,
+        waits: &mut Vec<Wait>,
+        request: usize,
+        thinks: bool,
+    ) {
+        if request < self.prologue && !self.is_prologue(line) {
+            return;
+        }
+        let request = number(request);
+        match waits.iter_mut().find(|wait| wait.request == request) {
+            Some(known) => known.thinks |= thinks,
+            None => waits.push(Wait { request, thinks }),
+        }
     }
 
     /// Adds a line and the request that was made of it.
     pub(super) fn push(&mut self, line: &disk::Request, request: Request) {
         let index = self.requests.len();
-        let took = match &line.result {
-            disk::RecordedResult::Answer(answer) => answer.total_us,
-            disk::RecordedResult::Error(error) => error.after_us,
-        };
-        let end = line.at.saturating_add(took);
+        let end = line.at.saturating_add(line.result.took_us());
         self.end = self.end.max(end);
         if self.is_prologue(line) {
             self.prologue += 1;
@@ -152,13 +158,12 @@ impl Draft {
             self.values.by_request.insert(line.id.clone(), values);
         }
         self.by_id.insert(line.id.clone(), index);
-        self.ends.push(end);
         self.overlaps.begin(end, index);
         self.requests.push(request);
     }
 
     pub(super) fn finish(mut self) -> (Session, Arc<[Request]>) {
-        count_dependents(&mut self.requests);
+        link(&mut self.requests);
         let micros = Duration::from_micros;
         let offset = |request: &Request| Offset::from(request.offset);
         let session = Session {

@@ -25,9 +25,7 @@ pub use capture::{Capture, CaptureFrom, Source};
 pub use error::PrepareError;
 pub use plan::{Bindings, Prepared, TracePersona};
 pub use select::{LeftOut, Selection};
-pub use session::{
-    Body, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Wait, count_dependents,
-};
+pub use session::{Body, MAX_CONNECTIONS, Offset, Recorded, Request, Session, Wait, link, number};
 pub use stream::{TraceStream, prepare_streamed};
 pub use template::{Origin, Piece, Template};
 pub use trace::prepare;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use scenario::{Order, Pacing};
 use trace::format::{Body, Origin, Request};
+use trace::order::Predecessors;
 
 use super::line;
 
@@ -15,6 +17,9 @@ pub struct Selection {
     pub read_only: bool,
     /// Without requests whose body was not kept; else such a request is an error.
     pub skip_truncated: bool,
+    /// Whether what a request came after is kept.
+    pub order: Order,
+    pub pacing: Pacing,
 }
 
 /// Requests that were left out, counted of the personas that take part.
@@ -49,18 +54,26 @@ pub(super) struct Selector<'a> {
     /// part of the memory that the trace may take, which bounds them: see [`Selector::memory`].
     left_out: HashSet<Box<str>>,
     memory: u64,
+    /// Those that take part, of which each session has one or a few.
+    kept: Predecessors,
     pub(super) noted: LeftOut,
 }
 
 impl<'a> Selector<'a> {
     pub(super) fn new(selection: &'a Selection) -> Self {
-        Self { selection, left_out: HashSet::new(), memory: 0, noted: LeftOut::default() }
+        Self {
+            selection,
+            left_out: HashSet::new(),
+            memory: 0,
+            kept: Predecessors::default(),
+            noted: LeftOut::default(),
+        }
     }
 
-    /// Whether a request takes part; it then waits no longer for one that does not.
+    /// Whether a request takes part; it then came after the nearest that do, and waits for no other.
     pub(super) fn selects(&mut self, request: &mut Request) -> bool {
         let persona = line::persona(request);
-        let Selection { personas, read_only, skip_truncated } = self.selection;
+        let Selection { personas, read_only, skip_truncated, .. } = self.selection;
         if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
             self.noted.note(persona);
             self.noted.note(&request.name);
@@ -79,7 +92,9 @@ impl<'a> Selector<'a> {
         } else if needs_left_out {
             &mut self.noted.dependent
         } else {
-            request.after.retain(|id| !self.left_out.contains(id.as_str()));
+            if *read_only || *skip_truncated {
+                self.bridge(request);
+            }
             return true;
         };
         *count += 1;
@@ -87,6 +102,17 @@ impl<'a> Selector<'a> {
         self.memory += (request.id.len() + BESIDE_AN_ID) as u64;
         self.left_out.insert(request.id.as_str().into());
         false
+    }
+
+    /// Where a request came after one that is left out, has it come after those that take part and
+    /// had ended before it began: order is no need.
+    fn bridge(&mut self, request: &mut Request) {
+        let is_whole = !request.after.iter().any(|id| self.left_out.contains(id.as_str()));
+        let said = is_whole.then(|| request.after.clone());
+        self.kept.fill(request);
+        if let Some(said) = said {
+            request.after = said;
+        }
     }
 
     /// About how many bytes are held.

@@ -104,14 +104,16 @@ pub struct Request {
     /// It is sent again on a fresh connection where a reused one was closed under it.
     pub idempotent: bool,
     pub is_head: bool,
-    /// By open pacing, the requests that must have ended before it is sent.
-    pub sources: Vec<Wait>,
-    /// By closed pacing, the request whose end releases it: that of the exchange of the session
-    /// that had ended last before it began. None for the first.
-    pub predecessor: Option<Wait>,
-    /// How often later requests name it as a source or as their predecessor: as long as it may
-    /// be asked for, its end is kept.
-    pub dependents: u32,
+    /// The requests that must have ended before it is sent. Those of the prologue are none of
+    /// them: what comes after it waits for all of it.
+    pub waits: Box<[Wait]>,
+    /// The requests that wait for it.
+    pub dependents: Box<[u32]>,
+    /// The next request of its session that waits for no other; past the last one where there is
+    /// none.
+    pub next_free: u32,
+    /// How long its exchange took when it was recorded, in microseconds; 0 where that is unknown.
+    pub took_us: u64,
     pub captures: Vec<Capture>,
     /// What was recorded; none where no answer was.
     pub recorded: Option<Recorded>,
@@ -126,27 +128,39 @@ pub struct Recorded {
     pub shape: Option<usize>,
 }
 
-/// Notes of each request of a session how often others wait for it.
-pub fn count_dependents(requests: &mut [Request]) {
-    let mut dependents = vec![0; requests.len()];
-    for wait in requests.iter().flat_map(Request::waits) {
-        dependents[wait.request] += 1;
-    }
-    for (request, dependents) in requests.iter_mut().zip(dependents) {
-        request.dependents = dependents;
-    }
-}
-
-impl Request {
-    /// All that it may wait for, by either pacing.
-    pub fn waits(&self) -> impl Iterator<Item = Wait> {
-        self.sources.iter().copied().chain(self.predecessor)
-    }
-}
-
-/// An earlier request of the session, and how long after its end this one was sent.
+/// An earlier request of the session that one waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    pub request: usize,
-    pub gap: Duration,
+    pub request: u32,
+    /// By closed pacing, whether there was time to think from its end on; else only its value is
+    /// needed.
+    pub thinks: bool,
+}
+
+/// Notes of each request of a session who waits for it, and which is the next that is free.
+pub fn link(requests: &mut [Request]) {
+    let mut dependents: Vec<Vec<u32>> = Vec::new();
+    dependents.resize_with(requests.len(), Vec::new);
+    let mut next_free = number(requests.len());
+    for index in (0..requests.len()).rev() {
+        for wait in &requests[index].waits {
+            dependents[wait.request as usize].push(number(index));
+        }
+        requests[index].next_free = next_free;
+        if requests[index].waits.is_empty() {
+            next_free = number(index);
+        }
+    }
+    for (request, mut dependents) in requests.iter_mut().zip(dependents) {
+        dependents.reverse();
+        request.dependents = dependents.into();
+    }
+}
+
+/// A request's number in its session.
+///
+/// # Panics
+/// Past four thousand million of them, which no memory holds.
+pub fn number(index: usize) -> u32 {
+    u32::try_from(index).expect("a session fits into memory")
 }

@@ -38,7 +38,7 @@ pub fn prepare_streamed(
     }
     let mut reading = Reading::open(path, selection)?;
     let header = reading.reader.header().clone();
-    let mut builder = Builder::new(path, host, &header);
+    let mut builder = Builder::new(path, host, &header, selection);
     let mut sessions: Vec<Option<Session>> = Vec::new();
     sessions.resize_with(extents.all.len(), || None);
     while let Some((number, lines)) = reading.next_whole(&extents, |_| true)? {

@@ -32,7 +32,7 @@ pub fn prepare(
     let reader = TraceReader::open(path)?;
     let header = reader.header().clone();
     let mut selector = Selector::new(selection);
-    let mut builder = Builder::new(path, host, &header);
+    let mut builder = Builder::new(path, host, &header, selection);
     let mut by_session: HashMap<String, usize, RandomState> = HashMap::default();
     // In the order in which they appear.
     let mut drafts: Vec<Draft> = Vec::new();

@@ -1,51 +1,101 @@
-//! A stall is charged to every request that would have met it.
+//! A stall is charged to every request that would have met it, or to the session that it holds up.
 
 use run_log::outcome::Outcome;
 use std::time::{Duration, Instant};
 
+use figures::is_endpoint;
 use hdrhistogram::Histogram;
-use run_log::format::{LatencyKind, Scope};
+use run_log::format::{Judgement, LatencyKind};
 
-use crate::support::{Answer, Server, TraceBuilder, Workplace};
+use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
 
-/// A target that answers in 1 ms and freezes 1 s in every 5 s, asked 500 times a second
-/// for 20 s. By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to
-/// 1,000 ms, evenly: p90 is 500 ms in, p99 950 ms in. A tool that waits for answers
-/// before it goes on would send a few slow requests and show a p90 of milliseconds.
-#[test]
-fn a_freeze_is_seen_by_every_request_that_would_have_met_it() {
-    let sessions = 50;
+/// Sessions of requests 100 ms apart; each begins 2 ms after the one before.
+const SESSIONS: u64 = 50;
+const REQUESTS: u64 = 180;
+const APART_MS: u64 = 100;
+
+/// How long the target is frozen after so many milliseconds: 1 s in every 5 s, from 2 s on.
+fn frozen_ms(at: u64) -> u64 {
+    let into = at % 5000;
+    if (2000..3000).contains(&into) { 3000 - into } else { 0 }
+}
+
+/// A target that answers in 1 ms and freezes, asked 500 times a second for 18 s.
+fn frozen(options: &[&str]) -> Ran {
     let mut trace = TraceBuilder::default();
-    for session in 0..sessions {
+    for session in 0..SESSIONS {
         let steps: Vec<(u64, &str, &str)> =
-            (0..200).map(|step| (2 * session + step * 100, "GET", "/")).collect();
+            (0..REQUESTS).map(|step| (2 * session + step * APART_MS, "GET", "/")).collect();
         trace = trace.session(&format!("s{session}"), &steps);
     }
     let begun = Instant::now();
     let server = Server::start(move |_| {
-        // Frozen from 2 s to 3 s, 7 s to 8 s, and so on.
-        let into = begun.elapsed().as_millis() as u64 % 5000;
-        let frozen = if (2000..3000).contains(&into) { 3000 - into } else { 0 };
+        let frozen = frozen_ms(begun.elapsed().as_millis() as u64);
         Answer::Late(Duration::from_millis(frozen + 1), 200, "{}".into())
     });
-    let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);
+    let place = Workplace::new(&trace.in_order(), 0);
+    let ran = place.run(&server.url(), &[&["--no-probe", "--duration", "18s"], options].concat());
     let run = ran.checked();
-    assert_eq!(run.totals.planned, 10_000);
-    assert_eq!(run.totals.outcomes[Outcome::Completed], 10_000, "{}", ran.stderr);
+    assert_eq!(run.totals.planned, SESSIONS * REQUESTS);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], SESSIONS * REQUESTS, "{}", ran.stderr);
+    ran
+}
 
+/// The time in milliseconds that so large a share of the requests took at most.
+fn ms(ran: &Ran, kind: LatencyKind, share: f64) -> f64 {
     let mut all = Histogram::<u64>::new(3).unwrap();
     for interval in ran.reader().intervals().unwrap() {
         let interval = interval.unwrap();
-        if matches!(interval.tag.scope, Scope::Endpoint(_))
-            && interval.tag.kind == LatencyKind::ResponseOk
-        {
+        if is_endpoint(interval.tag.scope) && interval.tag.kind == kind {
             all.add(interval.histogram).unwrap();
         }
     }
-    let ms = |quantile| all.value_at_quantile(quantile) as f64 / 1e3;
-    println!("p50 {} ms, p90 {} ms, p99 {} ms", ms(0.5), ms(0.9), ms(0.99));
+    assert_eq!(all.len(), SESSIONS * REQUESTS);
+    all.value_at_quantile(share) as f64 / 1e3
+}
+
+/// By arithmetic, of every 2,500 requests 500 meet the freeze and wait 0 to 1,000 ms, evenly: of
+/// 9,000 the 1,800 of four freezes, so that p90 is 500 ms in. A tool that waits for answers before
+/// it goes on would send a few slow requests and show a p90 of milliseconds.
+#[test]
+fn a_freeze_is_seen_by_every_independent_request_that_would_have_met_it() {
+    let ran = frozen(&["--independent"]);
+    let run = ran.checked();
+    assert!(run.config.independent);
+    assert!(run.limitations.iter().any(|it| it.contains("each request stands for itself")));
+    let response = |share| ms(&ran, LatencyKind::ResponseOk, share);
+    println!("p50 {} ms, p90 {} ms, p99 {} ms", response(0.5), response(0.9), response(0.99));
     // A busy machine makes it slower, never faster; to the millisecond it is on paused time, in
     // the engine's tests.
-    assert!(ms(0.9) > 459.0, "p90 {} ms", ms(0.9));
-    assert!(ms(0.99) > 857.0, "p99 {} ms", ms(0.99));
+    assert!(response(0.9) > 459.0, "p90 {} ms", response(0.9));
+    assert!(response(0.99) > 857.0, "p99 {} ms", response(0.99));
+}
+
+/// Each freeze holds a session up, whose later requests all come later: no response but one of
+/// each freeze is slow, and the time since due has all of it.
+#[test]
+fn a_freeze_shifts_a_session_and_its_time_since_due_says_so() {
+    let ran = frozen(&[]);
+    let mut since_due: Vec<u64> = (0..SESSIONS)
+        .flat_map(|session| {
+            let mut done = 0;
+            (0..REQUESTS).map(move |step| {
+                let due = 2 * session + step * APART_MS;
+                let ready = if step == 0 { due } else { due.max(done + APART_MS - 1) };
+                done = ready + frozen_ms(ready) + 1;
+                done - due
+            })
+        })
+        .collect();
+    since_due.sort_unstable();
+    let expected = since_due[since_due.len() * 9 / 10] as f64;
+    let measured = ms(&ran, LatencyKind::SinceDue, 0.9);
+    println!("p90 since due {measured} ms, by arithmetic {expected} ms");
+    // As above: what a busy machine adds, each later request of the session has too.
+    assert!(measured > 0.9 * expected, "{measured} ms, by arithmetic {expected} ms");
+    let response = ms(&ran, LatencyKind::ResponseOk, 0.9);
+    assert!(response < measured / 4.0, "what waits is not asked meanwhile: {response} ms");
+    let run = ran.checked();
+    let held = run.verdicts.iter().find(|verdict| verdict.expectation == "load_held >= 98%");
+    assert_eq!(held.unwrap().result, Judgement::Missed, "{:?}", run.verdicts);
 }

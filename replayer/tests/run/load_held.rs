@@ -35,17 +35,12 @@ fn recorded(ran: &Ran, kind: LatencyKind) -> Histogram<u64> {
     all
 }
 
-/// Sessions of which each request needs that the one before has ended.
+/// Sessions of which each request comes after the one before.
 fn chained(sessions: u64, requests: u64, gap_ms: u64) -> TraceBuilder {
     let steps: Vec<(u64, &str, &str)> = (0..requests).map(|n| (n * gap_ms, "GET", "/")).collect();
-    let mut trace = (0..sessions)
+    let trace = (0..sessions)
         .fold(TraceBuilder::default(), |trace, n| trace.session(&format!("s{n}"), &steps));
-    for session in trace.requests.chunks_mut(steps.len()) {
-        for index in 1..session.len() {
-            session[index].after = vec![session[index - 1].id.clone()];
-        }
-    }
-    trace
+    trace.in_order()
 }
 
 /// Never accepts: two connections are taken by the kernel, all others hang.

@@ -12,6 +12,7 @@ mod injection;
 mod large_trace;
 mod limits;
 mod load_held;
+mod order;
 mod overload;
 mod probe;
 mod rate;

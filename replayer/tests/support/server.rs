@@ -8,6 +8,7 @@ use std::time::Duration;
 /// What was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
+    pub(crate) method: String,
     pub(crate) path: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
@@ -137,7 +138,8 @@ fn read(input: &mut impl BufRead) -> io::Result<Option<Asked>> {
     if input.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let path = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -150,5 +152,5 @@ fn read(input: &mut impl BufRead) -> io::Result<Option<Asked>> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.map_or(0, |(_, value)| value.parse().unwrap())];
     input.read_exact(&mut body)?;
-    Ok(Some(Asked { path, headers, body: String::from_utf8_lossy(&body).into_owned() }))
+    Ok(Some(Asked { method, path, headers, body: String::from_utf8_lossy(&body).into_owned() }))
 }

@@ -9,6 +9,7 @@ use trace::format::{
     Answer, Binding, Body, Capture, CaptureFrom, Encoding, End, FORMAT, Header, Origin, Part,
     PersonaWeight, RecordedResult, Request, Source, SourceKind, VERSION,
 };
+use trace::order::Predecessors;
 use trace::shape::Shape;
 use trace::writer::TraceWriter;
 
@@ -89,6 +90,14 @@ impl TraceBuilder {
             });
             self.requests.push(step);
         }
+        self
+    }
+
+    /// With the order of each session, as the recorder notes it.
+    pub(crate) fn in_order(mut self) -> Self {
+        self.requests.sort_by_key(|request| request.at);
+        let mut predecessors = Predecessors::default();
+        self.requests.iter_mut().for_each(|request| predecessors.fill(request));
         self
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use run_log::format::Run;
-use scenario::{Axis, Load, Pacing, Profile, Rate};
+use scenario::{Axis, Load, Order, Pacing, Profile, Rate};
 use serde::Serialize;
 
 use crate::load::{Entry, MeasuredRun};
@@ -50,9 +50,10 @@ impl LoadText {
     pub(super) fn of(load: &Load) -> Self {
         Self {
             how_many: how_many(load),
-            pacing: match load.pacing {
-                Pacing::Open => "open",
-                Pacing::Closed => "closed",
+            pacing: match (load.pacing, load.order) {
+                (Pacing::Open, Order::Session) => "open",
+                (Pacing::Open, Order::None) => "open, each request for itself",
+                (Pacing::Closed, _) => "closed",
             },
             spawn_rate: load.spawn_rate.map(rate),
             duration: load.duration.map(|duration| seconds(duration.as_secs_f64())),

@@ -399,6 +399,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
                 scenario::Pacing::Open => Pacing::Open,
                 scenario::Pacing::Closed => Pacing::Closed,
             },
+            independent: load.order == scenario::Order::None,
             speed: 1.0,
             axis: of.axis.clone().unwrap_or_else(|| load.axis.to_string()),
             users: most,

@@ -408,7 +408,7 @@ impl Sink<'_> {
             if is_first {
                 request.at = request.at.max(MOST_AHEAD_US);
                 for line in login.lines(&request.session, session, request.at, self.started)? {
-                    self.out.add(&line)?;
+                    self.out.add(line)?;
                 }
                 self.sessions.begin(session, request.at);
             }
@@ -427,6 +427,6 @@ impl Sink<'_> {
                 Binding { part, ..binding }
             }));
         }
-        Ok(self.out.add(&request)?)
+        Ok(self.out.add(request)?)
     }
 }
