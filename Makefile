@@ -61,7 +61,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py --self-test
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh fixtures/foreign/run.sh; fi
 
 .PHONY: deny
 deny: rust ## what comes from others: licences, sources, doubled libraries
@@ -78,6 +78,10 @@ bench-seed: build ## the seeder against psql's copy of the same rows, and its me
 .PHONY: test-clients
 test-clients: build ## personas, curl, Locust and a browser through the proxy, replayed and compared
 	@fixtures/clients/run.sh
+
+.PHONY: test-foreign
+test-foreign: build ## applications of others, installed from registries, recorded and replayed; APP=redmine for one
+	@fixtures/foreign/run.sh $(APP)
 
 .PHONY: test-secrets
 test-secrets: build ## 500 marked secrets through all that writes, then looked for in every file; SEED=N repeats one

@@ -13,6 +13,8 @@ pub(crate) struct Edit {
     pub(crate) encode: Encoding,
     /// What stands there is left out.
     pub(crate) is_secret: bool,
+    /// Another value would have fitted as well.
+    pub(crate) ambiguous: bool,
 }
 
 /// A secret that has to be given to the replay, under the name of its field.
@@ -41,8 +43,8 @@ pub(crate) fn apply(sent: &[u8], edits: Vec<Edit>, part: Part) -> (Vec<u8>, Vec<
             stored.extend_from_slice(&sent[edit.range.clone()]);
         }
         from = edit.range.end;
-        let (end, encode) = (stored.len(), edit.encode);
-        bindings.push(Binding { part, start, end, from: edit.from, encode });
+        let (end, encode, ambiguous) = (stored.len(), edit.encode, edit.ambiguous);
+        bindings.push(Binding { part, start, end, from: edit.from, encode, ambiguous });
     }
     stored.extend_from_slice(&sent[from..]);
     (stored, bindings)
@@ -92,7 +94,13 @@ mod tests {
     use super::*;
 
     fn edit(range: Range<usize>, name: &str, is_secret: bool) -> Edit {
-        Edit { range, from: Origin::Slot(name.to_owned()), encode: Encoding::Raw, is_secret }
+        Edit {
+            range,
+            from: Origin::Slot(name.to_owned()),
+            encode: Encoding::Raw,
+            is_secret,
+            ambiguous: false,
+        }
     }
 
     #[test]

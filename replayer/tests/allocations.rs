@@ -72,6 +72,7 @@ fn write_trace(path: &Path, requests: usize, every: usize) {
         }],
         personas: vec![PersonaWeight { name: "visitor".into(), weight: 1.0 }],
         redaction: vec![],
+        routes: vec![],
         shapes: Default::default(),
     };
     let mut writer = TraceWriter::create(path, &header).unwrap();

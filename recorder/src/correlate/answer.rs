@@ -1,17 +1,18 @@
 //! What an answer gives to its session.
 
-use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use redact::{Place, Verdict, body, is_secret_cookie, shapes};
 use serde_json::Value;
 
+use super::names::{is_id_name, is_wrapper};
 use super::rules::Rules;
-use super::values::{Answered, SessionValues, Source, is_id_name};
-use trace::form;
+use super::source::{Answered, Source, is_worth_keeping, may_be_value};
+use super::values::SessionValues;
 use trace::format::{CaptureFrom, ListStep};
-use trace::pointer;
+use trace::{html, pointer};
 
 /// Longer pages are not searched for form fields, in bytes.
 const MAX_PAGE: usize = 1 << 20;
@@ -23,13 +24,17 @@ pub(super) struct Giver<'a> {
     pub(super) values: &'a mut SessionValues,
     pub(super) rules: &'a Rules,
     pub(super) answered: Arc<Answered>,
+    /// The places of the request, by their values.
+    pub(super) said: HashMap<&'a str, Vec<&'a Place>>,
     /// Cookies and tokens, which identify the client from now on.
     pub(super) credentials: Vec<String>,
 }
 
 /// What a value of JSON stands in.
 #[derive(Clone, Copy, Default)]
-struct Within {
+struct Within<'a> {
+    /// The object that has the field, by its name.
+    of: Option<&'a str>,
     /// So many lists and objects,
     depth: usize,
     /// one of which has a secret name.
@@ -37,18 +42,41 @@ struct Within {
 }
 
 impl Giver<'_> {
-    fn give(&mut self, name: &str, text: &str, from: CaptureFrom, is_secret: bool) {
-        let source = Source {
+    pub(super) fn give(&mut self, name: &str, text: &str, from: CaptureFrom, is_secret: bool) {
+        let source = self.source(name, text, from, is_secret);
+        self.put(text, source);
+    }
+
+    pub(super) fn is_worth_keeping(&self, name: &str, text: &str, is_string: bool) -> bool {
+        is_worth_keeping(name, text, is_string) || self.rules.wants(name) && text.len() <= 160
+    }
+
+    pub(super) fn put(&mut self, text: &str, source: Source) {
+        let said = self.said.get(text).map_or(&[][..], Vec::as_slice);
+        self.values.give(text, source, said, self.rules);
+    }
+
+    /// A value of which nothing is known but its name.
+    pub(super) fn source(
+        &self,
+        name: &str,
+        text: &str,
+        from: CaptureFrom,
+        is_secret: bool,
+    ) -> Source {
+        Source {
             answered: Arc::clone(&self.answered),
             from,
             name: name.into(),
+            of: None,
+            link: None,
+            is_item: false,
             is_secret: is_secret || shapes::has_token(text),
             is_journaled: false,
-        };
-        self.values.give(text, source);
+        }
     }
 
-    fn is_secret(&self, name: &str, value: &str) -> bool {
+    pub(super) fn is_secret(&self, name: &str, value: &str) -> bool {
         self.rules.names.verdict(name, value) == Verdict::Secret
     }
 
@@ -90,10 +118,21 @@ impl Giver<'_> {
         self.give(name, value, CaptureFrom::Header(name.to_owned()), false);
         self.learn(body::of_header(name, value, &self.rules.names));
         let path = value.split(['?', '#']).next().unwrap_or_default();
+        let mut end = path.len();
         for (from_end, segment) in path.rsplit('/').enumerate().take(4) {
-            if SessionValues::is_worth_keeping(name, segment, true) && !segment.contains(':') {
+            let start = end - segment.len();
+            end = start.saturating_sub(1);
+            let before = self.resolved(html::local(&path[..start]));
+            // Of what stands right below the root only a number is a value.
+            let may_be = may_be_value(segment)
+                && (before != "/" || segment.bytes().any(|b| b.is_ascii_digit()));
+            if may_be {
                 let from = CaptureFrom::HeaderSegment { name: name.to_owned(), from_end };
-                self.give("id", segment, from, false);
+                let mut source = self.source("id", segment, from, false);
+                let of = before.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+                source.of = Some(of.into());
+                source.link = Some(before.into());
+                self.put(segment, source);
             }
         }
     }
@@ -106,12 +145,14 @@ impl Giver<'_> {
         &mut self,
         pointer: &mut String,
         lists: &mut Vec<ListStep>,
-        within: Within,
+        within: Within<'_>,
         name: &str,
         value: &Value,
     ) {
         let length = pointer.len();
+        let of = if name.is_empty() || is_wrapper(name) { within.of } else { Some(name) };
         let inner = || Within {
+            of,
             depth: within.depth + 1,
             // Of a list or an object with a secret name nothing is harmless.
             secret: within.secret || self.rules.is_secret(name),
@@ -126,7 +167,7 @@ impl Giver<'_> {
                 }
             }
             Value::Array(items) => {
-                let inner = inner();
+                let inner = Within { of: within.of, ..inner() };
                 for (index, item) in items.iter().enumerate() {
                     pointer.push_str(&format!("/{index}"));
                     lists.push(ListStep { token: within.depth, index, length: items.len() });
@@ -135,9 +176,9 @@ impl Giver<'_> {
                     pointer.truncate(length);
                 }
             }
-            Value::String(text) => self.value(pointer, lists, within.secret, name, text, true),
+            Value::String(text) => self.value(pointer, lists, within, name, text, true),
             Value::Number(number) => {
-                self.value(pointer, lists, within.secret, name, &number.to_string(), false);
+                self.value(pointer, lists, within, name, &number.to_string(), false);
             }
             Value::Null | Value::Bool(_) => {}
         }
@@ -147,20 +188,23 @@ impl Giver<'_> {
         &mut self,
         pointer: &str,
         lists: &[ListStep],
-        is_within_secret: bool,
+        within: Within<'_>,
         name: &str,
         text: &str,
         is_string: bool,
     ) {
-        let is_secret = self.is_secret(name, text) || is_within_secret && is_string;
+        let is_secret = self.is_secret(name, text) || within.secret && is_string;
         if is_secret && is_string {
             self.credentials.push(text.to_owned());
         } else if is_string && text.contains(['=', '/']) {
             self.learn(body::within(text, &self.rules.names));
         }
-        if is_secret || SessionValues::is_worth_keeping(name, text, is_string) {
-            let (pointer, lists) = (pointer.to_owned(), lists.to_vec());
-            self.give(name, text, CaptureFrom::Json { pointer, lists }, is_secret);
+        if is_secret || self.is_worth_keeping(name, text, is_string) {
+            let from = CaptureFrom::Json { pointer: pointer.to_owned(), lists: lists.to_vec() };
+            let mut source = self.source(name, text, from, is_secret);
+            source.of = within.of.map(Into::into);
+            source.is_item = lists.iter().any(|list| list.length > 1);
+            self.put(text, source);
         }
     }
 
@@ -169,18 +213,12 @@ impl Giver<'_> {
         if text.len() <= MAX_TEXT {
             self.learn(body::of_body(text.as_bytes(), content_type, "", &self.rules.names));
         }
-        if content_type.to_ascii_lowercase().contains("html") && text.len() <= MAX_PAGE {
+        let is_page = content_type.to_ascii_lowercase().contains("html")
+            || content_type.is_empty() && text.trim_start().starts_with(['<']);
+        if is_page && text.len() <= MAX_PAGE {
             self.page(text);
-        }
-    }
-
-    fn page(&mut self, page: &str) {
-        let fields: Vec<(Cow<'_, str>, Cow<'_, str>)> = form::fields(page).collect();
-        for (name, value) in fields {
-            let is_secret = self.is_secret(&name, &value);
-            if is_secret || SessionValues::is_worth_keeping(&name, &value, true) {
-                self.give(&name, &value, CaptureFrom::Form(name.clone().into_owned()), is_secret);
-            }
+        } else if !is_page {
+            self.plain(text);
         }
     }
 }

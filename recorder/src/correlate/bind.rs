@@ -6,11 +6,16 @@ use chrono::{DateTime, Utc};
 use manifest::format::Account;
 
 use super::client_values;
-use super::rules::Rules;
-use super::values::{self, SessionValues, Source};
+use super::counters::Counters;
+use super::fresh::{Made, counted, in_written, is_address, tells_itself};
+use super::names::is_id_name;
+use super::rules::{FreshForm, Rules};
+use super::signup::{Entry, is_often_unique, names_user};
+use super::source::{Source, Wanted, is_strong};
+use super::values::SessionValues;
 use crate::edits::{Edit, slot};
 use redact::{Found, Place, Redactor, Verdict, is_secret_field};
-use trace::format::{Capture, CaptureFrom, Encoding, Origin};
+use trace::format::{AttributePart, Capture, CaptureFrom, Encoding, Origin};
 use trace::journal::LateCapture;
 
 /// Binds the places of one request.
@@ -21,26 +26,52 @@ pub(super) struct Binder<'a> {
     /// When the request was sent: microseconds on the recording's clock, and the wall clock.
     pub(super) at: u64,
     pub(super) now: DateTime<Utc>,
-    /// Whether an id in the path may be the client's own.
-    pub(super) creates: bool,
+    pub(super) method: &'a str,
+    /// Its path without the query.
+    pub(super) path: &'a str,
+    pub(super) entry: Entry,
+    /// What numbers other sessions counted to.
+    pub(super) counters: &'a mut Counters,
     /// Captures that turned out to be needed.
     pub(super) captures: Vec<LateCapture>,
     /// Numbers of path segments that are bound.
     pub(super) segments: Vec<usize>,
 }
 
+/// What a place is bound to.
+struct Bound {
+    from: Origin,
+    is_secret: bool,
+    is_ambiguous: bool,
+    /// The part of the value that is bound, where it is not all of it.
+    range: Option<Range<usize>>,
+}
+
+impl Bound {
+    fn to(from: Origin, is_secret: bool) -> Self {
+        Self { from, is_secret, is_ambiguous: false, range: None }
+    }
+}
+
+impl From<Made> for Bound {
+    fn from(Made { range, key, like }: Made) -> Self {
+        Self { range: Some(range), ..Self::to(Origin::Fresh { key, like }, false) }
+    }
+}
+
 impl Binder<'_> {
-    /// What to change in a part of the request, of which these are the places.
-    pub(super) fn edits(&mut self, part: &[u8], places: &[Place]) -> Vec<Edit> {
+    /// What to change in a part of the request, of which these are the places. `is_content`: it is
+    /// what the client has to say, not a header.
+    pub(super) fn edits(&mut self, part: &[u8], places: &[Place], is_content: bool) -> Vec<Edit> {
         let mut edits = Vec::new();
         for place in places {
-            self.place(place, part, &mut edits);
+            self.place(place, part, is_content, &mut edits);
         }
         self.found(part, places, &mut edits);
         edits
     }
 
-    fn place(&mut self, place: &Place, part: &[u8], edits: &mut Vec<Edit>) {
+    fn place(&mut self, place: &Place, part: &[u8], is_content: bool, edits: &mut Vec<Edit>) {
         let is_secret = place.is_secret();
         // What stands within another value is bound with it, but for secrets.
         if place.value.is_empty()
@@ -49,57 +80,113 @@ impl Binder<'_> {
         {
             return;
         }
-        let slot = || (slot(named(place)), true);
-        let origin = match (place.encode, self.whole(place, is_secret)) {
+        let slot = || Bound::to(slot(named(place)), true);
+        let bound = match (place.encode, self.whole(place, is_secret, is_content)) {
             // Replay cannot write it there.
             (None, _) => Some(slot()),
-            (_, Some(origin)) => Some(origin),
+            (_, Some(bound)) => Some(bound),
             (_, None) => is_secret.then(slot),
         };
-        match origin {
-            Some((from, is_secret)) => {
+        let encode = place.encode.unwrap_or_default();
+        let written = &part[place.range.clone()];
+        let bound = bound.and_then(|bound| {
+            let range = match &bound.range {
+                Some(range) => in_written(&place.value, range, written, encode)?,
+                None => 0..written.len(),
+            };
+            let start = place.range.start;
+            Some((start + range.start..start + range.end, bound))
+        });
+        match bound {
+            Some((range, Bound { from, is_secret, is_ambiguous: ambiguous, .. })) => {
                 if let Some(segment) = &place.segment {
                     self.segments.push(segment.number);
                 }
-                let (range, encode) = (place.range.clone(), place.encode.unwrap_or_default());
                 let encode = match from {
-                    Origin::Capture { .. } => {
-                        as_written(&place.value, &part[range.clone()], encode)
-                    }
+                    Origin::Capture { .. } => as_written(&place.value, written, encode),
                     _ => encode,
                 };
-                edits.push(Edit { range, from, encode, is_secret });
+                edits.push(Edit { range, from, encode, is_secret, ambiguous });
             }
             None => {
                 self.within(place, part, edits);
-                self.values.note_sent(&place.value);
+                self.values.note_sent(place);
             }
         }
     }
 
-    /// The origin of a value as a whole, and whether it is a secret.
-    fn whole(&mut self, place: &Place, is_secret: bool) -> Option<(Origin, bool)> {
+    /// What a value is bound to by itself.
+    fn whole(&mut self, place: &Place, is_secret: bool, is_content: bool) -> Option<Bound> {
         if let Some(field) = self.account_field(place) {
             let is_secret = is_secret || is_secret_field(&field);
-            return Some((Origin::Account(field), is_secret));
+            return Some(Bound::to(Origin::Account(field), is_secret));
         }
-        if let Some((origin, found_secret)) = self.captured(place) {
-            return Some((origin, is_secret || found_secret));
+        if let Some(bound) = self.captured(place) {
+            return Some(Bound { is_secret: is_secret || bound.is_secret, ..bound });
         }
         if is_secret {
             return None;
         }
         let text = place.value.as_str();
-        if let Some((key, like)) = self.values.known_fresh(text) {
-            return Some((Origin::Fresh { key, like }, false));
+        if let Some(made) = self.values.known_fresh(text) {
+            return Some(made.into());
         }
         if let Some(format) = client_values::time(text, self.now) {
-            return Some((Origin::Clock(format), false));
+            return Some(Bound::to(Origin::Clock(format), false));
         }
-        let is_own = self.creates || place.segment.is_none();
+        // What a rule says goes before what a value looks like.
+        if let Some(made) = self.made_by_rule(place).filter(|_| is_content) {
+            return Some(made.into());
+        }
+        // An id in the path may be the client's own where that puts it there.
+        let is_own = self.method == "PUT" || place.segment.is_none();
         let like = client_values::id(text)
-            .or_else(|| client_values::number(text).filter(|_| values::is_id_name(&place.name)))?;
-        is_own.then(|| (Origin::Fresh { key: self.values.fresh(text, like), like }, false))
+            .or_else(|| client_values::number(text).filter(|_| is_id_name(&place.name)));
+        if let Some(like) = like.filter(|_| is_own) {
+            return Some(self.values.fresh().whole(text, like).into());
+        }
+        (is_content && self.is_made(place))
+            .then(|| self.values.fresh().part(text, &place.name).into())
+    }
+
+    /// Whether the client says something new here, so that the value may be its own.
+    fn says_something(&self, place: &Place) -> bool {
+        place.segment.is_none()
+            && !matches!(self.method, "GET" | "HEAD")
+            && self.entry != Entry::Login
+            && place.value.len() <= 4096
+    }
+
+    fn made_by_rule(&mut self, place: &Place) -> Option<Made> {
+        if !self.says_something(place) {
+            return None;
+        }
+        let (text, name) = (place.value.as_str(), place.name.as_str());
+        let fresh = self.values.fresh();
+        Some(match self.rules.fresh(name)? {
+            FreshForm::AsItIs => fresh.part(text, name),
+            FreshForm::Like(pattern) => fresh.like(text, name, pattern),
+        })
+    }
+
+    /// Whether a client made this value, which has to be another one each time.
+    fn is_made(&mut self, place: &Place) -> bool {
+        let (text, name) = (place.value.as_str(), place.name.as_str());
+        if !place.is_text || !self.says_something(place) || text.contains("://") {
+            return false;
+        }
+        let is_of_user = names_user(name);
+        if self.entry == Entry::SignUp && (is_of_user || is_address(text)) {
+            return true;
+        }
+        if is_of_user || is_often_unique(name) {
+            // Five digits are no year and no count; of fewer it shows when the next one comes.
+            return tells_itself(text, 5)
+                || counted(text).is_some_and(|(stem, number)| {
+                    stem.len() >= 3 && self.counters.goes_on(self.path, name, stem, number)
+                });
+        }
+        !text.contains('/') && client_values::id_within(text).is_some()
     }
 
     /// The field of the account that has this value: the one with the place's name, else one whose
@@ -111,21 +198,27 @@ impl Binder<'_> {
         let named =
             fields.iter().filter(has).find(|(field, _)| field.eq_ignore_ascii_case(&place.name));
         let telling = || {
-            let tells = |value: &str| values::is_strong(value, true) || value.contains('@');
-            fields.iter().filter(has).find(|(field, value)| tells(value) || is_secret_field(field))
+            let tells = |value: &str| is_strong(value, true) || value.contains('@');
+            let is_name = |field: &str, value: &str| names_user(field) && value.len() >= 3;
+            fields.iter().filter(has).find(|(field, value)| {
+                tells(value) || is_secret_field(field) || is_name(field, value)
+            })
         };
         named.or_else(telling).map(|(field, _)| field.clone())
     }
 
-    fn captured(&mut self, place: &Place) -> Option<(Origin, bool)> {
-        let source = self.values.find(place, self.at, self.rules)?;
+    fn captured(&mut self, place: &Place) -> Option<Bound> {
+        let wanted = Wanted { place, path: self.path, at: self.at };
+        let found = self.values.find(wanted, self.rules)?;
+        let (source, is_ambiguous) = (found.source, found.is_ambiguous);
         source.is_secret |= place.is_secret();
         if !source.is_journaled {
             self.captures.push(late_capture(source));
         }
         let name = capture_name(&source.from);
         let of = source.answered.id.clone();
-        Some((Origin::Capture { of, name }, source.is_secret))
+        let bound = Bound::to(Origin::Capture { of, name }, source.is_secret);
+        Some(Bound { is_ambiguous, ..bound })
     }
 
     /// Binds values within a longer text, such as ids in a URL or a message.
@@ -137,18 +230,22 @@ impl Binder<'_> {
         }
         let written = place.value.as_str();
         for range in words(written) {
-            if range.len() == written.len() || !values::is_strong(&written[range.clone()], true) {
+            let text = &written[range.clone()];
+            let may_be =
+                is_strong(text, true) || text.len() >= 3 && self.values.fresh().knows(text);
+            if range.len() == written.len() || !may_be {
                 continue;
             }
             let encode = place.encode.unwrap_or_default();
             let at = place.range.start + range.start..place.range.start + range.end;
             let word = word(&written[range], at, encode, Verdict::Harmless);
-            let known = self.captured(&word).or_else(|| {
-                let (key, like) = self.values.known_fresh(&word.value)?;
-                Some((Origin::Fresh { key, like }, false))
-            });
-            if let Some((from, is_secret)) = known {
-                edits.push(Edit { range: word.range, from, encode, is_secret });
+            let known = self.captured(&word);
+            let known = known.or_else(|| self.values.known_fresh(&word.value).map(Bound::from));
+            if let Some(Bound { from, is_secret, is_ambiguous: ambiguous, range }) = known {
+                let start = word.range.start;
+                let range =
+                    range.map_or(word.range, |range| start + range.start..start + range.end);
+                edits.push(Edit { range, from, encode, is_secret, ambiguous });
             }
         }
     }
@@ -185,11 +282,17 @@ impl Binder<'_> {
                 (Some(_), Some(field)) => Origin::Account(field),
                 (Some(encode), None) => {
                     let word = word(&secret, range.clone(), encode, Verdict::Secret);
-                    self.captured(&word).map_or_else(|| slot("secret"), |(from, _)| from)
+                    self.captured(&word).map_or_else(|| slot("secret"), |bound| bound.from)
                 }
             };
             self.values.learn(&secret);
-            edits.push(Edit { range, from, encode: encode.unwrap_or_default(), is_secret: true });
+            edits.push(Edit {
+                range,
+                from,
+                encode: encode.unwrap_or_default(),
+                is_secret: true,
+                ambiguous: false,
+            });
         }
     }
 }
@@ -252,6 +355,13 @@ fn capture_name(from: &CaptureFrom) -> String {
         }
         CaptureFrom::Cookie(name) => format!("cookie:{name}"),
         CaptureFrom::Form(name) => format!("form:{name}"),
+        CaptureFrom::Meta(name) => format!("meta:{name}"),
+        CaptureFrom::Attribute(part) => {
+            let AttributePart { name, before, after, digits, index, .. } = part;
+            let kind = if *digits { "#" } else { "" };
+            format!("{name}:{before}{{{kind}{index}}}{after}")
+        }
+        CaptureFrom::Text { before, after } => format!("text:{before}{{}}{after}"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Values that a client generated itself, recognised by their form.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 
 use trace::format::{ClockFormat, FreshId};
@@ -42,6 +44,29 @@ pub(super) fn id(text: &str) -> Option<FreshId> {
         && text.bytes().any(|b| b.is_ascii_digit())
         && text.bytes().any(|b| b.is_ascii_lowercase());
     is_hex.then_some(FreshId::Hex(text.len() as u32))
+}
+
+/// The last UUID or hash that stands in a longer text by itself.
+pub(super) fn id_within(text: &str) -> Option<(Range<usize>, FreshId)> {
+    const UUID: usize = 36;
+    let is_apart =
+        |at: usize| !matches!(text.as_bytes().get(at), Some(b) if b.is_ascii_alphanumeric());
+    let uuid = (0..(text.len() + 1).saturating_sub(UUID)).rev().find(|&at| {
+        text.get(at..at + UUID).is_some_and(is_uuid)
+            && is_apart(at + UUID)
+            && at.checked_sub(1).is_none_or(is_apart)
+    });
+    if let Some(at) = uuid {
+        return Some((at..at + UUID, FreshId::Uuid));
+    }
+    let mut end = text.len();
+    text.rsplit(|c: char| !c.is_ascii_alphanumeric()).find_map(|run| {
+        let range = end - run.len()..end;
+        let before = text[..range.start].chars().next_back();
+        end = range.start - before.map_or(0, char::len_utf8);
+        let like = id(run)?;
+        Some((range, like))
+    })
 }
 
 /// A number with too many digits to be a count.
@@ -94,5 +119,9 @@ mod tests {
             assert_eq!(id(text), None, "{text}");
         }
         assert_eq!((number("12345678"), number("0123456789")), (None, None));
+        let uuid = "8c1d2f00-0000-4000-8000-0123456789ab";
+        assert_eq!(id_within(&format!("é_{uuid}!")), Some((3..39, FreshId::Uuid)));
+        assert_eq!(id_within("a 0af7651916cd43dd é"), Some((2..18, FreshId::Hex(16))));
+        assert_eq!((id_within("deadbeef 12"), id_within("")), (None, None));
     }
 }

@@ -44,6 +44,7 @@ fn secrets(text: &str, places: Vec<Place>, redactor: Redactor<'_>) -> Vec<Edit> 
         from: slot(name),
         encode: encode.unwrap_or_default(),
         is_secret: true,
+        ambiguous: false,
     };
     let places = places.into_iter().filter(Place::is_secret);
     let named = places.map(|place| edit(place.range, &place.name, place.encode));

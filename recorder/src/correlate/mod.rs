@@ -2,8 +2,9 @@
 //! answers are bound to where they came from, and secrets are left out.
 //!
 //! [`identity`] says whose exchange it is, [`answer`] what its answer gives to that
-//! session's [`values`], and [`bind`] what each of the places of a request is bound to. Where these
-//! are, and what of them is secret, [`redact`] knows.
+//! session's [`values`] (a page or a text in [`page`]), and [`bind`] what each of the places of a
+//! request is bound to: the best [`source`], or something [`fresh`]. Where the places are, and what
+//! of them is secret, [`redact`] knows.
 //!
 //! Memory per session: at most 512 KiB of values from answers, 8192 values that the client sent,
 //! 8192 ids that it generated. At most [`MAX_SESSIONS`] sessions are kept; those idle for longest
@@ -12,12 +13,18 @@
 mod answer;
 mod bind;
 mod client_values;
+mod counters;
+mod fresh;
 mod identity;
 mod log;
+mod names;
+mod page;
 mod received;
 mod route;
 mod rules;
 mod sent;
+mod signup;
+mod source;
 mod values;
 mod who;
 
@@ -30,13 +37,16 @@ use redact::{Common, Place, Redactor, body, is_password_name, is_secret_field};
 
 use self::answer::Giver;
 use self::bind::Binder;
+use self::counters::Counters;
 use self::identity::Identity;
 pub use self::identity::SessionBy;
 pub(crate) use self::log::{Logged, of_log};
 use self::received::{Content, Looked};
 pub use self::rules::{Rules, RulesError};
 use self::sent::SentBody;
-use self::values::{Answered, SessionValues};
+use self::signup::Entry;
+use self::source::Answered;
+use self::values::SessionValues;
 use self::who::Login;
 use crate::edits;
 use crate::exchange::{Exchange, SeenAnswer, text_of};
@@ -85,6 +95,7 @@ pub struct Correlator {
     prefix: String,
     identity: Identity,
     common: Common,
+    counters: Counters,
     sessions: HashMap<usize, Session>,
     next_session: usize,
 }
@@ -127,6 +138,7 @@ impl Correlator {
             prefix,
             identity: Identity::new(session_by),
             common: Common::default(),
+            counters: Counters::default(),
             sessions: HashMap::new(),
             next_session: 1,
         }
@@ -186,31 +198,37 @@ impl Correlator {
         session.learn(&places);
         session.learn(&path_places);
 
+        let status = result.as_ref().ok().map(|answer| answer.status);
+        let entry = Entry::of(&method, &path, &places, status);
+        let bare_path = path.split(['?', '#']).next().unwrap_or_default();
         let mut binder = Binder {
             values: &mut session.values,
             rules: &self.rules,
             account: account.as_deref(),
             at,
             now: self.started + chrono::Duration::microseconds(at.min(1 << 52) as i64),
-            creates: method == "PUT",
+            method: &method,
+            path: bare_path,
+            entry,
+            counters: &mut self.counters,
             captures: Vec::new(),
             segments: Vec::new(),
         };
         let mut bind = Vec::new();
-        let edits = binder.edits(path.as_bytes(), &path_places);
+        let edits = binder.edits(path.as_bytes(), &path_places, true);
         let secret_segments = route::secret_segments(&path, &edits);
         let (stored_path, bindings) = edits::apply_to_text(&path, edits, Part::Path);
         bind.extend(bindings);
         let mut stored_headers = Vec::with_capacity(kept_headers.len());
         for (name, value, places) in kept_headers {
-            let edits = binder.edits(value.as_bytes(), &places);
+            let edits = binder.edits(value.as_bytes(), &places, false);
             let part = Part::Header(stored_headers.len());
             let (value, bindings) = edits::apply_to_text(value, edits, part);
             bind.extend(bindings);
             stored_headers.push((canonical(name), value));
         }
         let edits = match &body {
-            SentBody::Known(bytes) => binder.edits(bytes, &places),
+            SentBody::Known(bytes) => binder.edits(bytes, &places, true),
             SentBody::None | SentBody::Unknown { .. } => Vec::new(),
         };
         let (stored_body, bindings) = body.stored(edits);
@@ -226,12 +244,23 @@ impl Correlator {
             Err(error) => RecordedResult::Error(error),
             Ok(answer) => {
                 let ended = at + answer.total_us;
-                let path = path.split('?').next().unwrap_or_default().to_owned();
-                let answered = Arc::new(Answered { id: id.clone(), at, ended, path });
+                let answered = Arc::new(Answered {
+                    id: id.clone(),
+                    at,
+                    ended,
+                    path: bare_path.to_owned(),
+                    is_write: matches!(&*method, "POST" | "PUT" | "PATCH"),
+                    is_login: entry != Entry::None && answer.status < 400,
+                });
+                let mut said: HashMap<&str, Vec<&Place>> = HashMap::new();
+                for place in places.iter().chain(&path_places) {
+                    said.entry(&place.value).or_default().push(place);
+                }
                 let mut giver = Giver {
                     values: &mut session.values,
                     rules: &self.rules,
                     answered,
+                    said,
                     credentials: Vec::new(),
                 };
                 let Looked { size, content, is_seen, has_secret_key } = giver.answer(&answer);

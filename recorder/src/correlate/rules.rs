@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use redact::Names;
 use serde::Deserialize;
 
+use super::names::last_of;
+
 /// The file as it is written, in TOML; every list may be left out.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +28,17 @@ struct TypedRules {
     /// Route names, such as `/files/{path}/raw`; a `{…}` stands for any one segment.
     #[serde(default)]
     routes: Vec<String>,
+    /// Names of fields and parameters whose values have to be others in each run of a session, or
+    /// pairs of such a name and a pattern: `A` is a capital, `a` a small letter, `9` a digit.
+    #[serde(default)]
+    fresh: Vec<FreshRule>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "a name, or a pair of a name and a pattern")]
+enum FreshRule {
+    Name(String),
+    Like(String, String),
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,12 +48,21 @@ pub struct Rules {
     keep: Vec<String>,
     same: Vec<(String, String)>,
     routes: Vec<String>,
+    fresh: Vec<FreshRule>,
+}
+
+/// What a rule says of values that have to be others in each run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FreshForm<'a> {
+    /// What makes it unique is another.
+    AsItIs,
+    Like(&'a str),
 }
 
 impl From<TypedRules> for Rules {
     fn from(typed: TypedRules) -> Self {
-        let TypedRules { secret, harmless, keep, same, routes } = typed;
-        Self { names: Names::new(secret, &harmless), keep, same, routes }
+        let TypedRules { secret, harmless, keep, same, routes, fresh } = typed;
+        Self { names: Names::new(secret, &harmless), keep, same, routes, fresh }
     }
 }
 
@@ -89,6 +111,35 @@ impl Rules {
         self.same.iter().any(|(a, b)| are(a, b) || are(b, a))
     }
 
+    /// Whether a value of this name is wanted, even a short one: by a rule that says where it is
+    /// sent.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.same
+            .iter()
+            .flat_map(|(a, b)| [a, b])
+            .any(|rule| rule.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(name)))
+    }
+
+    pub(super) fn has_same(&self) -> bool {
+        !self.same.is_empty()
+    }
+
+    /// Whether values of this name have to be others in each run, and of what form.
+    pub(super) fn fresh(&self, name: &str) -> Option<FreshForm<'_>> {
+        let is = |rule: &str| {
+            rule.eq_ignore_ascii_case(name) || rule.eq_ignore_ascii_case(last_of(name))
+        };
+        self.fresh.iter().find_map(|rule| match rule {
+            FreshRule::Name(rule) => is(rule).then_some(FreshForm::AsItIs),
+            FreshRule::Like(rule, pattern) => is(rule).then_some(FreshForm::Like(pattern)),
+        })
+    }
+
+    /// The paths of routes that are named by rules.
+    pub fn routes(&self) -> &[String] {
+        &self.routes
+    }
+
     pub(super) fn route(&self, path: &str) -> Option<&str> {
         let fits = |template: &&String| {
             let mut segments = path.split('/');
@@ -109,7 +160,8 @@ mod tests {
     fn a_rules_file_extends_the_defaults() {
         let rules: Rules = toml::from_str(
             "secret = [\"x-internal\"]\nharmless = [\"token_count\"]\nkeep = [\"page\"]\n\
-             same = [[\"order\", \"order_number\"]]\nroutes = [\"/files/{path}/raw\"]",
+             same = [[\"order\", \"order_number\"]]\nroutes = [\"/files/{path}/raw\"]\n\
+             fresh = [\"username\", [\"sku\", \"AA-99\"]]",
         )
         .unwrap();
         for name in ["X-Internal-Key", "password", "access_token"] {
@@ -119,6 +171,9 @@ mod tests {
         assert!(rules.is_kept("Page") && rules.are_same("order_number", "order"));
         assert_eq!(rules.route("/files/a.txt/raw"), Some("/files/{path}/raw"));
         assert_eq!(rules.route("/files/a.txt"), None);
+        assert_eq!(rules.fresh("user[Username]"), Some(FreshForm::AsItIs));
+        assert_eq!(rules.fresh("sku"), Some(FreshForm::Like("AA-99")));
+        assert_eq!(rules.fresh("title"), None);
     }
 
     #[test]

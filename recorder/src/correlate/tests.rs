@@ -8,7 +8,7 @@ use manifest::format::Account;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -17,8 +17,10 @@ use super::*;
 use crate::exchange::SeenBody;
 use trace::format::{Binding, Body, Encoding, FreshId, Origin};
 
+mod made;
 mod secrets;
 mod sessions;
+mod sources;
 
 const PASSWORD: &str = "TestPass \"1/2!";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOjF9.c2lnbmF0dXJlLTEyMw";
@@ -165,6 +167,7 @@ fn a_login_is_the_prologue_and_its_secrets_stay_in_memory() {
         end: 7,
         from: capture("r1", "access_token"),
         encode: Encoding::Raw,
+        ambiguous: false,
     };
     assert_eq!(next.bind, [bound]);
     assert_eq!(client.captures().len(), 1, "it was journaled with the login");

@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use manifest::format::Account;
-use redact::{Known, Place, Segment};
+use redact::{Known, Place};
 
+use super::fresh::{Fresh, Made};
 use super::rules::Rules;
-use trace::format::{CaptureFrom, FreshId};
+use super::source::{Source, Wanted, is_strong, sent_name};
+use trace::format::CaptureFrom;
 
 /// Bound a session's memory: values from answers, and their bytes. The oldest are dropped first.
 const MAX_VALUES: usize = 4096;
@@ -18,120 +20,136 @@ const MAX_BYTES: usize = 512 << 10;
 const MAX_SENT: usize = 8192;
 
 /// From how many answers the same value is remembered.
-const SOURCES: usize = 3;
-
-/// An exchange whose answer gave values.
-#[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) id: String,
-    pub(super) at: u64,
-    /// When its answer was whole, in microseconds.
-    pub(super) ended: u64,
-    /// Its path, without the query.
-    pub(super) path: String,
-}
-
-/// Where a value came from.
-#[derive(Clone, Debug)]
-pub(super) struct Source {
-    pub(super) answered: Arc<Answered>,
-    pub(super) from: CaptureFrom,
-    /// Of the field, header or cookie.
-    pub(super) name: Arc<str>,
-    pub(super) is_secret: bool,
-    /// Whether the capture is in the journal.
-    pub(super) is_journaled: bool,
-}
+const SOURCES: usize = 8;
 
 /// It holds secrets, hence no `Debug`.
 #[derive(Default)]
 pub(super) struct SessionValues {
-    by_text: HashMap<Arc<str>, Vec<Source>>,
+    by_text: HashMap<Arc<str>, Given>,
     order: VecDeque<Arc<str>>,
     bytes: usize,
     secrets: Known,
     sent: HashSet<Arc<str>>,
-    fresh: HashMap<Arc<str>, (u64, FreshId)>,
-    next_fresh: u64,
+    fresh: Fresh,
+}
+
+#[derive(Default)]
+struct Given {
+    sources: Vec<Source>,
+    /// Something was bound to it since it was last at the end of the order.
+    is_used: bool,
+}
+
+/// What a value may be bound to.
+pub(super) struct Candidate<'a> {
+    pub(super) source: &'a mut Source,
+    /// Another one, of something else, would have been as good.
+    pub(super) is_ambiguous: bool,
 }
 
 impl SessionValues {
-    /// Whether a value may be bound at all: others are not worth keeping.
-    pub(super) fn is_worth_keeping(name: &str, text: &str, is_string: bool) -> bool {
-        is_strong(text, is_string) || (is_id_name(name) && is_short(text))
-    }
-
-    /// Takes a value of an answer, unless the client itself sent it before.
-    pub(super) fn give(&mut self, text: &str, source: Source) {
+    /// Takes a value of an answer, unless the client itself sent it before: in the request that is
+    /// answered, whose places with this value are `said`, or in an earlier one.
+    pub(super) fn give(&mut self, text: &str, source: Source, said: &[&Place], rules: &Rules) {
         if source.is_secret {
             self.learn(text);
-        }
-        if self.sent.contains(text) || self.fresh.contains_key(text) {
+        } else if is_echo(text, &source, said, rules) {
             return;
         }
-        if let Some(sources) = self.by_text.get_mut(text) {
-            if sources.len() == SOURCES {
-                sources.remove(0);
+        if self.is_sent(text, &source) || self.fresh.knows(text) {
+            return;
+        }
+        if let Some(given) = self.by_text.get_mut(text) {
+            // Of several that mean the same the first is as good as any.
+            if given.sources.iter().any(|known| known.means_the_same(&source)) {
+                return;
             }
-            sources.push(source);
+            if given.sources.len() == SOURCES {
+                // One of several is the easiest to miss.
+                let worst = given.sources.iter().position(|source| source.is_item).unwrap_or(0);
+                given.sources.remove(worst);
+            }
+            given.sources.push(source);
             return;
         }
         let text: Arc<str> = text.into();
         self.bytes += text.len();
         self.order.push_back(Arc::clone(&text));
-        self.by_text.insert(text, vec![source]);
+        self.by_text.insert(text, Given { sources: vec![source], is_used: false });
         while self.order.len() > MAX_VALUES || self.bytes > MAX_BYTES {
             let Some(oldest) = self.order.pop_front() else { break };
+            // What is in use is as good as new.
+            if let Some(given) = self.by_text.get_mut(&oldest)
+                && std::mem::take(&mut given.is_used)
+            {
+                self.order.push_back(oldest);
+                continue;
+            }
             self.bytes -= oldest.len();
             self.by_text.remove(&oldest);
         }
     }
 
-    /// The best source of a value that is sent at `at`. Of the answers that had arrived by then:
-    /// one with the same name, then the latest, then the one with the shortest pointer.
-    pub(super) fn find(&mut self, place: &Place, at: u64, rules: &Rules) -> Option<&mut Source> {
-        let sources = self.by_text.get_mut(place.value.as_str())?;
-        let is_strong = is_strong(&place.value, true) || place.is_secret();
-        let rank = |source: &Source| {
-            let length = match &source.from {
-                CaptureFrom::Json { pointer, .. } => pointer.len(),
-                _ => 0,
-            };
-            let is_same = is_same_name(place, source, rules);
-            (is_same, source.answered.ended, std::cmp::Reverse(length))
-        };
-        sources
-            .iter_mut()
-            .filter(|source| source.answered.ended <= at)
-            .filter(|source| is_strong || is_same_name(place, source, rules))
-            .max_by_key(|source| rank(source))
-    }
-
-    /// The key of an id that the client generated: a new key for a value not sent before.
-    pub(super) fn fresh(&mut self, text: &str, like: FreshId) -> String {
-        if self.fresh.len() > MAX_SENT {
-            self.fresh.clear();
+    fn is_sent(&self, text: &str, source: &Source) -> bool {
+        if is_strong(text, true) || source.is_secret {
+            return self.sent.contains(text);
         }
-        let next = &mut self.next_fresh;
-        let (number, _) = *self.fresh.entry(text.into()).or_insert_with(|| {
-            *next += 1;
-            (*next, like)
-        });
-        format!("f{number}")
+        source.sent_names().iter().any(|name| self.sent.contains(&*sent_key(name, text)))
     }
 
-    /// The key of an id that the client generated earlier.
-    pub(super) fn known_fresh(&self, text: &str) -> Option<(String, FreshId)> {
-        self.fresh.get(text).map(|(number, like)| (format!("f{number}"), *like))
+    /// The best source of a value for a place, of the answers that were there by then.
+    pub(super) fn find(&mut self, wanted: Wanted<'_>, rules: &Rules) -> Option<Candidate<'_>> {
+        let text = wanted.place.value.as_str();
+        let Given { sources, is_used } = self.by_text.get_mut(text)?;
+        let is_strong = is_strong(text, true) || wanted.place.is_secret();
+        let may_be = |source: &Source| {
+            source.answered.ended <= wanted.at
+                && (is_strong || source.is_own_name(text) || source.is_named_alike(wanted, rules))
+        };
+        let (best, rank) = sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| may_be(source))
+            .map(|(index, source)| (index, source.rank(wanted, rules)))
+            .max_by(|a, b| a.1.cmp(&b.1))?;
+        let is_other = |source: &Source| {
+            let best = &sources[best];
+            (&source.name, &source.of) != (&best.name, &best.of)
+                && may_be(source)
+                && source.rank(wanted, rules).kind() == rank.kind()
+        };
+        let is_ambiguous = !is_strong && sources.iter().any(is_other);
+        *is_used = true;
+        Some(Candidate { source: &mut sources[best], is_ambiguous })
+    }
+
+    pub(super) fn fresh(&mut self) -> &mut Fresh {
+        &mut self.fresh
+    }
+
+    /// What the client made of this value earlier.
+    pub(super) fn known_fresh(&self, text: &str) -> Option<Made> {
+        self.fresh.of(text)
     }
 
     /// Notes a value that did not come from an answer.
-    pub(super) fn note_sent(&mut self, text: &str) {
-        if !self.sent.contains(text) && !self.by_text.contains_key(text) {
+    pub(super) fn note_sent(&mut self, place: &Place) {
+        let text = place.value.as_str();
+        let key: Arc<str> = if is_strong(text, true) {
+            if self.by_text.contains_key(text) {
+                return;
+            }
+            text.into()
+        } else if text.len() <= 160 {
+            sent_key(&sent_name(place), text).into()
+        } else {
+            return;
+        };
+        if !self.sent.contains(&key) {
             if self.sent.len() >= MAX_SENT {
                 self.sent.clear();
             }
-            self.sent.insert(text.into());
+            self.sent.insert(key);
         }
     }
 
@@ -141,8 +159,8 @@ impl SessionValues {
             source.answered.id != id || !matches!(source.from, CaptureFrom::Json { .. })
         };
         // A value without a source is found by nobody.
-        for sources in self.by_text.values_mut() {
-            sources.retain(is_kept);
+        for given in self.by_text.values_mut() {
+            given.sources.retain(is_kept);
         }
     }
 
@@ -163,7 +181,7 @@ impl SessionValues {
     pub(super) fn unjournaled_secrets_of(&mut self, id: &str) -> impl Iterator<Item = &mut Source> {
         // Cookies are left to the cookie jar.
         let is_cookie = |source: &Source| matches!(source.from, CaptureFrom::Cookie(_));
-        self.by_text.values_mut().flatten().filter(move |source| {
+        self.by_text.values_mut().flat_map(|given| &mut given.sources).filter(move |source| {
             source.is_secret
                 && !source.is_journaled
                 && !is_cookie(source)
@@ -172,106 +190,45 @@ impl SessionValues {
     }
 }
 
-/// A value that is unlikely to occur twice by chance.
-pub(super) fn is_strong(text: &str, is_string: bool) -> bool {
-    if !(8..=4096).contains(&text.len()) {
-        return false;
-    }
-    if !is_string {
-        return text.len() >= 9 && text.bytes().all(|b| b.is_ascii_digit());
-    }
-    let (mut digits, mut small, mut capital) = (0, 0, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'a'..=b'z' => small += 1,
-            b'A'..=b'Z' => capital += 1,
-            b' ' | b'\t' | b'\n' | b'\r' => return false,
-            _ => {}
-        }
-    }
-    // A name with few digits, such as device_1234, is one of only thousands.
-    let is_mixed = digits >= 2 && small >= 2 && capital >= 2 && text.len() >= 10;
-    digits >= 5 || is_mixed || (digits > 0 && text.len() >= 20)
+/// Whether an answer only says again what the request said.
+fn is_echo(text: &str, source: &Source, said: &[&Place], rules: &Rules) -> bool {
+    let is_again = |place: &&Place| {
+        let wanted = Wanted { place, path: &source.answered.path, at: source.answered.at };
+        source.is_named_alike(wanted, rules)
+    };
+    !said.is_empty() && (is_strong(text, true) || said.iter().any(is_again))
 }
 
-fn is_short(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && !text.contains(char::is_whitespace)
-}
-
-/// Whether a field of this name usually holds an identifier.
-pub(super) fn is_id_name(name: &str) -> bool {
-    const ENDS: [&str; 17] = [
-        "id",
-        "ids",
-        "uuid",
-        "guid",
-        "number",
-        "key",
-        "code",
-        "cursor",
-        "ref",
-        "slug",
-        "etag",
-        "version",
-        "csrf",
-        "nonce",
-        "state",
-        "token",
-        "reference",
-    ];
-    let name = name.to_ascii_lowercase();
-    ENDS.iter().any(|end| name.ends_with(end))
-}
-
-/// Whether place and source are named alike, without which a short value is not bound.
-fn is_same_name(place: &Place, source: &Source, rules: &Rules) -> bool {
-    let name = source.name.as_ref();
-    match &place.segment {
-        None => {
-            let sent = place.name.as_str();
-            sent.eq_ignore_ascii_case(name)
-                || rules.are_same(sent, name)
-                || (name.eq_ignore_ascii_case("id") && is_id_of(sent, &source.answered.path))
-        }
-        Some(Segment { before, .. }) => {
-            let collection = singular(before);
-            // `/users/17` after `GET /users` gave an `id`, or anything a `user_id`.
-            (name.eq_ignore_ascii_case("id")
-                && source.answered.path.split('/').any(|segment| segment == before))
-                || is_of(name, collection)
-        }
-    }
-}
-
-/// Whether `incident_id` is the id of what `/incidents` lists.
-fn is_id_of(sent: &str, path: &str) -> bool {
-    path.split('/').any(|segment| !segment.is_empty() && is_of(sent, singular(segment)))
-}
-
-/// Whether a field's name is `user_id`, `userId` and the like, of `user`.
-fn is_of(name: &str, thing: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.strip_prefix(&thing.to_ascii_lowercase()).is_some_and(|rest| {
-        matches!(rest.trim_start_matches('_'), "id" | "uuid" | "number" | "key")
-    })
-}
-
-fn singular(plural: &str) -> &str {
-    plural.strip_suffix('s').unwrap_or(plural)
+/// A short value means something only under its name.
+fn sent_key(name: &str, text: &str) -> String {
+    format!("{name}\0{text}")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::source::Answered;
     use super::*;
-    use redact::Verdict;
-    use trace::format::Encoding;
+    use redact::{Segment, Verdict};
+    use trace::format::{Encoding, FreshId};
 
     fn source(id: &str, ended: u64, pointer: &str, name: &str) -> Source {
-        let path = "/api/users".to_owned();
-        let answered = Arc::new(Answered { id: id.to_owned(), at: 0, ended, path });
-        let from = CaptureFrom::Json { pointer: pointer.to_owned(), lists: Vec::new() };
-        Source { answered, from, name: name.into(), is_secret: false, is_journaled: false }
+        let (path, at) = ("/api/users".to_owned(), 0);
+        let is = false;
+        let answered = Answered { id: id.to_owned(), at, ended, path, is_write: is, is_login: is };
+        Source {
+            answered: Arc::new(answered),
+            from: CaptureFrom::Json { pointer: pointer.to_owned(), lists: Vec::new() },
+            name: name.into(),
+            of: None,
+            link: None,
+            is_item: false,
+            is_secret: false,
+            is_journaled: false,
+        }
+    }
+
+    fn give(values: &mut SessionValues, text: &str, source: Source) {
+        values.give(text, source, &[], &Rules::default());
     }
 
     fn named(name: &str, value: &str) -> Place {
@@ -293,7 +250,9 @@ mod tests {
     }
 
     fn found(values: &mut SessionValues, place: &Place, at: u64) -> Option<String> {
-        values.find(place, at, &Rules::default()).map(|source| source.answered.id.clone())
+        let wanted = Wanted { place, path: "/x", at };
+        let found = values.find(wanted, &Rules::default());
+        found.map(|found| found.source.answered.id.clone())
     }
 
     const UUID: &str = "8c1d2f00-0000-4000-8000-0123456789ab";
@@ -302,7 +261,7 @@ mod tests {
     fn the_latest_answer_that_was_there_by_then_is_the_source() {
         let mut values = SessionValues::default();
         for (id, ended) in [("r1", 10), ("r2", 20), ("r3", 30)] {
-            values.give(UUID, source(id, ended, "/0/id", "id"));
+            give(&mut values, UUID, source(id, ended, "/0/id", "id"));
         }
         assert_eq!(found(&mut values, &named("x", UUID), 25).as_deref(), Some("r2"));
         assert_eq!(found(&mut values, &named("x", UUID), 5), None);
@@ -311,15 +270,15 @@ mod tests {
     #[test]
     fn of_several_the_one_of_the_same_name_is_taken() {
         let mut values = SessionValues::default();
-        values.give(UUID, source("r1", 10, "/agency_id", "agency_id"));
-        values.give(UUID, source("r2", 20, "/id", "id"));
+        give(&mut values, UUID, source("r1", 10, "/agency_id", "agency_id"));
+        give(&mut values, UUID, source("r2", 20, "/id", "id"));
         assert_eq!(found(&mut values, &named("agency_id", UUID), 30).as_deref(), Some("r1"));
     }
 
     #[test]
     fn short_values_need_a_second_sign() {
         let mut values = SessionValues::default();
-        values.give("17", source("r1", 10, "/0/id", "id"));
+        give(&mut values, "17", source("r1", 10, "/0/id", "id"));
         assert_eq!(found(&mut values, &segment("users", "17"), 20).as_deref(), Some("r1"));
         assert_eq!(found(&mut values, &named("user_id", "17"), 20).as_deref(), Some("r1"));
         assert_eq!(found(&mut values, &segment("pages", "17"), 20), None);
@@ -329,20 +288,20 @@ mod tests {
     #[test]
     fn an_echo_of_what_the_client_sent_is_not_the_answers() {
         let mut values = SessionValues::default();
-        values.note_sent("device_12345");
-        values.give("device_12345", source("r1", 10, "/source_id", "source_id"));
+        values.note_sent(&named("source_id", "device_12345"));
+        give(&mut values, "device_12345", source("r1", 10, "/source_id", "source_id"));
         assert_eq!(found(&mut values, &named("source_id", "device_12345"), 20), None);
-        let key = values.fresh(UUID, FreshId::Uuid);
-        values.give(UUID, source("r1", 10, "/id", "id"));
+        let made = values.fresh().whole(UUID, FreshId::Uuid);
+        give(&mut values, UUID, source("r1", 10, "/id", "id"));
         assert_eq!(found(&mut values, &named("id", UUID), 20), None);
-        assert_eq!(values.known_fresh(UUID), Some((key, FreshId::Uuid)));
+        assert_eq!(values.known_fresh(UUID), Some(made));
     }
 
     #[test]
     fn memory_is_bounded_and_the_oldest_make_room() {
         let mut values = SessionValues::default();
         for number in 0..3 * MAX_VALUES {
-            values.give(&format!("{number:0200}"), source("r", 1, "/id", "id"));
+            give(&mut values, &format!("{number:0200}"), source("r", 1, "/id", "id"));
         }
         assert!(values.bytes <= MAX_BYTES && values.order.len() == values.by_text.len());
         let last = format!("{:0200}", 3 * MAX_VALUES - 1);

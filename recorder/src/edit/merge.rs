@@ -1,7 +1,8 @@
 //! Several traces on one axis of time.
 //!
-//! They are read twice: first to see which ids and sessions occur in more than one of them, then
-//! to write all their requests in order. Memory: the sessions' names and their last exchanges.
+//! They are read twice: first to see which ids and sessions occur in more than one of them, and
+//! what varies in their routes, then to write all their requests in order. Memory: the sessions'
+//! names and their last exchanges, and the tree of [`Routes`].
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -12,8 +13,10 @@ use chrono::TimeDelta;
 use common::output::folder;
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
+use trace::minor;
 use trace::order::Predecessors;
 use trace::reader::{ReadError, TraceReader};
+use trace::routes::{Named, Routes};
 use trace::sort::{Key, LineKind, Sorter};
 use trace::writer::{TraceWriter, WriteError};
 
@@ -52,7 +55,7 @@ pub fn merge(
     out: &Path,
     align: Align,
 ) -> Result<(End, BTreeMap<usize, String>), JournalError> {
-    let prefixes = prefixes(traces, out)?;
+    let Overview { prefixes, minor, named } = look(traces, out)?;
     let mut readers = Vec::with_capacity(traces.len());
     for trace in traces {
         readers.push(TraceReader::open(trace)?);
@@ -69,7 +72,7 @@ pub fn merge(
             }
         })
         .collect();
-    let mut writer = TraceWriter::create(out, &merged_header(&headers, started))?;
+    let mut writer = TraceWriter::create_for(out, &merged_header(&headers, started), minor)?;
     let mut predecessors = Predecessors::default();
     let mut heads = BinaryHeap::new();
     let mut waiting: Vec<Option<Request>> = Vec::new();
@@ -86,6 +89,9 @@ pub fn merge(
                 rename(&mut request, prefix);
             }
             predecessors.fill(&mut request);
+            if let Some(name) = named.of(&request.name) {
+                request.name = name;
+            }
             writer.write(&request)?;
         }
         waiting[index] = readers[index].next_request()?;
@@ -100,16 +106,32 @@ pub fn merge(
     Ok((writer.finish(dropped)?, prefixes))
 }
 
-/// Prefixes for the ids and sessions of the traces that need one, by index.
-fn prefixes(traces: &[PathBuf], out: &Path) -> Result<BTreeMap<usize, String>, JournalError> {
+/// What has to be known of all traces before the first request is written.
+struct Overview {
+    /// For the ids and sessions of the traces that need one, by index.
+    prefixes: BTreeMap<usize, String>,
+    /// What the requests need of the format.
+    minor: u32,
+    named: Named,
+}
+
+fn look(traces: &[PathBuf], out: &Path) -> Result<Overview, JournalError> {
     let io = |source: io::Error| WriteError::Io { path: out.to_owned(), source };
     let mut ids = Sorter::new(folder(out), RUN_BYTES);
     let mut sessions: HashMap<Box<str>, usize> = HashMap::new();
     let mut renamed: BTreeMap<usize, String> = BTreeMap::new();
     let mut highest = 0;
+    let mut needed = 0;
+    let mut given = Vec::new();
+    for trace in traces {
+        given.extend(TraceReader::open(trace)?.header().routes.iter().cloned());
+    }
+    let mut routes = Routes::new(given);
     for (index, trace) in traces.iter().enumerate() {
         let mut reader = TraceReader::open(trace)?;
         while let Some(request) = reader.next_request()? {
+            needed = needed.max(minor::of_request(&request));
+            routes.add(&request.name);
             highest = highest.max(number(&request.id)).max(number(&request.session));
             match sessions.get(request.session.as_str()) {
                 Some(&first) if first != index => {
@@ -141,7 +163,7 @@ fn prefixes(traces: &[PathBuf], out: &Path) -> Result<BTreeMap<usize, String>, J
     for (count, prefix) in (1..).zip(renamed.values_mut()) {
         *prefix = format!("m{}-", highest + count);
     }
-    Ok(renamed)
+    Ok(Overview { prefixes: renamed, minor: needed, named: routes.named() })
 }
 
 /// Of a prefix that an earlier merge gave, else 0.
@@ -165,6 +187,7 @@ fn rename(request: &mut Request, prefix: &str) {
 fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) -> Header {
     let mut personas: Vec<PersonaWeight> = Vec::new();
     let mut redaction: Vec<String> = Vec::new();
+    let mut routes: Vec<String> = Vec::new();
     for header in headers {
         for persona in &header.personas {
             match personas.iter_mut().find(|known| known.name == persona.name) {
@@ -172,9 +195,12 @@ fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) ->
                 None => personas.push(persona.clone()),
             }
         }
-        for rule in &header.redaction {
-            if !redaction.contains(rule) {
-                redaction.push(rule.clone());
+        let lists = [(&mut redaction, &header.redaction), (&mut routes, &header.routes)];
+        for (all, of_one) in lists {
+            for name in of_one {
+                if !all.contains(name) {
+                    all.push(name.clone());
+                }
             }
         }
     }
@@ -187,6 +213,7 @@ fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) ->
         sources: headers.iter().flat_map(|header| header.sources.clone()).collect(),
         personas,
         redaction,
+        routes,
         shapes: headers.iter().flat_map(|header| header.shapes.clone()).collect(),
     }
 }

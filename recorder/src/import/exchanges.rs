@@ -71,6 +71,7 @@ pub fn import<F: Format>(
         }],
         personas: Vec::new(),
         redaction: config.rules.secret_names(),
+        routes: config.rules.routes().to_vec(),
         shapes: BTreeMap::new(),
     };
     let mut sink = Sink {

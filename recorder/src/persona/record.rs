@@ -226,6 +226,7 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
             .map(|p| PersonaWeight { name: p.name.clone(), weight: f64::from(p.weight) })
             .collect(),
         redaction: redact::Names::default().in_force(),
+        routes: Vec::new(),
         shapes: std::collections::BTreeMap::new(),
     }
 }

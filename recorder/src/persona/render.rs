@@ -215,6 +215,7 @@ impl Renderer<'_> {
             end: written.stored.len(),
             from: value.origin,
             encode,
+            ambiguous: false,
         });
     }
 
@@ -256,11 +257,14 @@ impl Renderer<'_> {
                 Value {
                     text: {
                         let seed = self.fresh.random();
-                        text_of(|out| write_fresh(seed, *like, out))
+                        text_of(|out| write_fresh(seed, like, out))
                     },
                     is_string: true,
                     secret: false,
-                    origin: Origin::Fresh { key: format!("{id}.{}", self.made), like: *like },
+                    origin: Origin::Fresh {
+                        key: format!("{id}.{}", self.made),
+                        like: like.clone(),
+                    },
                 }
             }
         })

@@ -70,7 +70,7 @@ impl Cleaner<'_> {
             if of.is_empty() {
                 let from = edits::slot(&name);
                 let encode = encode.unwrap_or_default();
-                edits.push(Edit { range, from, encode, is_secret: true });
+                edits.push(Edit { range, from, encode, is_secret: true, ambiguous: false });
             } else {
                 // A value that is bound there is the secret.
                 of.into_iter().for_each(|edit| edit.is_secret = true);
@@ -84,7 +84,7 @@ impl Cleaner<'_> {
 
 fn edit(binding: Binding) -> Edit {
     let Binding { start, end, from, encode, .. } = binding;
-    Edit { range: start..end, from, encode, is_secret: start == end }
+    Edit { range: start..end, from, encode, is_secret: start == end, ambiguous: false }
 }
 
 fn touch(one: &Range<usize>, other: &Range<usize>) -> bool {
@@ -106,7 +106,7 @@ mod tests {
             let start = body.find(value).unwrap();
             let end = start + value.len();
             let from = Origin::Slot((*name).to_owned());
-            Binding { part: Part::Body, start, end, from, encode: Encoding::Json }
+            Binding { part: Part::Body, start, end, from, encode: Encoding::Json, ambiguous: false }
         });
         let (mut bind, mut stored) = (bind.collect(), body.to_owned());
         let places = body::of_body(body.as_bytes(), "", "/", &names);

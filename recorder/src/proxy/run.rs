@@ -200,6 +200,7 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
         }],
         personas: Vec::new(),
         redaction: config.rules.secret_names(),
+        routes: config.rules.routes().to_vec(),
         shapes: BTreeMap::new(),
     }
 }

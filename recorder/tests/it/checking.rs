@@ -10,7 +10,7 @@ use trace::writer::TraceWriter;
 use crate::traces::{header, request};
 
 fn bound(part: Part, start: usize, end: usize, from: Origin) -> Binding {
-    Binding { part, start, end, from, encode: Encoding::Raw }
+    Binding { part, start, end, from, encode: Encoding::Raw, ambiguous: false }
 }
 
 fn token(of: &str) -> Origin {

@@ -35,6 +35,7 @@ pub(crate) fn header() -> Header {
         }],
         personas: vec![PersonaWeight { name: "A".to_owned(), weight: 0.3 }],
         redaction: vec!["authorization".to_owned()],
+        routes: Vec::new(),
         shapes: std::collections::BTreeMap::new(),
     }
 }
@@ -120,6 +121,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 end: 3,
                 from: Origin::Account("email".to_owned()),
                 encode: Encoding::Json,
+                ambiguous: false,
             }],
             body: body.map(Body::Text),
             result,

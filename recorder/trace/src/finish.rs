@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use common::output::folder;
 
 use super::error::{JournalError, ReadError, WriteError};
-use super::format::{End, Header, PersonaWeight, RecordedResult, Request};
+use super::format::{End, Header, PersonaWeight, RecordedResult, Request, SourceKind};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
+use super::minor;
 use super::note::{LateCapture, Note};
 use super::order::Predecessors;
+use super::routes::{Named, Routes};
 use super::sort::{Key, LineKind, Sorter};
 use super::unknown;
 use super::wire;
@@ -73,8 +75,8 @@ impl Login {
 }
 
 /// Makes the trace `FILE` of the journal `FILE.part` and removes the journal.
-/// Memory: `run_bytes`, the shapes, and for each session its name, account, persona and last
-/// exchange.
+/// Routes are named by what varies in all of them. Memory: `run_bytes`, the shapes, the tree of
+/// [`Routes`], and for each session its name, account, persona and last exchange.
 ///
 /// # Errors
 /// When the journal is damaged elsewhere than at its end, or the trace cannot
@@ -86,9 +88,9 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     };
     let io = |source| WriteError::Io { path: trace.clone(), source };
     let scanned = scan(journal, folder(&trace), run_bytes)?;
-    let Scanned { mut header, sorter, mut sessions, cut_line, dropped } = scanned;
+    let Scanned { mut header, sorter, mut sessions, cut_line, dropped, minor, named } = scanned;
     name_personas(&mut header, &mut sessions);
-    let mut writer = TraceWriter::create(&trace, &header)?;
+    let mut writer = TraceWriter::create_for(&trace, &header, minor)?;
     let mut sorted = sorter.sorted().map_err(io)?;
     let mut predecessors = Predecessors::default();
     let mut waiting: Option<Request> = None;
@@ -102,6 +104,9 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
                     known.tell(&mut request);
                 }
                 predecessors.fill(&mut request);
+                if let Some(name) = named.of(&request.name) {
+                    request.name = name;
+                }
                 if let Some(request) = waiting.replace(request) {
                     writer.write(&request)?;
                 }
@@ -157,6 +162,9 @@ struct Scanned {
     sessions: HashMap<String, Login>,
     cut_line: Option<u64>,
     dropped: u64,
+    /// What the requests need of the format.
+    minor: u32,
+    named: Named,
 }
 
 /// Reads and checks every line of a journal.
@@ -170,6 +178,11 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut dropped = 0;
     let mut sessions: HashMap<String, Login> = HashMap::new();
     let mut sorter = Sorter::new(temporary, run_bytes);
+    let mut needed = 0;
+    let mut routes = Routes::new(header.routes.iter().cloned());
+    // Scripts name their routes themselves.
+    let is_named = !header.sources.is_empty()
+        && header.sources.iter().all(|source| source.kind == SourceKind::Personas);
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
             FoundLine::Whole => {}
@@ -194,6 +207,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                     continue;
                 }
                 Ok(Note::Capture(late)) => {
+                    needed = needed.max(minor::of_capture(&late.capture.from));
                     Key { at: late.at, id: late.of, kind: LineKind::Capture }
                 }
                 Err(error) => return Err(unreadable(&error).into()),
@@ -203,6 +217,10 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                 Ok(request) => {
                     wire::check(&request).map_err(|why| damaged(path, &lines, why.to_string()))?;
                     sessions.entry(request.session.clone()).or_default().learn(&request);
+                    needed = needed.max(minor::of_request(&request));
+                    if !is_named {
+                        routes.add(&request.name);
+                    }
                     Key { at: request.at, id: request.id, kind: LineKind::Request }
                 }
                 Err(error) => return Err(unreadable(&error).into()),
@@ -213,7 +231,8 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
             .map_err(|source| WriteError::Io { path: temporary.to_owned(), source })?;
     };
     header.shapes = shapes;
-    Ok(Scanned { header, sorter, sessions, cut_line, dropped })
+    let named = routes.named();
+    Ok(Scanned { header, sorter, sessions, cut_line, dropped, minor: needed, named })
 }
 
 fn damaged<R>(path: &Path, lines: &Lines<R>, message: impl Into<String>) -> JournalError

@@ -20,7 +20,7 @@ pub const FORMAT: &str = "timed-request-log";
 /// Major version: a reader refuses any other.
 pub const VERSION: &str = "1";
 /// The latest minor version of which this tool knows every kind.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 /// The latest `at`, in microseconds: 285 years, and what every reader of JSON keeps exactly.
 pub const LAST_AT: u64 = (1 << 53) - 1;
 /// The most characters of an id that the client made.
@@ -44,6 +44,9 @@ pub struct Header {
     pub personas: Vec<PersonaWeight>,
     /// Names of the redaction rules in force.
     pub redaction: Vec<String>,
+    /// Paths of routes that the recording's own rules named: nobody names these anew. Minor 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
     /// Body shapes by the digest that answers refer to. A digest alone could
     /// not tell whether a shape *fits* another (null fits any type).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -51,16 +54,15 @@ pub struct Header {
 }
 
 impl Header {
-    /// The lowest minor version that has everything in a trace with this header.
+    /// The lowest minor version that has everything in this header.
     ///
-    /// Every kind that this tool makes has been there since minor 0. A source of another
-    /// kind was carried over from a later trace, and only the minor of that one is known;
-    /// kinds of errors need none, as every reader keeps them.
-    /// The header comes first, so whatever a later minor adds to requests has to be known
-    /// to its writer before the first of them.
+    /// A source of another kind was carried over from a later trace, and only the minor of that
+    /// one is known; kinds of errors need none, as every reader keeps them. What requests need
+    /// [`super::minor`] knows, and has to be known before the first of them.
     pub fn lowest_minor(&self) -> u32 {
         let is_later = |source: &Source| matches!(source.kind, SourceKind::Other(_));
-        if self.sources.iter().any(is_later) { self.minor } else { 0 }
+        let of_sources = if self.sources.iter().any(is_later) { self.minor } else { 0 };
+        of_sources.max(u32::from(!self.routes.is_empty()))
     }
 }
 
@@ -166,6 +168,9 @@ pub struct Binding {
     pub from: Origin,
     #[serde(default, skip_serializing_if = "Encoding::is_raw")]
     pub encode: Encoding,
+    /// Another value of the session would have fitted as well. Minor 1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ambiguous: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,7 +231,7 @@ pub enum ClockFormat {
     UnixMillis,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FreshId {
     Uuid,
@@ -236,6 +241,11 @@ pub enum FreshId {
     /// Lower-case hexadecimal digits of this length, at most [`LONGEST_ID`].
     #[serde(deserialize_with = "bounded::length")]
     Hex(u32),
+    /// Written like this text, at most [`LONGEST_ID`] bytes of it: another capital for each `A`,
+    /// another small letter for each `a`, another digit for each `9`; what follows a `\\`, and all
+    /// else, is as it stands there. Minor 1.
+    #[serde(deserialize_with = "bounded::pattern")]
+    Pattern(String),
 }
 
 /// What came back, exactly one of the two.
@@ -296,6 +306,36 @@ pub enum CaptureFrom {
     Cookie(String),
     /// A form field of an HTML page, by name.
     Form(String),
+    /// What a `<meta>` of this name or property says in an HTML page. Minor 1.
+    Meta(String),
+    /// A part of an attribute of an HTML page. Minor 1.
+    Attribute(AttributePart),
+    /// What stands between two texts in a body. Minor 1.
+    Text {
+        /// Where it stands first.
+        before: String,
+        /// The end of the body, if it is empty.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        after: String,
+    },
+}
+
+/// Of the attributes with this name of which the value begins with `before`, goes on with
+/// something that has none of `/?#&=;` in it, and then with `after` to its end, query or fragment:
+/// what stands between them, in one of them. Scheme and host of a URL are not looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttributePart {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub before: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub after: String,
+    /// Only decimal digits count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub digits: bool,
+    /// Which of the different values it is, and how many there were.
+    pub index: usize,
+    pub length: usize,
 }
 
 /// One list on the way to a captured value, as it was when recorded.
@@ -355,6 +395,12 @@ mod bounded {
         let length = u32::deserialize(deserializer)?;
         most("the length of a fresh id", length.into(), LONGEST_ID.into())?;
         Ok(length)
+    }
+
+    pub(super) fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let pattern = String::deserialize(deserializer)?;
+        most("the length of a fresh id", pattern.len() as u64, LONGEST_ID.into())?;
+        Ok(pattern)
     }
 
     fn most<E: Error>(what: &str, number: u64, most: u64) -> Result<(), E> {

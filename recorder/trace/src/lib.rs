@@ -7,19 +7,22 @@
 
 mod error;
 pub mod finish;
-pub mod form;
 pub mod format;
 mod header;
+pub mod html;
 pub mod journal;
 mod lines;
+pub mod minor;
 mod note;
 pub mod order;
 mod paths;
 pub mod pointer;
 pub mod prefix;
 pub mod reader;
+pub mod routes;
 pub mod shape;
 pub mod sort;
+pub mod text;
 mod unknown;
 pub mod unordered;
 pub mod values;

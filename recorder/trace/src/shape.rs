@@ -158,9 +158,21 @@ impl Shape {
         common::digest::hex(&hash.finalize()[..8])
     }
 
-    /// Whether the two agree wherever both say something.
+    /// Whether the two agree wherever both say something; an object whose keys are ids, such as a
+    /// map of rooms by their ids, says what its values are like, as a list does.
     pub fn fits(&self, other: &Self) -> bool {
-        self.fits_into(other) && other.fits_into(self)
+        let fit = |one: &Self, other: &Self| one.fits_into(other) && other.fits_into(one);
+        fit(self, other) || fit(&self.without_ids(), &other.without_ids())
+    }
+
+    /// With one key in place of all that are ids. A shape that is stored has them as they were,
+    /// since its digest is of them.
+    fn without_ids(&self) -> Self {
+        let mut united: BTreeMap<String, BTreeSet<JsonType>> = BTreeMap::new();
+        for (path, kinds) in &self.0 {
+            united.entry(without_ids(path)).or_default().extend(kinds);
+        }
+        Self(united)
     }
 
     /// Every path of `self` stands in `other` with an agreeing type, or lies
@@ -176,16 +188,40 @@ impl Shape {
         })
     }
 
-    /// Whether an ancestor of `path` was null or a list without items here.
+    /// Whether an ancestor of `path` was null, or a list or a map without items here.
     fn is_open_above(&self, path: &str) -> bool {
         ancestors(path).any(|ancestor| {
             self.0.get(ancestor).is_some_and(|kinds| {
                 kinds.contains(&JsonType::Null)
                     || (kinds.contains(&JsonType::List)
                         && !self.0.contains_key(&format!("{ancestor}[]")))
+                    // A map without these ids, or without any.
+                    || (kinds.contains(&JsonType::Object)
+                        && path[ancestor.len()..].starts_with(".{id}")
+                        && !self.0.contains_key(&format!("{ancestor}.{{id}}")))
             })
         })
     }
+}
+
+/// The path with `{id}` for each key that is an id. Where a key has a point in it, its parts are
+/// looked at one by one, on either side alike.
+fn without_ids(path: &str) -> String {
+    let keys = path.split('.').map(|key| {
+        let name = key.trim_end_matches("[]");
+        if is_id(name) { format!("{{id}}{}", &key[name.len()..]) } else { key.to_owned() }
+    });
+    keys.collect::<Vec<_>>().join(".")
+}
+
+/// Whether a key is one of many, and not a field's name: a number, a mixture of letters and many
+/// digits, a random word, or an address such as `@ada:example.org`.
+fn is_id(key: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| key.bytes().filter(is).count();
+    let (digits, capitals) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase));
+    let is_address = key.contains([':', '@']) && (digits > 0 || capitals >= 3);
+    let is_random = key.len() >= 16 && digits > 0 && capitals > 0 && count(u8::is_ascii_lowercase) > 0;
+    digits > 0 && digits == key.len() || key.len() >= 8 && (digits >= 4 || is_address || is_random)
 }
 
 /// Proper prefixes of a path that end where a key or an index begins, longest first.
@@ -249,6 +285,28 @@ mod tests {
             let mut less = body.clone();
             with_null(&mut less, &mut at.clone());
             prop_assert!(fits(&body, &less), "{body} and {less}");
+        }
+    }
+
+    #[test]
+    fn objects_by_id_are_compared_by_what_they_hold() {
+        let rooms = |id: &str, room: Value| json!({"rooms": {"join": {id: room}}});
+        let one = rooms("!kQbZtYcWnUvLsDfPoH:localhost", json!({"unread": 1}));
+        assert!(fits(&one, &rooms("!aXtYbbWnQvLwDfPpL:localhost", json!({"unread": 2}))));
+        assert!(!fits(&one, &rooms("!aXtYbbWnQvLwDfPpL:localhost", json!({"unread": "2"}))));
+        assert!(!fits(&one, &rooms("!aXtYbbWnQvLwDfPpL:localhost", json!({"read": 1}))));
+        assert!(fits(&one, &json!({"rooms": {"join": {}}})));
+        assert!(!fits(&one, &json!({"rooms": {}})));
+        let two = json!({"17": {"a": 1}, "18": {"a": 2}});
+        assert!(fits(&two, &json!({"4711": {"a": 3}})));
+        // Names stay names.
+        for (one, other) in [
+            (json!({"version2": 1}), json!({"version3": 1})),
+            (json!({"dc:title": 1}), json!({"dc:creator": 1})),
+            (json!({"@type": 1}), json!({"@id": 1})),
+            (json!({"ApproximateNumberOfMessages": 1}), json!({"ApproximateNumberOfBytes": 1})),
+        ] {
+            assert!(!fits(&one, &other), "{one} and {other}");
         }
     }
 

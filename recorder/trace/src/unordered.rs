@@ -6,7 +6,9 @@ use common::output::folder;
 
 use super::error::WriteError;
 use super::format::{End, Header, RecordedResult, Request};
+use super::minor;
 use super::order::Predecessors;
+use super::routes::Routes;
 use super::sort::{Key, LineKind, Sorter};
 use super::writer::TraceWriter;
 
@@ -15,6 +17,10 @@ pub struct Unordered {
     trace: PathBuf,
     sorter: Sorter,
     record: Vec<u8>,
+    /// What the requests so far need of the format.
+    minor: u32,
+    /// Where routes are named by what varies in all of them.
+    routes: Option<Routes>,
 }
 
 /// What stands before the line of a request in its record.
@@ -54,7 +60,12 @@ impl Beginning {
 impl Unordered {
     pub fn new(trace: &Path, run_bytes: usize) -> Self {
         let sorter = Sorter::new(folder(trace), run_bytes);
-        Self { trace: trace.to_owned(), sorter, record: Vec::new() }
+        Self { trace: trace.to_owned(), sorter, record: Vec::new(), minor: 0, routes: None }
+    }
+
+    /// Names the routes by what varies in all of them.
+    pub fn naming(self, routes: Routes) -> Self {
+        Self { routes: Some(routes), ..self }
     }
 
     /// Adds a request; what it comes after is found at the end.
@@ -63,6 +74,10 @@ impl Unordered {
     /// When the disk refuses it.
     pub fn add(&mut self, mut request: Request) -> Result<(), WriteError> {
         let io = |source| WriteError::Io { path: self.trace.clone(), source };
+        self.minor = self.minor.max(minor::of_request(&request));
+        if let Some(routes) = &mut self.routes {
+            routes.add(&request.name);
+        }
         request.after.clear();
         let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let beginning = Beginning {
@@ -85,13 +100,24 @@ impl Unordered {
     /// When the disk refuses it, or a request is too long for a line.
     pub fn finish(self, header: &Header, dropped: u64) -> Result<End, WriteError> {
         let io = |source| WriteError::Io { path: self.trace.clone(), source };
-        let mut writer = TraceWriter::create(&self.trace, header)?;
+        let mut writer = TraceWriter::create_for(&self.trace, header, self.minor)?;
         let mut predecessors = Predecessors::default();
+        let named = self.routes.map(Routes::named).filter(|named| !named.is_empty());
         let mut sorted = self.sorter.sorted().map_err(io)?;
         let mut whole = Vec::new();
         while let Some((key, record)) = sorted.next_line().map_err(io)? {
             let Beginning { is_error, took_us, tail, name } = Beginning::of(&record);
             let (name, line) = record[Beginning::BYTES..].split_at(name as usize);
+            if let Some(named) = &named {
+                let mut request: Request =
+                    serde_json::from_slice(line).map_err(|error| io(error.into()))?;
+                if let Some(name) = named.of(&request.name) {
+                    request.name = name;
+                }
+                predecessors.fill(&mut request);
+                writer.write(&request)?;
+                continue;
+            }
             let session = String::from_utf8_lossy(name);
             let after = predecessors.next(&session, &key.id, key.at, took_us);
             let (head, tail) = line.split_at(line.len().saturating_sub(tail as usize));

@@ -82,9 +82,9 @@ fn is_json_scalar(text: &str) -> bool {
 }
 
 /// Appends a fresh id: the same for equal seeds, and otherwise as good as random.
-pub fn write_fresh(seed: u64, like: FreshId, out: &mut Vec<u8>) {
+pub fn write_fresh(seed: u64, like: &FreshId, out: &mut Vec<u8>) {
     let mut stream = SplitMix(seed);
-    match like {
+    match *like {
         FreshId::Uuid => {
             let bits = u128::from(stream.next()) << 64 | u128::from(stream.next());
             let uuid = uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid();
@@ -101,6 +101,18 @@ pub fn write_fresh(seed: u64, like: FreshId, out: &mut Vec<u8>) {
         FreshId::Hex(length) => {
             for _ in 0..length {
                 out.push(b"0123456789abcdef"[usize::from(stream.below(16))]);
+            }
+        }
+        FreshId::Pattern(ref pattern) => {
+            let mut is_literal = false;
+            for byte in pattern.bytes() {
+                match byte {
+                    _ if std::mem::take(&mut is_literal) => out.push(byte),
+                    b'\\' => is_literal = true,
+                    b'A' | b'a' => out.push(byte + stream.below(26)),
+                    b'9' => out.push(b'0' + stream.below(10)),
+                    _ => out.push(byte),
+                }
             }
         }
     }
@@ -145,7 +157,7 @@ mod tests {
 
     fn fresh(seed: u64, like: FreshId) -> String {
         let mut out = Vec::new();
-        write_fresh(seed, like, &mut out);
+        write_fresh(seed, &like, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -188,6 +200,11 @@ mod tests {
         assert_ne!(fresh(2, FreshId::Uuid), uuid);
         assert_eq!(fresh(3, FreshId::Digits(12)).parse::<u64>().unwrap().to_string().len(), 12);
         assert_eq!(fresh(3, FreshId::Hex(32)).len(), 32);
+        let like = |pattern: &str| fresh(4, FreshId::Pattern(pattern.to_owned()));
+        let made = like("SKU-99 aA \\9\\\\é");
+        let [s, k, u, ..] = made.as_bytes() else { panic!("{made}") };
+        assert!([s, k, u].iter().all(|letter| **letter != b'a'), "{made}");
+        assert!(made.starts_with("SKU-") && made.ends_with(" 9\\é") && made.len() == 14, "{made}");
     }
 
     #[test]

@@ -57,6 +57,14 @@ impl TraceWriter {
     /// # Errors
     /// When no file can be made in the folder of `path`.
     pub fn create(path: &Path, header: &Header) -> Result<Self, WriteError> {
+        Self::create_for(path, header, 0)
+    }
+
+    /// Starts a trace of requests that need this minor version ([`super::minor`]).
+    ///
+    /// # Errors
+    /// As [`TraceWriter::create`].
+    pub fn create_for(path: &Path, header: &Header, minor: u32) -> Result<Self, WriteError> {
         let output = Output::create(path)?;
         let file = BufWriter::with_capacity(1 << 16, output.reopen()?);
         let open = || -> io::Result<Out> {
@@ -80,7 +88,8 @@ impl TraceWriter {
             sessions: HashSet::new(),
             line: Vec::new(),
         };
-        writer.serialise(&Header { minor: header.lowest_minor(), ..header.clone() })?;
+        let minor = header.lowest_minor().max(minor);
+        writer.serialise(&Header { minor, ..header.clone() })?;
         writer.put()?;
         Ok(writer)
     }

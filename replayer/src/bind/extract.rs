@@ -5,8 +5,10 @@ use std::fmt;
 use serde::de::{
     DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use trace::form;
 use trace::format::ListStep;
+use trace::html;
+
+use crate::prepare::CaptureFrom;
 
 /// What was found.
 #[derive(PartialEq, Eq)]
@@ -177,15 +179,36 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 }
 
-/// The value of the form field `name` in an HTML page: of the first `<input>` or
-/// similar tag with that name and a value.
-pub fn extract_form<'a>(page: &'a str, name: &str) -> Option<std::borrow::Cow<'a, str>> {
-    form::fields(page).find(|(field, _)| field == name).map(|(_, value)| value)
+/// What a capture takes from a page or another text; nothing for those from elsewhere.
+///
+/// Of a part of attributes that the page has fewer of than were recorded, the index is taken modulo
+/// their number.
+pub fn extract_text(text: &str, from: &CaptureFrom) -> Extracted {
+    let value = match from {
+        CaptureFrom::Form(name) => html::field(text, name),
+        CaptureFrom::Meta(name) => html::meta(text, name),
+        CaptureFrom::Attribute(part) => {
+            let mut values = html::parts(text, part);
+            if part.index >= values.len() && !values.is_empty() {
+                return Extracted::Rebound(values.swap_remove(part.index % values.len()));
+            }
+            (part.index < values.len()).then(|| values.swap_remove(part.index))
+        }
+        CaptureFrom::Text { before, after } => {
+            trace::text::between(text, before, after).map(str::to_owned)
+        }
+        CaptureFrom::Json { .. }
+        | CaptureFrom::Header(_)
+        | CaptureFrom::HeaderSegment { .. }
+        | CaptureFrom::Cookie(_) => None,
+    };
+    value.map_or(Extracted::Nothing, Extracted::Found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use trace::format::AttributePart;
 
     fn json(body: &str, pointer: &str, list_tokens: &[usize]) -> Extracted {
         let tokens = trace::pointer::tokens(pointer).unwrap();
@@ -231,8 +254,27 @@ mod tests {
     fn form_fields_are_found_by_name() {
         let page =
             r#"<form><input type=hidden value='a&amp;b' name="csrf"><input name=x value=1></form>"#;
-        assert_eq!(extract_form(page, "csrf").as_deref(), Some("a&b"));
-        assert_eq!(extract_form(page, "x").as_deref(), Some("1"));
-        assert_eq!(extract_form(page, "y"), None);
+        let form = |name: &str| extract_text(page, &CaptureFrom::Form(name.to_owned()));
+        assert_eq!(form("csrf"), found("a&b"));
+        assert_eq!(form("x"), found("1"));
+        assert_eq!(form("y"), Extracted::Nothing);
+    }
+
+    #[test]
+    fn of_links_that_are_fewer_another_is_taken() {
+        let part = |index| {
+            let [name, before, after] = ["href", "/note/", "/"].map(str::to_owned);
+            let digits = true;
+            CaptureFrom::Attribute(AttributePart { name, before, after, digits, index, length: 9 })
+        };
+        let page = "<a href=/note/add/><a href=/note/4/><a href='/note/7/?x'>";
+        assert_eq!(extract_text(page, &part(1)), found("7"));
+        assert_eq!(extract_text(page, &part(5)), Extracted::Rebound("7".to_owned()));
+        assert_eq!(extract_text("<p>", &part(5)), Extracted::Nothing);
+        let between = |before: &str| {
+            let (before, after) = (before.to_owned(), ";".to_owned());
+            extract_text("id=5;x=6;", &CaptureFrom::Text { before, after })
+        };
+        assert_eq!((between("x="), between("y=")), (found("6"), Extracted::Nothing));
     }
 }

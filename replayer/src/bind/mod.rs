@@ -4,5 +4,5 @@
 mod extract;
 mod slots;
 
-pub use extract::{Extracted, extract_form, extract_json};
+pub use extract::{Extracted, extract_json, extract_text};
 pub use slots::Slots;

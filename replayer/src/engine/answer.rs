@@ -11,7 +11,7 @@ use httparse::Header;
 use super::expiry::life_beside;
 use super::held::Held;
 use super::shelf::Shelf;
-use crate::bind::{Extracted, Slots, extract_form, extract_json};
+use crate::bind::{Extracted, Slots, extract_json, extract_text};
 use crate::prepare::{CaptureFrom, Request, Source};
 use http1::Sink;
 use http1::cookies::name_and_value;
@@ -170,10 +170,15 @@ impl<'a> Answer<'a> {
                         found.life = shorter(found.life, life_beside(body, tokens));
                     }
                 }
-                CaptureFrom::Form(name) => {
-                    let page = std::str::from_utf8(body).ok();
-                    if let Some(value) = page.and_then(|page| extract_form(page, name)) {
-                        set(&mut values, number, &value);
+                CaptureFrom::Form(_)
+                | CaptureFrom::Meta(_)
+                | CaptureFrom::Attribute(_)
+                | CaptureFrom::Text { .. } => {
+                    let extracted = std::str::from_utf8(body)
+                        .map_or(Extracted::Nothing, |text| extract_text(text, &capture.from));
+                    if let Extracted::Found(value) | Extracted::Rebound(value) = &extracted {
+                        found.is_rebound |= matches!(extracted, Extracted::Rebound(_));
+                        set(&mut values, number, value);
                     }
                 }
                 CaptureFrom::Header(_)
@@ -292,7 +297,11 @@ impl Sink for Answer<'_> {
                     .filter_map(|header| name_and_value(header.value))
                     .find(|(key, _)| *key == name.as_bytes())
                     .and_then(|(_, value)| std::str::from_utf8(value).ok()),
-                CaptureFrom::Json { .. } | CaptureFrom::Form(_) => None,
+                CaptureFrom::Json { .. }
+                | CaptureFrom::Form(_)
+                | CaptureFrom::Meta(_)
+                | CaptureFrom::Attribute(_)
+                | CaptureFrom::Text { .. } => None,
             };
             if let Some(value) = value {
                 values.set(number, value);

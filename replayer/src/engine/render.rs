@@ -45,10 +45,12 @@ pub(super) fn render<T>(
                     put(secret.expose(), out);
                 }
                 Origin::Clock(format) => write_clock(context.wall_clock(), *format, out),
-                Origin::Fresh { key, like } => {
-                    // The same key gives the same id within a run, and another in the next.
-                    let run = (ticket.run.number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    write_fresh(user.seed ^ run ^ key, *like, out);
+                Origin::Fresh { key, like, is_of_user } => {
+                    // The same key gives the same value within a run, and another in the next, but
+                    // for what makes the user who it is.
+                    let number = if *is_of_user { user.generation() } else { run_number(ticket) };
+                    let run = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    write_fresh(user.seed ^ run ^ key, like, out);
                 }
             }
             Ok(())
@@ -56,6 +58,11 @@ pub(super) fn render<T>(
     })?;
     // A value at the very beginning of the path must not name another host.
     if path_of(bytes).starts_with(['/', '*']) { Ok(()) } else { Err(Unbound) }
+}
+
+/// A user's runs, of whoever takes his place as well: no number is a generation's.
+fn run_number(ticket: &Ticket) -> u64 {
+    !(ticket.run.number as u64)
 }
 
 fn write_cookies<T>(context: &Context<T>, user: &User, out: &mut Vec<u8>) {

@@ -172,6 +172,7 @@ impl Builder {
             id: line.id.clone(),
             message,
         })?;
+        self.bindings.add_ambiguous(line.bind.iter().filter(|bound| bound.ambiguous).count());
         draft.push(line, request);
         Ok(())
     }
@@ -244,6 +245,9 @@ impl Builder {
     }
 
     fn request(&mut self, draft: &mut Draft, line: &disk::Request) -> Result<Request, String> {
+        if draft.is_prologue(line) {
+            draft.values.note_made(line);
+        }
         let template = template(line, &self.host, &draft.values)?;
         let waits = self.waits(draft, line)?;
         let captures = self
@@ -302,5 +306,10 @@ fn capture_from(from: &disk::CaptureFrom) -> Result<CaptureFrom, String> {
         }
         disk::CaptureFrom::Cookie(name) => CaptureFrom::Cookie(name.clone()),
         disk::CaptureFrom::Form(name) => CaptureFrom::Form(name.clone()),
+        disk::CaptureFrom::Meta(name) => CaptureFrom::Meta(name.clone()),
+        disk::CaptureFrom::Attribute(part) => CaptureFrom::Attribute(part.clone()),
+        disk::CaptureFrom::Text { before, after } => {
+            CaptureFrom::Text { before: before.clone(), after: after.clone() }
+        }
     })
 }

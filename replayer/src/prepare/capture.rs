@@ -1,6 +1,6 @@
 //! What a request takes from its answer for later ones.
 
-use trace::format::ListStep;
+use trace::format::{AttributePart, ListStep};
 
 #[derive(Debug)]
 pub struct Capture {
@@ -34,11 +34,25 @@ pub enum CaptureFrom {
     },
     Cookie(String),
     Form(String),
+    Meta(String),
+    Attribute(AttributePart),
+    /// What stands between two texts.
+    Text {
+        before: String,
+        after: String,
+    },
 }
 
 impl CaptureFrom {
     /// Whether the value stands in the body of the answer, and not in its head.
     pub fn is_in_body(&self) -> bool {
-        matches!(self, Self::Json { .. } | Self::Form(_))
+        match self {
+            Self::Json { .. }
+            | Self::Form(_)
+            | Self::Meta(_)
+            | Self::Attribute(_)
+            | Self::Text { .. } => true,
+            Self::Header(_) | Self::HeaderSegment { .. } | Self::Cookie(_) => false,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A session whose lines are still coming.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,12 +39,28 @@ pub(super) struct KeptValues {
     /// Login slots of the prologue's secrets, by name.
     login: HashMap<String, usize>,
     session: usize,
+    /// Keys of fresh values of the prologue, as hashes: a user who begins the next session from
+    /// behind its prologue is still who it was.
+    made: HashSet<u64>,
 }
 
 impl KeptValues {
     pub(super) fn of(&self, request: &str, name: &str) -> Option<Source> {
         let values = self.by_request.get(request)?;
         values.iter().find(|(known, _)| known == name).map(|(_, source)| *source)
+    }
+
+    /// Notes the fresh values of a request of the prologue.
+    pub(super) fn note_made(&mut self, line: &disk::Request) {
+        let keys = line.bind.iter().filter_map(|binding| match &binding.from {
+            disk::Origin::Fresh { key, .. } => Some(common::digest::stable_hash(key.as_bytes())),
+            _ => None,
+        });
+        self.made.extend(keys);
+    }
+
+    pub(super) fn is_made_by_user(&self, key: u64) -> bool {
+        self.made.contains(&key)
     }
 
     /// Whether a request after the prologue renews what that captured: it sends a value of

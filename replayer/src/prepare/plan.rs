@@ -47,6 +47,13 @@ impl Bindings {
         };
         *self.counts.entry(kind).or_default() += 1;
     }
+
+    /// Counts values that the recording could have taken from elsewhere as well.
+    pub(super) fn add_ambiguous(&mut self, count: usize) {
+        if count > 0 {
+            *self.counts.entry("ambiguous").or_default() += count as u64;
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -171,7 +171,9 @@ impl<'a> Spans<'a> {
             disk::Origin::Account(field) => Origin::Account(field.clone()),
             disk::Origin::Clock(format) => Origin::Clock(*format),
             disk::Origin::Fresh { key, like } => {
-                Origin::Fresh { key: common::digest::stable_hash(key.as_bytes()), like: *like }
+                let key = common::digest::stable_hash(key.as_bytes());
+                let is_of_user = self.values.is_made_by_user(key);
+                Origin::Fresh { key, like: like.clone(), is_of_user }
             }
             disk::Origin::Slot(name) => Origin::Secret(name.clone()),
         })

@@ -39,11 +39,13 @@ pub enum Origin {
     /// Name of a field of the user's account.
     Account(String),
     Clock(ClockFormat),
-    /// A new id: the same for the same key within a run of the session, and another in the next.
+    /// A new value: the same for the same key within a run of the session, and another in the next.
     Fresh {
         /// Hash of the key in the trace.
         key: u64,
         like: FreshId,
+        /// It was made in the login, and is the user's in all runs.
+        is_of_user: bool,
     },
     /// Name of a secret that is given from outside.
     Secret(String),

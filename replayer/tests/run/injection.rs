@@ -57,7 +57,7 @@ fn sent_with(value: &str, part: Part, encode: Encoding, body: Option<(&str, &str
     };
     let start = text.find("RANGE").unwrap();
     let from = Origin::Capture { of: "first".into(), name: "v".into() };
-    second.bind.push(Binding { part, start, end: start + 5, from, encode });
+    second.bind.push(Binding { part, start, end: start + 5, from, encode, ambiguous: false });
     let trace = TraceBuilder { requests: vec![first, second], ..TraceBuilder::default() };
     let given = serde_json::json!({ "v": value }).to_string();
     let server = Server::start(move |_| Answer::Json(200, given.clone()));
@@ -112,7 +112,14 @@ fn a_live_value_names_no_other_host() {
     gives(&mut first, "v", at("/v"));
     let mut second = request("second", "s", 5, "GET", "/next");
     let from = Origin::Capture { of: "first".into(), name: "v".into() };
-    second.bind.push(Binding { part: Part::Path, start: 0, end: 5, from, encode: Encoding::Raw });
+    second.bind.push(Binding {
+        part: Part::Path,
+        start: 0,
+        end: 5,
+        from,
+        encode: Encoding::Raw,
+        ambiguous: false,
+    });
     let trace = TraceBuilder { requests: vec![first, second], ..TraceBuilder::default() };
     let server = Server::start(|_| Answer::Json(200, r#"{"v":"http://203.0.113.7/x"}"#.into()));
     let run = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]).checked();

@@ -28,6 +28,7 @@ fn write(place: &Workplace, mib: u64) -> u64 {
         }],
         personas: vec![PersonaWeight { name: "visitor".into(), weight: 1.0 }],
         redaction: vec![],
+        routes: vec![],
         shapes: Default::default(),
     };
     let requests = mib * 1024 / BODY_KIB;

@@ -145,6 +145,7 @@ fn the_recorded_refresh_is_used_where_there_is_one() {
         end: 18,
         from: Origin::Capture { of, name: "refresh_token".into() },
         encode: Encoding::Json,
+        ambiguous: false,
     });
     answer(&mut refresh).capture.push(Capture {
         name: "access_token".into(),

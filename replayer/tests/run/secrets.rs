@@ -31,7 +31,7 @@ fn quoted(secret: &str) -> String {
 }
 
 fn bound(part: Part, at: usize, from: Origin) -> Binding {
-    Binding { part, start: at, end: at, from, encode: Encoding::Percent }
+    Binding { part, start: at, end: at, from, encode: Encoding::Percent, ambiguous: false }
 }
 
 /// Sessions of one user, each with a ticket of its own that a request needs; the second one fails.

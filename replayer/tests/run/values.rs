@@ -142,6 +142,7 @@ fn ids_that_the_client_made_are_made_anew_and_keep_their_identity_in_a_session()
             end: start,
             from,
             encode: Encoding::Json,
+            ambiguous: false,
         };
         step.bind = vec![
             bind(8, Origin::Fresh { key: "order".into(), like: FreshId::Uuid }),

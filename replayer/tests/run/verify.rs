@@ -67,6 +67,29 @@ fn the_same_answers_are_the_same_whatever_they_are_said_to_be() {
 }
 
 #[test]
+fn what_has_changed_since_or_has_not_is_the_same_answer() {
+    let place = Workplace::new(&recorded(), 0);
+    let server = Server::start(|asked| {
+        let case = CASES.iter().find(|(path, ..)| *path == asked.path);
+        let (_, status, content_type, body, _) = case.unwrap();
+        let status = match status {
+            200 => 304,
+            304 => 200,
+            other => *other,
+        };
+        let body = if matches!(status, 204 | 304) { String::new() } else { body() };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n"
+        );
+        Answer::RawThenClose(format!("{head}Connection: close\r\n\r\n{body}").into())
+    });
+    let ran = place.run(&server.url(), &["--no-probe", "--verify", "--quiet"]);
+    let fidelity = ran.checked().fidelity;
+    assert_eq!(fidelity.same_status_and_shape, CASES.len() as u64, "{}", ran.stdout);
+}
+
+#[test]
 fn another_answer_is_another() {
     let place = Workplace::new(&recorded(), 0);
     let server = server(|path, body| match path {

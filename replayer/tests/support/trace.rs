@@ -31,6 +31,7 @@ pub(crate) fn takes(request: &mut Request, range: Range<usize>, of: &str, name: 
         end: range.end,
         from: Origin::Capture { of: of.to_owned(), name: name.to_owned() },
         encode: Encoding::Percent,
+        ambiguous: false,
     });
 }
 
@@ -69,6 +70,7 @@ impl TraceBuilder {
                 end: at,
                 from: Origin::Account(field.into()),
                 encode: Encoding::Json,
+                ambiguous: false,
             });
         }
         answer(&mut login).capture.push(Capture {
@@ -87,6 +89,7 @@ impl TraceBuilder {
                 end: 7,
                 from: Origin::Capture { of: id.clone(), name: "access_token".into() },
                 encode: Encoding::Raw,
+                ambiguous: false,
             });
             self.requests.push(step);
         }
@@ -124,6 +127,7 @@ impl TraceBuilder {
                 .map(|(name, weight)| PersonaWeight { name: name.into(), weight })
                 .collect(),
             redaction: vec![],
+            routes: vec![],
             shapes: self.shapes.clone(),
         };
         let mut writer = TraceWriter::create(path, &header).unwrap();

@@ -29,6 +29,7 @@ use trace::format::{
     self, Answer, Binding, End, Header, Part, PersonaWeight, RecordedResult, Request, Source,
     SourceKind,
 };
+use trace::routes::Routes;
 use trace::unordered::Unordered;
 use trace::wire;
 
@@ -102,7 +103,8 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         config,
         first,
         started,
-        out: Unordered::new(&config.out, RUN_BYTES),
+        out: Unordered::new(&config.out, RUN_BYTES)
+            .naming(Routes::new(config.rules.routes().iter().cloned())),
         sessions: Sessions::default(),
         requests: 0,
         prefix,
@@ -138,6 +140,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
             None => vec![PersonaWeight { name: ALL.to_owned(), weight: 1.0 }],
         },
         redaction: config.rules.secret_names(),
+        routes: config.rules.routes().to_vec(),
         shapes: BTreeMap::new(),
     };
     let end = sink.out.finish(&header, 0)?;
