@@ -15,6 +15,7 @@ mod load_held;
 mod overload;
 mod probe;
 mod rate;
+mod registering;
 mod renewal;
 mod secrets;
 mod shards;
