@@ -9,6 +9,7 @@ use common::target::OptionError;
 use manifest::ManifestError;
 
 use crate::correlate::RulesError;
+use crate::edit::diff::DiffError;
 use crate::import::ImportError;
 use crate::persona::{PersonasError, RecordError};
 use crate::proxy::ProxyError;
@@ -51,6 +52,8 @@ pub enum Error {
          or to begin them all at once (start)"
     )]
     Apart { days: f64 },
+    #[error(transparent)]
+    Diff(#[from] DiffError),
     #[error("cannot write to stdout")]
     Stdout(#[source] io::Error),
 }
@@ -77,7 +80,8 @@ impl Error {
             Self::Proxy(error) => proxy(error),
             Self::Import(error) => import(error),
             Self::Journal(error) => journal(error),
-            Self::Read(error) => read(error),
+            Self::Read(error) | Self::Diff(DiffError::Read(error)) => read(error),
+            Self::Diff(DiffError::TooLarge { .. }) => Exit::Usage,
         }
     }
 }

@@ -79,7 +79,7 @@ fn text(path: &Path, found: &Inspection) -> String {
         "{}: {} requests of {} sessions in {:.1} s, {:.1}/s on average, {}/s at the peak
 recorded {} by {}, format {}
 {} without answer, {} dropped; {} body shapes
-bindings: {} captures, {} account fields, {} clock, {} fresh ids, {} secret slots{}
+bindings: {} captures, {} account fields, {} clock, {} fresh values, {} secret slots{}; {} ambiguous
 {}
 
 {}
@@ -103,6 +103,7 @@ bindings: {} captures, {} account fields, {} clock, {} fresh ids, {} secret slot
         bindings.fresh,
         bindings.slot,
         slots,
+        bindings.ambiguous,
         found.end.digest,
         table(&personas),
         table(&endpoints),

@@ -4,6 +4,7 @@ mod audit;
 mod bar;
 mod check;
 mod cut;
+mod diff;
 mod export;
 mod files;
 mod finish;
@@ -30,7 +31,7 @@ use crate::Error;
     arg_required_else_help = true,
     after_help = "\
 Exit codes: 0 good, 1 I/O, 2 usage or a file's content, 3 refused for safety, 4 target
-unreachable or login refused, 13 file incomplete, 130/143 ended by a signal, trace written"
+unreachable or login refused, 10 values vary (diff), 13 file incomplete, 130/143 ended by a signal, trace written"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -54,6 +55,8 @@ enum Command {
     Check(check::Args),
     /// List what was taken for secret in files, and what was left that looks like one
     Audit(audit::Args),
+    /// Say what two recordings of the same client differ in that a replay would send as recorded
+    Diff(diff::Args),
     /// Make a trace of a part of one, with what that needs
     Cut(cut::Args),
     /// Make one trace of several
@@ -78,6 +81,7 @@ impl Cli {
             Command::Inspect(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Audit(args) => args.run(),
+            Command::Diff(args) => args.run(),
             Command::Cut(args) => args.run(),
             Command::Merge(args) => args.run(),
             Command::Export(command) => command.run(),

@@ -155,6 +155,8 @@ struct Summary {
     requests: u64,
     sessions: u64,
     failures: u64,
+    /// Values that others of their session would have fitted as well.
+    ambiguous: u64,
     dropped: u64,
     connections: u64,
     upgrades: u64,
@@ -174,6 +176,13 @@ impl Args {
             common::say!("listening on {scheme}://{listening}, recording {upstream}");
         });
         let recording = recording.await?;
+        let ambiguous = recording.totals.ambiguous;
+        if ambiguous > 0 {
+            common::say!(
+                "{ambiguous} values were bound that others would have fitted as well: a rule can say \
+                 what they mean (same)"
+            );
+        }
         if recording.totals.dropped > 0 {
             common::say!("{} exchanges were dropped", recording.totals.dropped);
         }
@@ -236,6 +245,7 @@ impl Summary {
             requests: finished.end.requests,
             sessions: finished.end.sessions,
             failures: totals.failures,
+            ambiguous: totals.ambiguous,
             dropped: finished.end.dropped,
             connections: totals.connections,
             upgrades: totals.upgrades,

@@ -117,12 +117,12 @@ impl Giver<'_> {
     fn location(&mut self, name: &str, value: &str) {
         self.give(name, value, CaptureFrom::Header(name.to_owned()), false);
         self.learn(body::of_header(name, value, &self.rules.names));
-        let path = value.split(['?', '#']).next().unwrap_or_default();
+        let path = html::local(value.split(['?', '#']).next().unwrap_or_default());
         let mut end = path.len();
         for (from_end, segment) in path.rsplit('/').enumerate().take(4) {
             let start = end - segment.len();
             end = start.saturating_sub(1);
-            let before = self.resolved(html::local(&path[..start]));
+            let before = self.resolved(&path[..start]);
             // Of what stands right below the root only a number is a value.
             let may_be = may_be_value(segment)
                 && (before != "/" || segment.bytes().any(|b| b.is_ascii_digit()));

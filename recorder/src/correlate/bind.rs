@@ -54,7 +54,7 @@ impl Bound {
 }
 
 impl From<Made> for Bound {
-    fn from(Made { range, key, like }: Made) -> Self {
+    fn from(Made { range, key, like, only: _ }: Made) -> Self {
         Self { range: Some(range), ..Self::to(Origin::Fresh { key, like }, false) }
     }
 }
@@ -128,7 +128,7 @@ impl Binder<'_> {
             return None;
         }
         let text = place.value.as_str();
-        if let Some(made) = self.values.known_fresh(text) {
+        if let Some(made) = self.known_fresh(place) {
             return Some(made.into());
         }
         if let Some(format) = client_values::time(text, self.now) {
@@ -147,6 +147,10 @@ impl Binder<'_> {
         }
         (is_content && self.is_made(place))
             .then(|| self.values.fresh().part(text, &place.name).into())
+    }
+
+    fn known_fresh(&self, place: &Place) -> Option<Made> {
+        self.values.known_fresh(&place.value).filter(|made| made.is_under(&place.name))
     }
 
     /// Whether the client says something new here, so that the value may be its own.
@@ -240,7 +244,7 @@ impl Binder<'_> {
             let at = place.range.start + range.start..place.range.start + range.end;
             let word = word(&written[range], at, encode, Verdict::Harmless);
             let known = self.captured(&word);
-            let known = known.or_else(|| self.values.known_fresh(&word.value).map(Bound::from));
+            let known = known.or_else(|| self.known_fresh(&word).map(Bound::from));
             if let Some(Bound { from, is_secret, is_ambiguous: ambiguous, range }) = known {
                 let start = word.range.start;
                 let range =

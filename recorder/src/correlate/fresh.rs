@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::client_values;
+use super::names::{is_user_name, last_of};
 use trace::format::{Encoding, FreshId};
 
 /// Values that a session made. When there are more, all of them are forgotten.
@@ -27,6 +28,21 @@ pub(super) struct Made {
     pub(super) range: Range<usize>,
     pub(super) key: String,
     pub(super) like: FreshId,
+    /// It is a word that others may say as well: it is the client's own only under this name.
+    pub(super) only: Option<String>,
+}
+
+impl Made {
+    /// Whether this value under that name is what the client made.
+    pub(super) fn is_under(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| only.eq_ignore_ascii_case(last_of(name)))
+    }
+}
+
+/// The name under which alone a value is known again, if it is a word and nobody's name.
+fn only(text: &str, name: &str) -> Option<String> {
+    let is_word = text.len() < 12 && !text.bytes().any(|byte| byte.is_ascii_digit());
+    (is_word && !is_user_name(name)).then(|| last_of(name).to_owned())
 }
 
 /// What a session made so far.
@@ -53,7 +69,8 @@ impl Fresh {
             return made;
         }
         self.unnamed += 1;
-        let made = Made { range: 0..text.len(), key: format!("f{}", self.unnamed), like };
+        let key = format!("f{}", self.unnamed);
+        let made = Made { range: 0..text.len(), key, like, only: None };
         self.keep(text, made)
     }
 
@@ -63,7 +80,8 @@ impl Fresh {
             return made;
         }
         let (key, like) = (self.key(name), FreshId::Pattern(pattern.to_owned()));
-        self.keep(text, Made { range: 0..text.len(), key, like })
+        let only = only(text, name);
+        self.keep(text, Made { range: 0..text.len(), key, like, only })
     }
 
     /// A value of which a part is made anew; the same part as of another value where both have it.
@@ -79,7 +97,8 @@ impl Fresh {
                 match self.of(&stem[range.clone()]).filter(|_| !range.is_empty()) {
                     Some(part) => Made { range, ..part },
                     None => {
-                        let made = Made { range: range.clone(), key: self.key(name), like };
+                        let key = self.key(name);
+                        let made = Made { range: range.clone(), key, like, only: None };
                         if range.len() >= SHORTEST_NUMBER && range.len() < stem.len() {
                             let whole = Made { range: 0..range.len(), ..made.clone() };
                             self.keep(&stem[range], whole);
@@ -89,10 +108,10 @@ impl Fresh {
                 }
             }
         };
-        if stem.len() < text.len() && stem.len() >= 3 {
+        if stem.len() < text.len() && stem.len() >= SHORTEST_NUMBER && last_number(stem).is_some() {
             self.keep(stem, made.clone());
         }
-        self.keep(text, made)
+        self.keep(text, Made { only: only(text, name), ..made })
     }
 
     /// Called like the field, so that what two sessions made in their logins is called the same.
@@ -257,6 +276,9 @@ mod tests {
         let address = fresh.part("u1795679399@mail.com", "email");
         let user = fresh.of("u1795679399").unwrap();
         assert_eq!((&user, &*user.key), (&address, "email"));
+        assert_eq!(fresh.part("Info", "title").only.as_deref(), Some("title"));
+        fresh.part("info@mail.com", "email");
+        assert_eq!(fresh.of("info"), None);
         let number = fresh.of("1795679399").unwrap();
         assert_eq!((number.range, number.key), (0..10, address.key));
         assert_eq!(fresh.part("anna", "username").key, "username.2");

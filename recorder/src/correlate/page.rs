@@ -14,7 +14,7 @@ use trace::{html, text};
 const MAX_TEXT: usize = 16 << 10;
 
 /// Values of one page that are told apart.
-const MOST_PARTS: usize = 8192;
+const MOST_PARTS: usize = 2048;
 
 /// Attributes that hold URLs of the same site.
 const LINKS: [&str; 8] =

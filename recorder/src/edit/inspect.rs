@@ -85,6 +85,8 @@ pub struct Bindings {
     pub clock: u64,
     pub fresh: u64,
     pub slot: u64,
+    /// Of all of them, those that others of the session would have fitted as well.
+    pub ambiguous: u64,
 }
 
 /// Reads a trace to its end. Memory: at most 20 KiB for each of at most 1000 endpoints, the
@@ -187,6 +189,7 @@ impl Counts {
             persona.failures += u64::from(failed);
         }
         for binding in &request.bind {
+            self.bindings.ambiguous += u64::from(binding.ambiguous);
             match &binding.from {
                 Origin::Capture { .. } => self.bindings.capture += 1,
                 Origin::Account(_) => self.bindings.account += 1,

@@ -155,6 +155,9 @@ impl Sink {
             answer.shape = Some(self.journal.shape(shape)?);
         }
         for binding in &request.bind {
+            if binding.ambiguous {
+                self.remarks.count("values that others would have fitted as well (say with same)");
+            }
             if let Origin::Slot(name) = &binding.from {
                 self.remarks.count(&format!("values of {name} unbound (give them with --slot)"));
             }

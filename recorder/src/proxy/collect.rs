@@ -45,6 +45,8 @@ pub struct Totals {
     pub requests: u64,
     /// Of those, a status of 400 or above, or no answer.
     pub failures: u64,
+    /// Values that were bound, and that others of the session would have fitted as well.
+    pub ambiguous: u64,
     /// Exchanges that were seen and not recorded.
     pub dropped: u64,
     /// Connections that switched to another protocol, such as WebSockets.
@@ -125,10 +127,12 @@ impl Collector {
             self.unwritten += 1;
             return;
         }
+        let ambiguous = request.bind.iter().filter(|binding| binding.ambiguous).count() as u64;
         let before = self.totals.requests;
         let written = self.write(request, shape, captures);
         if self.totals.requests > before {
             self.totals.failures += u64::from(failure);
+            self.totals.ambiguous += ambiguous;
         } else {
             self.unwritten += 1;
         }

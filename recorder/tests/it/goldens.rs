@@ -20,7 +20,7 @@ fn schema() -> Validator {
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 }
 
-const GOLDENS: [(&str, SourceKind); 7] = [
+const GOLDENS: [(&str, SourceKind); 8] = [
     ("personas.trace.jsonl", SourceKind::Personas),
     ("proxy.trace.jsonl", SourceKind::Proxy),
     ("chrome.trace.jsonl", SourceKind::Har),
@@ -28,15 +28,18 @@ const GOLDENS: [(&str, SourceKind); 7] = [
     ("safari.trace.jsonl", SourceKind::Har),
     ("gor.trace.jsonl", SourceKind::Gor),
     ("access-log.trace.jsonl", SourceKind::AccessLog),
+    // Of minor 1.
+    ("notes.trace.jsonl", SourceKind::Har),
 ];
 
-/// What the last five were made of, and how.
-const INPUTS: [(&str, &str, &str); 5] = [
+/// What the last six were made of, and how.
+const INPUTS: [(&str, &str, &str); 6] = [
     ("chrome", "har", "chrome.har"),
     ("firefox", "har", "firefox.har"),
     ("safari", "har", "safari.har"),
     ("gor", "gor", "app.gor"),
     ("access-log", "access-log", "combined.log"),
+    ("notes", "har", "notes.har"),
 ];
 
 #[test]
@@ -70,7 +73,7 @@ fn goldens_are_read_and_written_again_byte_for_byte() {
 
         let folder = tempfile::TempDir::new().unwrap();
         let again = folder.path().join(name);
-        let mut writer = TraceWriter::create(&again, &header).unwrap();
+        let mut writer = TraceWriter::create_for(&again, &header, header.minor).unwrap();
         for request in read(&path) {
             writer.write(&request).unwrap();
         }
@@ -117,7 +120,8 @@ fn broken(line: &Value) -> Vec<Value> {
     let fields = line.as_object().unwrap();
     let mut unknown = fields.clone();
     unknown.insert("colour".to_owned(), json!("red"));
-    let optional = ["shapes", "persona", "account", "body", "bind", "after", "prologue"];
+    let optional =
+        ["minor", "routes", "shapes", "persona", "account", "body", "bind", "after", "prologue"];
     let less = fields.keys().filter(|key| !optional.contains(&key.as_str())).map(|key| {
         let mut less = fields.clone();
         less.remove(key);
@@ -150,12 +154,16 @@ fn the_schema_knows_every_origin_and_capture() {
             {"in": {"header": 0}, "start": 0, "end": 0, "from": {"slot": "key"}, "encode": "raw"},
             {"in": "path", "start": 0, "end": 1, "from": {"fresh": {"key": "k", "like": {"hex": 8}}}},
             {"in": "path", "start": 0, "end": 1, "from": {"fresh": {"key": "k", "like": {"digits": 8}}}},
+            {"in": "path", "start": 0, "end": 1, "from": {"fresh": {"key": "k", "like": {"pattern": "AA-99"}}}, "ambiguous": true},
         ],
         "result": {"answer": {"status": 200, "header_us": 1, "total_us": 2, "size": 0, "capture": [
             {"name": "a", "from": {"header": "Location"}},
             {"name": "b", "from": {"header-segment": {"name": "Location", "from-end": 0}}},
             {"name": "c", "from": {"cookie": "sid"}, "secret": true},
             {"name": "d", "from": {"form": "csrf"}},
+            {"name": "e", "from": {"meta": "csrf-token"}},
+            {"name": "f", "from": {"attribute": {"name": "href", "before": "/note/", "after": "/", "digits": true, "index": 0, "length": 2}}},
+            {"name": "g", "from": {"text": {"before": "id=", "after": "\n"}}},
         ]}},
     });
     assert!(schema.is_valid(&line));

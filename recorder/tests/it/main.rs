@@ -3,6 +3,7 @@
 mod auditing;
 mod bad_input;
 mod checking;
+mod diffing;
 mod editing;
 mod goldens;
 mod help;

@@ -95,6 +95,37 @@ fn what_is_written_says_the_lowest_minor_that_suffices() {
     assert_eq!(minor_of(3, &SourceKind::Other("pcap".to_owned())), 3);
 }
 
+/// The header comes first, so the writers have to know: `finish` and `merge` of all requests,
+/// `cut` of those that it keeps.
+#[test]
+fn a_trace_says_the_minor_that_its_requests_need_and_no_higher_one() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let minor_of = |name: &str| TraceReader::open(&path(name)).unwrap().header().minor;
+    let mut new = serde_json::to_value(request("a", 0)).unwrap();
+    new["session"] = json!("s2");
+    new["result"]["answer"]["capture"] = json!([{"name": "c", "from": {"meta": "csrf"}}]);
+    let head = serde_json::to_value(header()).unwrap();
+    let old = serde_json::to_value(request("b", 1)).unwrap();
+    for (name, lines) in [("new", vec![&head, &new, &old]), ("old", vec![&head, &old])] {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(path(&format!("{name}.part")), text).unwrap();
+        finish(&path(&format!("{name}.part")), RUN_BYTES).unwrap();
+    }
+    assert_eq!((minor_of("new"), minor_of("old")), (1, 0));
+    let session =
+        |name: &str| Selection { sessions: vec![name.to_owned()], ..Selection::default() };
+    let of_old = request("b", 1).session;
+    for (name, kept, minor) in [("cut-old", of_old.as_str(), 0), ("cut-new", "s2", 1)] {
+        cut(&path("new"), &path(name), &session(kept), false).unwrap();
+        assert_eq!(minor_of(name), minor, "{name}");
+    }
+    merge(&[path("old"), path("new")], &path("merged"), Align::Start).unwrap();
+    assert_eq!(minor_of("merged"), 1);
+    merge(&[path("old"), path("cut-old")], &path("plain"), Align::Start).unwrap();
+    assert_eq!(minor_of("plain"), 0);
+}
+
 /// Everything that decides what is sent, once.
 fn line() -> Value {
     let mut line = serde_json::to_value(request("r", 1)).unwrap();

@@ -3,7 +3,7 @@
 //! The recorder and the replayer ask here, so that both see the same in a page. It is tokenized as
 //! browsers do; no tree is built.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{HtmlString, Token, Tokenizer};
@@ -80,15 +80,12 @@ pub const ENDS_PART: [char; 6] = ['/', '?', '#', '&', '=', ';'];
 
 /// The different values that a page has at the place of this part, in its order.
 pub fn parts(page: &str, part: &AttributePart) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for tag in tags(page) {
-        if let Some(value) = tag.get(&part.name).and_then(|value| between(value, part))
-            && !found.iter().any(|known| known == value)
-        {
-            found.push(value.to_owned());
-        }
-    }
-    found
+    let mut seen = HashSet::new();
+    let values = tags(page).filter_map(|tag| {
+        let value = tag.get(&part.name).and_then(|value| between(value, part))?;
+        seen.insert(value.to_owned()).then(|| value.to_owned())
+    });
+    values.collect()
 }
 
 /// The value of the form field `name`: of the first tag with that name and a value.

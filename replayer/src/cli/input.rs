@@ -131,7 +131,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     };
     let secrets = secrets(input, &plan)?;
     let mut limitations = Vec::new();
-    if let Some(notice) = left_out(&plan) {
+    for notice in left_out(&plan).into_iter().chain(ambiguous(&plan)) {
         common::say!("replayer: {notice}");
         limitations.push(notice);
     }
@@ -202,6 +202,12 @@ fn from_sources(destination: Destination, sources: &[IpAddr]) -> Result<Destinat
     }
     let distinct: BTreeSet<IpAddr> = sources.iter().copied().collect();
     Ok(destination.from_sources(distinct.into_iter().collect()))
+}
+
+/// What of the bindings is not sure, in words.
+fn ambiguous(plan: &Prepared) -> Option<String> {
+    let count = plan.bindings.counts.get("ambiguous")?;
+    Some(format!("values that may come from elsewhere than they are taken from: {count}"))
 }
 
 /// What was not taken from the trace, in words.

@@ -44,6 +44,12 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
         totals.extra.probes,
         totals.connections_opened,
     ));
+    if totals.rebound > 0 {
+        text.push_str(&format!(
+            "{} answers had fewer items than recorded: values were taken from others of them\n",
+            totals.rebound
+        ));
+    }
     for verdict in &run.verdicts {
         let result = match verdict.result {
             Judgement::Met => "met",

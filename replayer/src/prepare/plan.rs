@@ -39,7 +39,7 @@ impl Bindings {
             Origin::Captured(_) => "from answers",
             Origin::Account(_) => "from the account",
             Origin::Clock(_) => "from the clock",
-            Origin::Fresh { .. } => "fresh ids",
+            Origin::Fresh { .. } => "fresh values",
             Origin::Secret(name) => {
                 self.secrets.insert(name.clone());
                 "secret slots"

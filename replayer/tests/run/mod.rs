@@ -17,6 +17,7 @@ mod order;
 mod overload;
 mod probe;
 mod rate;
+mod registering;
 mod renewal;
 mod secrets;
 mod shards;

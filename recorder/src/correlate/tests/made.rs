@@ -39,15 +39,15 @@ fn who_registers_is_another_one_each_time_and_stays_who_he_is() {
     let registered = post(&mut client, "/api/users", &sent, &user);
     let (_, body) = form(&registered);
     assert!(
-        body.contains("\"jake<email>@jake.jake\"") && body.contains("\"jake<email>\""),
+        body.contains("\"jake<email>@jake.jake\"") && body.contains("\"jake<username>\""),
         "{body}"
     );
     let profile = client.get("/api/profiles/jake", "{}");
-    assert_eq!(form(profile).0, "/api/profiles/jake<email>");
+    assert_eq!(form(profile).0, "/api/profiles/jake<username>");
     let own = client.get("/api/articles?author=jake&mail=jake%40jake.jake", "{}");
-    assert_eq!(form(own).0, "/api/articles?author=jake<email>&mail=jake<email>%40jake.jake");
+    assert_eq!(form(own).0, "/api/articles?author=jake<username>&mail=jake<email>%40jake.jake");
     let said = post(&mut client, "/notes", &json!({"text": "it is me, jake"}), &json!({}));
-    assert!(form(&said).1.contains("it is me, jake<email>"), "{:?}", form(&said));
+    assert!(form(&said).1.contains("it is me, jake<username>"), "{:?}", form(&said));
 }
 
 #[test]
