@@ -21,6 +21,7 @@ fn gives_token(id: &str, session: &str, at_ms: u64, path: &str) -> Request {
             end: at,
             from: Origin::Account(field.into()),
             encode: Encoding::Json,
+            ambiguous: false,
         });
     }
     let from = CaptureFrom::Json { pointer: "/user/token".into(), lists: vec![] };
@@ -41,6 +42,7 @@ fn work(session: &str, login: &str, form: Option<&str>) -> Vec<Request> {
             end: 7,
             from: Origin::Capture { of: login.into(), name: "user.token".into() },
             encode: Encoding::Raw,
+            ambiguous: false,
         });
         if let Some(form) = form {
             takes(&mut step, 11..12, form, "form:csrf");
