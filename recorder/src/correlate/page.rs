@@ -85,8 +85,7 @@ impl Giver<'_> {
                 (start, segment)
             })
             .collect();
-        for number in segments.len().saturating_sub(SEGMENTS)..segments.len() {
-            let (start, segment) = segments[number];
+        for &(start, segment) in &segments[segments.len().saturating_sub(SEGMENTS)..] {
             if segment.is_empty() || segment.contains(html::ENDS_PART) {
                 continue;
             }

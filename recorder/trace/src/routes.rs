@@ -167,7 +167,7 @@ impl Routes {
         let says_much =
             |segment: &str| !holds_collections || !segment.is_empty() && !segment.starts_with('{');
         let is_shared = |segment: &&str| nexts[segment] >= PARAMETER_FROM && says_much(segment);
-        if !nexts.keys().any(|segment| is_shared(&segment)) {
+        if !nexts.keys().any(&is_shared) {
             let varies = !holds_collections && nexts.len() >= PARAMETER_FROM;
             return if varies { children } else { Vec::new() };
         }

@@ -155,9 +155,9 @@ impl SplitMix {
 mod tests {
     use super::*;
 
-    fn fresh(seed: u64, like: FreshId) -> String {
+    fn fresh(seed: u64, like: &FreshId) -> String {
         let mut out = Vec::new();
-        write_fresh(seed, &like, &mut out);
+        write_fresh(seed, like, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -194,13 +194,13 @@ mod tests {
 
     #[test]
     fn ids_have_the_recorded_form_and_differ_by_seed() {
-        let uuid = fresh(1, FreshId::Uuid);
+        let uuid = fresh(1, &FreshId::Uuid);
         assert_eq!(uuid::Uuid::parse_str(&uuid).unwrap().get_version_num(), 4);
-        assert_eq!(fresh(1, FreshId::Uuid), uuid);
-        assert_ne!(fresh(2, FreshId::Uuid), uuid);
-        assert_eq!(fresh(3, FreshId::Digits(12)).parse::<u64>().unwrap().to_string().len(), 12);
-        assert_eq!(fresh(3, FreshId::Hex(32)).len(), 32);
-        let like = |pattern: &str| fresh(4, FreshId::Pattern(pattern.to_owned()));
+        assert_eq!(fresh(1, &FreshId::Uuid), uuid);
+        assert_ne!(fresh(2, &FreshId::Uuid), uuid);
+        assert_eq!(fresh(3, &FreshId::Digits(12)).parse::<u64>().unwrap().to_string().len(), 12);
+        assert_eq!(fresh(3, &FreshId::Hex(32)).len(), 32);
+        let like = |pattern: &str| fresh(4, &FreshId::Pattern(pattern.to_owned()));
         let made = like("SKU-99 aA \\9\\\\é");
         let [s, k, u, ..] = made.as_bytes() else { panic!("{made}") };
         assert!([s, k, u].iter().all(|letter| **letter != b'a'), "{made}");
