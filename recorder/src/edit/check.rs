@@ -322,6 +322,7 @@ mod tests {
                     end: start + length,
                     encode: Encoding::default(),
                     from: Origin::Clock(ClockFormat::UnixMillis),
+                    ambiguous: false,
                 })
                 .collect();
             let any = bindings.iter().enumerate().any(|(index, a)| {
