@@ -220,7 +220,8 @@ fn is_id(key: &str) -> bool {
     let count = |is: fn(&u8) -> bool| key.bytes().filter(is).count();
     let (digits, capitals) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase));
     let is_address = key.contains([':', '@']) && (digits > 0 || capitals >= 3);
-    let is_random = key.len() >= 16 && digits > 0 && capitals > 0 && count(u8::is_ascii_lowercase) > 0;
+    let is_random =
+        key.len() >= 16 && digits > 0 && capitals > 0 && count(u8::is_ascii_lowercase) > 0;
     digits > 0 && digits == key.len() || key.len() >= 8 && (digits >= 4 || is_address || is_random)
 }
 
