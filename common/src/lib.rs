@@ -4,7 +4,8 @@
 //! ([`address`]) and how it is typed ([`target`]), digests ([`digest`]), encodings of text
 //! ([`encoding`]), shares of a whole ([`shares`]), texts that nobody is shown ([`secret`]), the
 //! name that was probably meant ([`nearest`]), files that are read ([`input`]) and files that
-//! appear whole ([`output`]), what is told on stderr ([`say!`]) and how text of others is shown ([`shown`]). Nothing here opens a
+//! appear whole ([`output`]), what is told on stderr ([`say!`]), how text of others is shown
+//! ([`shown`]), and faults of the tools themselves ([`panics`]). Nothing here opens a
 //! connection: that is `common-net`.
 
 pub mod address;
@@ -14,6 +15,7 @@ pub mod exit;
 pub mod input;
 pub mod nearest;
 pub mod output;
+pub mod panics;
 pub mod say;
 pub mod secret;
 pub mod shares;

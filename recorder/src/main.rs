@@ -2,13 +2,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::{Exit, one_line};
+use common::panics::contained;
 use common_net::runtime;
 use common_net::signals::Signals;
 use recorder::cli::Cli;
 use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
-    runtime::run("recorder", Builder::new_multi_thread(), work())
+    contained("recorder", || runtime::run("recorder", Builder::new_multi_thread(), work()))
 }
 
 async fn work() -> ExitCode {

@@ -2,9 +2,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::one_line;
+use common::panics::contained;
 use common_net::signals;
 use replayer::cli::Cli;
-use replayer::engine::keep_first_place;
 
 /// A trace is many small pieces that are read by one thread and kept by another: with the
 /// system's allocator a replay of a million requests takes twice as long to begin.
@@ -12,7 +12,10 @@ use replayer::engine::keep_first_place;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    keep_first_place();
+    contained("replayer", work)
+}
+
+fn work() -> ExitCode {
     match Cli::parse().run(signals::watch) {
         Ok(exit) => exit.into(),
         Err(error) => {

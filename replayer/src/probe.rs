@@ -39,9 +39,6 @@ pub struct Probed {
     pub samples: Vec<ErrorSample>,
 }
 
-/// Faster than any think time.
-const NO_THINK_TIME: f64 = 1e9;
-
 /// Runs the first session of each persona.
 ///
 /// # Errors
@@ -58,7 +55,7 @@ pub async fn probe(
         error_samples: usize::MAX,
         load: Load {
             pacing: Pacing::Closed,
-            speed: Speed::try_from(NO_THINK_TIME).unwrap_or_default(),
+            speed: Speed::WITHOUT_WAITS,
             stop_on: None,
             max_requests: None,
             ..settings.load.clone()

@@ -2,9 +2,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::one_line;
+use common::panics::contained;
 use reporter::cli::Cli;
 
 fn main() -> ExitCode {
+    contained("reporter", work)
+}
+
+fn work() -> ExitCode {
     match Cli::parse().run() {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -2,13 +2,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use common::exit::one_line;
+use common::panics::contained;
 use common_net::runtime;
 use common_net::signals::Signals;
 use seeder::cli::Cli;
 use tokio::runtime::Builder;
 
 fn main() -> ExitCode {
-    runtime::run("seeder", Builder::new_current_thread(), work())
+    contained("seeder", || runtime::run("seeder", Builder::new_current_thread(), work()))
 }
 
 async fn work() -> ExitCode {

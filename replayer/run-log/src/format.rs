@@ -30,6 +30,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::count::count;
 use crate::outcome::{Outcome, Outcomes};
 
 pub const FORMAT: &str = "replay-run";
@@ -328,25 +329,32 @@ pub struct PersonaRun {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// From an independent walk of the schedule.
+    #[serde(deserialize_with = "count")]
     pub planned: u64,
     pub outcomes: Outcomes,
     /// Sent beside the plan, and what the target counts too.
     pub extra: Extra,
     /// Planned requests of which at least the first byte was sent.
+    #[serde(deserialize_with = "count")]
     pub planned_sent: u64,
     /// Of the completed ones, those with a status that counts as failure.
+    #[serde(deserialize_with = "count")]
     pub failed_status: u64,
     /// Of those cut off at the end, the ones that never became ready: they have no latency.
     /// Unknown, and 0, in minor 0.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "count", skip_serializing_if = "is_zero")]
     pub never_ready: u64,
     /// Of the unbound ones, those whose value was missing because the target had failed the
     /// request that would have given it. Unknown, and 0, in minor 0.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "count", skip_serializing_if = "is_zero")]
     pub unbound_by_target: u64,
+    #[serde(deserialize_with = "count")]
     pub rebound: u64,
+    #[serde(deserialize_with = "count")]
     pub bytes_sent: u64,
+    #[serde(deserialize_with = "count")]
     pub bytes_received: u64,
+    #[serde(deserialize_with = "count")]
     pub connections_opened: u64,
 }
 
@@ -361,9 +369,11 @@ impl Totals {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadHeld {
     /// Due in its seconds, from an independent walk of the schedule.
+    #[serde(deserialize_with = "count")]
     pub planned: u64,
     /// Became ready in its seconds, whatever came of them and whenever they were due; what is
     /// at most [`READY_SLACK`] later than due counts where it was due.
+    #[serde(deserialize_with = "count")]
     pub ready: u64,
 }
 
@@ -372,8 +382,11 @@ pub const READY_SLACK: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extra {
+    #[serde(deserialize_with = "count")]
     pub renewals: u64,
+    #[serde(deserialize_with = "count")]
     pub retries: u64,
+    #[serde(deserialize_with = "count")]
     pub probes: u64,
 }
 
@@ -463,7 +476,7 @@ pub struct FailureRow {
     /// The outcome, or the status of a completed request: `timed-out`, `500`.
     #[serde(rename = "Error")]
     pub error: String,
-    #[serde(rename = "Occurrences")]
+    #[serde(rename = "Occurrences", deserialize_with = "count")]
     pub occurrences: u64,
 }
 

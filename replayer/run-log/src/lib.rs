@@ -4,6 +4,7 @@
 //! [`timeline`] and [`stats`] the rows of the tables; [`writer`] writes a second at a
 //! time, [`reader`] streams and distrusts.
 
+mod count;
 pub mod format;
 pub mod outcome;
 pub mod reader;

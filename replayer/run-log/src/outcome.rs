@@ -9,6 +9,8 @@ use std::ops::{AddAssign, Index, IndexMut};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::count::Count;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// An answer was read to its end.
@@ -186,7 +188,9 @@ impl Serialize for Outcomes {
 
 impl<'de> Deserialize<'de> for Outcomes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut found = BTreeMap::<String, u64>::deserialize(deserializer)?;
+        let found = BTreeMap::<String, Count>::deserialize(deserializer)?;
+        let mut found: BTreeMap<String, u64> =
+            found.into_iter().map(|(name, Count(count))| (name, count)).collect();
         let mut outcomes = Self::default();
         for outcome in Outcome::ALL {
             outcomes[outcome] = found

@@ -9,6 +9,7 @@ use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::count::Count;
 use crate::outcome::{Outcome, Outcomes};
 
 /// One second of the run, over all users.
@@ -150,36 +151,36 @@ impl<'de> Visitor<'de> for Columns {
             seen += 1;
             match column.as_str() {
                 "second" => row.second = map.next_value()?,
-                "users" => row.users = map.next_value()?,
-                "in_flight" => row.in_flight = map.next_value()?,
-                "queued" => row.queued = map.next_value()?,
-                "ready" => row.ready = map.next_value()?,
-                "sent" => row.sent = map.next_value()?,
-                "ok" => ok = Some(map.next_value::<u64>()?),
-                "failed_status" => row.failed_status = map.next_value()?,
-                "status_1xx" => row.status_1xx = map.next_value()?,
-                "status_2xx" => row.status_2xx = map.next_value()?,
-                "status_3xx" => row.status_3xx = map.next_value()?,
-                "status_4xx" => row.status_4xx = map.next_value()?,
-                "status_5xx" => row.status_5xx = map.next_value()?,
-                "extra" => row.extra = map.next_value()?,
-                "bytes_sent" => row.bytes_sent = map.next_value()?,
-                "bytes_received" => row.bytes_received = map.next_value()?,
-                "lag_p50_us" => row.lag_p50_us = map.next_value()?,
-                "lag_p99_us" => row.lag_p99_us = map.next_value()?,
-                "lag_max_us" => row.lag_max_us = map.next_value()?,
+                "users" => row.users = map.next_value::<Count>()?.0,
+                "in_flight" => row.in_flight = map.next_value::<Count>()?.0,
+                "queued" => row.queued = map.next_value::<Count>()?.0,
+                "ready" => row.ready = map.next_value::<Count>()?.0,
+                "sent" => row.sent = map.next_value::<Count>()?.0,
+                "ok" => ok = Some(map.next_value::<Count>()?.0),
+                "failed_status" => row.failed_status = map.next_value::<Count>()?.0,
+                "status_1xx" => row.status_1xx = map.next_value::<Count>()?.0,
+                "status_2xx" => row.status_2xx = map.next_value::<Count>()?.0,
+                "status_3xx" => row.status_3xx = map.next_value::<Count>()?.0,
+                "status_4xx" => row.status_4xx = map.next_value::<Count>()?.0,
+                "status_5xx" => row.status_5xx = map.next_value::<Count>()?.0,
+                "extra" => row.extra = map.next_value::<Count>()?.0,
+                "bytes_sent" => row.bytes_sent = map.next_value::<Count>()?.0,
+                "bytes_received" => row.bytes_received = map.next_value::<Count>()?.0,
+                "lag_p50_us" => row.lag_p50_us = map.next_value::<Count>()?.0,
+                "lag_p99_us" => row.lag_p99_us = map.next_value::<Count>()?.0,
+                "lag_max_us" => row.lag_max_us = map.next_value::<Count>()?.0,
                 "generator_cpu_percent" => row.generator_cpu_percent = map.next_value()?,
-                "generator_rss_bytes" => row.generator_rss_bytes = map.next_value()?,
+                "generator_rss_bytes" => row.generator_rss_bytes = map.next_value::<Count>()?.0,
                 "gap_max_us" => {
-                    row.gap_max_us = map.next_value()?;
+                    row.gap_max_us = map.next_value::<Count>()?.0;
                     seen -= 1;
                 }
                 name => {
                     if let Some(outcome) = Outcome::of_column(name) {
-                        row.outcomes[outcome] = map.next_value()?;
+                        row.outcomes[outcome] = map.next_value::<Count>()?.0;
                     } else if name.starts_with("outcome_") {
                         let other = row.outcomes.other;
-                        row.outcomes.other = other.saturating_add(map.next_value()?);
+                        row.outcomes.other = other.saturating_add(map.next_value::<Count>()?.0);
                         seen -= 1;
                     } else {
                         map.next_value::<IgnoredAny>()?;
@@ -189,9 +190,7 @@ impl<'de> Visitor<'de> for Columns {
             }
         }
         let ok = ok.ok_or_else(|| A::Error::missing_field("ok"))?;
-        row.outcomes[Outcome::Completed] = ok
-            .checked_add(row.failed_status)
-            .ok_or_else(|| A::Error::custom("ok and failed_status are too large"))?;
+        row.outcomes[Outcome::Completed] = ok + row.failed_status;
         let expected = BESIDE + Outcome::without_answer().count();
         if seen < expected {
             let missing = expected - seen;

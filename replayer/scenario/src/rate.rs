@@ -96,6 +96,9 @@ impl Speed {
     /// By less, the longest offset of a trace would be no time that there is.
     const RANGE: std::ops::RangeInclusive<f64> = 1e-6..=1e6;
 
+    /// No wait is anything by it; it cannot be asked for.
+    pub const WITHOUT_WAITS: Self = Self(1e9);
+
     pub fn factor(self) -> f64 {
         self.0
     }

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 use common_net::signals::Interrupt;
 use figures::Names;
 
-use super::panics::first_place;
 use super::seconds::Seconds;
 use super::settings::Settings;
 use super::threads::{WorkerThread, feed};
@@ -71,7 +70,7 @@ pub enum EngineError {
 impl EngineError {
     /// With the place of the first panic.
     pub(crate) fn panicked() -> Self {
-        Self::Panicked { place: first_place() }
+        Self::Panicked { place: common::panics::first_place() }
     }
 }
 

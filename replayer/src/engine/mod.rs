@@ -29,7 +29,6 @@ mod gaps;
 mod held;
 mod lane;
 mod live_run;
-mod panics;
 mod planned;
 mod redact;
 mod release;
@@ -48,7 +47,6 @@ mod worker;
 pub use account::SharedAccount;
 pub use budget::Budget;
 pub use coordinator::{EngineError, Job, Measured, Tick, run};
-pub use panics::keep_first_place;
 pub use settings::{FidelityMode, Settings};
 pub use transport::{Http, Transport};
 pub use worker::{Feed, Stop, Worker};
@@ -57,3 +55,5 @@ pub use worker::{Feed, Stop, Worker};
 mod tests;
 #[cfg(test)]
 mod tests_by_second;
+#[cfg(test)]
+mod tests_of_panics;

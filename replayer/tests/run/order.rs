@@ -35,11 +35,12 @@ fn editing(sessions: usize) -> TraceBuilder {
     trace.in_order()
 }
 
-/// A target that takes its time, and remembers which things there are.
+/// A target that takes its time, to create something four times as long, and remembers which
+/// things there are.
 fn slow_target(takes: Duration) -> Server {
     let things: Mutex<HashSet<String>> = Mutex::default();
     Server::start(move |asked| {
-        sleep(takes);
+        sleep(if asked.method == "POST" { takes * 4 } else { takes });
         let mut things = things.lock().unwrap();
         let is_there = things.contains(&asked.path);
         let status = match (asked.method.as_str(), is_there) {

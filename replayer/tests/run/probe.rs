@@ -10,9 +10,9 @@ fn probe(place: &Workplace, target: &str, options: &[&str]) -> Ran {
     place.ran(command.output().unwrap())
 }
 
-/// Ten requests to one endpoint, ten seconds apart.
+/// Ten requests to one endpoint, an hour apart.
 fn place() -> Workplace {
-    let steps: Vec<(u64, &str, &str)> = (0..10).map(|n| (n * 10_000, "GET", "/one")).collect();
+    let steps: Vec<(u64, &str, &str)> = (0..10).map(|n| (n * 3_600_000, "GET", "/one")).collect();
     Workplace::new(&TraceBuilder::default().session_with_login("s", &steps), 1)
 }
 
