@@ -36,7 +36,7 @@ fn changed_row(text: &str, column: &str) -> String {
 #[test]
 fn files_that_do_not_agree_make_no_report() {
     type Change = fn(&str) -> String;
-    let cases: [(&str, Change, &str); 10] = [
+    let cases: [(&str, Change, &str); 9] = [
         ("timeline.csv", |text| without(text, 3), "timeline.csv has no row of second 2"),
         ("timeline.csv", |text| without(text, 8), "in second 7 timeline.csv counts 0 requests"),
         ("timeline.csv", |text| changed_row(text, "ok"), "in second 3 timeline.csv counts"),
@@ -65,11 +65,6 @@ fn files_that_do_not_agree_make_no_report() {
             "requests failed by their status, run.json 1",
         ),
         ("timeline.csv", |text| text.replacen("\n1,", "\n99999999999,", 1), "no row of second 1"),
-        (
-            "timeline.csv",
-            |text| text.replacen("\n1,20,", "\n1,17592186044416,", 1),
-            "than there can be",
-        ),
     ];
     for (file, change, expected) in cases {
         let folder = Folder::new();
