@@ -190,7 +190,9 @@ impl Binder<'_> {
                     stem.len() >= 3 && self.counters.goes_on(self.path, name, stem, number)
                 });
         }
-        !text.contains('/') && client_values::id_within(text).is_some()
+        !text.contains('/')
+            && client_values::id_within(text)
+                .is_some_and(|(range, _)| !self.values.was_there(&text[range]))
     }
 
     /// The field of the account that has this value: the one with the place's name, else one whose

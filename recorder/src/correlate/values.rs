@@ -123,6 +123,12 @@ impl SessionValues {
         Some(Candidate { source: &mut sources[best], is_ambiguous })
     }
 
+    /// Whether an answer gave this text, or the client sent it before as its own: it was not made
+    /// for this request.
+    pub(super) fn was_there(&self, text: &str) -> bool {
+        self.by_text.contains_key(text) || self.sent.contains(text)
+    }
+
     pub(super) fn fresh(&mut self) -> &mut Fresh {
         &mut self.fresh
     }

@@ -108,3 +108,14 @@ fn rules_say_what_has_to_be_unique_and_of_what_form() {
     // It looks for what is there already.
     assert_eq!(form(client.get("/articles?title=Other", "[]")).0, "/articles?title=Other");
 }
+
+#[test]
+fn an_id_in_a_text_that_an_answer_gave_is_that_id() {
+    let mut client = Client::new();
+    client.get("/things", &json!([{"id": ID, "name": "x"}]).to_string());
+    let sent = json!({"thing": ID, "note": format!("about {ID}")});
+    let took = post(&mut client, "/things/take", &sent, &json!({}));
+    let from: Vec<&Origin> = took.bind.iter().map(|binding| &binding.from).collect();
+    assert_eq!(from.len(), 2, "{from:?}");
+    assert!(from.iter().all(|from| matches!(from, Origin::Capture { .. })), "{from:?}");
+}
