@@ -22,11 +22,13 @@ pub(crate) fn slot(name: &str) -> Origin {
     // What stands under a secret in a list of secrets is not called by it.
     let is_name = !name.is_empty() && !redact::shapes::is_no_name(name);
     let name = if is_name { name } else { "secret" };
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-        .collect();
-    Origin::Slot(name)
+    Origin::Slot(key(name))
+}
+
+/// What a value is called that stands under this name: small letters, digits and `_`.
+pub(crate) fn key(name: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 /// The bytes of a part as they are stored, with their bindings. Of edits that overlap the first

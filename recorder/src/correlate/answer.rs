@@ -1,6 +1,5 @@
 //! What an answer gives to its session.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,8 +23,8 @@ pub(super) struct Giver<'a> {
     pub(super) values: &'a mut SessionValues,
     pub(super) rules: &'a Rules,
     pub(super) answered: Arc<Answered>,
-    /// The places of the request, by their values.
-    pub(super) said: HashMap<&'a str, Vec<&'a Place>>,
+    /// The places of the request, in the order of their values.
+    pub(super) said: Vec<&'a Place>,
     /// Cookies and tokens, which identify the client from now on.
     pub(super) credentials: Vec<String>,
 }
@@ -52,7 +51,8 @@ impl Giver<'_> {
     }
 
     pub(super) fn put(&mut self, text: &str, source: Source) {
-        let said = self.said.get(text).map_or(&[][..], Vec::as_slice);
+        let said = &self.said[self.said.partition_point(|place| place.value.as_str() < text)..];
+        let said = &said[..said.partition_point(|place| place.value == text)];
         self.values.give(text, source, said, self.rules);
     }
 
@@ -150,16 +150,17 @@ impl Giver<'_> {
         value: &Value,
     ) {
         let length = pointer.len();
-        let of = if name.is_empty() || is_wrapper(name) { within.of } else { Some(name) };
         let inner = || Within {
-            of,
+            of: within.of,
             depth: within.depth + 1,
             // Of a list or an object with a secret name nothing is harmless.
             secret: within.secret || self.rules.is_secret(name),
         };
         match value {
             Value::Object(fields) => {
-                let inner = inner();
+                let is_called = !name.is_empty() && !is_wrapper(name);
+                let of = if is_called { Some(name) } else { within.of };
+                let inner = Within { of, ..inner() };
                 for (key, field) in fields {
                     pointer::push(pointer, key);
                     self.leaf(pointer, lists, inner, key, field);
@@ -167,7 +168,7 @@ impl Giver<'_> {
                 }
             }
             Value::Array(items) => {
-                let inner = Within { of: within.of, ..inner() };
+                let inner = inner();
                 for (index, item) in items.iter().enumerate() {
                     pointer.push_str(&format!("/{index}"));
                     lists.push(ListStep { token: within.depth, index, length: items.len() });
@@ -199,7 +200,11 @@ impl Giver<'_> {
         } else if is_string && text.contains(['=', '/']) {
             self.learn(body::within(text, &self.rules.names));
         }
-        if is_secret || self.is_worth_keeping(name, text, is_string) {
+        if self.values.has_of_json(text, &self.answered, name, within.of) {
+            if is_secret {
+                self.values.learn(text);
+            }
+        } else if is_secret || self.is_worth_keeping(name, text, is_string) {
             let from = CaptureFrom::Json { pointer: pointer.to_owned(), lists: lists.to_vec() };
             let mut source = self.source(name, text, from, is_secret);
             source.of = within.of.map(Into::into);

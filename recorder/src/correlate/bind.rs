@@ -8,9 +8,9 @@ use manifest::format::Account;
 use super::client_values;
 use super::counters::Counters;
 use super::fresh::{Made, counted, in_written, is_address, tells_itself};
-use super::names::is_id_name;
+use super::names::{is_id_name, is_user_name};
 use super::rules::{FreshForm, Rules};
-use super::signup::{Entry, is_often_unique, names_user};
+use super::signup::{Entry, is_often_unique};
 use super::source::{Source, Wanted, is_strong};
 use super::values::SessionValues;
 use crate::edits::{Edit, slot};
@@ -135,7 +135,7 @@ impl Binder<'_> {
             return Some(Bound::to(Origin::Clock(format), false));
         }
         // What a rule says goes before what a value looks like.
-        if let Some(made) = self.made_by_rule(place).filter(|_| is_content) {
+        if is_content && let Some(made) = self.made_by_rule(place) {
             return Some(made.into());
         }
         // An id in the path may be the client's own where that puts it there.
@@ -179,7 +179,7 @@ impl Binder<'_> {
         if !place.is_text || !self.says_something(place) || text.contains("://") {
             return false;
         }
-        let is_of_user = names_user(name);
+        let is_of_user = is_user_name(name);
         if self.entry == Entry::SignUp && (is_of_user || is_address(text)) {
             return true;
         }
@@ -205,7 +205,7 @@ impl Binder<'_> {
             fields.iter().filter(has).find(|(field, _)| field.eq_ignore_ascii_case(&place.name));
         let telling = || {
             let tells = |value: &str| is_strong(value, true) || value.contains('@');
-            let is_name = |field: &str, value: &str| names_user(field) && value.len() >= 3;
+            let is_name = |field: &str, value: &str| is_user_name(field) && value.len() >= 3;
             fields.iter().filter(has).find(|(field, value)| {
                 tells(value) || is_secret_field(field) || is_name(field, value)
             })
@@ -237,9 +237,10 @@ impl Binder<'_> {
         let written = place.value.as_str();
         for range in words(written) {
             let text = &written[range.clone()];
-            let may_be =
-                is_strong(text, true) || text.len() >= 3 && self.values.fresh().knows(text);
-            if range.len() == written.len() || !may_be {
+            if range.len() == written.len() {
+                continue;
+            }
+            if !(is_strong(text, true) || text.len() >= 3 && self.values.fresh().knows(text)) {
                 continue;
             }
             let encode = place.encode.unwrap_or_default();

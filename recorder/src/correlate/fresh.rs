@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::client_values;
 use super::names::{is_user_name, last_of};
+use crate::edits::key;
 use trace::format::{Encoding, FreshId};
 
 /// Values that a session made. When there are more, all of them are forgotten.
@@ -116,10 +117,7 @@ impl Fresh {
 
     /// Called like the field, so that what two sessions made in their logins is called the same.
     fn key(&mut self, name: &str) -> String {
-        let name: String = name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
-            .collect();
+        let name = key(name);
         if self.keys.len() >= MOST {
             self.keys.clear();
         }

@@ -252,10 +252,8 @@ impl Correlator {
                     is_write: matches!(&*method, "POST" | "PUT" | "PATCH"),
                     is_login: entry != Entry::None && answer.status < 400,
                 });
-                let mut said: HashMap<&str, Vec<&Place>> = HashMap::new();
-                for place in places.iter().chain(&path_places) {
-                    said.entry(&place.value).or_default().push(place);
-                }
+                let mut said: Vec<&Place> = places.iter().chain(&path_places).collect();
+                said.sort_by(|a, b| a.value.cmp(&b.value));
                 let mut giver = Giver {
                     values: &mut session.values,
                     rules: &self.rules,

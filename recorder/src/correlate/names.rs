@@ -78,8 +78,13 @@ const WRAPPERS: [&str; 22] = [
 
 /// Whether a field of this name usually holds an identifier.
 pub(super) fn is_id_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ENDS.iter().any(|end| name.ends_with(end))
+    ENDS.iter().any(|end| ends_with(name, end))
+}
+
+/// Whatever the case of its letters.
+fn ends_with(name: &str, end: &str) -> bool {
+    let from = name.len().checked_sub(end.len());
+    from.is_some_and(|from| name.as_bytes()[from..].eq_ignore_ascii_case(end.as_bytes()))
 }
 
 pub(super) fn is_generic(name: &str) -> bool {
@@ -109,8 +114,7 @@ pub(super) fn last_of(name: &str) -> &str {
 pub(super) fn thing_of_id(name: &str) -> Option<&str> {
     const ENDS: [&str; 9] = ["uuid", "guid", "number", "slug", "ids", "id", "key", "pk", "ref"];
     let name = last_of(name);
-    let lower = name.to_ascii_lowercase();
-    let end = ENDS.iter().find(|end| lower.ends_with(*end))?;
+    let end = ENDS.iter().find(|end| ends_with(name, end))?;
     let thing = name[..name.len() - end.len()].trim_end_matches(['_', '-']);
     // Not `paid` or `monkey`: the end begins with a capital, or there was something between.
     let is_apart = thing.len() < name.len() - end.len()

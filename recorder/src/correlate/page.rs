@@ -161,7 +161,8 @@ impl Giver<'_> {
                 Some(_) => may_be_value(&value),
                 None => self.is_worth_keeping(&name, &value, true),
             };
-            let decoded = common::encoding::percent_decoded(&value, false);
+            // A value is bound as it reads: one that was encoded is written otherwise.
+            let may_be = may_be && common::encoding::percent_decoded(&value, false) == value;
             if may_be && self.may_keep(&[&part.before, &part.after]) {
                 let is_secret = self.is_secret(&name, &value);
                 let mut source =
@@ -171,10 +172,7 @@ impl Giver<'_> {
                     source.link = Some(link.into());
                     source.of = Some(of.into());
                 }
-                // A value is bound as it reads: one that was encoded is written otherwise.
-                if decoded == value {
-                    self.put(&value, source);
-                }
+                self.put(&value, source);
             }
         }
     }
@@ -203,9 +201,11 @@ impl Giver<'_> {
             at += word.len();
             at += whole[at..].chars().next().map_or(0, char::len_utf8);
             let word = word.trim_end_matches('.');
-            let named = || name_before(&whole[..start]);
-            let name = named().filter(|name| is_id_name(name));
-            if may_be_value(word) && (name.is_some() || is_strong(word, true)) {
+            if !may_be_value(word) {
+                continue;
+            }
+            let name = name_before(&whole[..start]).filter(|name| is_id_name(name));
+            if name.is_some() || is_strong(word, true) {
                 self.between(name.unwrap_or_default(), whole, start, word);
             }
         }

@@ -2,7 +2,7 @@
 
 use redact::{Place, is_password_name};
 
-use super::names::{is_user_name, last_of};
+use super::names::last_of;
 
 /// What a request with a password is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,11 +71,6 @@ impl Entry {
         let is_made = method == "POST" && status.is_some_and(|status| status < 400);
         if entry == Self::SignUp && !is_made { Self::None } else { entry }
     }
-}
-
-/// Whether a field says who a user is.
-pub(super) fn names_user(name: &str) -> bool {
-    is_user_name(name)
 }
 
 /// Whether a field often has to be unique, though it says nothing of a user.

@@ -70,7 +70,7 @@ pub(super) enum Nearness {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     is_own: bool,
-    is_named_alike: bool,
+    pub(super) is_named_alike: bool,
     nearness: Nearness,
     ended: u64,
     shortest: std::cmp::Reverse<usize>,
@@ -116,9 +116,21 @@ impl Source {
     /// Whether both are the same field of the same kind of thing in one answer.
     pub(super) fn means_the_same(&self, other: &Self) -> bool {
         let is_json = |source: &Self| matches!(source.from, CaptureFrom::Json { .. });
-        self.answered.id == other.answered.id
+        Arc::ptr_eq(&self.answered, &other.answered)
             && is_json(self) == is_json(other)
             && (&self.name, &self.of, &self.link) == (&other.name, &other.of, &other.link)
+    }
+
+    /// Whether it is this field of the JSON of this answer, and not of a link.
+    pub(super) fn is_json_of(
+        &self,
+        answered: &Arc<Answered>,
+        name: &str,
+        of: Option<&str>,
+    ) -> bool {
+        Arc::ptr_eq(&self.answered, answered)
+            && matches!(self.from, CaptureFrom::Json { .. })
+            && (&*self.name, self.of.as_deref(), &self.link) == (name, of, &None)
     }
 
     /// Whether it says who the client is, under whatever name that is sent.
@@ -223,7 +235,7 @@ fn id_of(thing: &str) -> String {
 
 /// Whether a value may be bound at all: others are not worth keeping.
 pub(super) fn is_worth_keeping(name: &str, text: &str, is_string: bool) -> bool {
-    is_strong(text, is_string) || (is_id_name(name) || is_user_name(name)) && is_short(text)
+    is_strong(text, is_string) || is_short(text) && (is_id_name(name) || is_user_name(name))
 }
 
 /// A value that is unlikely to occur twice by chance.

@@ -8,7 +8,7 @@ use redact::{Known, Place};
 
 use super::fresh::{Fresh, Made};
 use super::rules::Rules;
-use super::source::{Source, Wanted, is_strong, sent_name};
+use super::source::{Answered, Rank, Source, Wanted, is_strong, sent_name};
 use trace::format::CaptureFrom;
 
 /// Bound a session's memory: values from answers, and their bytes. The oldest are dropped first.
@@ -29,8 +29,42 @@ pub(super) struct SessionValues {
     order: VecDeque<Arc<str>>,
     bytes: usize,
     secrets: Known,
-    sent: HashSet<Arc<str>>,
+    sent: Sent,
     fresh: Fresh,
+}
+
+/// What the client sent as its own.
+#[derive(Default)]
+struct Sent {
+    /// Values that tell by themselves what they are.
+    strong: HashSet<Box<str>>,
+    /// Of the others, under which names.
+    named: HashMap<Box<str>, HashSet<Box<str>>>,
+    /// How many values there are, each counted for each of its names.
+    count: usize,
+}
+
+impl Sent {
+    fn note(&mut self, text: &str) {
+        if !self.strong.contains(text) {
+            self.make_room();
+            self.strong.insert(text.into());
+        }
+    }
+
+    fn note_as(&mut self, name: &str, text: &str) {
+        if !self.named.get(text).is_some_and(|names| names.contains(name)) {
+            self.make_room();
+            self.named.entry(text.into()).or_default().insert(name.into());
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.count >= MAX_SENT {
+            *self = Self::default();
+        }
+        self.count += 1;
+    }
 }
 
 #[derive(Default)]
@@ -90,11 +124,25 @@ impl SessionValues {
         }
     }
 
+    /// Whether this answer gave the value already, in a field that means the same.
+    pub(super) fn has_of_json(
+        &self,
+        text: &str,
+        answered: &Arc<Answered>,
+        name: &str,
+        of: Option<&str>,
+    ) -> bool {
+        let is_same = |source: &Source| source.is_json_of(answered, name, of);
+        self.by_text.get(text).is_some_and(|given| given.sources.iter().any(is_same))
+    }
+
     fn is_sent(&self, text: &str, source: &Source) -> bool {
         if is_strong(text, true) || source.is_secret {
-            return self.sent.contains(text);
+            return self.sent.strong.contains(text);
         }
-        source.sent_names().iter().any(|name| self.sent.contains(&*sent_key(name, text)))
+        // Hardly any value was: only of those that were it matters what they are called.
+        let names = self.sent.named.get(text);
+        names.is_some_and(|names| source.sent_names().iter().any(|name| names.contains(&**name)))
     }
 
     /// The best source of a value for a place, of the answers that were there by then.
@@ -102,31 +150,29 @@ impl SessionValues {
         let text = wanted.place.value.as_str();
         let Given { sources, is_used } = self.by_text.get_mut(text)?;
         let is_strong = is_strong(text, true) || wanted.place.is_secret();
-        let may_be = |source: &Source| {
-            source.answered.ended <= wanted.at
-                && (is_strong || source.is_own_name(text) || source.is_named_alike(wanted, rules))
-        };
-        let (best, rank) = sources
+        let ranked: Vec<(usize, Rank)> = sources
             .iter()
             .enumerate()
-            .filter(|(_, source)| may_be(source))
+            .filter(|(_, source)| source.answered.ended <= wanted.at)
             .map(|(index, source)| (index, source.rank(wanted, rules)))
-            .max_by(|a, b| a.1.cmp(&b.1))?;
-        let is_other = |source: &Source| {
-            let best = &sources[best];
-            (&source.name, &source.of) != (&best.name, &best.of)
-                && may_be(source)
-                && source.rank(wanted, rules).kind() == rank.kind()
+            .filter(|(index, rank)| {
+                is_strong || rank.is_named_alike || sources[*index].is_own_name(text)
+            })
+            .collect();
+        let (best, rank) = ranked.iter().max_by(|a, b| a.1.cmp(&b.1))?;
+        let is_other = |(index, other): &(usize, Rank)| {
+            let (source, best) = (&sources[*index], &sources[*best]);
+            (&source.name, &source.of) != (&best.name, &best.of) && other.kind() == rank.kind()
         };
-        let is_ambiguous = !is_strong && sources.iter().any(is_other);
+        let is_ambiguous = !is_strong && ranked.iter().any(is_other);
         *is_used = true;
-        Some(Candidate { source: &mut sources[best], is_ambiguous })
+        Some(Candidate { source: &mut sources[*best], is_ambiguous })
     }
 
     /// Whether an answer gave this text, or the client sent it before as its own: it was not made
     /// for this request.
     pub(super) fn was_there(&self, text: &str) -> bool {
-        self.by_text.contains_key(text) || self.sent.contains(text)
+        self.by_text.contains_key(text) || self.sent.strong.contains(text)
     }
 
     pub(super) fn fresh(&mut self) -> &mut Fresh {
@@ -141,21 +187,12 @@ impl SessionValues {
     /// Notes a value that did not come from an answer.
     pub(super) fn note_sent(&mut self, place: &Place) {
         let text = place.value.as_str();
-        let key: Arc<str> = if is_strong(text, true) {
-            if self.by_text.contains_key(text) {
-                return;
+        if is_strong(text, true) {
+            if !self.by_text.contains_key(text) {
+                self.sent.note(text);
             }
-            text.into()
         } else if text.len() <= 160 {
-            sent_key(&sent_name(place), text).into()
-        } else {
-            return;
-        };
-        if !self.sent.contains(&key) {
-            if self.sent.len() >= MAX_SENT {
-                self.sent.clear();
-            }
-            self.sent.insert(key);
+            self.sent.note_as(&sent_name(place), text);
         }
     }
 
@@ -205,14 +242,8 @@ fn is_echo(text: &str, source: &Source, said: &[&Place], rules: &Rules) -> bool 
     !said.is_empty() && (is_strong(text, true) || said.iter().any(is_again))
 }
 
-/// A short value means something only under its name.
-fn sent_key(name: &str, text: &str) -> String {
-    format!("{name}\0{text}")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::source::Answered;
     use super::*;
     use redact::{Segment, Verdict};
     use trace::format::{Encoding, FreshId};

@@ -89,7 +89,9 @@ pub fn merge(
                 rename(&mut request, prefix);
             }
             predecessors.fill(&mut request);
-            if let Some(name) = named.of(&request.name) {
+            if !readers[index].header().is_of_scripts()
+                && let Some(name) = named.of(&request.name)
+            {
                 request.name = name;
             }
             writer.write(&request)?;
@@ -129,9 +131,12 @@ fn look(traces: &[PathBuf], out: &Path) -> Result<Overview, JournalError> {
     let mut routes = Routes::new(given);
     for (index, trace) in traces.iter().enumerate() {
         let mut reader = TraceReader::open(trace)?;
+        let is_named = reader.header().is_of_scripts();
         while let Some(request) = reader.next_request()? {
             needed = needed.max(minor::of_request(&request));
-            routes.add(&request.name);
+            if !is_named {
+                routes.add(&request.name);
+            }
             highest = highest.max(number(&request.id)).max(number(&request.session));
             match sessions.get(request.session.as_str()) {
                 Some(&first) if first != index => {

@@ -320,3 +320,36 @@ fn a_trace_goes_out_as_har_and_comes_back() {
     };
     assert_eq!(seen(&back), seen(&golden));
 }
+
+/// Places of which each request has another value are named anew when traces become one, but a
+/// script's routes are what the script calls them.
+#[test]
+fn what_is_merged_is_named_by_what_varies_unless_scripts_named_it() {
+    for (kind, expected) in [("proxy", 1), ("personas", 12)] {
+        let folder = TempDir::new().unwrap();
+        let parts = ["a", "b"].map(|name| folder.path().join(name));
+        for (path, numbers) in parts.iter().zip([0..6, 6..12]) {
+            let header = serde_json::from_value(json!({
+                "format": "timed-request-log", "version": "1", "tool": "test",
+                "started": "2026-01-01T00:00:00Z", "sources": [{"kind": kind}],
+                "personas": [{"name": "p", "weight": 1.0}], "redaction": []
+            }));
+            let mut writer = TraceWriter::create(path, &header.unwrap()).unwrap();
+            for number in numbers {
+                let word = char::from(b'a' + number).to_string().repeat(6);
+                let request = serde_json::from_value(json!({
+                    "id": format!("r{number}"), "at": number, "session": "s", "persona": "p",
+                    "name": format!("GET /wiki/{word}/edit"), "http": "1.1", "method": "GET",
+                    "path": format!("/wiki/{word}/edit"), "headers": [], "bind": [],
+                    "result": {"answer": {"status": 200, "header_us": 1, "total_us": 1, "size": 0}}
+                }));
+                writer.write(&request.unwrap()).unwrap();
+            }
+            writer.finish(0).unwrap();
+        }
+        let out = folder.path().join("out");
+        merge(&parts, &out, Align::Start).unwrap();
+        let names: BTreeSet<String> = read(&out).into_iter().map(|request| request.name).collect();
+        assert_eq!(names.len(), expected, "{kind}: {names:?}");
+    }
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use common::output::folder;
 
 use super::error::{JournalError, ReadError, WriteError};
-use super::format::{End, Header, PersonaWeight, RecordedResult, Request, SourceKind};
+use super::format::{End, Header, PersonaWeight, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
 use super::minor;
@@ -180,9 +180,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut sorter = Sorter::new(temporary, run_bytes);
     let mut needed = 0;
     let mut routes = Routes::new(header.routes.iter().cloned());
-    // Scripts name their routes themselves.
-    let is_named = !header.sources.is_empty()
-        && header.sources.iter().all(|source| source.kind == SourceKind::Personas);
+    let is_named = header.is_of_scripts();
     let cut_line = loop {
         match lines.next().map_err(|error| input_error(path, lines.number(), error))? {
             FoundLine::Whole => {}

@@ -64,6 +64,12 @@ impl Header {
         let of_sources = if self.sources.iter().any(is_later) { self.minor } else { 0 };
         of_sources.max(u32::from(!self.routes.is_empty()))
     }
+
+    /// Whether scripts made all of it: they name their routes themselves.
+    pub fn is_of_scripts(&self) -> bool {
+        let mut kinds = self.sources.iter().map(|source| &source.kind);
+        !self.sources.is_empty() && kinds.all(|kind| *kind == SourceKind::Personas)
+    }
 }
 
 fn is_zero(minor: &u32) -> bool {

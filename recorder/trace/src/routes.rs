@@ -36,6 +36,8 @@ struct Node {
 pub struct Named {
     root: Place,
     given: HashSet<String>,
+    /// Every name stays as it is.
+    is_empty: bool,
 }
 
 /// What may come next in a route.
@@ -79,7 +81,8 @@ impl Routes {
 
     /// Decides what is a parameter, now that all names are known.
     pub fn named(self) -> Named {
-        Named { root: self.place(&[0], true), given: self.given }
+        let root = self.place(&[0], true);
+        Named { is_empty: root.has_no_parameter(), root, given: self.given }
     }
 
     /// What comes after these nodes, which are one place. `holds_collections`: right below the root.
@@ -178,7 +181,7 @@ impl Routes {
 impl Named {
     /// The name of a request as it is over the whole trace; none where it stays as it is.
     pub fn of(&self, name: &str) -> Option<String> {
-        if self.is_empty() {
+        if self.is_empty {
             return None;
         }
         let path = &path_of(name).filter(|path| !self.given.contains(*path))?[1..];
@@ -197,7 +200,7 @@ impl Named {
 
     /// Whether every name stays as it is.
     pub fn is_empty(&self) -> bool {
-        self.root.has_no_parameter()
+        self.is_empty
     }
 }
 
