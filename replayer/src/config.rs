@@ -82,16 +82,14 @@ pub fn accounts(
 ) -> Result<Vec<Vec<Arc<SharedAccount>>>, ConfigError> {
     let mut by_persona: BTreeMap<String, Vec<Arc<SharedAccount>>> = BTreeMap::new();
     let is_given = accounts.is_some();
-    let mut of_account: BTreeMap<String, String> = BTreeMap::new();
     for account in accounts.into_iter().flatten() {
         let shared = Arc::new(SharedAccount::new(account));
-        of_account.insert(shared.name.clone(), shared.persona.clone());
         by_persona.entry(shared.persona.clone()).or_default().push(shared);
     }
     // A persona may have been recorded with the accounts of another.
     let recorded = |persona: &TracePersona| {
-        let of = of_account.get(persona.account.as_ref()?)?;
-        by_persona.get(of)
+        let name = persona.account.as_ref()?;
+        by_persona.values().find(|of| of.iter().any(|account| account.name == *name))
     };
     plan.personas
         .iter()

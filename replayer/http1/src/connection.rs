@@ -72,7 +72,15 @@ pub struct Connection {
     /// At least one exchange was done on it.
     used: bool,
     progress: Progress,
-    opened_late: Option<Duration>,
+}
+
+/// A connection that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    pub connection: Connection,
+    /// How much earlier it would have been open, had nobody but the target taken time: what this
+    /// process noticed later than the kernel did. None where the kernel does not tell.
+    pub late: Option<Duration>,
 }
 
 impl Connection {
@@ -82,7 +90,7 @@ impl Connection {
     /// # Errors
     /// `ConnectFailed` (of the last address), `ConnectTimedOut`, `TlsFailed` or
     /// `LocalLimit`.
-    pub async fn open(destination: &Destination, deadline: Instant) -> Result<Self, SendError> {
+    pub async fn open(destination: &Destination, deadline: Instant) -> Result<Opened, SendError> {
         let Connected { socket, address, took } = connect(destination, deadline).await?;
         let noticed_late = socket.round_trip().map(|round_trip| took.saturating_sub(round_trip));
         let mut stream = match destination.tls() {
@@ -90,15 +98,8 @@ impl Connection {
             Some(tls) => shake_hands(tls, socket, address, deadline).await?,
         };
         let unread_for = stream.take_unread_for().unwrap_or_default();
-        let opened_late = noticed_late.map(|late| late + unread_for);
-        Ok(Self { stream, idle: true, used: false, progress: Progress::default(), opened_late })
-    }
-
-    /// How much earlier the connection would have been open, had nobody but the target taken
-    /// time: what this process noticed later than the kernel did. None where the kernel does
-    /// not tell.
-    pub fn opened_late(&self) -> Option<Duration> {
-        self.opened_late
+        let connection = Self { stream, idle: true, used: false, progress: Progress::default() };
+        Ok(Opened { connection, late: noticed_late.map(|late| late + unread_for) })
     }
 
     /// Whether the next exchange needs a fresh connection: the server closed

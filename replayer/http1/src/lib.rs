@@ -31,7 +31,7 @@ mod socket;
 mod stream;
 pub mod tls;
 
-pub use self::connection::{Connection, Exchange, Progress};
+pub use self::connection::{Connection, Exchange, Opened, Progress};
 pub use self::destination::{Destination, DestinationError};
 pub use self::error::{LocalResource, SendError};
 pub use self::framing::{FramingError, Limits, Method};

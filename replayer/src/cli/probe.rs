@@ -12,7 +12,7 @@ use super::input::{Choices, Input, prepare_all};
 use crate::engine::FidelityMode;
 use crate::error::Error;
 use crate::probe::{Probed, probe};
-use scenario::Load;
+use scenario::{Load, Pacing};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -24,7 +24,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Error> {
-    let load = Load::as_recorded();
+    // Whatever stands before a request in its session is waited for, as a probe sends it.
+    let load = Load { pacing: Pacing::Closed, ..Load::as_recorded() };
     let choices = Choices {
         load,
         scenario: None,

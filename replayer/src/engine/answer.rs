@@ -2,6 +2,7 @@
 //! [`super::effects`].
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -154,36 +155,26 @@ impl<'a> Answer<'a> {
         let mut found = OfBody { is_rebound: false, life: None };
         let mut values = std::mem::take(&mut self.kept.values);
         let decoded = self.kept.decoded();
+        let text = OnceCell::new();
         for (number, capture) in self.request.captures.iter().enumerate() {
             let Some(body) = &decoded else { break };
-            match &capture.from {
+            if !capture.from.is_in_body() {
+                continue;
+            }
+            let extracted = match &capture.from {
                 CaptureFrom::Json { tokens, lists } => {
-                    match extract_json(body, tokens, lists) {
-                        Extracted::Found(value) => set(&mut values, number, &value),
-                        Extracted::Rebound(value) => {
-                            found.is_rebound = true;
-                            set(&mut values, number, &value);
-                        }
-                        Extracted::Nothing => {}
-                    }
                     if let Source::Login(_) = capture.into {
                         found.life = shorter(found.life, life_beside(body, tokens));
                     }
+                    extract_json(body, tokens, lists)
                 }
-                CaptureFrom::Form(_)
-                | CaptureFrom::Meta(_)
-                | CaptureFrom::Attribute(_)
-                | CaptureFrom::Text { .. } => {
-                    let extracted = std::str::from_utf8(body)
-                        .map_or(Extracted::Nothing, |text| extract_text(text, &capture.from));
-                    if let Extracted::Found(value) | Extracted::Rebound(value) = &extracted {
-                        found.is_rebound |= matches!(extracted, Extracted::Rebound(_));
-                        set(&mut values, number, value);
-                    }
-                }
-                CaptureFrom::Header(_)
-                | CaptureFrom::HeaderSegment { .. }
-                | CaptureFrom::Cookie(_) => {}
+                from => text
+                    .get_or_init(|| std::str::from_utf8(body).ok())
+                    .map_or(Extracted::Nothing, |text| extract_text(text, from)),
+            };
+            if let Extracted::Found(value) | Extracted::Rebound(value) = &extracted {
+                found.is_rebound |= matches!(extracted, Extracted::Rebound(_));
+                set(&mut values, number, value);
             }
         }
         drop(decoded);

@@ -51,7 +51,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use http1::Sink;
 
@@ -65,7 +64,7 @@ mod tests {
     #[test]
     fn what_is_held_does_not_grow_with_those_who_wait_nor_with_what_they_get() {
         let store = Store::default();
-        let request = request(Duration::ZERO);
+        let request = request();
         for size in [100, 60 << 10, 5 << 20] {
             let mut all: Vec<Buffers> = (0..2_000).map(|_| store.lend()).collect();
             let held: usize = all.iter().map(Memory::capacity).sum();
@@ -92,7 +91,7 @@ mod tests {
     #[test]
     fn bodies_of_all_who_read_at_once_have_a_bound() {
         let store = Store::default();
-        let request = request(Duration::ZERO);
+        let request = request();
         let piece = vec![b'x'; 1 << 20];
         let read = |buffers: &mut Buffers| {
             let mut answer = Answer::new(&request, Wanted::Whole, &mut buffers.answer);
@@ -113,7 +112,7 @@ mod tests {
     #[test]
     fn memory_is_given_back_whatever_became_of_the_answer() {
         let store = Store::default();
-        let request = request(Duration::ZERO);
+        let request = request();
         for (wanted, begun) in
             [(Wanted::Whole, true), (Wanted::Nothing, true), (Wanted::Whole, false)]
         {

@@ -93,7 +93,6 @@ fn keep(user: &User, ticket: &Ticket, capture: &Capture, answer: &Answer<'_>, nu
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use http1::Sink;
     use httparse::Header;
@@ -138,7 +137,7 @@ mod tests {
             let captures = captures.into_iter();
             let captures =
                 captures.map(|(into, from)| Capture { into, from, is_secret: true }).collect();
-            let request = Request { captures, ..request(Duration::ZERO) };
+            let request = Request { captures, ..request() };
             Self { settings, user, ticket, request, kept: Kept::default() }
         }
 

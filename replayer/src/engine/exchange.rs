@@ -154,8 +154,8 @@ impl<'a, T: Transport> Sender<'a, T> {
                     let now = context.clock.now();
                     let asleep = context.gaps.within(begun, now);
                     match opened {
-                        Ok(connection) => {
-                            let late = T::opened_late(&connection).unwrap_or(asleep);
+                        Ok((connection, late)) => {
+                            let late = late.unwrap_or(asleep);
                             let took = now.since(begun).saturating_sub(late);
                             (connected, connect) = (begun + took, Some(took));
                             connection
@@ -220,17 +220,21 @@ impl<'a, T: Transport> Sender<'a, T> {
         }
     }
 
-    /// A fresh connection.
-    async fn connect(&self, begun: At, deadline: At) -> Result<T::Connection, Outcome> {
+    /// A fresh connection, and how late it was noticed.
+    async fn connect(
+        &self,
+        begun: At,
+        deadline: At,
+    ) -> Result<(T::Connection, Option<Duration>), Outcome> {
         let context = self.context;
         let by = (begun + context.settings.connect_timeout).min(deadline);
         let opened = tokio::select! {
             opened = context.transport.connect(context.clock.instant(by)) => opened,
             () = context.cut() => return Err(Outcome::CutOff),
         };
-        let connection = opened.map_err(|error| outcome_of(&error))?;
+        let opened = opened.map_err(|error| outcome_of(&error))?;
         context.count(|batch| batch.connections_opened += 1);
-        Ok(connection)
+        Ok(opened)
     }
 
     /// What `work` gives, unless it is still under way at the deadline, or when all that is

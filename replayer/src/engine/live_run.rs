@@ -154,24 +154,23 @@ impl LiveRun {
         if request < planned.session.prologue {
             self.end_of_prologue(planned, request, at);
         }
-        let requests = Arc::clone(&self.requests);
-        let of = &requests[request];
-        for wait in &of.waits {
-            if let Ok(place) = self.place(wait.request as usize) {
+        for wait in 0..self.requests[request].waits.len() {
+            let earlier = self.requests[request].waits[wait].request as usize;
+            if let Ok(place) = self.place(earlier) {
                 self.ends[place].asked_for -= 1;
                 if self.ends[place].asked_for == 0 {
                     self.ends.remove(place);
                 }
             }
         }
-        if of.dependents.is_empty() {
+        let dependents = self.requests[request].dependents.len();
+        if dependents == 0 {
             return;
         }
         let place = self.place(request).unwrap_or_else(|place| place);
-        let asked_for = number(of.dependents.len());
-        self.ends.insert(place, Ended { request, at, asked_for });
-        for dependent in &of.dependents {
-            let dependent = *dependent as usize;
+        self.ends.insert(place, Ended { request, at, asked_for: number(dependents) });
+        for dependent in 0..dependents {
+            let dependent = self.requests[request].dependents[dependent] as usize;
             if self.progress[dependent] == Progress::Waiting
                 && let Some(ready) = self.ready(planned, dependent)
             {

@@ -10,8 +10,7 @@
 //! - `exchange` makes one attempt to send, `effects` applies what its `answer` gives, `render`
 //!   writes the request;
 //! - `user` is what a user knows (`remembered` the secrets of it), `release` and `live_run` what it
-//!   does next;
-//! - `panics` knows where one was;
+//!   does next (`planned` counts it);
 //! - `context` is what all users of a thread share, `gaps` when the thread did not run, `buffers`
 //!   their memory, which lies on a `shelf`; what bodies take of it is `held` to a bound for the
 //!   process.

@@ -104,7 +104,8 @@ impl Runs {
     pub(super) fn ended(&mut self, plan: &Prepared, load: &Load, ticket: &Ticket, end: At) {
         self.last_end = self.last_end.max(end);
         let Some(index) = self.live.iter().position(|live| live.run == ticket.run) else { return };
-        let planned = self.planned(plan, load, ticket.run, At::NEVER);
+        let own = self.live[index].login_end();
+        let planned = self.planned(plan, load, ticket.run, own, At::NEVER);
         let live = &mut self.live[index];
         live.end(planned, ticket.request, end);
         if live.run.first == 0 && self.login.is_none() {
@@ -126,7 +127,7 @@ impl Runs {
     ) -> usize {
         let mut count = 0;
         for live in &self.live {
-            let planned = self.planned(plan, load, live.run, stop);
+            let planned = self.planned(plan, load, live.run, live.login_end(), stop);
             count += live.queued(planned, now, most - count);
         }
         // What is ready of runs that no lane has come to: nothing of them has ended, so that
@@ -136,7 +137,7 @@ impl Runs {
         }
         let mut next = self.next_run;
         while let Some(run) = next.filter(|run| run.start <= now && count < most) {
-            let planned = self.planned(plan, load, run, stop);
+            let planned = self.planned(plan, load, run, None, stop);
             let requests = planned.session.body.held();
             let free = first_free(&run, requests);
             count += planned.count_free(&run, requests, free, now, most - count);
@@ -145,12 +146,19 @@ impl Runs {
         count
     }
 
-    /// What the plan holds of a run. One with a prologue of its own waits for that, another for the
+    /// What the plan holds of a run. One with a prologue waits for its `own`, another for the
     /// user's.
-    fn planned<'a>(&self, plan: &'a Prepared, load: &'a Load, run: Run, stop: At) -> Planned<'a> {
+    fn planned<'a>(
+        &self,
+        plan: &'a Prepared,
+        load: &'a Load,
+        run: Run,
+        own: Option<LoginEnd>,
+        stop: At,
+    ) -> Planned<'a> {
         let session = &plan.sessions[run.session];
         let login = if run.first < session.prologue {
-            self.live.iter().find(|live| live.run == run).and_then(LiveRun::login_end)
+            own
         } else if load.restart == Restart::NewUser {
             // There is nothing to log in with.
             Some(LoginEnd { at: run.start, late: Duration::ZERO })
@@ -169,7 +177,8 @@ impl Runs {
             if index == self.live.len() && !self.open_next(plan, load, best.map(|b| b.2), stop) {
                 break;
             }
-            let planned = self.planned(plan, load, self.live[index].run, stop);
+            let live = &self.live[index];
+            let planned = self.planned(plan, load, live.run, live.login_end(), stop);
             let live = &mut self.live[index];
             match live.first_ready(planned) {
                 Some((request, ready)) if best.is_none_or(|(.., earliest)| ready < earliest) => {

@@ -70,26 +70,25 @@ struct FakeConnection {
     clock: Clock,
     sent: Rc<RefCell<Vec<At>>>,
     progress: Progress,
-    opened_late: Option<Duration>,
 }
 
 impl Transport for Fake {
     type Connection = FakeConnection;
 
-    async fn connect(&self, _: Instant) -> Result<FakeConnection, SendError> {
+    async fn connect(&self, _: Instant) -> Result<(FakeConnection, Option<Duration>), SendError> {
         let number = self.sent.borrow().len();
         let Answered { opened_after, opened_late, .. } =
             (self.script)(number, self.clock.at(Instant::now()));
         if opened_after > Duration::ZERO {
             sleep(opened_after).await;
         }
-        Ok(FakeConnection {
+        let connection = FakeConnection {
             script: Rc::clone(&self.script),
             clock: self.clock,
             sent: Rc::clone(&self.sent),
             progress: Progress::default(),
-            opened_late,
-        })
+        };
+        Ok((connection, opened_late))
     }
 
     async fn exchange(
@@ -130,10 +129,6 @@ impl Transport for Fake {
         })
     }
 
-    fn opened_late(connection: &FakeConnection) -> Option<Duration> {
-        connection.opened_late
-    }
-
     fn progress(connection: &FakeConnection) -> Progress {
         connection.progress
     }
@@ -146,10 +141,10 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-pub(super) fn request(offset: Duration) -> Request {
+/// Answered after 1 ms when it was recorded.
+pub(super) fn request() -> Request {
     Request {
         endpoint: 0,
-        offset,
         template: Template::default(),
         idempotent: true,
         is_head: false,
@@ -166,7 +161,7 @@ pub(super) fn request(offset: Duration) -> Request {
 /// Requests at these offsets, each answered after 1 ms when it was recorded.
 pub(super) fn session(offsets_ms: &[u64], prologue: usize) -> Session {
     let end = |index: usize| ms(offsets_ms[index] + 1);
-    let mut requests: Vec<Request> = offsets_ms.iter().map(|offset| request(ms(*offset))).collect();
+    let mut requests: Vec<Request> = offsets_ms.iter().map(|_| request()).collect();
     link(&mut requests);
     let prologue_length = if prologue == 0 { Duration::ZERO } else { end(prologue - 1) };
     Session {
@@ -295,7 +290,7 @@ pub(super) fn plan(mut session: Session) -> Prepared {
         name: "p".to_owned(),
         weight: 1.0,
         sessions: vec![0],
-        login_slots: vec![0, 1],
+        login_slots: Arc::new(vec![0, 1]),
         needs_account: false,
         account: None,
     };

@@ -94,7 +94,7 @@ async fn a_request_that_waits_for_another_is_not_ready() {
         let requests = std::sync::Arc::get_mut(requests).unwrap();
         requests[2] = crate::prepare::Request {
             waits: [crate::prepare::Wait { request: 1, thinks: true }].into(),
-            ..request(ms(500))
+            ..request()
         };
     }
     let go_on = users(1, Chain::Cycle { first: 0 });

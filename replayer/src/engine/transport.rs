@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use http1::{Connection, Destination, Exchange, Limits, Method, Progress, SendError, Sink};
+use http1::{Connection, Destination, Exchange, Limits, Method, Opened, Progress, SendError, Sink};
 
 /// What a lane needs of the network.
 #[expect(
@@ -15,7 +15,12 @@ use http1::{Connection, Destination, Exchange, Limits, Method, Progress, SendErr
 pub trait Transport: 'static {
     type Connection: 'static;
 
-    async fn connect(&self, deadline: Instant) -> Result<Self::Connection, SendError>;
+    /// A connection, and how much later than the kernel this process noticed it: as
+    /// [`http1::Opened::late`].
+    async fn connect(
+        &self,
+        deadline: Instant,
+    ) -> Result<(Self::Connection, Option<Duration>), SendError>;
 
     async fn exchange(
         connection: &mut Self::Connection,
@@ -23,9 +28,6 @@ pub trait Transport: 'static {
         method: Method,
         sink: &mut impl Sink,
     ) -> Result<Exchange, SendError>;
-
-    /// As [`Connection::opened_late`].
-    fn opened_late(connection: &Self::Connection) -> Option<Duration>;
 
     /// How far the last exchange got, also if it was dropped.
     fn progress(connection: &Self::Connection) -> Progress;
@@ -40,8 +42,12 @@ pub struct Http {
 impl Transport for Http {
     type Connection = Connection;
 
-    async fn connect(&self, deadline: Instant) -> Result<Connection, SendError> {
-        Connection::open(&self.destination, deadline).await
+    async fn connect(
+        &self,
+        deadline: Instant,
+    ) -> Result<(Connection, Option<Duration>), SendError> {
+        let Opened { connection, late } = Connection::open(&self.destination, deadline).await?;
+        Ok((connection, late))
     }
 
     async fn exchange(
@@ -51,10 +57,6 @@ impl Transport for Http {
         sink: &mut impl Sink,
     ) -> Result<Exchange, SendError> {
         connection.exchange(request, method, sink, &Limits::default()).await
-    }
-
-    fn opened_late(connection: &Connection) -> Option<Duration> {
-        connection.opened_late()
     }
 
     fn progress(connection: &Connection) -> Progress {

@@ -37,7 +37,7 @@ pub(super) struct State {
     /// What its prologue captured.
     pub login: Slots,
     /// Which slots of that hold the same, by slot.
-    alike: Arc<[u32]>,
+    alike: Arc<Vec<u32>>,
     /// Counts the renewals of what its prologue captured.
     login_generation: u64,
     /// Of what its prologue captured, where it is known.
@@ -78,7 +78,7 @@ impl User {
             runs: RefCell::new(Runs::new(&planned, plan)),
             state: RefCell::new(State {
                 login: Slots::with_slots(persona.login_slots.len()),
-                alike: persona.login_slots.as_slice().into(),
+                alike: Arc::clone(&persona.login_slots),
                 login_generation: 0,
                 expiry: None,
                 barred: Vec::new(),

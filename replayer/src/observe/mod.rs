@@ -115,7 +115,8 @@ impl Observer {
             match self.connection.take().and_then(|mut c| (!c.is_stale()).then_some(c)) {
                 Some(connection) => connection,
                 None => {
-                    Connection::open(&self.destination, Instant::now() + PATIENCE).await.ok()?
+                    let by = Instant::now() + PATIENCE;
+                    Connection::open(&self.destination, by).await.ok()?.connection
                 }
             };
         let mut answer = Page::default();

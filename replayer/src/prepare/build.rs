@@ -118,7 +118,7 @@ impl Builder {
             name: name.to_owned(),
             weight: self.weights.get(name).copied().unwrap_or_default(),
             sessions: Vec::new(),
-            login_slots: Vec::new(),
+            login_slots: Arc::default(),
             needs_account: false,
             account: None,
         });
@@ -214,7 +214,7 @@ impl Builder {
         let field = name.rsplit(['.', ':']).next().unwrap_or_default().to_owned();
         let kinds = number(self.login_kinds.len());
         let kind = *self.login_kinds.entry((persona, field, capture.secret)).or_insert(kinds);
-        let slots = &mut self.personas[persona].login_slots;
+        let slots = Arc::make_mut(&mut self.personas[persona].login_slots);
         let value = LoginValue { persona, route, name, before };
         *self.login_slots.entry(value).or_insert_with(|| {
             slots.push(kind);
@@ -264,7 +264,6 @@ impl Builder {
                 && !line.prologue;
         Ok(Request {
             endpoint: self.endpoints.index(&line.name),
-            offset: draft.offset(line.at),
             template,
             // RFC 9110, section 9.2.2.
             idempotent: matches!(

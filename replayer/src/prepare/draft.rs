@@ -21,6 +21,8 @@ pub(super) struct Draft {
     prologue_end: u64,
     end: u64,
     requests: Vec<Request>,
+    /// Of each, from the session's first.
+    offsets: Vec<Offset>,
     by_id: HashMap<String, usize, RandomState>,
     pub(super) values: KeptValues,
     refresh: Option<usize>,
@@ -94,6 +96,7 @@ impl Draft {
             prologue_end: first,
             end: first,
             requests: Vec::new(),
+            offsets: Vec::new(),
             by_id: HashMap::default(),
             values: KeptValues::default(),
             refresh: None,
@@ -138,10 +141,6 @@ impl Draft {
     pub(super) fn next_value(&mut self) -> Source {
         self.values.session += 1;
         Source::Session(self.values.session - 1)
-    }
-
-    pub(super) fn offset(&self, at: u64) -> Duration {
-        Duration::from_micros(at - self.first)
     }
 
     /// An earlier request by its id.
@@ -193,6 +192,7 @@ impl Draft {
         }
         self.by_id.insert(line.id.clone(), index);
         self.overlaps.begin(end, index);
+        self.offsets.push(Offset::from(Duration::from_micros(line.at - self.first)));
         self.requests.push(request);
     }
 
@@ -207,7 +207,6 @@ impl Draft {
             }
         }
         let micros = Duration::from_micros;
-        let offset = |request: &Request| Offset::from(request.offset);
         let session = Session {
             name: self.name,
             persona: self.persona,
@@ -215,7 +214,7 @@ impl Draft {
             prologue: self.prologue,
             prologue_length: micros(self.prologue_end - self.first),
             body_length: micros(self.end - self.prologue_end),
-            offsets: self.requests.iter().map(offset).collect(),
+            offsets: self.offsets.into(),
             body: Body::default(),
             captures: self.values.session,
             gives: self.gives.into(),

@@ -1,6 +1,7 @@
 //! A trace as the engine runs it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use trace::shape::Shape;
 
@@ -65,7 +66,7 @@ pub struct TracePersona {
     pub sessions: Vec<usize>,
     /// By value that its prologues capture, what it is: those with the same number are the same to
     /// a user who has one of them, such as the tokens that a registration and a login give.
-    pub login_slots: Vec<u32>,
+    pub login_slots: Arc<Vec<u32>>,
     /// Whether its requests need anything of an account.
     pub needs_account: bool,
     /// The first account that took part as this persona, where the trace says so.

@@ -108,7 +108,7 @@ impl<'a> Selector<'a> {
     /// had ended before it began: order is no need.
     fn bridge(&mut self, request: &mut Request) {
         let is_whole = !request.after.iter().any(|id| self.left_out.contains(id.as_str()));
-        let said = is_whole.then(|| request.after.clone());
+        let said = is_whole.then(|| std::mem::take(&mut request.after));
         self.kept.fill(request);
         if let Some(said) = said {
             request.after = said;

@@ -111,8 +111,6 @@ pub const MAX_CONNECTIONS: usize = 6;
 pub struct Request {
     /// Index into the endpoints' names.
     pub endpoint: usize,
-    /// From the session's first request.
-    pub offset: Duration,
     pub template: Template,
     /// It is sent again on a fresh connection where a reused one was closed under it.
     pub idempotent: bool,

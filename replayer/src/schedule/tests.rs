@@ -1,5 +1,6 @@
 //! What must hold for every plan.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -29,7 +30,7 @@ pub(super) fn plan_of(shapes: &[Shape]) -> Prepared {
             name: format!("p{n}"),
             weight: 0.0,
             sessions: Vec::new(),
-            login_slots: Vec::new(),
+            login_slots: Arc::default(),
             needs_account: false,
             account: None,
         })
@@ -84,7 +85,6 @@ fn session(index: usize, persona: usize, arrival: u64, gaps: &[u64], prologue: u
 fn request(number: usize) -> Request {
     Request {
         endpoint: number % 2,
-        offset: Duration::ZERO,
         template: Template::default(),
         idempotent: true,
         is_head: false,

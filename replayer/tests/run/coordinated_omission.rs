@@ -3,8 +3,6 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use figures::is_endpoint;
-use hdrhistogram::Histogram;
 use run_log::format::{Judgement, LatencyKind};
 use run_log::outcome::Outcome;
 
@@ -46,13 +44,7 @@ fn frozen(options: &[&str]) -> Ran {
 
 /// The time in milliseconds that so large a share of the requests took at most.
 fn ms(ran: &Ran, kind: LatencyKind, share: f64) -> f64 {
-    let mut all = Histogram::<u64>::new(3).unwrap();
-    for interval in ran.reader().intervals().unwrap() {
-        let interval = interval.unwrap();
-        if is_endpoint(interval.tag.scope) && interval.tag.kind == kind {
-            all.add(interval.histogram).unwrap();
-        }
-    }
+    let all = ran.recorded(kind);
     assert_eq!(all.len(), SESSIONS * REQUESTS);
     all.value_at_quantile(share) as f64 / 1e3
 }

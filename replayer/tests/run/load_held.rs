@@ -3,8 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use figures::{Reading, is_endpoint};
-use hdrhistogram::Histogram;
+use figures::Reading;
 use run_log::format::{Judgement, LatencyKind, LoadHeld, Run, ValidityState};
 use run_log::outcome::Outcome;
 use scenario::Percentile;
@@ -21,18 +20,6 @@ fn scenario(place: &Workplace, expect: &str, load: &str) -> [String; 2] {
 
 fn run(place: &Workplace, target: &str, options: &[&[&str]]) -> Ran {
     place.run(target, &[&OPTIONS[..], &options.concat()].concat())
-}
-
-/// Of all endpoints, over the whole run.
-fn recorded(ran: &Ran, kind: LatencyKind) -> Histogram<u64> {
-    let mut all = Histogram::<u64>::new(3).unwrap();
-    for interval in ran.reader().intervals().unwrap() {
-        let interval = interval.unwrap();
-        if is_endpoint(interval.tag.scope) && interval.tag.kind == kind {
-            all.add(interval.histogram).unwrap();
-        }
-    }
-    all
 }
 
 /// Sessions of which each request comes after the one before.
@@ -74,10 +61,10 @@ fn connections_that_could_not_be_had_had_waited() {
     let ran = run(&place, &format!("http://{address}"), &options);
     let read = ran.checked();
     assert_eq!(read.totals.outcomes[Outcome::ConnectFailed], 20);
-    let censored = recorded(&ran, LatencyKind::Censored);
+    let censored = ran.recorded(LatencyKind::Censored);
     assert_eq!(censored.len(), 20);
     assert!(censored.min() >= 499_000, "{} µs", censored.min());
-    assert!(recorded(&ran, LatencyKind::Lost).is_empty());
+    assert!(ran.recorded(LatencyKind::Lost).is_empty());
     let p50 = plateau(&ran.reader()).all.responses.percentile(Percentile::P50);
     assert!(p50.at_least && p50.value >= Some(499_000.0), "{p50:?}");
     let verdict = &read.verdicts[0];
@@ -95,7 +82,7 @@ fn what_was_shed_is_in_the_percentiles_as_long_as_it_had_waited() {
     let read = ran.checked();
     let shed = read.totals.outcomes[Outcome::Shed];
     assert!(shed > 25, "{:?}", read.totals.outcomes);
-    assert_eq!(recorded(&ran, LatencyKind::Censored).len(), shed);
+    assert_eq!(ran.recorded(LatencyKind::Censored).len(), shed);
     let responses = &plateau(&ran.reader()).all.responses;
     assert_eq!((responses.ok(), responses.censored()), (50 - shed, shed));
     // Most were shed: however long these would have taken, that is what half of them takes.
@@ -133,9 +120,9 @@ fn a_load_that_was_not_held_fails_the_run_and_its_latencies_are_of_what_was_let_
     let asked = server.asked().len() as u64;
     assert_eq!(read.totals.never_ready + asked, planned, "what was not ready was not sent");
     // No time of these is anywhere in the latencies.
-    assert_eq!(recorded(&ran, LatencyKind::Censored).len(), under_way);
-    assert_eq!(recorded(&ran, LatencyKind::Lost).len(), read.totals.never_ready);
-    assert_eq!(recorded(&ran, LatencyKind::SessionDelay).len(), asked);
+    assert_eq!(ran.recorded(LatencyKind::Censored).len(), under_way);
+    assert_eq!(ran.recorded(LatencyKind::Lost).len(), read.totals.never_ready);
+    assert_eq!(ran.recorded(LatencyKind::SessionDelay).len(), asked);
     // It is the target's doing, so that the run is none that measured the generator.
     assert_ne!(read.validity.state, ValidityState::Invalid, "{:?}", read.validity);
     assert_eq!(ran.code_but_for_lag(), Some(10), "{}", ran.stdout);

@@ -3,30 +3,14 @@
 use std::fmt::Write as _;
 
 use run_log::outcome::Outcome;
-use trace::format::{Binding, Body, Capture, CaptureFrom, Encoding, Origin, Part, Request};
+use trace::format::Request;
 
-use crate::support::trace::{answer, at, gives, request, takes};
+use crate::support::trace::{at, bears, gives, logs_in, request, takes};
 use crate::support::{Answer, PASSWORD, Ran, Server, TraceBuilder, Workplace};
 
 /// A request that gives a token.
 fn gives_token(id: &str, session: &str, at_ms: u64, path: &str) -> Request {
-    let mut login = request(id, session, at_ms, "POST", path);
-    login.prologue = true;
-    login.headers.push(("Content-Type".into(), "application/json".into()));
-    login.body = Some(Body::Text(r#"{"email":"","password":""}"#.into()));
-    for (field, at) in [("email", 10), ("password", 24)] {
-        login.bind.push(Binding {
-            part: Part::Body,
-            start: at,
-            end: at,
-            from: Origin::Account(field.into()),
-            encode: Encoding::Json,
-            ambiguous: false,
-        });
-    }
-    let from = CaptureFrom::Json { pointer: "/user/token".into(), lists: vec![] };
-    answer(&mut login).capture.push(Capture { name: "user.token".into(), from, secret: true });
-    login
+    logs_in(id, session, at_ms, path, "user.token")
 }
 
 /// Ten requests with the token of `login`, and with a value of `form`, if that was asked for one.
@@ -35,15 +19,7 @@ fn work(session: &str, login: &str, form: Option<&str>) -> Vec<Request> {
         let path = if form.is_some() { "/work?csrf=0" } else { "/work" };
         let id = format!("{session}.{number}");
         let mut step = request(&id, session, 200 + number * 50, "GET", path);
-        step.headers.push(("Authorization".into(), "Bearer ".into()));
-        step.bind.push(Binding {
-            part: Part::Header(step.headers.len() - 1),
-            start: 7,
-            end: 7,
-            from: Origin::Capture { of: login.into(), name: "user.token".into() },
-            encode: Encoding::Raw,
-            ambiguous: false,
-        });
+        bears(&mut step, login, "user.token");
         if let Some(form) = form {
             takes(&mut step, 11..12, form, "form:csrf");
         }

@@ -5,8 +5,6 @@ use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::Duration;
 
-use figures::is_endpoint;
-use hdrhistogram::Histogram;
 use run_log::format::LatencyKind;
 use run_log::outcome::Outcome;
 use trace::format::Body;
@@ -78,13 +76,7 @@ fn a_slow_target_at_four_times_the_speed_gets_what_a_client_would_send() {
 
 /// How much later than due requests were ready, in milliseconds: half of them, and the latest.
 fn delays_ms(ran: &Ran) -> [f64; 2] {
-    let mut all = Histogram::<u64>::new(3).unwrap();
-    for interval in ran.reader().intervals().unwrap() {
-        let interval = interval.unwrap();
-        if is_endpoint(interval.tag.scope) && interval.tag.kind == LatencyKind::SessionDelay {
-            all.add(interval.histogram).unwrap();
-        }
-    }
+    let all = ran.recorded(LatencyKind::SessionDelay);
     [all.value_at_quantile(0.5), all.max()].map(|us| us as f64 / 1e3)
 }
 

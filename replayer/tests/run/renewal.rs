@@ -302,7 +302,5 @@ fn what_a_renewal_that_fails_takes_is_no_lag() {
 }
 
 fn longest_queue(ran: &Ran) -> Duration {
-    let intervals = ran.reader().intervals().unwrap().map(Result::unwrap);
-    let queues = intervals.filter(|interval| interval.tag.kind == LatencyKind::Queue);
-    queues.map(|queue| Duration::from_micros(queue.histogram.max())).max().unwrap_or_default()
+    Duration::from_micros(ran.recorded(LatencyKind::Queue).max())
 }

@@ -9,8 +9,9 @@ use std::process::{Command, Output};
 use std::rc::Rc;
 
 use figures::judged::Judged;
-use figures::{Names, Plateau, Recorded};
-use run_log::format::{Run, Validity, ValidityState};
+use figures::{Names, Plateau, Recorded, is_endpoint};
+use hdrhistogram::Histogram;
+use run_log::format::{LatencyKind, Run, Validity, ValidityState};
 use run_log::reader::{Interval, RunReader};
 use scenario::{Expectation, is_default};
 use tempfile::TempDir;
@@ -152,6 +153,18 @@ impl Ran {
             Some(12) => code_but_for_lag(self.code, &self.reader()),
             code => code,
         }
+    }
+
+    /// Times of a kind, of all endpoints over the whole run, in microseconds.
+    pub(crate) fn recorded(&self, kind: LatencyKind) -> Histogram<u64> {
+        let mut all = Histogram::<u64>::new(3).unwrap();
+        for interval in self.reader().intervals().unwrap() {
+            let interval = interval.unwrap();
+            if is_endpoint(interval.tag.scope) && interval.tag.kind == kind {
+                all.add(interval.histogram).unwrap();
+            }
+        }
+        all
     }
 
     pub(crate) fn reader(&self) -> RunReader {

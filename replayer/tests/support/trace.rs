@@ -35,6 +35,40 @@ pub(crate) fn takes(request: &mut Request, range: Range<usize>, of: &str, name: 
     });
 }
 
+/// A login with the account's email and password, which gives a secret in a field of its JSON.
+pub(crate) fn logs_in(id: &str, session: &str, at_ms: u64, path: &str, gives: &str) -> Request {
+    let mut login = request(id, session, at_ms, "POST", path);
+    login.prologue = true;
+    login.headers.push(("Content-Type".into(), "application/json".into()));
+    login.body = Some(Body::Text(r#"{"email":"","password":""}"#.into()));
+    for (field, at) in [("email", 10), ("password", 24)] {
+        login.bind.push(Binding {
+            part: Part::Body,
+            start: at,
+            end: at,
+            from: Origin::Account(field.into()),
+            encode: Encoding::Json,
+            ambiguous: false,
+        });
+    }
+    let from = at(&format!("/{}", gives.replace('.', "/")));
+    answer(&mut login).capture.push(Capture { name: gives.into(), from, secret: true });
+    login
+}
+
+/// Has a request bear the token that the answer to `of` gave under this name.
+pub(crate) fn bears(request: &mut Request, of: &str, name: &str) {
+    request.headers.push(("Authorization".into(), "Bearer ".into()));
+    request.bind.push(Binding {
+        part: Part::Header(request.headers.len() - 1),
+        start: 7,
+        end: 7,
+        from: Origin::Capture { of: of.to_owned(), name: name.to_owned() },
+        encode: Encoding::Raw,
+        ambiguous: false,
+    });
+}
+
 /// Requests in any order; written by the time they were sent.
 #[derive(Clone, Default)]
 pub(crate) struct TraceBuilder {
@@ -58,39 +92,11 @@ impl TraceBuilder {
     /// As [`TraceBuilder::session`], after a login that gives a token which each step needs.
     pub(crate) fn session_with_login(mut self, name: &str, steps: &[(u64, &str, &str)]) -> Self {
         let path = self.login.unwrap_or("/login");
-        let mut login = request(&format!("{name}.login"), name, steps[0].0, "POST", path);
-        let body = r#"{"email":"","password":""}"#;
-        login.headers.push(("Content-Type".into(), "application/json".into()));
-        login.body = Some(Body::Text(body.into()));
-        login.prologue = true;
-        for (field, at) in [("email", 10), ("password", 24)] {
-            login.bind.push(Binding {
-                part: Part::Body,
-                start: at,
-                end: at,
-                from: Origin::Account(field.into()),
-                encode: Encoding::Json,
-                ambiguous: false,
-            });
-        }
-        answer(&mut login).capture.push(Capture {
-            name: "access_token".into(),
-            from: CaptureFrom::Json { pointer: "/access_token".into(), lists: vec![] },
-            secret: true,
-        });
-        let id = login.id.clone();
-        self.requests.push(login);
+        let id = format!("{name}.login");
+        self.requests.push(logs_in(&id, name, steps[0].0, path, "access_token"));
         for (index, (at_ms, method, path)) in steps.iter().enumerate() {
             let mut step = request(&format!("{name}.{index}"), name, *at_ms + 10, method, path);
-            step.headers.push(("Authorization".into(), "Bearer ".into()));
-            step.bind.push(Binding {
-                part: Part::Header(step.headers.len() - 1),
-                start: 7,
-                end: 7,
-                from: Origin::Capture { of: id.clone(), name: "access_token".into() },
-                encode: Encoding::Raw,
-                ambiguous: false,
-            });
+            bears(&mut step, &id, "access_token");
             self.requests.push(step);
         }
         self

@@ -11,7 +11,7 @@ use httparse::Header;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::join;
 
-use super::peer::{HELLO, Peer, REQUEST, get, open, read_request, read_to_close, send};
+use super::peer::{HELLO, Peer, REQUEST, get, late, open, read_request, read_to_close, send};
 
 #[tokio::test]
 async fn a_connection_carries_one_exchange_after_another() {
@@ -254,7 +254,7 @@ async fn a_dropped_exchange_leaves_its_progress_and_a_stale_connection() {
 
 #[test]
 fn an_idle_connection_is_a_few_words() {
-    assert!(size_of::<Connection>() <= 144, "{} bytes", size_of::<Connection>());
+    assert!(size_of::<Connection>() <= 128, "{} bytes", size_of::<Connection>());
 }
 
 /// Of what opening took, all but the target's answer to the first packet is the client's own: it
@@ -263,16 +263,13 @@ fn an_idle_connection_is_a_few_words() {
 #[tokio::test]
 async fn a_connection_that_is_noticed_late_tells_how_late() {
     const LATE: Duration = Duration::from_millis(200);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let destination = Destination::http("127.0.0.1", port, &[]).unwrap();
+    let (_peer, destination) = Peer::listen().await;
     let begun = std::time::Instant::now();
-    let mut opening = std::pin::pin!(open(&destination));
+    let mut opening = std::pin::pin!(Connection::open(&destination, late()));
     let mut task = Context::from_waker(Waker::noop());
     assert!(opening.as_mut().poll(&mut task).is_pending());
     std::thread::sleep(LATE);
-    let connection = opening.await;
-    let late = connection.opened_late().unwrap();
+    let late = opening.await.unwrap().late.unwrap();
     // Both ends are on this machine: the kernel was done before the thread slept.
     assert!(late >= LATE && late <= begun.elapsed(), "{late:?}");
 }

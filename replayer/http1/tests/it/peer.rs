@@ -59,7 +59,7 @@ pub(super) async fn read_to_close(stream: &mut TcpStream) -> usize {
 }
 
 pub(super) async fn open(destination: &Destination) -> Connection {
-    Connection::open(destination, late()).await.unwrap()
+    Connection::open(destination, late()).await.unwrap().connection
 }
 
 /// A GET on `connection`.

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::peer::{HELLO, Peer, becomes_stale, get, late, read_request, send};
+use super::peer::{HELLO, Peer, becomes_stale, get, late, open, read_request, send};
 
 struct TlsPeer {
     peer: Peer,
@@ -89,7 +89,7 @@ async fn exchanges_over_a_verified_connection_reuse_it() {
         stream
     };
     let client = async {
-        let mut connection = Connection::open(&destination, late()).await.unwrap();
+        let mut connection = open(&destination).await;
         for _ in 0..2 {
             // Session tickets are waiting here, and are no reason to call it stale.
             assert!(!connection.is_stale());
@@ -123,7 +123,7 @@ async fn big_bodies_pass_both_ways() {
         stream
     };
     let client = async {
-        let mut connection = Connection::open(&destination, late()).await.unwrap();
+        let mut connection = open(&destination).await;
         let (exchange, answer) = send(&mut connection, &request).await.unwrap();
         assert!(answer.body == body);
         assert_eq!(exchange.bytes_sent, request.len() as u64);
@@ -179,7 +179,7 @@ async fn insecure_takes_any_certificate() {
         stream
     };
     let client = async {
-        let mut connection = Connection::open(&destination, late()).await.unwrap();
+        let mut connection = open(&destination).await;
         assert_eq!(get(&mut connection).await.unwrap().1.body, b"hello");
     };
     join!(server, client);
@@ -241,7 +241,7 @@ async fn a_close_delimited_body_that_tls_did_not_end_is_cut_off() {
             stream
         };
         let client = async {
-            let mut connection = Connection::open(&destination, late()).await.unwrap();
+            let mut connection = open(&destination).await;
             match get(&mut connection).await {
                 Ok((_, answer)) => assert!(orderly && answer.body == b"all of it"),
                 Err(SendError::Reset { received: true, source, .. }) => {
