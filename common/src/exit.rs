@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::shown;
+
 /// How a tool ended. The numbers are documented in README.md and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -89,14 +91,7 @@ pub fn one_line(tool: &str, error: &dyn std::error::Error) -> String {
         line.push_str(&cause.to_string());
         source = cause.source();
     }
-    let line = crate::shown::line(&line);
-    let count = line.chars().count();
-    if count <= LONGEST_LINE {
-        return line.into_owned();
-    }
-    let half = LONGEST_LINE / 2;
-    let begin = line.chars().take(half);
-    begin.chain(['…']).chain(line.chars().skip(count - half)).collect()
+    shown::shortened(&shown::line(&line), LONGEST_LINE).into_owned()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use crate::apply::{self, ApplyError, Earlier, Past, RemovedRows};
-use crate::database::{self, Database, DatabaseError};
+use crate::database::{Database, DatabaseError};
 use crate::plan::Plan;
 use manifest::{Header, ManifestError};
 
@@ -67,9 +67,8 @@ pub enum CleanError {
 /// With nothing changed in the database.
 pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summary, CleanError> {
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
-    let mut connection = config.database.connect().await.map_err(ApplyError::from)?;
-    let id = database::identify(&mut connection).await.map_err(ApplyError::from)?;
-    apply::settle(&config.manifest, &mut connection, &id).await?;
+    let opening = apply::open(&config.database, &config.manifest);
+    let (mut connection, id) = apply::unless(shutdown, opening).await?;
     let manifest = manifest_of(&config.manifest, &plan, &id, config.database.place())?;
     let known = manifest.is_some();
     let earlier =
@@ -82,11 +81,7 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         apply::lock(&mut transaction, &plan).await?;
         past.remove(&mut transaction).await
     };
-    let removed = tokio::select! {
-        biased;
-        () = shutdown.cancelled() => return Err(ApplyError::Interrupted.into()),
-        removed = removing => removed?,
-    };
+    let removed = apply::unless(shutdown, removing).await?;
     if config.run == Run::Dry {
         transaction.rollback().await.map_err(failed("rolling back"))?;
         return Ok(Summary { plan: plan.name, dry_run: true, removed });

@@ -1,6 +1,7 @@
 //! The connection: where it may go, and errors that show no password.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{ConnectOptions, Connection};
 
 use common::address::{self, SafetyError};
+use common_net::apart::within;
 use manifest::format::DatabaseId;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -108,11 +110,15 @@ impl Database {
     /// When the server is not there or refuses.
     pub async fn connect(&self) -> Result<PgConnection, DatabaseError> {
         let options = self.options.clone().application_name("seeder").disable_statement_logging();
-        let connecting =
-            tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
-        let connected = connecting.await.unwrap_or_else(|_| {
-            Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)))
-        });
+        let connecting = async move {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            // One that lets somebody in may still answer nothing.
+            connection.ping().await?;
+            Ok(connection)
+        };
+        let connected = within(CONNECT_TIMEOUT, connecting)
+            .await
+            .unwrap_or_else(|| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
         connected.map_err(|source| DatabaseError::Connect {
             place: self.place.clone(),
             source: source.into(),

@@ -1,7 +1,8 @@
 //! What the tools with connections share: signals ([`signals`]), which certificates
-//! are trusted ([`trust`]), the content codings of bodies ([`coding`]) and the runtime
-//! ([`runtime`]).
+//! are trusted ([`trust`]), the content codings of bodies ([`coding`]), the runtime
+//! ([`runtime`]) and work that may never pause ([`apart`]).
 
+pub mod apart;
 pub mod coding;
 pub mod runtime;
 pub mod signals;

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use redact::{Place, Verdict, body, is_secret_cookie, shapes};
 use serde_json::Value;
 
-use super::names::{is_id_name, is_wrapper};
+use super::names::{is_figure, is_id_name, is_wrapper};
 use super::rules::Rules;
-use super::source::{Answered, Source, is_worth_keeping, may_be_value};
+use super::source::{Answered, Source, is_worth_keeping, may_be_value_below};
 use super::values::SessionValues;
 use trace::format::{CaptureFrom, ListStep};
 use trace::{html, pointer};
@@ -123,10 +123,7 @@ impl Giver<'_> {
             let start = end - segment.len();
             end = start.saturating_sub(1);
             let before = self.resolved(&path[..start]);
-            // Of what stands right below the root only a number is a value.
-            let may_be = may_be_value(segment)
-                && (before != "/" || segment.bytes().any(|b| b.is_ascii_digit()));
-            if may_be {
+            if may_be_value_below(&before, segment) {
                 let from = CaptureFrom::HeaderSegment { name: name.to_owned(), from_end };
                 let mut source = self.source("id", segment, from, false);
                 let of = before.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
@@ -204,7 +201,9 @@ impl Giver<'_> {
             if is_secret {
                 self.values.learn(text);
             }
-        } else if is_secret || self.is_worth_keeping(name, text, is_string) {
+        } else if is_secret
+            || self.is_worth_keeping(name, text, is_string) && !within.of.is_some_and(is_figure)
+        {
             let from = CaptureFrom::Json { pointer: pointer.to_owned(), lists: lists.to_vec() };
             let mut source = self.source(name, text, from, is_secret);
             source.of = within.of.map(Into::into);

@@ -76,6 +76,18 @@ const WRAPPERS: [&str; 22] = [
     "values", "hits", "page",
 ];
 
+/// What begins the names of figures about many things: an `id` among them is none.
+const FIGURES: [&str; 8] = ["count", "sum", "avg", "average", "min", "max", "total", "mean"];
+
+/// `countDistinct`, `sum_of`, `max`.
+pub(super) fn is_figure(name: &str) -> bool {
+    FIGURES.iter().any(|figure| {
+        let rest = name.get(..figure.len()).filter(|start| start.eq_ignore_ascii_case(figure));
+        let rest = rest.map(|_| &name[figure.len()..]);
+        rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_lowercase()))
+    })
+}
+
 /// Whether a field of this name usually holds an identifier.
 pub(super) fn is_id_name(name: &str) -> bool {
     ENDS.iter().any(|end| ends_with(name, end))
@@ -165,6 +177,12 @@ mod tests {
         }
         assert!(same_thing("categories", "category") && same_thing("blogPost", "blog-posts"));
         assert!(!same_thing("address", "addres") && !same_thing("", "s"));
+        for name in ["countDistinct", "max", "sum_of"] {
+            assert!(is_figure(name), "{name}");
+        }
+        for name in ["counter", "country", "maximum", "minute", "account", "summary", ""] {
+            assert!(!is_figure(name), "{name}");
+        }
         assert!(is_user_name("user[email]") && is_user_name("userName") && !is_user_name("name"));
     }
 }

@@ -6,7 +6,7 @@ use redact::{Place, Redactor, body};
 
 use super::answer::Giver;
 use super::names::is_id_name;
-use super::source::{is_strong, may_be_value};
+use super::source::{is_strong, may_be_value, may_be_value_below};
 use trace::format::{AttributePart, CaptureFrom};
 use trace::{html, text};
 
@@ -91,6 +91,9 @@ impl Giver<'_> {
             }
             let (before, after) = (&path[..start], &path[start + segment.len()..]);
             let prefix = self.resolved(before);
+            if !may_be_value_below(&prefix, segment) {
+                continue;
+            }
             let of = prefix.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
             found.push(Found {
                 part: part(attribute, before, after, segment),
@@ -157,10 +160,7 @@ impl Giver<'_> {
             let values = &kinds[&key(&part)];
             part.length = values.len();
             part.index = values.iter().position(|other| *other == value).unwrap_or(0);
-            let may_be = match &link {
-                Some(_) => may_be_value(&value),
-                None => self.is_worth_keeping(&name, &value, true),
-            };
+            let may_be = link.is_some() || self.is_worth_keeping(&name, &value, true);
             // A value is bound as it reads: one that was encoded is written otherwise.
             let may_be = may_be && common::encoding::percent_decoded(&value, false) == value;
             if may_be && self.may_keep(&[&part.before, &part.after]) {

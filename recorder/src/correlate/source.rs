@@ -235,7 +235,22 @@ fn id_of(thing: &str) -> String {
 
 /// Whether a value may be bound at all: others are not worth keeping.
 pub(super) fn is_worth_keeping(name: &str, text: &str, is_string: bool) -> bool {
-    is_strong(text, is_string) || is_short(text) && (is_id_name(name) || is_user_name(name))
+    is_strong(text, is_string)
+        || is_short(text) && (is_id_name(name) || is_user_name(name) || is_random(text))
+}
+
+/// Letters in no order that a word has, as of the ids of sessions: no digit is needed for that.
+fn is_random(text: &str) -> bool {
+    let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+    let turns = text.as_bytes().windows(2).filter(|pair| {
+        pair[0].is_ascii_uppercase() && pair[1].is_ascii_uppercase()
+            || pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase()
+    });
+    text.len() >= 16
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        && count(u8::is_ascii_uppercase) >= 5
+        && count(u8::is_ascii_lowercase) >= 5
+        && turns.count() >= 5
 }
 
 /// A value that is unlikely to occur twice by chance.
@@ -268,18 +283,34 @@ fn is_short(text: &str) -> bool {
 /// What a segment of a link may be a value by: a number, or words with something between them.
 /// `users`, `v1` and `app.js` are names.
 pub(super) fn may_be_value(segment: &str) -> bool {
-    let is_number = segment.len() <= 18 && segment.bytes().all(|b| b.is_ascii_digit());
     is_short(segment)
         && !segment.contains([':', '{'])
-        && (is_strong(segment, true) || !segment.contains('.') && (is_number || is_slug(segment)))
+        && (is_strong(segment, true)
+            || !segment.contains('.') && (is_number(segment) || is_slug(segment)))
 }
 
-/// `how-to-bake`
+/// As [`may_be_value`], for a segment of a path that has this before it. What stands right below
+/// the root is a value only if it has digits; and where an id is before it, a word would be found
+/// again for that id alone, and is as likely a part of the route.
+pub(super) fn may_be_value_below(before: &str, segment: &str) -> bool {
+    let is_id = |of: &str| is_strong(of, true) || is_number(of);
+    may_be_value(segment)
+        && (segment.bytes().any(|b| b.is_ascii_digit())
+            || before != "/" && !before.split('/').any(is_id))
+}
+
+fn is_number(segment: &str) -> bool {
+    (1..=18).contains(&segment.len()) && segment.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `how-to-bake`. Words with `_` between them and no digit, `time_entries`, are of routes.
 pub(super) fn is_slug(segment: &str) -> bool {
+    let is_of_words = segment.contains('-')
+        || segment.contains('_') && segment.bytes().any(|b| b.is_ascii_digit());
     let mut pieces = segment.split(['-', '_']);
     let is_piece = |piece: &str| {
         !piece.is_empty()
             && piece.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'%' || b >= 0x80)
     };
-    segment.len() >= 5 && segment.contains(['-', '_']) && pieces.all(is_piece)
+    segment.len() >= 5 && is_of_words && pieces.all(is_piece)
 }

@@ -295,23 +295,28 @@ fn two_who_share_a_connection_are_two_sessions() {
     }
 }
 
+/// A number below another, again and again. A linear congruence is random enough, and the same
+/// everywhere.
+fn drawing(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut draw = seed;
+    move |below| {
+        draw = draw.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (draw >> 33) % below
+    }
+}
+
 /// What a client does that takes ids from lists, among decoys: counters, enums, page numbers,
 /// values that several answers have, and its own words. At least 99 % of what it took has to be
 /// bound, and of what is bound at most 1 % may be wrong.
 #[test]
 fn nearly_all_values_that_a_client_takes_are_bound_and_hardly_another() {
-    let (mut taken, mut found, mut wrong, mut bound) = (0, 0, 0, 0);
+    let mut tally = Tally::default();
     for seed in 0..40_u64 {
         let mut client = Client::new();
         client.log_in();
         let bearer = format!("Bearer {TOKEN}");
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
-        let mut draw = seed;
-        let mut next = |below: u64| {
-            // A linear congruence is random enough, and the same everywhere.
-            draw = draw.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (draw >> 33) % below
-        };
+        let mut next = drawing(seed);
         let uuid = |n: u64| format!("{n:08x}-0000-4000-8000-{:012x}", n * 7919);
         let words = ["fire", "medical", "police", "low", "high"];
         for step in 0..60 {
@@ -365,32 +370,53 @@ fn nearly_all_values_that_a_client_takes_are_bound_and_hardly_another() {
                     vec![number, id]
                 }
             };
-            let request = &client.lines.last().unwrap().request;
-            let values: Vec<&str> = request
-                .bind
-                .iter()
-                .filter(|binding| {
-                    matches!(binding.from, Origin::Capture { .. }) && binding.start < binding.end
-                })
-                .map(|binding| {
-                    let text = match (&binding.part, &request.body) {
-                        (Part::Path, _) => request.path.as_str(),
-                        (Part::Body, Some(Body::Text(text))) => text.as_str(),
-                        (Part::Header(index), _) => request.headers[*index].1.as_str(),
-                        _ => unreachable!(),
-                    };
-                    &text[binding.start..binding.end]
-                })
-                .collect();
-            taken += wanted.len();
-            bound += values.len();
-            found += wanted.iter().filter(|wanted| values.contains(wanted)).count();
-            wrong += values.iter().filter(|value| !wanted.contains(value)).count();
+            tally.add(&wanted, &captured(&client.lines.last().unwrap().request));
         }
     }
-    println!("taken {taken}, found {found}; bound {bound}, wrong {wrong}");
-    assert!(found * 100 >= taken * 99, "{found} of {taken}");
-    assert!(wrong * 100 <= bound, "{wrong} of {bound}");
+    tally.judge();
+}
+
+/// How much of what a client took from answers is bound, and what else.
+#[derive(Default)]
+struct Tally {
+    taken: usize,
+    found: usize,
+    bound: usize,
+    wrong: Vec<String>,
+}
+
+impl Tally {
+    fn add(&mut self, wanted: &[&str], values: &[&str]) {
+        self.taken += wanted.len();
+        self.bound += values.len();
+        self.found += wanted.iter().filter(|wanted| values.contains(wanted)).count();
+        let wrong = values.iter().filter(|value| !wanted.contains(value));
+        self.wrong.extend(wrong.map(|value| format!("{value} of {wanted:?}")));
+    }
+
+    fn judge(&self) {
+        let Self { taken, found, bound, wrong } = self;
+        println!("taken {taken}, found {found}; bound {bound}, wrong {wrong:?}");
+        assert!(found * 100 >= taken * 99, "{found} of {taken}");
+        assert!(wrong.len() * 100 <= *bound, "{} of {bound}", wrong.len());
+    }
+}
+
+/// The values of the request that are bound to an answer, and no secrets.
+fn captured(request: &Request) -> Vec<&str> {
+    let is_captured = |binding: &&Binding| {
+        matches!(binding.from, Origin::Capture { .. }) && binding.start < binding.end
+    };
+    let text = |binding: &Binding| {
+        let text = match (&binding.part, &request.body) {
+            (Part::Path, _) => request.path.as_str(),
+            (Part::Body, Some(Body::Text(text))) => text.as_str(),
+            (Part::Header(index), _) => request.headers[*index].1.as_str(),
+            _ => unreachable!(),
+        };
+        &text[binding.start..binding.end]
+    };
+    request.bind.iter().filter(is_captured).map(text).collect()
 }
 
 fn secret_placed() -> impl Strategy<Value = (String, String, String)> {

@@ -11,6 +11,10 @@ use trace::values::{encode_at, write_clock, write_fresh};
 /// could be sent.
 pub(super) struct Unbound;
 
+/// One that no answer has: a request under the condition that it changed is good without the tag
+/// of what its client had (RFC 9110, section 13.1.2).
+const NO_ENTITY_TAG: &str = "\"\"";
+
 /// Writes the request to `rendered.bytes`.
 ///
 /// # Errors
@@ -36,6 +40,9 @@ pub(super) fn render<T>(
                 Origin::Captured(source) => user.value(ticket, *source, |value| {
                     value.map(|value| put(value, out)).ok_or(Unbound)
                 })?,
+                Origin::EntityTag(source) => user.value(ticket, *source, |value| {
+                    put(value.unwrap_or(NO_ENTITY_TAG), out);
+                }),
                 Origin::Account(field) => {
                     let account = user.account.as_ref().ok_or(Unbound)?;
                     put(account.fields.get(field).ok_or(Unbound)?, out);

@@ -10,8 +10,8 @@ use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, lag_of};
 use run_log::format::{
-    Config, EndedBy, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run, Scope, State,
-    Totals, Validity, ValidityState, Window,
+    Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run,
+    Scope, State, Totals, Validity, ValidityState, Window,
 };
 use run_log::reader::{Agreement, Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
@@ -188,17 +188,32 @@ pub(super) fn seconds(
         add_tables(part, &mut collector)?;
     }
     // All watched the same target, so the samples of one are enough.
-    let seen: Vec<_> = shards[0].target()?.collect::<Result<_, ReadError>>()?;
-    writer.target(&seen)?;
-    let mut errors = Vec::new();
+    for seen in shards[0].target()? {
+        writer.target(&[seen?])?;
+    }
+    errors(shards, &mut writer)?;
+    Ok(Merged { collector, run, writer })
+}
+
+/// Failing answers of all shards, second by second as each has them.
+fn errors(shards: &[RunReader], writer: &mut RunWriter) -> Result<(), MergeError> {
+    let mut parts = Vec::with_capacity(shards.len());
     for shard in shards {
-        for error in shard.errors()? {
-            errors.push(error?);
+        parts.push(shard.errors()?.peekable());
+    }
+    let second = |next: Option<&Result<ErrorSample, _>>| match next {
+        Some(Ok(sample)) => Some(sample.second),
+        // Told at once.
+        Some(Err(_)) => Some(0),
+        None => None,
+    };
+    loop {
+        let heads = parts.iter_mut().filter_map(|part| second(part.peek()).map(|at| (at, part)));
+        let Some((_, part)) = heads.min_by_key(|(at, _)| *at) else { return Ok(()) };
+        if let Some(sample) = part.next() {
+            writer.errors(&[sample?])?;
         }
     }
-    errors.sort_by_key(|error| error.second);
-    writer.errors(&errors)?;
-    Ok(Merged { collector, run, writer })
 }
 
 /// A shard being read.

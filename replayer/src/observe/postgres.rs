@@ -7,9 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use common::address::{self, SafetyError};
+use common_net::apart::within;
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
-use tokio::time::timeout;
 
 use super::statement::summary;
 
@@ -77,6 +78,9 @@ struct Spent {
 /// How many statements are reported.
 const SLOWEST: usize = 5;
 
+/// More than this no `pg_stat_statements` keeps: its `max` is 5,000, and memory is taken for it.
+const MOST_STATEMENTS: usize = 100_000;
+
 /// So much of a statement is looked at, in characters: comments may come before what it is.
 const LOOKED_AT: i32 = 1000;
 
@@ -88,16 +92,16 @@ impl Database {
     pub async fn connect(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
         let Place { options, host, port } =
             Place::pinned(url, |host, port| address::pin(host, port, allowed))?;
-        let connecting = async {
+        let connecting = async move {
             let mut connection = PgConnection::connect_with(&options).await?;
-            let statements = statements(&mut connection).await;
+            let statements = statements(&mut connection).await?;
             Ok(Self { connection, statements })
         };
-        match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(connected) => {
+        match within(CONNECT_TIMEOUT, connecting).await {
+            Some(connected) => {
                 connected.map_err(|source| DatabaseError::Connect { host, port, source })
             }
-            Err(_) => Err(DatabaseError::Silent { host, port }),
+            None => Err(DatabaseError::Silent { host, port }),
         }
     }
 
@@ -114,13 +118,15 @@ impl Database {
         let row = sqlx::query(states).fetch_one(&mut self.connection).await.ok()?;
         let names = ["active", "idle", "idle_in_transaction", "waiting_for_lock"];
         for (index, state) in names.iter().enumerate() {
-            found.push((format!("postgres.connections.{state}"), row.get::<i64, _>(index) as f64));
+            let count: i64 = row.try_get(index).ok()?;
+            found.push((format!("postgres.connections.{state}"), count as f64));
         }
         let totals = "SELECT xact_commit, xact_rollback FROM pg_stat_database \
              WHERE datname = current_database()";
         let row = sqlx::query(totals).fetch_one(&mut self.connection).await.ok()?;
         for (index, name) in ["commits_total", "rollbacks_total"].iter().enumerate() {
-            found.push((format!("postgres.{name}"), row.get::<i64, _>(index) as f64));
+            let count: i64 = row.try_get(index).ok()?;
+            found.push((format!("postgres.{name}"), count as f64));
         }
         Some(found)
     }
@@ -128,7 +134,7 @@ impl Database {
     /// The statements that took the most time since the start, most first.
     pub(super) async fn slowest(&mut self) -> Vec<(String, f64)> {
         let Some(before) = self.statements.take() else { return Vec::new() };
-        let after = statements(&mut self.connection).await.unwrap_or_default();
+        let Ok(Some(after)) = statements(&mut self.connection).await else { return Vec::new() };
         let mut spent: Vec<(String, Spent)> = after
             .into_iter()
             .map(|(statement, now)| {
@@ -151,20 +157,32 @@ impl Database {
     }
 }
 
-async fn statements(connection: &mut PgConnection) -> Option<BTreeMap<String, Spent>> {
+/// What each statement has taken so far; none where that is not kept, or not for us.
+///
+/// # Errors
+/// When there is no database any more, or it answers what none would.
+async fn statements(
+    connection: &mut PgConnection,
+) -> Result<Option<BTreeMap<String, Spent>>, sqlx::Error> {
     let query = "SELECT left(query, $1), \
              sum(calls)::bigint, sum(total_exec_time) \
          FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
          GROUP BY 1";
-    let rows = sqlx::query(query).bind(LOOKED_AT).fetch_all(&mut *connection).await.ok()?;
+    let mut rows = sqlx::query(query).bind(LOOKED_AT).fetch(connection);
     // Statements that differ in literals alone are one.
     let mut spent: BTreeMap<String, Spent> = BTreeMap::new();
-    for row in &rows {
-        let of = spent.entry(summary(&row.get::<String, _>(0))).or_default();
-        of.calls += row.get::<i64, _>(1);
-        of.ms += row.get::<f64, _>(2);
+    for _ in 0..MOST_STATEMENTS {
+        let row = match rows.try_next().await {
+            Ok(Some(row)) => row,
+            Ok(None) => return Ok(Some(spent)),
+            Err(sqlx::Error::Database(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let of = spent.entry(summary(&row.try_get::<String, _>(0)?)).or_default();
+        of.calls = of.calls.saturating_add(row.try_get(1)?);
+        of.ms += row.try_get::<f64, _>(2)?;
     }
-    Some(spent)
+    Err(sqlx::Error::Protocol(format!("it has more than {MOST_STATEMENTS} statements")))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub struct Bindings {
 impl Bindings {
     pub(super) fn add(&mut self, origin: &Origin) {
         let kind = match origin {
-            Origin::Captured(_) => "from answers",
+            Origin::Captured(_) | Origin::EntityTag(_) => "from answers",
             Origin::Account(_) => "from the account",
             Origin::Clock(_) => "from the clock",
             Origin::Fresh { .. } => "fresh values",

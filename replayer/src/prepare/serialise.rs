@@ -56,7 +56,10 @@ pub(super) fn template(
         }
         template.head_literal(name.as_bytes());
         template.head_literal(b": ");
-        spans(disk::Part::Header(index))?.fill(
+        let spans = spans(disk::Part::Header(index))?;
+        let is_entity_tag =
+            name.eq_ignore_ascii_case("if-none-match") && spans.is_all_of(value.as_bytes());
+        Spans { is_entity_tag, ..spans }.fill(
             value.as_bytes(),
             &mut template,
             Half::Head,
@@ -109,6 +112,8 @@ enum Half {
 struct Spans<'a> {
     bindings: Vec<&'a disk::Binding>,
     values: &'a KeptValues,
+    /// What is captured is an entity tag.
+    is_entity_tag: bool,
 }
 
 impl<'a> Spans<'a> {
@@ -122,7 +127,12 @@ impl<'a> Spans<'a> {
         if bindings.windows(2).any(|pair| pair[0].end > pair[1].start) {
             return Err("two of its bindings overlap".to_owned());
         }
-        Ok(Self { bindings, values })
+        Ok(Self { bindings, values, is_entity_tag: false })
+    }
+
+    /// Whether one value is the whole text.
+    fn is_all_of(&self, text: &[u8]) -> bool {
+        matches!(&self.bindings[..], [only] if (only.start, only.end) == (0, text.len()))
     }
 
     fn fill(
@@ -164,9 +174,14 @@ impl<'a> Spans<'a> {
     fn origin(&self, binding: &disk::Binding) -> Result<Origin, String> {
         Ok(match &binding.from {
             disk::Origin::Capture { of, name } => {
-                Origin::Captured(self.values.of(of, name).ok_or_else(|| {
+                let source = self.values.of(of, name).ok_or_else(|| {
                     format!("it needs {name} of request {of}, which does not capture that")
-                })?)
+                })?;
+                if self.is_entity_tag {
+                    Origin::EntityTag(source)
+                } else {
+                    Origin::Captured(source)
+                }
             }
             disk::Origin::Account(field) => Origin::Account(field.clone()),
             disk::Origin::Clock(format) => Origin::Clock(*format),

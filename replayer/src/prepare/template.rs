@@ -36,6 +36,8 @@ pub enum Piece {
 #[derive(Debug)]
 pub enum Origin {
     Captured(Source),
+    /// The entity tag that an earlier answer had. Who has none asks for the whole.
+    EntityTag(Source),
     /// Name of a field of the user's account.
     Account(String),
     Clock(ClockFormat),
@@ -63,7 +65,9 @@ impl Template {
     /// Where the captured values come from that it needs.
     pub fn captured(&self) -> impl Iterator<Item = Source> {
         self.head.iter().chain(&self.body).filter_map(|piece| match piece {
-            Piece::Value { from: Origin::Captured(source), .. } => Some(*source),
+            Piece::Value { from: Origin::Captured(source) | Origin::EntityTag(source), .. } => {
+                Some(*source)
+            }
             _ => None,
         })
     }

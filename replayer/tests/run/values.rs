@@ -195,3 +195,41 @@ fn an_expired_token_is_renewed_and_nothing_is_lost() {
     let sent = run.totals.planned_sent + run.totals.extra.sum();
     assert_eq!(sent, server.asked().len() as u64, "planned sent + extra = what the target counted");
 }
+
+#[test]
+fn what_is_asked_for_if_it_changed_is_asked_for_without_the_tag_of_what_never_came() {
+    let poll = |number: u64| {
+        let mut poll = request(&format!("r{number}"), "s", number * 5, "GET", "/news");
+        gives(&mut poll, "header:etag", CaptureFrom::Header("ETag".into()));
+        poll
+    };
+    let again = |number: u64| {
+        let mut poll = poll(number);
+        poll.headers.push(("If-None-Match".into(), "\"recorded\"".into()));
+        poll.bind.push(Binding {
+            part: Part::Header(poll.headers.len() - 1),
+            start: 0,
+            end: 10,
+            from: Origin::Capture { of: format!("r{}", number - 1), name: "header:etag".into() },
+            encode: Encoding::Raw,
+            ambiguous: false,
+        });
+        poll
+    };
+    let polls = vec![poll(0), again(1), again(2)];
+    let trace = TraceBuilder { requests: polls, ..TraceBuilder::default() };
+    let server = Server::start(|asked| match asked.header("if-none-match") {
+        None => Answer::RawThenClose(
+            b"HTTP/1.1 200 OK\r\nETag: W/\"a\"\r\nContent-Length: 0\r\n\r\n".to_vec(),
+        ),
+        Some(_) => Answer::JsonThenClose(200, "{}".into()),
+    });
+    let ran = Workplace::new(&trace, 0).run(&server.url(), &["--no-probe"]);
+    let tags: Vec<_> = server
+        .asked()
+        .iter()
+        .map(|asked| asked.header("if-none-match").map(String::from))
+        .collect();
+    assert_eq!(tags, [None, Some("W/\"a\"".to_owned()), Some("\"\"".to_owned())]);
+    assert_eq!(ran.checked().totals.outcomes[Outcome::Unbound], 0);
+}

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use common::shown::shortened;
 use run_log::format::Run;
 use scenario::{Axis, Load, Order, Pacing, Profile, Rate};
 use serde::Serialize;
 
 use crate::load::{Entry, MeasuredRun};
 use crate::units::{grouped, seconds};
+
+/// So much is shown of a load that is none of this version.
+const LONGEST: usize = 100;
 
 #[derive(Serialize)]
 pub struct LoadText {
@@ -36,7 +40,7 @@ pub(super) fn as_run(run: &Run) -> String {
         how_many(&Load { axis, duration, ..Load::as_recorded() })
     });
     // As it is written there, where it is of a later minor version.
-    let mut text = of_run.unwrap_or_else(|_| config.axis.clone());
+    let mut text = of_run.unwrap_or_else(|_| shortened(&config.axis, LONGEST).into_owned());
     if let Some(most) = config.max_requests {
         text.push_str(&format!(", {} requests at most", grouped(most as f64, 0)));
     }

@@ -22,7 +22,7 @@ pub(super) async fn transaction(connection: &mut PgConnection) -> Result<String,
 
 /// Completes each pending manifest of this database whose rows are there, and drops those whose
 /// rows never came. What is still under way, or of another database, stays.
-pub(crate) async fn settle(
+pub(super) async fn settle(
     manifest: &Path,
     connection: &mut PgConnection,
     id: &DatabaseId,

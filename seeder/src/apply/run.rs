@@ -1,9 +1,11 @@
 //! One transaction, then the manifest.
 
+use std::path::Path;
+
 use chrono::SecondsFormat;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Before, Config, Present};
@@ -14,7 +16,7 @@ use super::past::{Past, confirm};
 use super::pending::{self, settle};
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
 use super::remove::{self, RemovedRows};
-use crate::database::{self, DatabaseError};
+use crate::database::{self, Database, DatabaseError};
 use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::Schema;
@@ -64,18 +66,13 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     let mut plan = Plan::read(&config.plan)?;
     plan.epoch = config.now.unwrap_or(plan.epoch);
     let manifest = ManifestWriter::create(&config.manifest)?;
-    let mut connection = config.database.connect().await?;
-    let id = database::identify(&mut connection).await?;
-    settle(&config.manifest, &mut connection, &id).await?;
+    let (mut connection, id) = unless(shutdown, open(&config.database, &config.manifest)).await?;
     let transaction =
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
     let loading = load(config, &plan, id, transaction, manifest);
-    let LoadedPlan { transaction, sealed, header, removed, tables, schema } = tokio::select! {
-        biased;
-        // The transaction goes with the connection.
-        () = shutdown.cancelled() => return Err(ApplyError::Interrupted),
-        loaded = loading => loaded?,
-    };
+    // The transaction goes with the connection.
+    let LoadedPlan { transaction, sealed, header, removed, tables, schema } =
+        unless(shutdown, loading).await?;
     // From here on to the end: rows without their manifest, or one without the
     // rows, would be neither done nor undone.
     transaction.commit().await.map_err(DatabaseError::while_doing("committing"))?;
@@ -89,6 +86,35 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         accounts,
         manifest: config.manifest.display().to_string(),
     })
+}
+
+/// Connects, and puts right what an earlier command left half done.
+///
+/// # Errors
+/// When the database is not there, refuses or fails.
+pub(crate) async fn open(
+    database: &Database,
+    manifest: &Path,
+) -> Result<(PgConnection, DatabaseId), ApplyError> {
+    let mut connection = database.connect().await?;
+    let id = database::identify(&mut connection).await?;
+    settle(manifest, &mut connection, &id).await?;
+    Ok((connection, id))
+}
+
+/// What comes of the work, or that a signal came first.
+///
+/// # Errors
+/// Those of the work, and [`ApplyError::Interrupted`].
+pub(crate) async fn unless<T>(
+    shutdown: &CancellationToken,
+    work: impl Future<Output = Result<T, ApplyError>>,
+) -> Result<T, ApplyError> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(ApplyError::Interrupted),
+        done = work => done,
+    }
 }
 
 /// Everything but the last step, which makes it final.

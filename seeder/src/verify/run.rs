@@ -10,7 +10,7 @@ use super::login::Target;
 use super::report::{ReferenceCount, Report, TableCount};
 use crate::apply::{self, ApplyError, Compiled, Earlier};
 use crate::clean::manifest_of;
-use crate::database::{self, Database, DatabaseError};
+use crate::database::{Database, DatabaseError};
 use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::{ForeignKey, Schema, Table, quoted};
@@ -32,9 +32,7 @@ pub struct Config {
 /// the target cannot be reached. Faults of the data are in the report.
 pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
-    let mut connection = config.database.connect().await.map_err(ApplyError::from)?;
-    let id = database::identify(&mut connection).await.map_err(ApplyError::from)?;
-    apply::settle(&config.manifest, &mut connection, &id).await?;
+    let (mut connection, id) = apply::open(&config.database, &config.manifest).await?;
     let header = manifest_of(&config.manifest, &plan, &id, config.database.place())?
         .ok_or_else(|| VerifyError::NoManifest { path: config.manifest.clone() })?;
     let Earlier { plan: applied, seed, scale, .. } =

@@ -181,6 +181,118 @@ fn pages_give_ids_by_links_data_meta_and_hidden_fields() {
 }
 
 #[test]
+fn words_of_routes_and_figures_are_no_ids() {
+    let mut client = Client::new();
+    let forms = "<form action=/time_entries><a href=/issues/31/change-parent><a href=/sign-in>";
+    client.page("/issues/31/time_entries/new", forms);
+    for path in ["/time_entries", "/issues/31/change-parent", "/sign-in"] {
+        let asked = client.send("POST", path, &FORM, "hours=2", &HTML, "");
+        assert!(literal(asked), "{path}: {:?}", asked.bind);
+    }
+    let counted = json!({"data": [{"countDistinct": {"id": 10}}]});
+    client.get("/items/articles?aggregate[countDistinct]=id", &counted.to_string());
+    assert!(literal(client.get("/items/articles/10", "{}")));
+}
+
+#[test]
+fn an_id_of_letters_alone_is_bound_under_its_own_name() {
+    let mut client = Client::new();
+    let session = "FEKzCCidMHVqHDWHZPdXsrjY";
+    client.post(
+        "/register",
+        &json!({}),
+        &json!({"session": session, "kind": "ApplicationServiceLogin"}),
+    );
+    let kind = json!({"auth": {"session": session}, "kind": "ApplicationServiceLogin"});
+    let again = client.post("/register", &kind, &json!({}));
+    assert_eq!(origins(again), [&capture("r1", "session")]);
+}
+
+/// As for long ids, where they are short: numbers and slugs in links, hidden fields, redirects and
+/// JSON, among numbers that count, pages, words of routes and what the client says itself.
+#[test]
+fn short_ids_slugs_and_those_of_pages_and_redirects_are_bound_as_well() {
+    let mut tally = Tally::default();
+    let words = ["old", "bridge", "crane", "rain", "site", "lift"];
+    for seed in 100..140 {
+        let mut client = Client::new();
+        let mut next = drawing(seed);
+        for step in 0..60_u64 {
+            let count = next(12) + 1;
+            let mut ids: Vec<u64> = (0..count).map(|_| next(500) + 1).collect();
+            ids.dedup();
+            let picked = ids[next(ids.len() as u64) as usize].to_string();
+            let slug = |id: u64| {
+                let word = |n: u64| words[(id / n) as usize % words.len()];
+                format!("{}-{}-{}", word(1), word(7), word(49))
+            };
+            let links: String = ids
+                .iter()
+                .map(|id| format!("<li data-note-id={id}><a href=\"/notes/{id}/\">{id}</a>"))
+                .collect();
+            let page = format!(
+                "<title>Notes</title><a href=/notes/new/>new</a><a href=/about>{count}</a>{links}\
+                 <a href=\"/notes/?page=2\">2</a><form action=/notes/search_all><input name=q value=''></form>"
+            );
+            let wanted = match next(6) {
+                0 => {
+                    client.page("/notes/", &page);
+                    client.page(&format!("/notes/{picked}/?page={count}"), "<p>");
+                    picked
+                }
+                1 => {
+                    let form = format!(
+                        "<form action=/notes/{picked}/edit><input type=hidden name=note_id value={picked}>\
+                         <input name=priority value={count}><input name=text value=x>"
+                    );
+                    client.page("/notes/", &page);
+                    client.page(&format!("/notes/{picked}/"), &form);
+                    let body = format!("note_id={picked}&priority={step}&text=crane+{count}");
+                    client.send("POST", "/remarks", &FORM, &body, &HTML, "<p>");
+                    picked
+                }
+                2 => {
+                    let body = format!("priority={step}&text=rain");
+                    let to = [("Location", format!("/notes/{picked}/"))];
+                    let to = [(to[0].0, to[0].1.as_str())];
+                    client.send("POST", "/notes/new/", &FORM, &body, &to, "");
+                    client.page(&format!("/notes/{picked}/"), "<p>");
+                    picked
+                }
+                3 => {
+                    let slugs: Vec<_> = ids
+                        .iter()
+                        .map(|&id| json!({"slug": slug(id), "favourites": id, "title": "rain"}))
+                        .collect();
+                    client.get("/api/articles?limit=20", &json!({"articles": slugs}).to_string());
+                    let slug = slugs[0]["slug"].as_str().unwrap().to_owned();
+                    client.get(&format!("/api/articles/{slug}"), "{}");
+                    slug
+                }
+                4 => {
+                    let made = json!({"comment": {"id": ids[0], "likes": count}});
+                    client.post("/api/comments", &json!({"body": "rain"}), &made);
+                    let id = ids[0].to_string();
+                    client.send("DELETE", &format!("/api/comments/{id}"), &[], "", &[], "");
+                    id
+                }
+                _ => {
+                    let list: Vec<_> =
+                        ids.iter().map(|id| json!({"id": id, "size": count})).collect();
+                    client.get("/api/crews", &json!({"items": list, "total": count}).to_string());
+                    let crew = ids[0].to_string();
+                    let body = json!({"crew_id": ids[0], "size": step, "note": "7 of 9"});
+                    client.post("/api/orders", &body, &json!({}));
+                    crew
+                }
+            };
+            tally.add(&[&wanted], &captured(&client.lines.last().unwrap().request));
+        }
+    }
+    tally.judge();
+}
+
+#[test]
 fn texts_give_ids_too() {
     let mut client = Client::new();
     client.send(
