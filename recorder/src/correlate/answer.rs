@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::names::{is_figure, is_id_name, is_wrapper};
 use super::rules::Rules;
-use super::source::{Answered, Source, is_worth_keeping, may_be_value_below};
+use super::source::{Answered, Source, is_strong, is_worth_keeping, may_be_value_below};
 use super::values::SessionValues;
 use trace::format::{CaptureFrom, ListStep};
 use trace::{html, pointer};
@@ -36,8 +36,10 @@ struct Within<'a> {
     of: Option<&'a str>,
     /// So many lists and objects,
     depth: usize,
-    /// one of which has a secret name.
+    /// one of which has a secret name,
     secret: bool,
+    /// or is called by an id, by which no other answer has it.
+    is_by_id: bool,
 }
 
 impl Giver<'_> {
@@ -152,6 +154,7 @@ impl Giver<'_> {
             depth: within.depth + 1,
             // Of a list or an object with a secret name nothing is harmless.
             secret: within.secret || self.rules.is_secret(name),
+            is_by_id: within.is_by_id,
         };
         match value {
             Value::Object(fields) => {
@@ -159,6 +162,8 @@ impl Giver<'_> {
                 let of = if is_called { Some(name) } else { within.of };
                 let inner = Within { of, ..inner() };
                 for (key, field) in fields {
+                    let is_by_id = inner.is_by_id || is_strong(key, true);
+                    let inner = Within { is_by_id, ..inner };
                     pointer::push(pointer, key);
                     self.leaf(pointer, lists, inner, key, field);
                     pointer.truncate(length);
@@ -202,7 +207,9 @@ impl Giver<'_> {
                 self.values.learn(text);
             }
         } else if is_secret
-            || self.is_worth_keeping(name, text, is_string) && !within.of.is_some_and(is_figure)
+            || self.is_worth_keeping(name, text, is_string)
+                && !within.is_by_id
+                && !within.of.is_some_and(is_figure)
         {
             let from = CaptureFrom::Json { pointer: pointer.to_owned(), lists: lists.to_vec() };
             let mut source = self.source(name, text, from, is_secret);

@@ -128,7 +128,10 @@ impl Binder<'_> {
             return None;
         }
         let text = place.value.as_str();
-        if let Some(made) = self.known_fresh(place) {
+        // Of a text of many words each is looked at by itself.
+        let is_word = !text.contains(|c: char| c.is_whitespace() || c == '/');
+        let part = || self.values.fresh_within(text).filter(|_| is_word);
+        if let Some(made) = self.known_fresh(place).or_else(part) {
             return Some(made.into());
         }
         if let Some(format) = client_values::time(text, self.now) {
@@ -214,7 +217,8 @@ impl Binder<'_> {
     }
 
     fn captured(&mut self, place: &Place) -> Option<Bound> {
-        let wanted = Wanted { place, path: self.path, at: self.at };
+        let has_own = self.values.fresh_within(&place.value).is_some();
+        let wanted = Wanted { place, path: self.path, at: self.at, has_own };
         let found = self.values.find(wanted, self.rules)?;
         let (source, is_ambiguous) = (found.source, found.is_ambiguous);
         source.is_secret |= place.is_secret();
@@ -247,7 +251,8 @@ impl Binder<'_> {
             let at = place.range.start + range.start..place.range.start + range.end;
             let word = word(&written[range], at, encode, Verdict::Harmless);
             let known = self.captured(&word);
-            let known = known.or_else(|| self.known_fresh(&word).map(Bound::from));
+            let made = || self.known_fresh(&word).or_else(|| self.values.fresh_within(&word.value));
+            let known = known.or_else(|| made().map(Bound::from));
             if let Some(Bound { from, is_secret, is_ambiguous: ambiguous, range }) = known {
                 let start = word.range.start;
                 let range =

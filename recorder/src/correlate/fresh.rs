@@ -16,6 +16,9 @@ use trace::format::{Encoding, FreshId};
 /// Values that a session made. When there are more, all of them are forgotten.
 const MOST: usize = 8192;
 
+/// Longer texts are not looked into, in bytes.
+const LONGEST: usize = 4096;
+
 /// As few digits as make two clones' numbers differ.
 const DIGITS: u32 = 8;
 
@@ -62,6 +65,23 @@ impl Fresh {
 
     pub(super) fn of(&self, text: &str) -> Option<Made> {
         self.by_text.get(text).cloned()
+    }
+
+    /// A part of a longer text that the session made by itself: an id, or a number that nobody
+    /// counts to.
+    pub(super) fn within(&self, text: &str) -> Option<Made> {
+        if self.by_text.is_empty() || text.len() > LONGEST {
+            return None;
+        }
+        let known = |word: Range<usize>| {
+            let is_long = word.len() >= DIGITS as usize && word.len() < text.len();
+            let made = self.by_text.get(&text[word.clone()]).filter(|_| is_long)?;
+            let Range { start, end } = made.range;
+            let range = word.start + start..word.start + end;
+            (made.only.is_none() && !range.is_empty()).then(|| Made { range, ..made.clone() })
+        };
+        // A UUID is several words, with a `-` between them.
+        runs(text, |c| c == '-').chain(runs(text, |_| false)).find_map(known)
     }
 
     /// A value that is made anew as a whole.
@@ -133,6 +153,17 @@ impl Fresh {
         self.by_text.insert(text.into(), made.clone());
         made
     }
+}
+
+/// The longest runs of letters, digits and what else `belongs`.
+fn runs(text: &str, belongs: impl Fn(char) -> bool) -> impl Iterator<Item = Range<usize>> {
+    let mut end = 0;
+    text.split(move |c: char| !c.is_ascii_alphanumeric() && !belongs(c)).map(move |run| {
+        let start = end;
+        end += run.len();
+        end += text[end..].chars().next().map_or(0, char::len_utf8);
+        start..start + run.len()
+    })
 }
 
 /// What makes a value unique: of an address what stands before the `@`.

@@ -94,7 +94,7 @@ pub(super) fn is_id_name(name: &str) -> bool {
 }
 
 /// Whatever the case of its letters.
-fn ends_with(name: &str, end: &str) -> bool {
+pub(super) fn ends_with(name: &str, end: &str) -> bool {
     let from = name.len().checked_sub(end.len());
     from.is_some_and(|from| name.as_bytes()[from..].eq_ignore_ascii_case(end.as_bytes()))
 }

@@ -2,7 +2,7 @@
 
 use redact::{Place, is_password_name};
 
-use super::names::last_of;
+use super::names::{ends_with, last_of};
 
 /// What a request with a password is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,8 +75,7 @@ impl Entry {
 
 /// Whether a field often has to be unique, though it says nothing of a user.
 pub(super) fn is_often_unique(name: &str) -> bool {
-    const NAMES: [&str; 8] =
-        ["name", "title", "slug", "code", "sku", "reference", "subject", "label"];
-    let name = last_of(name);
-    NAMES.iter().any(|unique| unique.eq_ignore_ascii_case(name))
+    const ENDS: [&str; 9] =
+        ["name", "title", "slug", "code", "sku", "reference", "subject", "label", "alias"];
+    ENDS.iter().any(|end| ends_with(last_of(name), end))
 }

@@ -154,6 +154,8 @@ impl SessionValues {
             .iter()
             .enumerate()
             .filter(|(_, source)| source.answered.ended <= wanted.at)
+            // One of a list says again what the client made.
+            .filter(|(_, source)| !(wanted.has_own && source.is_item))
             .map(|(index, source)| (index, source.rank(wanted, rules)))
             .filter(|(index, rank)| {
                 is_strong || rank.is_named_alike || sources[*index].is_own_name(text)
@@ -182,6 +184,11 @@ impl SessionValues {
     /// What the client made of this value earlier.
     pub(super) fn known_fresh(&self, text: &str) -> Option<Made> {
         self.fresh.of(text)
+    }
+
+    /// A part of a longer text that the client made earlier.
+    pub(super) fn fresh_within(&self, text: &str) -> Option<Made> {
+        self.fresh.within(text)
     }
 
     /// Notes a value that did not come from an answer.
@@ -236,7 +243,8 @@ impl SessionValues {
 /// Whether an answer only says again what the request said.
 fn is_echo(text: &str, source: &Source, said: &[&Place], rules: &Rules) -> bool {
     let is_again = |place: &&Place| {
-        let wanted = Wanted { place, path: &source.answered.path, at: source.answered.at };
+        let Answered { path, at, .. } = &*source.answered;
+        let wanted = Wanted { place, path, at: *at, has_own: false };
         source.is_named_alike(wanted, rules)
     };
     !said.is_empty() && (is_strong(text, true) || said.iter().any(is_again))
@@ -287,7 +295,7 @@ mod tests {
     }
 
     fn found(values: &mut SessionValues, place: &Place, at: u64) -> Option<String> {
-        let wanted = Wanted { place, path: "/x", at };
+        let wanted = Wanted { place, path: "/x", at, has_own: false };
         let found = values.find(wanted, &Rules::default());
         found.map(|found| found.source.answered.id.clone())
     }

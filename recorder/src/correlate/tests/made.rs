@@ -51,6 +51,32 @@ fn who_registers_is_another_one_each_time_and_stays_who_he_is() {
 }
 
 #[test]
+fn what_the_client_made_is_its_own_within_a_longer_value() {
+    let mut client = Client::new();
+    let room = json!({"name": "Site 1795730790809", "alias": "site-1795730790809"});
+    let made = post(&mut client, "/rooms", &room, &json!({"room_id": "!uoUq3yMrljwn9jxGS4FrjS4"}));
+    assert!(form(&made).1.contains("\"site-<alias>\""), "{:?}", form(&made));
+    // Neither what stands under an id of this recording, nor one of a list of all rooms.
+    let alias = "#site-1795730790809:localhost";
+    let synced = json!({"join": {"!uoUq3yMrljwn9jxGS4FrjS4": {"alias": alias}}});
+    client.get("/sync", &synced.to_string());
+    client.get(
+        "/rooms",
+        &json!({"chunk": [{"alias": "#a:localhost"}, {"alias": alias}]}).to_string(),
+    );
+    let asked = client.get("/directory/room/%23site-1795730790809%3Alocalhost", "{}");
+    assert_eq!(form(asked).0, "/directory/room/%23site-<alias>%3Alocalhost");
+    let said =
+        post(&mut client, "/say", &json!({"text": "see #site-1795730790809 now"}), &json!({}));
+    assert!(form(&said).1.contains("see #site-<alias> now"), "{:?}", form(&said));
+    // What the server made of it is the server's.
+    let slug = json!({"article": {"slug": "site-1795730790809-x7k2"}});
+    post(&mut client, "/articles", &json!({"title": "Site 1795730790809"}), &slug);
+    let read = client.get("/articles/site-1795730790809-x7k2", "{}");
+    assert_eq!(origins(read), [&capture("r6", "article.slug")]);
+}
+
+#[test]
 fn who_logs_in_was_there_before() {
     let mut client = Client::new();
     let sent = json!({"email": "u1795679399@mail.com", "password": "pw-8c1d2f00"});
