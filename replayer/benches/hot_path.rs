@@ -82,7 +82,7 @@ fn histogram(criterion: &mut Criterion) {
 }
 
 fn patching(criterion: &mut Criterion) {
-    let plan = prepare(&golden(), "127.0.0.1:8080", &Selection::default(), 1 << 30).unwrap();
+    let plan = prepare(&golden(), "http://127.0.0.1:8080", &Selection::default(), 1 << 30).unwrap();
     let requests = plan.sessions[0].body.begin().unwrap();
     let (mut out, mut body) = (Vec::new(), Vec::new());
     let mut group = criterion.benchmark_group("request patching");

@@ -52,6 +52,7 @@ use crate::edits;
 use crate::exchange::{Exchange, SeenAnswer, text_of};
 use trace::format::{Answer, Part, RecordedResult, Request, canonical};
 use trace::journal::LateCapture;
+use trace::own_site;
 use trace::shape::Shape;
 
 const MAX_SESSIONS: usize = 50_000;
@@ -178,6 +179,7 @@ impl Correlator {
         // A word is a secret only as long as no other session says it too.
         self.common.judge(&mut places, number);
         self.common.judge(&mut path_places, number);
+        let host = text_of(&headers, "host");
         let mut kept_headers = Vec::with_capacity(headers.len());
         for (name, value) in &headers {
             // A value that is not text cannot be stored, and hardly any server depends on one.
@@ -189,6 +191,7 @@ impl Correlator {
                 session.values.learn(&password);
             }
             if !LEFT_OUT.iter().any(|left_out| name.eq_ignore_ascii_case(left_out)) {
+                let value = own_site::stored(name, value, host);
                 let places = body::of_header(name, value, &self.rules.names);
                 session.learn(&places);
                 kept_headers.push((name, value, places));

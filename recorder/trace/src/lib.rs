@@ -3,7 +3,7 @@
 //! [`journal`] takes finished exchanges while recording, [`finish`] makes a
 //! trace of it at the end; [`writer`] writes one from requests already in
 //! order, [`unordered`] from any; [`reader`] streams it. [`order`] says what a request came after,
-//! [`wire`] what of it may be sent. `recorder/FORMAT.md` is the specification.
+//! [`own_site`] which of its headers name the target, [`wire`] what of it may be sent. `recorder/FORMAT.md` is the specification.
 
 mod error;
 pub mod finish;
@@ -15,6 +15,7 @@ mod lines;
 pub mod minor;
 mod note;
 pub mod order;
+pub mod own_site;
 mod paths;
 pub mod pointer;
 pub mod prefix;

@@ -96,6 +96,12 @@ impl Destination {
         &self.authority
     }
 
+    /// Scheme and authority: what a URL of it begins with.
+    pub fn origin(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+
     /// The pinned addresses, never empty.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses

@@ -122,12 +122,12 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         order: choices.load.order,
         pacing: choices.load.pacing,
     };
-    let (host_header, memory) = (destination.authority(), input.max_trace_memory);
+    let (origin, memory) = (destination.origin(), input.max_trace_memory);
     let (plan, stream) = if choices.load.axis == Axis::Clones(1) {
-        let (plan, stream) = prepare_streamed(&input.trace, host_header, &selection, memory)?;
+        let (plan, stream) = prepare_streamed(&input.trace, &origin, &selection, memory)?;
         (plan, Some(stream))
     } else {
-        (prepare(&input.trace, host_header, &selection, memory)?, None)
+        (prepare(&input.trace, &origin, &selection, memory)?, None)
     };
     let secrets = secrets(input, &plan)?;
     let mut limitations = Vec::new();

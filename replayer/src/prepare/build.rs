@@ -21,7 +21,8 @@ use scenario::{Order, Pacing};
 /// Makes sessions of lines.
 pub(super) struct Builder {
     path: PathBuf,
-    host: String,
+    /// Of the target.
+    origin: String,
     weights: HashMap<String, f64>,
     shapes: HashMap<String, usize>,
     endpoints: Endpoints,
@@ -69,13 +70,13 @@ impl Endpoints {
 impl Builder {
     pub(super) fn new(
         path: &Path,
-        host: &str,
+        origin: &str,
         header: &disk::Header,
         selection: &Selection,
     ) -> Self {
         Self {
             path: path.to_owned(),
-            host: host.to_owned(),
+            origin: origin.to_owned(),
             weights: header.personas.iter().map(|p| (p.name.clone(), p.weight)).collect(),
             shapes: header.shapes.keys().enumerate().map(|(i, key)| (key.clone(), i)).collect(),
             endpoints: Endpoints::default(),
@@ -248,7 +249,7 @@ impl Builder {
         if draft.is_prologue(line) {
             draft.values.note_made(line);
         }
-        let template = template(line, &self.host, &draft.values)?;
+        let template = template(line, &self.origin, &draft.values)?;
         let waits = self.waits(draft, line)?;
         let captures = self
             .kept_in(draft, line)

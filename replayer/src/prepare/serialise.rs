@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use trace::format as disk;
+use trace::own_site::Own;
 use trace::values::Place;
 
 use super::draft::KeptValues;
@@ -22,22 +23,23 @@ const RECOMPUTED: [&str; 8] = [
 ];
 
 /// About how many bytes of a request are known before it is sent.
-fn literal_bytes(line: &disk::Request, host: &str) -> usize {
+fn literal_bytes(line: &disk::Request, origin: &str) -> usize {
     let headers: usize =
         line.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
     let body = match &line.body {
         Some(disk::Body::Text(text) | disk::Body::Base64(text)) => text.len(),
         Some(disk::Body::Truncated { .. }) | None => 0,
     };
-    line.method.len() + line.path.len() + host.len() + headers + body + 32
+    line.method.len() + line.path.len() + 2 * origin.len() + headers + body + 32
 }
 
 pub(super) fn template(
     line: &disk::Request,
-    host: &str,
+    origin: &str,
     values: &KeptValues,
 ) -> Result<Template, String> {
-    let mut template = Template::with_capacity(literal_bytes(line, host), 2 + 2 * line.bind.len());
+    let mut template =
+        Template::with_capacity(literal_bytes(line, origin), 2 + 2 * line.bind.len());
     let spans = |part| Spans::of(line, part, values);
     template.head_literal(line.method.as_bytes());
     template.head_literal(b" ");
@@ -48,7 +50,7 @@ pub(super) fn template(
         Places::same(Place::Path),
     )?;
     template.head_literal(b" HTTP/1.1\r\nHost: ");
-    template.head_literal(host.as_bytes());
+    template.head_literal(origin.split_once("://").map_or(origin, |(_, host)| host).as_bytes());
     template.head_literal(b"\r\n");
     for (index, (name, value)) in line.headers.iter().enumerate() {
         if RECOMPUTED.iter().any(|recomputed| name.eq_ignore_ascii_case(recomputed)) {
@@ -56,6 +58,15 @@ pub(super) fn template(
         }
         template.head_literal(name.as_bytes());
         template.head_literal(b": ");
+        match trace::own_site::of_target(name, value) {
+            Some(Own::Origin) => {
+                template.head_literal(origin.as_bytes());
+                template.head_literal(b"\r\n");
+                continue;
+            }
+            Some(Own::Url) => template.head_literal(origin.as_bytes()),
+            None => {}
+        }
         let spans = spans(disk::Part::Header(index))?;
         let is_entity_tag =
             name.eq_ignore_ascii_case("if-none-match") && spans.is_all_of(value.as_bytes());

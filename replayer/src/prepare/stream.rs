@@ -27,7 +27,7 @@ use super::trace::prepared;
 /// As [`super::prepare`]; it is too big where the sessions that overlap are.
 pub fn prepare_streamed(
     path: &Path,
-    host: &str,
+    origin: &str,
     selection: &Selection,
     memory: u64,
 ) -> Result<(Prepared, TraceStream), PrepareError> {
@@ -38,7 +38,7 @@ pub fn prepare_streamed(
     }
     let mut reading = Reading::open(path, selection)?;
     let header = reading.reader.header().clone();
-    let mut builder = Builder::new(path, host, &header, selection);
+    let mut builder = Builder::new(path, origin, &header, selection);
     let mut sessions: Vec<Option<Session>> = Vec::new();
     sessions.resize_with(extents.all.len(), || None);
     while let Some((number, lines)) = reading.next_whole(&extents, |_| true)? {

@@ -17,7 +17,7 @@ use super::select::{LeftOut, Selection, Selector};
 use super::session::{Body, Session};
 use run_log::format::TraceRef;
 
-/// Reads the trace at `path` for a target called `host`, as far as it is selected, and
+/// Reads the trace at `path` for a target at `origin`, such as `http://127.0.0.1:8080`, as far as it is selected, and
 /// keeps it, in at most about `memory` bytes.
 ///
 /// # Errors
@@ -25,14 +25,14 @@ use run_log::format::TraceRef;
 /// replayed, or it is too big.
 pub fn prepare(
     path: &Path,
-    host: &str,
+    origin: &str,
     selection: &Selection,
     memory: u64,
 ) -> Result<Prepared, PrepareError> {
     let reader = TraceReader::open(path)?;
     let header = reader.header().clone();
     let mut selector = Selector::new(selection);
-    let mut builder = Builder::new(path, host, &header, selection);
+    let mut builder = Builder::new(path, origin, &header, selection);
     let mut by_session: HashMap<String, usize, RandomState> = HashMap::default();
     // In the order in which they appear.
     let mut drafts: Vec<Draft> = Vec::new();

@@ -233,3 +233,31 @@ fn what_is_asked_for_if_it_changed_is_asked_for_without_the_tag_of_what_never_ca
     assert_eq!(tags, [None, Some("W/\"a\"".to_owned()), Some("\"\"".to_owned())]);
     assert_eq!(ran.checked().totals.outcomes[Outcome::Unbound], 0);
 }
+
+#[test]
+fn headers_that_name_the_site_itself_name_the_target() {
+    let mut sent = request("r", "s", 0, "POST", "/notes");
+    for (name, value) in
+        [("Origin", "/"), ("Referer", "/notes/new?from=recorded"), ("X-Origin", "/")]
+    {
+        sent.headers.push((name.into(), value.into()));
+    }
+    sent.bind.push(Binding {
+        part: Part::Header(sent.headers.len() - 2),
+        start: 16,
+        end: 24,
+        from: Origin::Account("email".into()),
+        encode: Encoding::Percent,
+        ambiguous: false,
+    });
+    sent.persona = Some("visitor".into());
+    let trace = TraceBuilder { requests: vec![sent], ..TraceBuilder::default() };
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    let ran = Workplace::new(&trace, 1).run(&server.url(), &["--no-probe"]);
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    let asked = &server.asked()[0];
+    let referer = format!("{}/notes/new?from=visitor1%40example.org", server.url());
+    assert_eq!(asked.header("origin"), Some(server.url().as_str()));
+    assert_eq!(asked.header("referer"), Some(referer.as_str()));
+    assert_eq!(asked.header("x-origin"), Some("/"));
+}

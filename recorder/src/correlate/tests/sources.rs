@@ -293,6 +293,23 @@ fn short_ids_slugs_and_those_of_pages_and_redirects_are_bound_as_well() {
 }
 
 #[test]
+fn what_names_the_site_itself_is_kept_without_it() {
+    let mut client = Client::new();
+    client.page("/notes/", "<a href=/notes/17/>");
+    let headers = [
+        ("Host", "127.0.0.1:8080"),
+        ("Origin", "http://127.0.0.1:8080"),
+        ("Referer", "http://127.0.0.1:8080/notes/17/"),
+        ("X-Other", "http://127.0.0.1:8080/"),
+    ];
+    let sent = client.send("POST", "/notes/17/", &headers, "", &HTML, "");
+    let kept: Vec<_> = sent.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let site = "http://127.0.0.1:8080/";
+    assert_eq!(kept, [("Origin", "/"), ("Referer", "/notes/17/"), ("X-Other", site)]);
+    assert_eq!(origins(sent), [&capture("r1", "href:/notes/{#0}/")]);
+}
+
+#[test]
 fn texts_give_ids_too() {
     let mut client = Client::new();
     client.send(
