@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
 
 use common::exit::Exit;
 use tokio::runtime::{Builder, Runtime};
@@ -10,12 +13,14 @@ use tokio::runtime::{Builder, Runtime};
 /// What a runtime, its signals and the first files and connections take.
 const DESCRIPTORS: usize = 16;
 
-/// A runtime; where it would be built and panic later, for lack of descriptors, that is an error.
+/// A runtime; where it would panic while it is built or later, for lack of descriptors or threads,
+/// that is an error.
 ///
 /// # Errors
 /// When there are too few descriptors, or threads.
 pub fn build(mut builder: Builder) -> io::Result<Runtime> {
     spare_descriptors()?;
+    spare_threads()?;
     builder.enable_all().build()
 }
 
@@ -35,4 +40,19 @@ pub fn run(tool: &str, builder: Builder, work: impl Future<Output = ExitCode>) -
 fn spare_descriptors() -> io::Result<()> {
     let held: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
     held.map(drop)
+}
+
+/// As many threads at once as a runtime begins with: where it gets none, for lack of memory or by a
+/// limit of the user's, tokio panics and then waits for ever.
+fn spare_threads() -> io::Result<()> {
+    let count = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let closed = gate.lock();
+        let held: io::Result<Vec<_>> = (0..count)
+            .map(|_| thread::Builder::new().spawn_scoped(scope, || drop(gate.lock())))
+            .collect();
+        drop(closed);
+        held.map(drop)
+    })
 }
