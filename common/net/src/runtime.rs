@@ -13,11 +13,14 @@ use tokio::runtime::{Builder, Runtime};
 /// What a runtime, its signals and the first files and connections take.
 const DESCRIPTORS: usize = 16;
 
-/// A runtime; where it would panic while it is built or later, for lack of descriptors or threads,
-/// that is an error.
+/// What a runtime takes beside the stacks of its threads, with room to spare.
+const BYTES: usize = 16 << 20;
+
+/// A runtime; where it would panic while it is built or later, for lack of descriptors, threads
+/// or memory, that is an error.
 ///
 /// # Errors
-/// When there are too few descriptors, or threads.
+/// When there are too few descriptors, threads, or bytes.
 pub fn build(mut builder: Builder) -> io::Result<Runtime> {
     spare_descriptors()?;
     spare_threads()?;
@@ -42,8 +45,8 @@ fn spare_descriptors() -> io::Result<()> {
     held.map(drop)
 }
 
-/// As many threads at once as a runtime begins with: where it gets none, for lack of memory or by a
-/// limit of the user's, tokio panics and then waits for ever.
+/// As many threads at once as a runtime begins with, and memory: where it gets none, tokio panics
+/// and then waits for ever.
 fn spare_threads() -> io::Result<()> {
     let count = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let gate = Mutex::new(());
@@ -52,7 +55,10 @@ fn spare_threads() -> io::Result<()> {
         let held: io::Result<Vec<_>> = (0..count)
             .map(|_| thread::Builder::new().spawn_scoped(scope, || drop(gate.lock())))
             .collect();
+        let mut beside: Vec<u8> = Vec::new();
+        let is_room = std::hint::black_box(&mut beside).try_reserve_exact(BYTES);
         drop(closed);
-        held.map(drop)
+        held?;
+        is_room.map_err(|_| io::ErrorKind::OutOfMemory.into())
     })
 }
