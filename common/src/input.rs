@@ -16,6 +16,11 @@ pub const MAX_TEXT_BYTES: u64 = 16 << 20;
 /// An expression or a tag in them: parsers go as deep as it has operators.
 pub const MAX_EXPRESSION_BYTES: usize = 4 << 10;
 
+/// What evaluating an expression, or filling a template, may take: a step for each thing that is
+/// done, and one for 64 bytes that are made, so that no more than 64 MiB are. A report of four
+/// scenarios takes some ten thousand.
+pub const MOST_STEPS: u64 = 1_000_000;
+
 /// Opens a file to read it, without waiting.
 ///
 /// # Errors

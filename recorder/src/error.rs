@@ -139,6 +139,7 @@ fn import(error: &ImportError) -> Exit {
 fn journal(error: &JournalError) -> Exit {
     match error {
         JournalError::Exists { .. } | JournalError::Name { .. } => Exit::Usage,
+        JournalError::Empty { .. } => Exit::Incomplete,
         JournalError::Read(error) => read(error),
         JournalError::Write(error) => write(error),
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use common::input::MAX_EXPRESSION_BYTES;
+use common::input::{MAX_EXPRESSION_BYTES, MOST_STEPS};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
@@ -32,9 +32,6 @@ pub enum TemplateError {
     #[error("template {name} line {line}: {message}")]
     At { name: String, line: usize, message: String },
 }
-
-/// Of a rendering: a report of four scenarios takes some ten thousand.
-const MOST_STEPS: u64 = 50_000_000;
 
 /// A compiled template with its partials.
 pub struct Template {

@@ -2,7 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::Mutex;
+use std::thread;
 
 use common::exit::Exit;
 use tokio::runtime::{Builder, Runtime};
@@ -10,12 +13,17 @@ use tokio::runtime::{Builder, Runtime};
 /// What a runtime, its signals and the first files and connections take.
 const DESCRIPTORS: usize = 16;
 
-/// A runtime; where it would be built and panic later, for lack of descriptors, that is an error.
+/// What a runtime takes beside the stacks of its threads, with room to spare.
+const BYTES: usize = 16 << 20;
+
+/// A runtime; where it would panic while it is built or later, for lack of descriptors, threads
+/// or memory, that is an error.
 ///
 /// # Errors
-/// When there are too few descriptors, or threads.
+/// When there are too few descriptors, threads, or bytes.
 pub fn build(mut builder: Builder) -> io::Result<Runtime> {
     spare_descriptors()?;
+    spare_threads()?;
     builder.enable_all().build()
 }
 
@@ -35,4 +43,22 @@ pub fn run(tool: &str, builder: Builder, work: impl Future<Output = ExitCode>) -
 fn spare_descriptors() -> io::Result<()> {
     let held: io::Result<Vec<File>> = (0..DESCRIPTORS).map(|_| File::open("/dev/null")).collect();
     held.map(drop)
+}
+
+/// As many threads at once as a runtime begins with, and memory: where it gets none, tokio panics
+/// and then waits for ever.
+fn spare_threads() -> io::Result<()> {
+    let count = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let gate = Mutex::new(());
+    thread::scope(|scope| {
+        let closed = gate.lock();
+        let held: io::Result<Vec<_>> = (0..count)
+            .map(|_| thread::Builder::new().spawn_scoped(scope, || drop(gate.lock())))
+            .collect();
+        let mut beside: Vec<u8> = Vec::new();
+        let is_room = std::hint::black_box(&mut beside).try_reserve_exact(BYTES);
+        drop(closed);
+        held?;
+        is_room.map_err(|_| io::ErrorKind::OutOfMemory.into())
+    })
 }

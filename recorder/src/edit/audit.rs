@@ -80,7 +80,18 @@ fn audit_lines(mut lines: impl BufRead, names: &Names) -> io::Result<Audit> {
         audit: Audit::default(),
     };
     let mut line = Vec::new();
-    while (&mut lines).take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? > 0 {
+    loop {
+        // A small file may decompress to very many lines with nothing in them.
+        let ahead = lines.fill_buf()?;
+        let empty = ahead.iter().position(|byte| *byte != b'\n').unwrap_or(ahead.len());
+        if empty > 0 {
+            auditor.audit.lines += empty as u64;
+            lines.consume(empty);
+            continue;
+        }
+        if (&mut lines).take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
         auditor.audit.lines += 1;
         match serde_json::from_slice::<Request>(&line) {
             Ok(request) => auditor.request(&request),

@@ -252,13 +252,8 @@ fn body_length(request: &Request) -> Option<usize> {
 
 /// Two that have bytes in common, where there are such; a line may have very many.
 fn overlap(bindings: &[Binding]) -> Option<String> {
-    let part = |binding: &Binding| match binding.part {
-        Part::Path => (0, 0),
-        Part::Header(index) => (1, index),
-        Part::Body => (2, 0),
-    };
     let mut sorted: Vec<&Binding> = bindings.iter().collect();
-    sorted.sort_by_key(|binding| (part(binding), binding.start, binding.end));
+    sorted.sort_by_key(|binding| (binding.part, binding.start, binding.end));
     let mut longest: Option<&Binding> = None;
     for binding in sorted {
         match longest.filter(|earlier| earlier.part == binding.part) {
@@ -274,12 +269,19 @@ fn overlap(bindings: &[Binding]) -> Option<String> {
 
 /// A header with a secret name that is not bound.
 fn unbound_secret(request: &Request) -> Option<String> {
+    let bound: HashSet<usize> = request
+        .bind
+        .iter()
+        .filter_map(|binding| match binding.part {
+            Part::Header(index) => Some(index),
+            Part::Path | Part::Body => None,
+        })
+        .collect();
     let mut headers = request.headers.iter().enumerate();
     let found = headers.find(|(index, (name, value))| {
         let is_secret = || redact::Names::default().verdict(name, value) == redact::Verdict::Secret;
         // A scheme without its credential is nothing that could be sent.
-        (name.eq_ignore_ascii_case("authorization") || is_secret())
-            && !request.bind.iter().any(|binding| binding.part == Part::Header(*index))
+        (name.eq_ignore_ascii_case("authorization") || is_secret()) && !bound.contains(index)
     });
     found.map(|(_, (name, _))| format!("header {name} holds a secret and is bound to nothing"))
 }

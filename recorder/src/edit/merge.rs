@@ -5,7 +5,8 @@
 //! names and their last exchanges, and the tree of [`Routes`].
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -191,21 +192,13 @@ fn rename(request: &mut Request, prefix: &str) {
 
 fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) -> Header {
     let mut personas: Vec<PersonaWeight> = Vec::new();
-    let mut redaction: Vec<String> = Vec::new();
-    let mut routes: Vec<String> = Vec::new();
-    for header in headers {
-        for persona in &header.personas {
-            match personas.iter_mut().find(|known| known.name == persona.name) {
-                Some(known) => known.weight += persona.weight,
-                None => personas.push(persona.clone()),
-            }
-        }
-        let lists = [(&mut redaction, &header.redaction), (&mut routes, &header.routes)];
-        for (all, of_one) in lists {
-            for name in of_one {
-                if !all.contains(name) {
-                    all.push(name.clone());
-                }
+    let mut known: HashMap<&str, usize> = HashMap::new();
+    for persona in headers.iter().flat_map(|header| &header.personas) {
+        match known.entry(&persona.name) {
+            Entry::Occupied(known) => personas[*known.get()].weight += persona.weight,
+            Entry::Vacant(place) => {
+                place.insert(personas.len());
+                personas.push(persona.clone());
             }
         }
     }
@@ -217,8 +210,32 @@ fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) ->
         started,
         sources: headers.iter().flat_map(|header| header.sources.clone()).collect(),
         personas,
-        redaction,
-        routes,
+        redaction: each_once(headers.iter().flat_map(|header| &header.redaction)),
+        routes: each_once(headers.iter().flat_map(|header| &header.routes)),
         shapes: headers.iter().flat_map(|header| header.shapes.clone()).collect(),
+    }
+}
+
+/// In the order in which they first stand there.
+fn each_once<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut known = HashSet::new();
+    names.filter(|name| known.insert(*name)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each compared with each would be twenty thousand million comparisons.
+    #[test]
+    fn headers_of_very_many_names_become_one_with_each_name_once() {
+        let mut header = merged_header(&[], chrono::DateTime::default());
+        let names = || (0..200_000).map(|number| format!("p{number}"));
+        header.personas = names().map(|name| PersonaWeight { name, weight: 1.5 }).collect();
+        header.redaction = names().collect();
+        let merged = merged_header(&[&header, &header], header.started);
+        assert_eq!(merged.personas.len(), header.personas.len());
+        assert_eq!(merged.personas[7], PersonaWeight { name: "p7".to_owned(), weight: 3.0 });
+        assert_eq!(merged.redaction, header.redaction);
     }
 }

@@ -377,6 +377,17 @@ impl Damage {
     }
 }
 
+/// As a signal leaves it that comes before its first line is written.
+#[test]
+fn an_empty_journal_is_incomplete_and_is_to_be_removed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("t.jsonl.part");
+    fs::write(&path, "").unwrap();
+    let error = trace::finish::finish(&path, 1 << 20).unwrap_err();
+    assert!(error.to_string().contains("ended before anything was kept; remove it"), "{error}");
+    assert_eq!(recorder::Error::from(error).exit(), common::exit::Exit::Incomplete);
+}
+
 #[test]
 fn readers_tell_what_is_wrong_and_where() {
     let folder = TempDir::new().unwrap();

@@ -69,6 +69,8 @@ pub enum WriteError {
 pub enum JournalError {
     #[error("{} is there already, from a recording that was not finished; make a trace of it with: recorder finish {}", path.display(), path.display())]
     Exists { path: PathBuf },
+    #[error("{} is empty: its recording ended before anything was kept; remove it", path.display())]
+    Empty { path: PathBuf },
     #[error("{} is not a journal, whose name ends in .part", path.display())]
     Name { path: PathBuf },
     #[error(transparent)]

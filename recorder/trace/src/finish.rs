@@ -173,6 +173,9 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
         .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
     let mut lines = Lines::new(BufReader::with_capacity(1 << 16, file));
     let first = lines.next();
+    if matches!(first, Ok(FoundLine::Nothing)) {
+        return Err(JournalError::Empty { path: path.to_owned() });
+    }
     let mut header = read_header(path, first, &lines)?;
     let mut shapes = BTreeMap::new();
     let mut dropped = 0;

@@ -90,7 +90,11 @@ impl Journal {
         journal.line(&Header { minor: header.lowest_minor(), ..header.clone() })?;
         journal.dropped_at = journal.buffer.len() as u64;
         journal.buffer.extend_from_slice(dropped_line(0).as_bytes());
-        journal.flush()?;
+        if let Err(error) = journal.flush() {
+            // Nothing can be made of it, and it would be in the way of the next recording.
+            let _ = std::fs::remove_file(&journal.path);
+            return Err(error.into());
+        }
         Ok(journal)
     }
 

@@ -4,7 +4,7 @@
 //! each session the exchanges that nothing has come after so far, hardly more than one.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::format::{RecordedResult, Request};
@@ -19,17 +19,28 @@ pub struct Predecessors {
     sessions: HashMap<Box<str>, Session>,
 }
 
+/// Its exchanges, without those that another came after. None is compared with all others: a
+/// session may have tens of thousands under way at once.
 #[derive(Default)]
 struct Session {
-    /// Its exchanges in the order in which they began, without those that another came after.
-    last: Vec<Exchange>,
+    /// Those that had not ended when the last one began, the one that ends first on top.
+    under_way: BinaryHeap<Reverse<Exchange>>,
+    /// The others, in the order in which they ended.
+    ended: VecDeque<Exchange>,
+    /// Of those, which began last: its number, and when it began.
+    latest: Option<(u64, u64)>,
+    begun: u64,
 }
 
+/// In the order in which they end.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Exchange {
-    id: Arc<str>,
-    /// When it began and ended, in microseconds from the start of the recording.
-    at: u64,
+    /// When it ended and began, in microseconds from the start of the recording.
     end: u64,
+    /// Of those of its session, by when they began.
+    number: u64,
+    at: u64,
+    id: Arc<str>,
 }
 
 impl Predecessors {
@@ -52,40 +63,40 @@ impl Predecessors {
 
 impl Session {
     fn next(&mut self, id: &str, at: u64, took: u64) -> Vec<Arc<str>> {
-        let mut ended: Vec<&Exchange> = self.ended_by(at).collect();
-        if ended.len() > MOST_NAMED {
-            ended.sort_by_key(|exchange| Reverse(exchange.end));
-            ended.truncate(MOST_NAMED);
+        while let Some(Reverse(next)) = self.under_way.peek()
+            && next.end <= at
+        {
+            if let Some(Reverse(exchange)) = self.under_way.pop() {
+                self.end(exchange);
+            }
         }
-        let after = ended.into_iter().map(|exchange| Arc::clone(&exchange.id)).collect();
-        // What comes later begins no earlier: of all that has ended by now, it is after these only.
-        if let Some(latest) = self.latest(at) {
-            let begun = self.last[latest].at;
-            let mut index = 0;
-            self.last.retain(|exchange| {
-                index += 1;
-                index > latest || exchange.end > begun
-            });
+        let last = self.ended.len().saturating_sub(MOST_NAMED);
+        let mut after: Vec<&Exchange> = self.ended.range(last..).collect();
+        after.sort_unstable_by_key(|exchange| exchange.number);
+        let after = after.into_iter().map(|exchange| Arc::clone(&exchange.id)).collect();
+        let end = at.saturating_add(took);
+        if self.under_way.capacity() == 0 {
+            // Most sessions never have two, and there may be very many sessions.
+            self.under_way.reserve_exact(1);
         }
-        self.last.push(Exchange { id: id.into(), at, end: at.saturating_add(took) });
+        self.under_way.push(Reverse(Exchange { end, number: self.begun, at, id: id.into() }));
+        self.begun += 1;
         after
     }
 
-    /// Of the exchanges that have ended by this time, the one that began last.
-    fn latest(&self, at: u64) -> Option<usize> {
-        self.last.iter().rposition(|exchange| exchange.end <= at)
-    }
-
-    /// The exchanges that have ended by this time and that no other of these came after: the one
-    /// that began last, and those that were under way when it did.
-    fn ended_by(&self, at: u64) -> impl Iterator<Item = &Exchange> {
-        let latest = self.latest(at);
-        let begun = latest.map_or(0, |latest| self.last[latest].at);
-        let known = self.last.iter().enumerate();
-        let ended = known.filter(move |(_, exchange)| exchange.end <= at);
-        ended
-            .filter(move |(index, exchange)| Some(*index) == latest || exchange.end > begun)
-            .map(|(_, exchange)| exchange)
+    /// Notes the exchange that ended next. What comes later begins no earlier than it ended: of
+    /// all that has ended, it is after the one that began last, and those under way when that did.
+    fn end(&mut self, exchange: Exchange) {
+        if self.latest.is_none_or(|(latest, _)| latest < exchange.number) {
+            self.latest = Some((exchange.number, exchange.at));
+            while self.ended.front().is_some_and(|earlier| earlier.end <= exchange.at) {
+                self.ended.pop_front();
+            }
+        }
+        if self.ended.capacity() == 0 {
+            self.ended.reserve_exact(1);
+        }
+        self.ended.push_back(exchange);
     }
 }
 
@@ -154,7 +165,21 @@ mod tests {
         for number in 0..10_000 {
             let after = order.next("s", &number.to_string(), number * 10, 15);
             assert!(after.len() <= 2, "two overlap at a time: {after:?}");
-            assert!(order.sessions["s"].last.len() <= 4);
+            let Session { under_way, ended, .. } = &order.sessions["s"];
+            assert!(under_way.len() + ended.len() <= 4);
+        }
+    }
+
+    /// Each compared with each would be twenty thousand million comparisons.
+    #[test]
+    fn of_those_that_all_overlap_none_is_compared_with_all() {
+        let mut order = Predecessors::default();
+        for number in 0..100_000 {
+            assert!(order.next("s", &number.to_string(), 0, 600).is_empty());
+        }
+        for number in 100_000..200_000 {
+            let after = order.next("s", &number.to_string(), 600, 600);
+            assert_eq!(after.len(), MOST_NAMED);
         }
     }
 }

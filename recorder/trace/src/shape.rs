@@ -14,11 +14,20 @@
 //! | said to be JSON, or begins as an object, a list or a string of JSON | that of the JSON; none where it is not JSON |
 //! | anything else, a plain `42` without a word of JSON among it | none |
 //! | not looked into: over what is kept, of an unknown coding, damaged, or missing in the recording | [`Shape::unseen`], which agrees with all |
+//! | JSON with more names than [`MOST_BYTES`] holds, or one nested in names of over [`LONGEST_PATH`] bytes | one that agrees with all |
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+/// What the paths of a shape may take together, [`BESIDE_A_PATH`] for each: some sixty thousand
+/// names. A path repeats the names above it, so that a small body may have very long ones.
+pub const MOST_BYTES: usize = 4 << 20;
+const BESIDE_A_PATH: usize = 64;
+
+/// Each item of a list is looked up by its path.
+pub const LONGEST_PATH: usize = 4096;
 
 /// Path to the types seen there, `n b # s {} []` for null, boolean, number,
 /// string, object and list.
@@ -87,7 +96,7 @@ impl Shape {
 
     /// That of null, which fits any other.
     pub(crate) fn any() -> Self {
-        Self::of(&serde_json::Value::Null)
+        Self(BTreeMap::from([(String::new(), BTreeSet::from([JsonType::Null]))]))
     }
 
     /// Whether two answers have the same shape, or one of them has one that is not known.
@@ -101,12 +110,17 @@ impl Shape {
 
     /// The shape of a parsed JSON value.
     pub fn of(value: &serde_json::Value) -> Self {
-        let mut shape = Self::default();
-        shape.add(&mut String::new(), value);
-        shape
+        let (mut shape, mut room) = (Self::default(), MOST_BYTES);
+        shape.add(&mut String::new(), value, &mut room).map_or_else(Self::any, |()| shape)
     }
 
-    fn add(&mut self, path: &mut String, value: &serde_json::Value) {
+    /// None where there is no room for it.
+    fn add(
+        &mut self,
+        path: &mut String,
+        value: &serde_json::Value,
+        room: &mut usize,
+    ) -> Option<()> {
         use serde_json::Value;
         let kind = match value {
             Value::Null => JsonType::Null,
@@ -121,6 +135,7 @@ impl Shape {
                 kinds.insert(kind);
             }
             None => {
+                *room = room.checked_sub(path.len() + BESIDE_A_PATH)?;
                 self.0.insert(path.clone(), BTreeSet::from([kind]));
             }
         }
@@ -129,20 +144,24 @@ impl Shape {
             Value::Array(items) => {
                 path.push_str("[]");
                 for item in items {
-                    self.add(path, item);
+                    self.add(path, item, room)?;
                 }
             }
             Value::Object(fields) => {
                 for (key, field) in fields {
+                    if length + key.len() > LONGEST_PATH {
+                        return None;
+                    }
                     path.push('.');
                     path.push_str(key);
-                    self.add(path, field);
+                    self.add(path, field, room)?;
                     path.truncate(length);
                 }
             }
             _ => {}
         }
         path.truncate(length);
+        Some(())
     }
 
     /// Sixteen hexadecimal digits of the SHA-256 of the sorted set.
@@ -237,7 +256,7 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use serde_json::{Map, Value, json};
 
     use super::Shape;
 
@@ -386,6 +405,22 @@ mod tests {
         }
         assert!(!Shape::agree(object.as_ref(), None));
         assert!(!Shape::agree(None, object.as_ref()));
+    }
+
+    /// Names of a few KiB in which many others stand would make gigabytes of paths, and be compared
+    /// for each item of a list.
+    #[test]
+    fn what_would_take_much_memory_or_time_has_a_shape_that_agrees_with_all() {
+        let names = |count: usize| -> Value {
+            (0..count).map(|number| (format!("k{number}"), json!(1))).collect::<Map<_, _>>().into()
+        };
+        assert_ne!(Shape::of(&names(50_000)), Shape::any());
+        assert_eq!(Shape::of(&names(100_000)), Shape::any());
+        let long = "x".repeat(super::LONGEST_PATH);
+        assert_ne!(Shape::of(&json!({ &long[1..]: [] })), Shape::any());
+        let items = vec![json!({"a": 1}); 1_000_000];
+        assert_eq!(Shape::of(&json!({ &long[1..]: items })), Shape::any());
+        assert_eq!(Shape::of(&json!({ &long[100..]: names(2000) })), Shape::any());
     }
 
     #[test]

@@ -168,13 +168,13 @@ impl Builder {
         if persona.account.is_none() && line.account.is_some() {
             persona.account.clone_from(&line.account);
         }
-        let request = self.request(draft, line).map_err(|message| PrepareError::Request {
+        let added = self.request(draft, line).and_then(|request| draft.push(line, request));
+        added.map_err(|message| PrepareError::Request {
             path: self.path.clone(),
             id: line.id.clone(),
             message,
         })?;
         self.bindings.add_ambiguous(line.bind.iter().filter(|bound| bound.ambiguous).count());
-        draft.push(line, request);
         Ok(())
     }
 
@@ -242,6 +242,13 @@ impl Builder {
         if let Some(predecessor) = predecessor.filter(|_| self.pacing == Pacing::Closed) {
             draft.wait(line, &mut waits, predecessor, true);
         }
+        // For each once.
+        waits.sort_unstable_by_key(|wait| wait.request);
+        waits.dedup_by(|other, kept| {
+            let is_known = other.request == kept.request;
+            kept.thinks |= is_known && other.thinks;
+            is_known
+        });
         Ok(waits.into())
     }
 

@@ -155,7 +155,7 @@ impl Draft {
         self.overlaps.ended_before(at)
     }
 
-    /// Has the next line wait for an earlier request, once.
+    /// Has the next line wait for an earlier request.
     pub(super) fn wait(
         &self,
         line: &disk::Request,
@@ -166,15 +166,11 @@ impl Draft {
         if request < self.prologue && !self.is_prologue(line) {
             return;
         }
-        let request = number(request);
-        match waits.iter_mut().find(|wait| wait.request == request) {
-            Some(known) => known.thinks |= thinks,
-            None => waits.push(Wait { request, thinks }),
-        }
+        waits.push(Wait { request: number(request), thinks });
     }
 
     /// Adds a line and the request that was made of it.
-    pub(super) fn push(&mut self, line: &disk::Request, request: Request) {
+    pub(super) fn push(&mut self, line: &disk::Request, request: Request) -> Result<(), String> {
         let index = self.requests.len();
         let end = line.at.saturating_add(line.result.took_us());
         self.end = self.end.max(end);
@@ -190,10 +186,13 @@ impl Draft {
         if !values.is_empty() {
             self.values.by_request.insert(line.id.clone(), values);
         }
-        self.by_id.insert(line.id.clone(), index);
+        if self.by_id.insert(line.id.clone(), index).is_some() {
+            return Err("its id is that of an earlier request of its session".to_owned());
+        }
         self.overlaps.begin(end, index);
         self.offsets.push(Offset::from(Duration::from_micros(line.at - self.first)));
         self.requests.push(request);
+        Ok(())
     }
 
     pub(super) fn finish(mut self) -> (Session, Arc<[Request]>) {

@@ -33,14 +33,29 @@ fn literal_bytes(line: &disk::Request, origin: &str) -> usize {
     line.method.len() + line.path.len() + 2 * origin.len() + headers + body + 32
 }
 
+/// Whether a line has such a part, for a binding to stand in.
+fn has(line: &disk::Request, part: disk::Part) -> bool {
+    match part {
+        disk::Part::Path => true,
+        disk::Part::Header(index) => index < line.headers.len(),
+        disk::Part::Body => line.body.is_some(),
+    }
+}
+
 pub(super) fn template(
     line: &disk::Request,
     origin: &str,
     values: &KeptValues,
 ) -> Result<Template, String> {
+    if let Some(binding) = line.bind.iter().find(|binding| !has(line, binding.part)) {
+        return Err(format!("a binding is in {:?}, which it does not have", binding.part));
+    }
     let mut template =
         Template::with_capacity(literal_bytes(line, origin), 2 + 2 * line.bind.len());
-    let spans = |part| Spans::of(line, part, values);
+    // By part, so that each finds its own among very many.
+    let mut bindings: Vec<&disk::Binding> = line.bind.iter().collect();
+    bindings.sort_by_key(|binding| (binding.part, binding.start, binding.end));
+    let spans = |part| Spans::of(&bindings, part, values);
     template.head_literal(line.method.as_bytes());
     template.head_literal(b" ");
     spans(disk::Part::Path)?.fill(
@@ -121,20 +136,22 @@ enum Half {
 
 /// The bindings of one part, by position.
 struct Spans<'a> {
-    bindings: Vec<&'a disk::Binding>,
+    bindings: &'a [&'a disk::Binding],
     values: &'a KeptValues,
     /// What is captured is an entity tag.
     is_entity_tag: bool,
 }
 
 impl<'a> Spans<'a> {
+    /// `all` are those of the line, sorted.
     fn of(
-        line: &'a disk::Request,
+        all: &'a [&'a disk::Binding],
         part: disk::Part,
         values: &'a KeptValues,
     ) -> Result<Self, String> {
-        let mut bindings: Vec<_> = line.bind.iter().filter(|b| b.part == part).collect();
-        bindings.sort_by_key(|binding| (binding.start, binding.end));
+        let begin = all.partition_point(|binding| binding.part < part);
+        let count = all[begin..].partition_point(|binding| binding.part == part);
+        let bindings = &all[begin..begin + count];
         if bindings.windows(2).any(|pair| pair[0].end > pair[1].start) {
             return Err("two of its bindings overlap".to_owned());
         }
@@ -143,7 +160,7 @@ impl<'a> Spans<'a> {
 
     /// Whether one value is the whole text.
     fn is_all_of(&self, text: &[u8]) -> bool {
-        matches!(&self.bindings[..], [only] if (only.start, only.end) == (0, text.len()))
+        matches!(self.bindings, [only] if (only.start, only.end) == (0, text.len()))
     }
 
     fn fill(
@@ -158,7 +175,7 @@ impl<'a> Spans<'a> {
             Half::Body => template.body_literal(bytes),
         };
         let mut position = 0;
-        for binding in &self.bindings {
+        for binding in self.bindings {
             if binding.start > binding.end || binding.end > text.len() {
                 return Err(format!(
                     "a binding at {}..{} lies outside of {} bytes",

@@ -6,7 +6,7 @@
 //! before it begins. What is held then are the sessions that have begun and not ended, and
 //! those that began in the recording before the last of them ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ impl Extents {
     fn read(path: &Path, selection: &Selection, memory: u64) -> Result<(Self, u64), PrepareError> {
         let mut reading = Reading::open(path, selection)?;
         let mut found = Self { by_name: HashMap::new(), all: Vec::new() };
-        let mut personas: Vec<String> = Vec::new();
+        let mut personas: HashSet<String> = HashSet::new();
         while let Some(request) = reading.next()? {
             let needed = reading.selector.memory();
             if needed > memory {
@@ -133,9 +133,9 @@ impl Extents {
                 Some(&number) => number,
                 None => {
                     let persona = line::persona(&request);
-                    let is_first_of_persona = !personas.iter().any(|seen| seen == persona);
+                    let is_first_of_persona = !personas.contains(persona);
                     if is_first_of_persona {
-                        personas.push(persona.to_owned());
+                        personas.insert(persona.to_owned());
                     }
                     found.by_name.insert(request.session.as_str().into(), found.all.len());
                     found.all.push(Extent {

@@ -2,6 +2,9 @@
 
 use std::process::Command;
 
+use trace::format::{Binding, ClockFormat, Encoding, Origin, Part, Request};
+
+use crate::support::trace::request;
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
 fn place() -> Workplace {
@@ -49,6 +52,64 @@ fn a_damaged_or_foreign_trace() {
     refused(&place, &[], 13, &["without its end line"]);
     write(b"hello\n");
     refused(&place, &[], 2, &["t.trace.jsonl.zst"]);
+}
+
+/// Whether the trace is held or read as it is needed, and whatever is left out of it.
+#[test]
+fn a_line_that_cannot_be_made_into_a_request_is_refused_and_nothing_is_sent() {
+    let bound = |part| Binding {
+        part,
+        start: 0,
+        end: 0,
+        encode: Encoding::Raw,
+        from: Origin::Clock(ClockFormat::UnixMillis),
+        ambiguous: false,
+    };
+    let lines: [(&str, &dyn Fn(&mut Request)); 4] = [
+        ("its id is that of an earlier request", &|line| line.id = "first".into()),
+        ("in Header(99), which it does not have", &|line| {
+            line.bind = vec![bound(Part::Header(99))]
+        }),
+        ("in Header(18446744073709551615), which it", &|line| {
+            line.bind = vec![bound(Part::Header(usize::MAX))];
+        }),
+        ("in Body, which it does not have", &|line| line.bind = vec![bound(Part::Body)]),
+    ];
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    for (words, change) in lines {
+        let mut line = request("second", "s", 5, "GET", "/second");
+        change(&mut line);
+        let first = request("first", "s", 0, "GET", "/first");
+        let trace = TraceBuilder { requests: vec![first, line], ..TraceBuilder::default() };
+        let place = Workplace::new(&trace, 0);
+        for options in [&[][..], &["--read-only"], &["--clones", "2"], &["--dry-run"]] {
+            refused_by(&place, &server.url(), options, 2, &["request ", words]);
+        }
+        let mut probe = Command::new(env!("CARGO_BIN_EXE_replayer"));
+        probe.arg("probe").arg("--trace").arg(place.path("t.trace.jsonl.zst"));
+        let output = probe.args(["--target", &server.url()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
+    assert_eq!(server.asked().len(), 0);
+}
+
+/// Each held against each would be ten thousand million comparisons.
+#[test]
+fn a_line_of_very_many_headers_and_bindings_is_read_at_once() {
+    let mut line = request("r", "s", 0, "GET", "/");
+    line.headers = vec![("A".into(), String::new()); 100_000];
+    let bound = |index| Binding {
+        part: Part::Header(index),
+        start: 0,
+        end: 0,
+        encode: Encoding::Raw,
+        from: Origin::Clock(ClockFormat::UnixMillis),
+        ambiguous: false,
+    };
+    line.bind = (0..100_000).map(bound).collect();
+    let trace = TraceBuilder { requests: vec![line], ..TraceBuilder::default() };
+    let ran = Workplace::new(&trace, 0).run("http://127.0.0.1:9", &["--dry-run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
 }
 
 #[test]

@@ -89,6 +89,23 @@ fn a_template_with_an_unknown_variable_names_template_line_and_variable() {
     assert!(line.contains("mine.md.j2 line "), "{line}");
 }
 
+/// Made, each of them would take gigabytes.
+#[test]
+fn a_template_that_makes_too_much_is_refused() {
+    let mut folder = Folder::new();
+    let template = folder.dir.path().join("mine.md.j2");
+    folder.config.template = Some(template.clone());
+    let doubling = "{% set ns = namespace(a='xxxxxxxx') %}\
+        {% for i in range(60) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}{{ ns.a }}";
+    for text in [doubling, "{{ '%1000000000d' | format(1) }}", "{{ 'a\nb' | indent(1000000000) }}"]
+    {
+        std::fs::write(&template, text).unwrap();
+        let (line, error) = folder.fail();
+        assert!(line.contains("engine ran out of fuel"), "{line}");
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+}
+
 #[test]
 fn an_unknown_variable_in_a_partial_names_the_partial() {
     let (mut folder, _) = with_run();

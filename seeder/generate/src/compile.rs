@@ -21,6 +21,7 @@ pub fn compile<'e>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Clock, Generators};
 
     #[test]
     fn an_expression_of_many_operators_is_refused() {
@@ -29,5 +30,14 @@ mod tests {
         let value = compile(&environment, &sum(2000)).unwrap().eval(()).unwrap();
         assert_eq!(value, minijinja::Value::from(2001));
         assert!(compile(&environment, &sum(100_000)).is_err());
+    }
+
+    #[test]
+    fn an_expression_that_makes_too_much_is_an_error() {
+        let environment = Generators::new(Clock::System).environment();
+        for text in ["'a\nb' | indent(1000000000)", "'x' * 90000000 ~ 'x' * 90000000"] {
+            let error = compile(&environment, text).unwrap().eval(()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::OutOfFuel, "{text}: {error}");
+        }
     }
 }

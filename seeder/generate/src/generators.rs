@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use common::input::MOST_STEPS;
 use minijinja::{Environment, UndefinedBehavior};
 
 use crate::clock::Clock;
@@ -48,6 +49,7 @@ impl Generators {
     /// Adds the functions to an environment that has others already.
     pub fn install(&self, environment: &mut Environment<'_>) {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(MOST_STEPS));
         functions::install(environment, &self.source);
         times::install(environment, &self.source, self.clock);
         environment.add_global("fake", fake_data::FakeData::value(&self.source));

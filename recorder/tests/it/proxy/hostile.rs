@@ -1,5 +1,6 @@
 //! Peers that mean harm, and machines that have nothing left.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -110,6 +111,22 @@ fn six_descriptors_are_an_error_and_no_panic() {
             // Under about six the system cannot even load the program.
             assert!(matches!(output.status.code(), Some(1..=4 | 127)), "{descriptors}: {said}");
         }
+    }
+}
+
+/// Somewhere between what is too little for the loader and what is enough there are addresses for
+/// the program and none for a thread's stack.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_little_memory_for_threads_ends_the_tool_and_it_does_not_hang() {
+    for mib in (8..=96).step_by(2) {
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -v {}; exec timeout -s KILL 60 \"$@\"", mib << 10);
+        limited.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_recorder"), "check", "none"]);
+        let output = limited.stdin(Stdio::null()).output().unwrap();
+        let code = output.status.code();
+        assert_ne!(code, Some(137), "{mib} MiB: {}", text(&output.stderr));
+        assert_ne!(output.status.signal(), Some(9), "{mib} MiB: {}", text(&output.stderr));
     }
 }
 
