@@ -54,6 +54,9 @@ fn a_damaged_or_foreign_trace() {
     refused(&place, &[], 2, &["t.trace.jsonl.zst"]);
 }
 
+/// What is made of a line.
+type Change<'a> = &'a dyn Fn(&mut Request);
+
 /// Whether the trace is held or read as it is needed, and whatever is left out of it.
 #[test]
 fn a_line_that_cannot_be_made_into_a_request_is_refused_and_nothing_is_sent() {
@@ -65,10 +68,10 @@ fn a_line_that_cannot_be_made_into_a_request_is_refused_and_nothing_is_sent() {
         from: Origin::Clock(ClockFormat::UnixMillis),
         ambiguous: false,
     };
-    let lines: [(&str, &dyn Fn(&mut Request)); 4] = [
+    let lines: [(&str, Change<'_>); 4] = [
         ("its id is that of an earlier request", &|line| line.id = "first".into()),
         ("in Header(99), which it does not have", &|line| {
-            line.bind = vec![bound(Part::Header(99))]
+            line.bind = vec![bound(Part::Header(99))];
         }),
         ("in Header(18446744073709551615), which it", &|line| {
             line.bind = vec![bound(Part::Header(usize::MAX))];
