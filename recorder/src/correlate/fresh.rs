@@ -74,7 +74,7 @@ impl Fresh {
             return None;
         }
         let known = |word: Range<usize>| {
-            let is_long = word.len() >= DIGITS as usize && word.len() < text.len();
+            let is_long = word.len() >= SHORTEST_NUMBER && word.len() < text.len();
             let made = self.by_text.get(&text[word.clone()]).filter(|_| is_long)?;
             let Range { start, end } = made.range;
             let range = word.start + start..word.start + end;

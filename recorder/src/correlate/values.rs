@@ -99,8 +99,9 @@ impl SessionValues {
                 return;
             }
             if given.sources.len() == SOURCES {
-                // One of several is the easiest to miss.
-                let worst = given.sources.iter().position(|source| source.is_item).unwrap_or(0);
+                // The least near is the easiest to miss, and of those the oldest.
+                let worst = given.sources.iter().enumerate().min_by_key(|(_, of)| of.nearness(""));
+                let worst = worst.map_or(0, |(index, _)| index);
                 given.sources.remove(worst);
             }
             given.sources.push(source);

@@ -310,6 +310,19 @@ fn what_names_the_site_itself_is_kept_without_it() {
 }
 
 #[test]
+fn what_a_client_made_is_remembered_however_many_pages_say_it_again() {
+    let mut client = Client::new();
+    client.send("POST", "/notes/new/", &FORM, "text=rain", &[("Location", "/notes/7/")], "");
+    for number in 0..20 {
+        let page = format!(
+            "<a href=/notes/7/{number}><input name=note_id value=7><input name=x{number}_id value=7>"
+        );
+        client.page(&format!("/pages/{number}"), &page);
+    }
+    assert_eq!(origins(client.page("/notes/7/", "")), [&capture("r1", "header:location:1")]);
+}
+
+#[test]
 fn texts_give_ids_too() {
     let mut client = Client::new();
     client.send(
