@@ -88,8 +88,9 @@ pub(super) fn is_figure(name: &str) -> bool {
     })
 }
 
-/// Whether a field of this name usually holds an identifier.
+/// Whether a field of this name usually holds an identifier: `note[author_id]`, `ids[]`.
 pub(super) fn is_id_name(name: &str) -> bool {
+    let name = last_of(name);
     ENDS.iter().any(|end| ends_with(name, end))
 }
 
@@ -183,6 +184,7 @@ mod tests {
         for name in ["counter", "country", "maximum", "minute", "account", "summary", ""] {
             assert!(!is_figure(name), "{name}");
         }
+        assert!(is_id_name("ids[]") && is_id_name("page[lock_version]") && !is_id_name("a[hours]"));
         assert!(is_user_name("user[email]") && is_user_name("userName") && !is_user_name("name"));
     }
 }

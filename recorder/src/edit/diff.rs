@@ -251,7 +251,13 @@ fn note(
     let writes = !matches!(request.method.as_str(), "GET" | "HEAD");
     let source = match source_of(&value.values, before) {
         Some(source) => source,
-        None if writes && value.header.is_none() && !value.is_segment => LikelySource::Client,
+        None if writes
+            && value.header.is_none()
+            && !value.is_segment
+            && value.values.iter().all(|text| may_be_made(text)) =>
+        {
+            LikelySource::Client
+        }
         None => LikelySource::Unknown,
     };
     let rule = match &source {
@@ -264,6 +270,13 @@ fn note(
     let route = request.name.clone();
     let Found { name, values, .. } = value;
     all.insert(key, Varying { route, part, name, values, times: 1, source, rule });
+}
+
+/// Whether a client may have made a value: a small number is a count or an id, and with a path it
+/// says where it comes from.
+fn may_be_made(text: &str) -> bool {
+    let is_small = text.len() < 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+    !is_small && !text.starts_with('/') && !text.contains("://")
 }
 
 /// `article.slug` of `/articles/0/article/slug`, as rules name a field.
