@@ -83,7 +83,7 @@ impl Name {
 /// What the table says of what stands under a name.
 fn mark(name: &str, plain: &str) -> Mark {
     let table = &TABLE.names;
-    if table.harmless.iter().any(|harmless| *harmless == plain) {
+    if is_drawn(name) || table.harmless.iter().any(|harmless| *harmless == plain) {
         return Mark::None;
     }
     if has_secret_part(plain) || words(name).any(|word| is_secret_word(&word)) {
@@ -98,6 +98,18 @@ fn mark(name: &str, plain: &str) -> Mark {
     } else {
         Mark::None
     }
+}
+
+/// Whether a name is an id, as the keys of an object of things are: what stands in it by chance,
+/// such as the `Pw` of `Zr3PwQ…`, is no word.
+fn is_drawn(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
+        let count = |is: fn(&u8) -> bool| run.bytes().filter(is).count();
+        run.len() >= 16
+            && count(u8::is_ascii_digit) >= 2
+            && count(u8::is_ascii_uppercase) >= 3
+            && count(u8::is_ascii_lowercase) >= 3
+    })
 }
 
 /// Longer ones are no names, but texts.

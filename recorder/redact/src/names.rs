@@ -180,6 +180,23 @@ mod tests {
         }
     }
 
+    /// Keys of an object of things; a word in them is there by chance.
+    #[test]
+    fn an_id_is_no_name() {
+        for id in [
+            "!prxQRJ1Sid1r3jPwO6xFPbh5PAUGuk9Chz3",
+            "$aPWDq7Jwt2xTokenK9mQbv",
+            "V1StGXR8Z5jdPwHi6B",
+        ] {
+            assert!(!is_secret_name(id), "{id}");
+        }
+        for name in
+            ["X-Amz-Security-Token", "accessTokenSecret2", "user2FAOtp", "PASSWORD_2024_OLD"]
+        {
+            assert!(is_secret_name(name), "{name}");
+        }
+    }
+
     #[test]
     fn harmless_names_are_not_taken_for_secret_ones() {
         for name in [
