@@ -5,8 +5,8 @@
 //! ([`encoding`]), shares of a whole ([`shares`]), texts that nobody is shown ([`secret`]), the
 //! name that was probably meant ([`nearest`]), files that are read ([`input`]) and files that
 //! appear whole ([`output`]), what is told on stderr ([`say!`]), how text of others is shown
-//! ([`shown`]), and faults of the tools themselves ([`panics`]). Nothing here opens a
-//! connection: that is `common-net`.
+//! ([`shown`]), where the pieces of a text stand ([`pieces`]), and faults of the tools themselves
+//! ([`panics`]). Nothing here opens a connection: that is `common-net`.
 
 pub mod address;
 pub mod digest;
@@ -16,6 +16,7 @@ pub mod input;
 pub mod nearest;
 pub mod output;
 pub mod panics;
+pub mod pieces;
 pub mod say;
 pub mod secret;
 pub mod shares;

@@ -1,12 +1,13 @@
 //! Work whose end nobody can promise.
 
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// What comes of the work within `most`, none if nothing does.
+/// What comes of the work within `most`; none if nothing does, or there is no thread for it.
 ///
 /// It has a thread of its own, which is left to itself after that: what never has to wait, as a
 /// client of a server that talks without end, would else keep this one from its timers and signals.
@@ -17,7 +18,8 @@ pub async fn within<T: Send + 'static>(
     let (done, result) = oneshot::channel();
     let runtime = Handle::current();
     // Nobody waits any more where nothing can be sent.
-    std::thread::spawn(move || drop(done.send(runtime.block_on(work))));
+    let thread = thread::Builder::new();
+    thread.spawn(move || drop(done.send(runtime.block_on(work)))).ok()?;
     timeout(most, result).await.ok()?.ok()
 }
 

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use common::pieces::pieces;
+
 /// Shorter ones are abbreviations and ids.
 const LEAST: usize = 20;
 
@@ -16,13 +18,7 @@ const CHANGES_EACH: usize = 4;
 /// Where such texts stand. Not among them: UUIDs, hexadecimal digits as hashes and ids of things
 /// have them, numbers, and words with something between them.
 pub fn looks_drawn(text: &str) -> impl Iterator<Item = Range<usize>> {
-    let mut at = 0;
-    text.split(|c: char| !is_of_token(c)).filter_map(move |run| {
-        let range = at..at + run.len();
-        // What ended the run may be longer than a byte.
-        at = range.end + text[range.end..].chars().next().map_or(0, char::len_utf8);
-        is_drawn(run).then_some(range)
-    })
+    pieces(text, |c| !is_of_token(c)).filter(|range| is_drawn(&text[range.clone()]))
 }
 
 fn is_of_token(c: char) -> bool {

@@ -83,7 +83,7 @@ impl Name {
 /// What the table says of what stands under a name.
 fn mark(name: &str, plain: &str) -> Mark {
     let table = &TABLE.names;
-    if is_drawn(name) || table.harmless.iter().any(|harmless| *harmless == plain) {
+    if is_id(name) || table.harmless.iter().any(|harmless| *harmless == plain) {
         return Mark::None;
     }
     if has_secret_part(plain) || words(name).any(|word| is_secret_word(&word)) {
@@ -101,8 +101,9 @@ fn mark(name: &str, plain: &str) -> Mark {
 }
 
 /// Whether a name is an id, as the keys of an object of things are: what stands in it by chance,
-/// such as the `Pw` of `Zr3PwQ…`, is no word.
-fn is_drawn(name: &str) -> bool {
+/// such as the `Pw` of `Zr3PwQ…`, is no word. A name of many words and a number is none of these,
+/// so that capitals are asked for, which [`crate::looks_drawn`] does not.
+fn is_id(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|run| {
         let count = |is: fn(&u8) -> bool| run.bytes().filter(is).count();
         run.len() >= 16

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
+use common::pieces::pieces;
 use manifest::format::Account;
 
 use super::client_values;
@@ -217,8 +218,7 @@ impl Binder<'_> {
     }
 
     fn captured(&mut self, place: &Place) -> Option<Bound> {
-        let has_own = self.values.fresh_within(&place.value).is_some();
-        let wanted = Wanted { place, path: self.path, at: self.at, has_own };
+        let wanted = Wanted { place, path: self.path, at: self.at };
         let found = self.values.find(wanted, self.rules)?;
         let (source, is_ambiguous) = (found.source, found.is_ambiguous);
         source.is_secret |= place.is_secret();
@@ -404,12 +404,5 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
                     | '%'
             )
     };
-    let mut at = 0;
-    text.split(is_mark).map(move |word| {
-        let start = at;
-        at += word.len();
-        // Skips the delimiter, which may be longer than a byte.
-        at += text[at..].chars().next().map_or(0, char::len_utf8);
-        start..start + word.len()
-    })
+    pieces(text, is_mark)
 }

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use common::pieces::pieces;
+
 use super::client_values;
 use super::names::{is_user_name, last_of};
 use crate::edits::key;
@@ -80,8 +82,10 @@ impl Fresh {
             let range = word.start + start..word.start + end;
             (made.only.is_none() && !range.is_empty()).then(|| Made { range, ..made.clone() })
         };
+        let is_mark = |c: char| !c.is_ascii_alphanumeric();
         // A UUID is several words, with a `-` between them.
-        runs(text, |c| c == '-').chain(runs(text, |_| false)).find_map(known)
+        let longer = pieces(text, move |c| is_mark(c) && c != '-');
+        longer.chain(pieces(text, is_mark)).find_map(known)
     }
 
     /// A value that is made anew as a whole.
@@ -153,17 +157,6 @@ impl Fresh {
         self.by_text.insert(text.into(), made.clone());
         made
     }
-}
-
-/// The longest runs of letters, digits and what else `belongs`.
-fn runs(text: &str, belongs: impl Fn(char) -> bool) -> impl Iterator<Item = Range<usize>> {
-    let mut end = 0;
-    text.split(move |c: char| !c.is_ascii_alphanumeric() && !belongs(c)).map(move |run| {
-        let start = end;
-        end += run.len();
-        end += text[end..].chars().next().map_or(0, char::len_utf8);
-        start..start + run.len()
-    })
 }
 
 /// What makes a value unique: of an address what stands before the `@`.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use common::pieces::pieces;
 use redact::{Place, Redactor, body};
 
 use super::answer::Giver;
@@ -195,12 +196,9 @@ impl Giver<'_> {
             self.between("id", whole, start, value);
             return;
         }
-        let mut at = 0;
-        for word in whole.split(|c: char| !(c.is_alphanumeric() || "-_.~".contains(c))) {
-            let start = at;
-            at += word.len();
-            at += whole[at..].chars().next().map_or(0, char::len_utf8);
-            let word = word.trim_end_matches('.');
+        for range in pieces(whole, |c| !(c.is_alphanumeric() || "-_.~".contains(c))) {
+            let start = range.start;
+            let word = whole[range].trim_end_matches('.');
             if !may_be_value(word) {
                 continue;
             }

@@ -49,8 +49,6 @@ pub(super) struct Wanted<'a> {
     pub(super) path: &'a str,
     /// When the request was sent.
     pub(super) at: u64,
-    /// Whether the client itself made a part of the value.
-    pub(super) has_own: bool,
 }
 
 /// How near a source is to what a session does: the nearest is the best.

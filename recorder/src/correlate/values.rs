@@ -151,12 +151,14 @@ impl SessionValues {
         let text = wanted.place.value.as_str();
         let Given { sources, is_used } = self.by_text.get_mut(text)?;
         let is_strong = is_strong(text, true) || wanted.place.is_secret();
+        // One of a list says again what the client made a part of.
+        let is_in_list = sources.iter().any(|source| source.is_item);
+        let has_own = is_in_list && self.fresh.within(text).is_some();
         let ranked: Vec<(usize, Rank)> = sources
             .iter()
             .enumerate()
             .filter(|(_, source)| source.answered.ended <= wanted.at)
-            // One of a list says again what the client made.
-            .filter(|(_, source)| !(wanted.has_own && source.is_item))
+            .filter(|(_, source)| !(source.is_item && has_own))
             .map(|(index, source)| (index, source.rank(wanted, rules)))
             .filter(|(index, rank)| {
                 is_strong || rank.is_named_alike || sources[*index].is_own_name(text)
@@ -244,8 +246,7 @@ impl SessionValues {
 /// Whether an answer only says again what the request said.
 fn is_echo(text: &str, source: &Source, said: &[&Place], rules: &Rules) -> bool {
     let is_again = |place: &&Place| {
-        let Answered { path, at, .. } = &*source.answered;
-        let wanted = Wanted { place, path, at: *at, has_own: false };
+        let wanted = Wanted { place, path: &source.answered.path, at: source.answered.at };
         source.is_named_alike(wanted, rules)
     };
     !said.is_empty() && (is_strong(text, true) || said.iter().any(is_again))
@@ -296,7 +297,7 @@ mod tests {
     }
 
     fn found(values: &mut SessionValues, place: &Place, at: u64) -> Option<String> {
-        let wanted = Wanted { place, path: "/x", at, has_own: false };
+        let wanted = Wanted { place, path: "/x", at };
         let found = values.find(wanted, &Rules::default());
         found.map(|found| found.source.answered.id.clone())
     }

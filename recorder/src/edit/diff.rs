@@ -249,17 +249,12 @@ fn note(
         return;
     }
     let writes = !matches!(request.method.as_str(), "GET" | "HEAD");
-    let source = match source_of(&value.values, before) {
-        Some(source) => source,
-        None if writes
-            && value.header.is_none()
-            && !value.is_segment
-            && value.values.iter().all(|text| may_be_made(text)) =>
-        {
-            LikelySource::Client
-        }
-        None => LikelySource::Unknown,
-    };
+    let is_made = writes
+        && value.header.is_none()
+        && !value.is_segment
+        && value.values.iter().all(|text| may_be_made(text));
+    let otherwise = if is_made { LikelySource::Client } else { LikelySource::Unknown };
+    let source = source_of(&value.values, before).unwrap_or(otherwise);
     let rule = match &source {
         LikelySource::Answer { pointer, .. } if !value.name.is_empty() => {
             Some(Rule::Same(value.name.clone(), field_of(pointer)))

@@ -1,6 +1,7 @@
 //! Replaces the origin in headers that name it, so that a browser stays on the proxy.
 
 use hyper::header::{COOKIE, HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN, REFERER, SET_COOKIE};
+use trace::own_site;
 
 /// Where the upstream is, as its answers name it.
 #[derive(Clone, Debug)]
@@ -67,12 +68,9 @@ fn move_url(value: &HeaderValue, from: Site<'_>, to: Site<'_>) -> Option<HeaderV
         (scheme, rest) if scheme.eq_ignore_ascii_case(from.scheme()) => (to.scheme(), rest),
         _ => return None,
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let default = if from.https { ":443" } else { ":80" };
-    let bare = |authority| str::strip_suffix(authority, default).unwrap_or(authority);
+    let path = own_site::behind(rest, from.https, from.authority)?;
     // A client that named no host cannot be led back to it.
-    if to.authority.is_empty() || !bare(authority).eq_ignore_ascii_case(bare(from.authority)) {
+    if to.authority.is_empty() {
         return None;
     }
     HeaderValue::try_from(format!("{scheme}//{}{path}", to.authority)).ok()

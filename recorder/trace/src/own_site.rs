@@ -20,20 +20,26 @@ pub fn stored<'a>(name: &str, value: &'a str, host: &str) -> &'a str {
     let Some((scheme, rest)) = value.split_once("://").filter(|_| is_origin || is_referer) else {
         return value;
     };
-    let default = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return value,
+    let follows = match scheme {
+        "http" => behind(rest, false, host),
+        "https" => behind(rest, true, host),
+        _ => None,
     };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let bare = |authority| str::strip_suffix(authority, default).unwrap_or(authority);
-    match path {
-        _ if !bare(authority).eq_ignore_ascii_case(bare(host)) => value,
-        "" => "/",
-        path if is_referer && path.starts_with('/') && !path.starts_with("//") => path,
+    match follows {
+        Some("") => "/",
+        Some(path) if is_referer && path.starts_with('/') && !path.starts_with("//") => path,
         _ => value,
     }
+}
+
+/// What follows the authority of a URL, which is given from there on; none where it is another
+/// one. Either of them may leave out the port that is the scheme's own.
+pub fn behind<'a>(url: &'a str, https: bool, authority: &str) -> Option<&'a str> {
+    let end = url.find(['/', '?', '#']).unwrap_or(url.len());
+    let (own, follows) = url.split_at(end);
+    let port = if https { ":443" } else { ":80" };
+    let bare = |authority| str::strip_suffix(authority, port).unwrap_or(authority);
+    bare(own).eq_ignore_ascii_case(bare(authority)).then_some(follows)
 }
 
 /// What a header of a trace says of the target itself; none where it names another site.

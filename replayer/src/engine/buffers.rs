@@ -51,7 +51,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-
     use http1::Sink;
 
     use super::super::answer::{Answer, Wanted};

@@ -93,7 +93,6 @@ fn keep(user: &User, ticket: &Ticket, capture: &Capture, answer: &Answer<'_>, nu
 
 #[cfg(test)]
 mod tests {
-
     use http1::Sink;
     use httparse::Header;
     use scenario::Load;

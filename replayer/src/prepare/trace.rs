@@ -17,8 +17,8 @@ use super::select::{LeftOut, Selection, Selector};
 use super::session::{Body, Session};
 use run_log::format::TraceRef;
 
-/// Reads the trace at `path` for a target at `origin`, such as `http://127.0.0.1:8080`, as far as it is selected, and
-/// keeps it, in at most about `memory` bytes.
+/// Reads the trace at `path` for a target at `origin`, such as `http://127.0.0.1:8080`, as far as
+/// it is selected, and keeps it, in at most about `memory` bytes.
 ///
 /// # Errors
 /// When the trace is damaged, incomplete or of another version, a request in it cannot be
