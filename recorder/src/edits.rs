@@ -33,12 +33,16 @@ pub(crate) fn key(name: &str) -> String {
 
 /// The bytes of a part as they are stored, with their bindings. Of edits that overlap the first
 /// one holds, but nothing of a secret stays: secrets that reach beyond each other are left out as
-/// one.
+/// one. The `/` that a path begins with is of no secret.
 pub(crate) fn apply(sent: &[u8], edits: Vec<Edit>, part: Part) -> (Vec<u8>, Vec<Binding>) {
     let mut stored = Vec::with_capacity(sent.len());
     let mut bindings = Vec::with_capacity(edits.len());
     let mut from = 0;
-    for edit in apart(edits) {
+    let root = usize::from(part == Part::Path && sent.starts_with(b"/"));
+    for mut edit in apart(edits) {
+        if edit.is_secret {
+            edit.range.start = edit.range.start.max(root);
+        }
         stored.extend_from_slice(&sent[from..edit.range.start]);
         let start = stored.len();
         if !edit.is_secret {
@@ -112,6 +116,14 @@ mod tests {
         assert_eq!(stored, "x=&yyy=def&z");
         let ranges: Vec<_> = bindings.iter().map(|b| (b.start, b.end)).collect();
         assert_eq!(ranges, [(2, 2), (7, 10)]);
+    }
+
+    #[test]
+    fn a_path_stays_one_without_its_secret() {
+        let stored = |part| apply_to_text("/abc/d", vec![edit(0..4, "a", true)], part);
+        let (path, bindings) = stored(Part::Path);
+        assert_eq!((path.as_str(), bindings[0].start, bindings[0].end), ("//d", 1, 1));
+        assert_eq!(stored(Part::Body).0, "/d");
     }
 
     #[test]

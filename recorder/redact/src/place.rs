@@ -7,7 +7,7 @@ use trace::format::Encoding;
 
 use crate::names::{self, Mark, Name, Names};
 use crate::shapes::is_card_number;
-use crate::value::{are_words, may_be_secret, says_nothing};
+use crate::value::{are_words, is_like_a_secret, may_be_secret, says_nothing};
 use crate::view::View;
 
 /// A value, and where it stands in its part of the message.
@@ -79,6 +79,14 @@ pub(crate) struct Within {
     pub(crate) oauth: bool,
     /// Other values, so many.
     pub(crate) depth: u8,
+}
+
+impl Within {
+    /// Whether a key of an object is a secret rather than the name of a field: what maps secrets
+    /// to what they are of has them for keys.
+    pub(crate) fn is_secret_key(self, key: &str) -> bool {
+        self.secret && is_like_a_secret(key) || self.field && may_be_secret(key)
+    }
 }
 
 impl Names {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::body::of_body;
 use crate::known::{Found, Known};
 use crate::names::Names;
+use crate::place::{Reader, Within};
 use crate::shapes;
-use crate::value::is_like_a_secret;
 use crate::view::View;
 
 /// Stands in place of what is secret.
@@ -77,27 +77,28 @@ impl Redactor<'_> {
     /// Whether an object in it has a secret for a key, so that neither its shape nor a pointer into
     /// it may be stored.
     pub fn is_key_in(&self, json: &Value) -> bool {
-        self.is_key_within(json, false)
+        self.is_key_within(json, &Reader::new(self.names, &[]), Within::default())
     }
 
-    fn is_key_within(&self, json: &Value, within_secret: bool) -> bool {
+    fn is_key_within(&self, json: &Value, reader: &Reader<'_>, within: Within) -> bool {
         match json {
-            Value::Array(items) => items.iter().any(|item| self.is_key_within(item, within_secret)),
+            Value::Array(items) => {
+                items.iter().any(|item| self.is_key_within(item, reader, within))
+            }
             Value::Object(fields) => fields.iter().any(|(key, field)| {
-                let within = || within_secret || self.names.is_secret(key);
-                self.is_secret_key(key, within_secret)
+                self.is_secret_key(key, within)
                     || matches!(field, Value::Array(_) | Value::Object(_))
-                        && self.is_key_within(field, within())
+                        && self.is_key_within(field, reader, reader.under(key, within))
             }),
             _ => false,
         }
     }
 
-    fn is_secret_key(&self, key: &str, within_secret: bool) -> bool {
+    fn is_secret_key(&self, key: &str, within: Within) -> bool {
         // Names of fields are short and have no digits; the others are looked at.
         let may_be = key.len() > LONGEST_PLAIN || key.bytes().any(|byte| byte.is_ascii_digit());
         may_be
-            && (within_secret && is_like_a_secret(key)
+            && (within.is_secret_key(key)
                 || shapes::has_token(key)
                 || self.known.are_in(key.as_bytes()))
     }
@@ -207,8 +208,9 @@ mod tests {
         let is_key = |json: Value| with("s3same-open", |redactor| redactor.is_key_in(&json));
         assert!(is_key(json!({"a": [{"s3same-open": 1}]})) && is_key(json!({ TOKEN: 1 })));
         assert!(is_key(json!({"tokens": {"k9x2m4q7z1": {"a": 1}}})));
+        assert!(is_key(json!({"pass": {"k9x2m4q7z1": true}})));
         assert!(!is_key(
-            json!({"a1": {"8c1d2f00-0000-4000-8000-0123456789ab": 1}, "tokens": {"a": 1}})
+            json!({"a1": {"8c1d2f00-0000-4000-8000-0123456789ab": 1}, "tokens": {"a": 1}, "pass": {"page2": 1}})
         ));
     }
 

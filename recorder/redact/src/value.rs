@@ -74,8 +74,7 @@ pub(crate) fn are_words(value: &str) -> bool {
     pieces.all(is_word)
 }
 
-/// What maps secrets to what they are of has them for keys: whether a key is one rather than the
-/// name of a field.
+/// Whether a key under a secret name may be a secret.
 pub(crate) fn is_like_a_secret(key: &str) -> bool {
     looks_random(key) || key.bytes().filter(u8::is_ascii_digit).count() >= 4
 }

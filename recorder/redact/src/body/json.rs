@@ -5,7 +5,6 @@ use std::ops::Range;
 
 use crate::names::Name;
 use crate::place::{Reader, Verdict, Within};
-use crate::value::is_like_a_secret;
 use crate::view::{Escapes, View};
 
 /// What stands before the JSON so that no script can read it.
@@ -173,8 +172,7 @@ impl Reader<'_> {
         let key = part.without(Escapes::Json);
         if let Some(level) = level {
             level.speaks_oauth |= Name::of(&key.text).is_of_oauth;
-            // What maps tokens to what they are of has them for keys.
-            if level.within.secret && is_like_a_secret(&key.text) {
+            if level.within.is_secret_key(&key.text) {
                 let within = Within { depth: level.within.depth.max(1), ..level.within };
                 self.take(&level.name, &key, Verdict::Secret, within);
             }
@@ -308,6 +306,7 @@ mod tests {
     fn below_a_name_that_is_secret_as_a_whole_what_looks_like_a_secret_is_one() {
         let text = r#"{"pass":{"kind":"free","is":{"text":"Zq7!aB3#xY9"},"id":17}}"#;
         assert_eq!(secrets(text), ["Zq7!aB3#xY9"]);
+        assert_eq!(secrets(r#"{"pin":{"k9x2m4q7z1":true,"side":1}}"#), ["k9x2m4q7z1"]);
         assert_eq!(secrets(r#"{"key":{"id":"k9x2m4q7z1"},"pin":{"side":"left"}}"#), [""; 0]);
     }
 

@@ -16,40 +16,46 @@ const SHORTEST_TEXT: usize = 12;
 const BASE64_OFFSETS: usize = 4;
 const HEX_OFFSETS: usize = 2;
 
-/// Adds the runs of digits that `has_token` is true of once they are undone.
+/// Adds the runs of digits in which `tokens` counts any once they are undone.
 pub(super) fn find(
     text: &str,
     found: &mut Vec<Range<usize>>,
-    has_token: impl Fn(&str) -> bool + Copy,
+    tokens: impl Fn(&str) -> usize + Copy,
 ) {
+    let count = |decoded: Vec<u8>| texts_of(&decoded).map(tokens).sum::<usize>();
     runs(
         text,
         SHORTEST_HEX,
         |b| b.is_ascii_hexdigit(),
         found,
-        |run| (0..HEX_OFFSETS).any(|offset| texts_of(&hex(&run[offset..])).any(has_token)),
+        |run| (0..HEX_OFFSETS).map(|offset| count(hex(&run[offset..]))).sum(),
     );
     runs(text, SHORTEST_BASE64, is_base64, found, |run| {
-        (0..BASE64_OFFSETS).any(|offset| texts_of(&base64(&run[offset..])).any(has_token))
+        (0..BASE64_OFFSETS).map(|offset| count(base64(&run[offset..]))).sum()
     });
 }
 
-/// Adds the runs of at least `shortest` bytes of a kind that `holds` is true of.
+/// Adds the runs of at least `shortest` bytes of a kind in which `count` finds something.
 fn runs(
     text: &str,
     shortest: usize,
     is_of: fn(u8) -> bool,
     found: &mut Vec<Range<usize>>,
-    holds: impl Fn(&[u8]) -> bool,
+    count: impl Fn(&[u8]) -> usize,
 ) {
     let bytes = text.as_bytes();
     let mut start = 0;
     for run in bytes.split(|b| !is_of(*b)) {
         let end = start + run.len();
-        if run.len() >= shortest && holds(run) {
+        let secrets = if run.len() < shortest { 0 } else { count(run) };
+        if secrets > 0 {
+            // A `/` is a digit, and what ends the segments of a path before it.
+            let slashes: Vec<usize> = (0..run.len()).filter(|at| run[*at] == b'/').collect();
+            let before = slashes.partition_point(|at| count(&run[at + 1..]) == secrets);
+            let from = start + before.checked_sub(1).map_or(0, |last| slashes[last] + 1);
             // Padding belongs to it.
             let padding = bytes[end..].iter().take(2).take_while(|b| **b == b'=').count();
-            found.push(start..end + padding);
+            found.push(from..end + padding);
         }
         start = end + 1;
     }
@@ -110,6 +116,19 @@ mod tests {
         let hex: String = KEY.bytes().map(|b| format!("{b:02x}")).collect();
         assert_eq!(left_of(&format!("x={hex}&y")), "x=…&y");
         assert_eq!(left_of(&format!("x={}&y", hex.to_uppercase())), "x=…&y");
+    }
+
+    #[test]
+    fn a_secret_in_a_path_leaves_the_segments_before_it() {
+        let encoded = BASE64_STANDARD.encode(format!("u:{KEY};x"));
+        for path in ["/account/reset/", "/a/", "/ab/c/", "/abc/d/"] {
+            assert_eq!(left_of(&format!("{path}{encoded}")), format!("{path}…"));
+        }
+        let two = format!("/a/{encoded}/b/{}/c", BASE64_STANDARD.encode(KEY));
+        assert_eq!(left_of(&two), "/a/…/c");
+        let both = BASE64_STANDARD.encode(format!("???{KEY}???{KEY}"));
+        assert_eq!(both.split_once('/').unwrap().1.matches('/').count(), 1, "{both}");
+        assert_eq!(left_of(&format!("/a/{both}")), "/a/Pz8/…");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) use card::is_card_number;
 /// Takes time in proportion to the text, whatever is in it.
 pub fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut found = plain(text);
-    encoded::find(text, &mut found, |decoded| !plain(decoded).is_empty());
+    encoded::find(text, &mut found, |decoded| plain(decoded).len());
     united(found).into_iter()
 }
 
