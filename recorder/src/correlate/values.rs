@@ -39,7 +39,7 @@ struct Sent {
     /// Values that tell by themselves what they are.
     strong: HashSet<Box<str>>,
     /// Of the others, under which names.
-    named: HashMap<Box<str>, HashSet<Box<str>>>,
+    named: HashMap<Box<str>, Vec<Box<str>>>,
     /// How many values there are, each counted for each of its names.
     count: usize,
 }
@@ -53,9 +53,9 @@ impl Sent {
     }
 
     fn note_as(&mut self, name: &str, text: &str) {
-        if !self.named.get(text).is_some_and(|names| names.contains(name)) {
+        if !self.named.get(text).is_some_and(|names| names.iter().any(|known| **known == *name)) {
             self.make_room();
-            self.named.entry(text.into()).or_default().insert(name.into());
+            self.named.entry(text.into()).or_default().push(name.into());
         }
     }
 
@@ -100,9 +100,11 @@ impl SessionValues {
             }
             if given.sources.len() == SOURCES {
                 // The least near is the easiest to miss, and of those the oldest.
-                let worst = given.sources.iter().enumerate().min_by_key(|(_, of)| of.nearness(""));
-                let worst = worst.map_or(0, |(index, _)| index);
-                given.sources.remove(worst);
+                let least = |of: &&mut Source| (of.nearness(""), of.answered.ended);
+                if let Some(worst) = given.sources.iter_mut().min_by_key(least) {
+                    *worst = source;
+                }
+                return;
             }
             given.sources.push(source);
             return;
@@ -143,7 +145,9 @@ impl SessionValues {
         }
         // Hardly any value was: only of those that were it matters what they are called.
         let names = self.sent.named.get(text);
-        names.is_some_and(|names| source.sent_names().iter().any(|name| names.contains(&**name)))
+        names.is_some_and(|names| {
+            source.sent_names().iter().any(|name| names.iter().any(|sent| **sent == **name))
+        })
     }
 
     /// The best source of a value for a place, of the answers that were there by then.

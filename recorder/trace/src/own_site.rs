@@ -17,9 +17,10 @@ pub enum Own {
 pub fn stored<'a>(name: &str, value: &'a str, host: &str) -> &'a str {
     let (is_origin, is_referer) =
         (name.eq_ignore_ascii_case("origin"), name.eq_ignore_ascii_case("referer"));
-    let Some((scheme, rest)) = value.split_once("://").filter(|_| is_origin || is_referer) else {
+    if !is_origin && !is_referer {
         return value;
-    };
+    }
+    let Some((scheme, rest)) = value.split_once("://") else { return value };
     let follows = match scheme {
         "http" => behind(rest, false, host),
         "https" => behind(rest, true, host),

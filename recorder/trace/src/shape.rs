@@ -53,7 +53,9 @@ pub enum JsonType {
 
 /// The JSON of an answer's body, its content coding undone; none where it counts as something else.
 pub fn json_of(content_type: &str, body: &[u8]) -> Option<serde_json::Value> {
-    may_be_json(content_type, body).then(|| serde_json::from_slice(body).ok())?
+    let body = may_be_json(content_type, body).then_some(body)?;
+    // Checked as a whole, not string by string.
+    serde_json::from_str(std::str::from_utf8(body).ok()?).ok()
 }
 
 /// Whether a body is taken for JSON, so that it is damaged where it is none.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-const BEGIN: &str = "-----BEGIN";
+pub(super) const BEGIN: &str = "-----BEGIN";
 const END: &str = "-----END";
 
 pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {

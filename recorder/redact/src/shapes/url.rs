@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+pub(super) const MARK: &str = "://";
+
 pub(super) fn find(text: &str, found: &mut Vec<Range<usize>>) {
     let mut at = 0;
-    while let Some(start) = text[at..].find("://").map(|start| at + start + 3) {
+    while let Some(start) = text[at..].find(MARK).map(|start| at + start + MARK.len()) {
         at = start;
         let is_end = |c: char| {
             c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>' | '\\' | ',')
