@@ -80,7 +80,7 @@ impl Error {
             | Self::Probe(ProbeError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
-            Self::Database(DatabaseError::Connect { .. } | DatabaseError::Silent { .. })
+            Self::Database(DatabaseError::Connect { .. } | DatabaseError::Left { .. })
             | Self::Tls(_)
             | Self::Probe(_) => Exit::Environment,
         }

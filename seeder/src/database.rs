@@ -1,7 +1,6 @@
 //! The connection: where it may go, and errors that show no password.
 
 use std::fmt;
-use std::io;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError};
 use sqlx::{ConnectOptions, Connection};
 
 use common::address::{self, SafetyError};
-use common_net::apart::within;
+use common_net::apart::{Left, within};
 use manifest::format::DatabaseId;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +22,8 @@ pub enum DatabaseError {
     Refused(#[from] SafetyError),
     #[error("cannot connect to the database at {place}")]
     Connect { place: String, source: SqlError },
+    #[error("cannot connect to the database at {place}")]
+    Left { place: String, source: Left },
     #[error("the database failed while {doing}")]
     Failed { doing: String, source: SqlError },
 }
@@ -114,15 +115,13 @@ impl Database {
             let mut connection = PgConnection::connect_with(&options).await?;
             // One that lets somebody in may still answer nothing.
             connection.ping().await?;
-            Ok(connection)
+            Ok::<_, sqlx::Error>(connection)
         };
-        let connected = within(CONNECT_TIMEOUT, connecting)
+        let place = || self.place.clone();
+        within(CONNECT_TIMEOUT, connecting)
             .await
-            .unwrap_or_else(|| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
-        connected.map_err(|source| DatabaseError::Connect {
-            place: self.place.clone(),
-            source: source.into(),
-        })
+            .map_err(|source| DatabaseError::Left { place: place(), source })?
+            .map_err(|source| DatabaseError::Connect { place: place(), source: source.into() })
     }
 
     /// Where it is, without credentials.

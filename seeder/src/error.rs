@@ -98,7 +98,9 @@ fn database(error: &DatabaseError) -> Exit {
     match error {
         DatabaseError::Url => Exit::Usage,
         DatabaseError::Refused(SafetyError::NotAllowed { .. }) => Exit::Refused,
-        DatabaseError::Refused(_) | DatabaseError::Connect { .. } => Exit::Environment,
+        DatabaseError::Refused(_) | DatabaseError::Connect { .. } | DatabaseError::Left { .. } => {
+            Exit::Environment
+        }
         DatabaseError::Failed { source, .. } => sql(source),
     }
 }

@@ -1,6 +1,6 @@
 //! What the tools with connections share: signals ([`signals`]), which certificates
 //! are trusted ([`trust`]), the content codings of bodies ([`coding`]), the runtime
-//! ([`runtime`]) and work that may never pause ([`apart`]).
+//! ([`runtime`]) and work that may never pause or grow without end ([`apart`]).
 
 pub mod apart;
 pub mod coding;

@@ -11,4 +11,4 @@ mod usage;
 pub(crate) use collector::lag_of;
 pub use collector::{Collector, EndpointTotals, record};
 pub use sample::{Batch, FidelityCheck, Gauges, Sample};
-pub use usage::{Usage, host, resident_bytes};
+pub use usage::{Usage, host};

@@ -38,13 +38,6 @@ fn processor_time() -> Duration {
     )
 }
 
-/// Resident memory of this process in bytes.
-pub fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    field(&status, "VmRSS:").and_then(|kib| kib.split(' ').next()?.parse::<u64>().ok()).unwrap_or(0)
-        * 1024
-}
-
 /// The machine that the load comes from.
 pub fn host() -> Host {
     let read = |path| fs::read_to_string(path).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use common::address::{self, SafetyError};
-use common_net::apart::within;
+use common_net::apart::{Left, within};
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection as _, Row as _};
@@ -23,11 +23,8 @@ pub enum DatabaseError {
     Safety(#[from] SafetyError),
     #[error("cannot observe the database at {host}:{port}")]
     Connect { host: String, port: u16, source: sqlx::Error },
-    #[error(
-        "cannot observe the database at {host}:{port}: it did not answer within {} s",
-        CONNECT_TIMEOUT.as_secs()
-    )]
-    Silent { host: String, port: u16 },
+    #[error("cannot observe the database at {host}:{port}")]
+    Left { host: String, port: u16, source: Left },
 }
 
 /// So long a database may take to let somebody in and to say what its statements are.
@@ -98,10 +95,10 @@ impl Database {
             Ok(Self { connection, statements })
         };
         match within(CONNECT_TIMEOUT, connecting).await {
-            Some(connected) => {
+            Ok(connected) => {
                 connected.map_err(|source| DatabaseError::Connect { host, port, source })
             }
-            None => Err(DatabaseError::Silent { host, port }),
+            Err(source) => Err(DatabaseError::Left { host, port, source }),
         }
     }
 
