@@ -1,9 +1,11 @@
 //! A server on loopback that answers as the test says, and remembers what it was asked.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use rustix::net::sockopt::set_tcp_cork;
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -118,7 +120,12 @@ fn serve(
                 output.write_all(&json(status, &body))?;
             }
             Answer::RawThenClose(bytes) => return output.write_all(&bytes),
-            Answer::JsonThenClose(status, body) => return output.write_all(&json(status, &body)),
+            Answer::JsonThenClose(status, body) => {
+                // In one packet: the client has both or neither, however late this thread is.
+                set_tcp_cork(connection, true)?;
+                output.write_all(&json(status, &body))?;
+                return connection.shutdown(Shutdown::Write);
+            }
             Answer::Silence => std::thread::sleep(Duration::from_secs(3600)),
         }
     }
