@@ -62,7 +62,8 @@ impl Header {
     pub fn lowest_minor(&self) -> u32 {
         let is_later = |source: &Source| matches!(source.kind, SourceKind::Other(_));
         let of_sources = if self.sources.iter().any(is_later) { self.minor } else { 0 };
-        of_sources.max(u32::from(!self.routes.is_empty()))
+        let of_shapes = self.shapes.values().any(Shape::has_missing);
+        of_sources.max(u32::from(!self.routes.is_empty() || of_shapes))
     }
 
     /// Whether scripts made all of it: they name their routes themselves.

@@ -2,7 +2,9 @@
 //!
 //! A shape is the sorted set of (path with indices as `[]`, type). Two shapes
 //! fit when they agree wherever both say something: null fits any type, keys
-//! of list items are united, and an empty list fits any list.
+//! of list items are united, and an empty list fits any list. A key that some
+//! items of a list have and others have not may be missing from all of another
+//! list: what is in a list differs, and says nothing of what made it.
 //!
 //! Which bodies have a shape is decided here alone, by [`json_of`], for whoever records and for
 //! whoever compares:
@@ -18,7 +20,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// What the paths of a shape may take together, [`BESIDE_A_PATH`] for each: some sixty thousand
@@ -29,11 +32,65 @@ const BESIDE_A_PATH: usize = 64;
 /// Each item of a list is looked up by its path.
 pub const LONGEST_PATH: usize = 4096;
 
-/// Path to the types seen there, `n b # s {} []` for null, boolean, number,
-/// string, object and list.
+/// Path to what was seen there, `n b # s {} []` for null, boolean, number,
+/// string, object and list, and `?` where an object had no such key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Shape(BTreeMap<String, BTreeSet<JsonType>>);
+pub struct Shape(BTreeMap<String, Seen>);
+
+/// A set of what a path may have: a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen(u8);
+
+impl Seen {
+    const ALL: [JsonType; 7] = [
+        JsonType::Null,
+        JsonType::Bool,
+        JsonType::Number,
+        JsonType::String,
+        JsonType::Object,
+        JsonType::List,
+        JsonType::Missing,
+    ];
+
+    fn insert(&mut self, kind: JsonType) {
+        self.0 |= 1 << kind as u8;
+    }
+
+    fn contains(self, kind: JsonType) -> bool {
+        self.0 & 1 << kind as u8 != 0
+    }
+
+    fn iter(self) -> impl Iterator<Item = JsonType> {
+        Self::ALL.into_iter().filter(move |kind| self.contains(*kind))
+    }
+
+    /// Whether both had something of one type.
+    fn meets(self, other: Self) -> bool {
+        self.0 & other.0 & !(1 << JsonType::Missing as u8) != 0
+    }
+}
+
+impl FromIterator<JsonType> for Seen {
+    fn from_iter<I: IntoIterator<Item = JsonType>>(kinds: I) -> Self {
+        let mut seen = Self::default();
+        kinds.into_iter().for_each(|kind| seen.insert(kind));
+        seen
+    }
+}
+
+impl Serialize for Seen {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Seen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As many as there are, whatever else stands in the list.
+        Ok(BTreeSet::<JsonType>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum JsonType {
@@ -49,6 +106,27 @@ pub enum JsonType {
     Object,
     #[serde(rename = "[]")]
     List,
+    #[serde(rename = "?")]
+    Missing,
+}
+
+/// What is counted while a shape is made.
+#[derive(Default)]
+struct Counted {
+    seen: Seen,
+    times: usize,
+    /// So many times it was an object.
+    objects: usize,
+    /// Of a key, how long the path of its object is.
+    object: Option<usize>,
+}
+
+impl Counted {
+    fn count(&mut self, kind: JsonType) {
+        self.seen.insert(kind);
+        self.times += 1;
+        self.objects += usize::from(kind == JsonType::Object);
+    }
 }
 
 /// The JSON of an answer's body, its content coding undone; none where it counts as something else.
@@ -98,7 +176,7 @@ impl Shape {
 
     /// That of null, which fits any other.
     pub(crate) fn any() -> Self {
-        Self(BTreeMap::from([(String::new(), BTreeSet::from([JsonType::Null]))]))
+        Self(BTreeMap::from([(String::new(), Seen::from_iter([JsonType::Null]))]))
     }
 
     /// Whether two answers have the same shape, or one of them has one that is not known.
@@ -112,58 +190,28 @@ impl Shape {
 
     /// The shape of a parsed JSON value.
     pub fn of(value: &serde_json::Value) -> Self {
-        let (mut shape, mut room) = (Self::default(), MOST_BYTES);
-        shape.add(&mut String::new(), value, &mut room).map_or_else(Self::any, |()| shape)
+        let (mut paths, mut room) = (BTreeMap::new(), MOST_BYTES);
+        if add(&mut paths, &mut String::new(), None, value, &mut room).is_none() {
+            return Self::any();
+        }
+        let is_missing = |path: &str, counted: &Counted| {
+            let object = counted.object.and_then(|length| paths.get(&path[..length]));
+            object.is_some_and(|object| counted.times < object.objects)
+        };
+        let missing: Vec<bool> = paths.iter().map(|(path, of)| is_missing(path, of)).collect();
+        let of = |((path, counted), is_missing): ((String, Counted), bool)| {
+            let mut seen = counted.seen;
+            if is_missing {
+                seen.insert(JsonType::Missing);
+            }
+            (path, seen)
+        };
+        Self(paths.into_iter().zip(missing).map(of).collect())
     }
 
-    /// None where there is no room for it.
-    fn add(
-        &mut self,
-        path: &mut String,
-        value: &serde_json::Value,
-        room: &mut usize,
-    ) -> Option<()> {
-        use serde_json::Value;
-        let kind = match value {
-            Value::Null => JsonType::Null,
-            Value::Bool(_) => JsonType::Bool,
-            Value::Number(_) => JsonType::Number,
-            Value::String(_) => JsonType::String,
-            Value::Array(_) => JsonType::List,
-            Value::Object(_) => JsonType::Object,
-        };
-        match self.0.get_mut(path.as_str()) {
-            Some(kinds) => {
-                kinds.insert(kind);
-            }
-            None => {
-                *room = room.checked_sub(path.len() + BESIDE_A_PATH)?;
-                self.0.insert(path.clone(), BTreeSet::from([kind]));
-            }
-        }
-        let length = path.len();
-        match value {
-            Value::Array(items) => {
-                path.push_str("[]");
-                for item in items {
-                    self.add(path, item, room)?;
-                }
-            }
-            Value::Object(fields) => {
-                for (key, field) in fields {
-                    if length + key.len() > LONGEST_PATH {
-                        return None;
-                    }
-                    path.push('.');
-                    path.push_str(key);
-                    self.add(path, field, room)?;
-                    path.truncate(length);
-                }
-            }
-            _ => {}
-        }
-        path.truncate(length);
-        Some(())
+    /// Whether a version of the format is needed that knows of keys that some items have not.
+    pub(crate) fn has_missing(&self) -> bool {
+        self.0.values().any(|seen| seen.contains(JsonType::Missing))
     }
 
     /// Sixteen hexadecimal digits of the SHA-256 of the sorted set.
@@ -171,8 +219,8 @@ impl Shape {
         let mut hash = Sha256::new();
         for (path, kinds) in &self.0 {
             hash.update(path.as_bytes());
-            for kind in kinds {
-                hash.update([0, *kind as u8]);
+            for kind in kinds.iter() {
+                hash.update([0, kind as u8]);
             }
             hash.update([1]);
         }
@@ -189,40 +237,112 @@ impl Shape {
     /// With one key in place of all that are ids. A shape that is stored has them as they were,
     /// since its digest is of them.
     fn without_ids(&self) -> Self {
-        let mut united: BTreeMap<String, BTreeSet<JsonType>> = BTreeMap::new();
-        for (path, kinds) in &self.0 {
-            united.entry(without_ids(path)).or_default().extend(kinds);
+        let mut united: BTreeMap<String, (Seen, usize)> = BTreeMap::new();
+        for (path, seen) in &self.0 {
+            let (all, count) = united.entry(without_ids(path)).or_default();
+            all.0 |= seen.0;
+            *count += 1;
         }
-        Self(united)
+        // What some values of a map have, and others have not.
+        let of = |path: &str| ancestors(path).next().and_then(|of| united.get(of));
+        let is_missing = |path: &str, count| of(path).is_some_and(|(_, objects)| count < *objects);
+        let all = united.iter().map(|(path, (seen, count))| {
+            let mut seen = *seen;
+            if is_missing(path, *count) {
+                seen.insert(JsonType::Missing);
+            }
+            (path.clone(), seen)
+        });
+        Self(all.collect())
     }
 
-    /// Every path of `self` stands in `other` with an agreeing type, or lies
-    /// below a list that is empty, or a value that is null, in `other`.
+    /// Every path of `self` stands in `other` with an agreeing type, or need not, or lies below a
+    /// list that is empty, or a value that is null, in `other`.
     fn fits_into(&self, other: &Self) -> bool {
-        self.0.iter().all(|(path, kinds)| match other.0.get(path) {
+        self.0.iter().all(|(path, seen)| match other.0.get(path) {
             Some(others) => {
-                kinds.contains(&JsonType::Null)
-                    || others.contains(&JsonType::Null)
-                    || kinds.iter().any(|kind| others.contains(kind))
+                seen.contains(JsonType::Null)
+                    || others.contains(JsonType::Null)
+                    || seen.meets(*others)
             }
-            None => other.is_open_above(path),
+            None => self.may_miss(path, other) || other.is_open_above(path),
         })
+    }
+
+    /// Whether what lacks this path lacks one that not all items had, the path itself or one above.
+    fn may_miss(&self, path: &str, other: &Self) -> bool {
+        let is_missing = |path: &str| {
+            self.0.get(path).is_some_and(|seen| seen.contains(JsonType::Missing))
+                && !other.0.contains_key(path)
+        };
+        is_missing(path) || ancestors(path).any(is_missing)
     }
 
     /// Whether an ancestor of `path` was null, or a list or a map without items here.
     fn is_open_above(&self, path: &str) -> bool {
         ancestors(path).any(|ancestor| {
             self.0.get(ancestor).is_some_and(|kinds| {
-                kinds.contains(&JsonType::Null)
-                    || (kinds.contains(&JsonType::List)
+                kinds.contains(JsonType::Null)
+                    || (kinds.contains(JsonType::List)
                         && !self.0.contains_key(&format!("{ancestor}[]")))
                     // A map without these ids, or without any.
-                    || (kinds.contains(&JsonType::Object)
+                    || (kinds.contains(JsonType::Object)
                         && path[ancestor.len()..].starts_with(".{id}")
                         && !self.0.contains_key(&format!("{ancestor}.{{id}}")))
             })
         })
     }
+}
+
+/// Adds what a value has at this path, a key of the object at the path of that length; none where
+/// there is no room for it.
+fn add(
+    paths: &mut BTreeMap<String, Counted>,
+    path: &mut String,
+    object: Option<usize>,
+    value: &Value,
+    room: &mut usize,
+) -> Option<()> {
+    let kind = match value {
+        Value::Null => JsonType::Null,
+        Value::Bool(_) => JsonType::Bool,
+        Value::Number(_) => JsonType::Number,
+        Value::String(_) => JsonType::String,
+        Value::Array(_) => JsonType::List,
+        Value::Object(_) => JsonType::Object,
+    };
+    match paths.get_mut(path.as_str()) {
+        Some(counted) => counted.count(kind),
+        None => {
+            *room = room.checked_sub(path.len() + BESIDE_A_PATH)?;
+            let mut counted = Counted { object, ..Counted::default() };
+            counted.count(kind);
+            paths.insert(path.clone(), counted);
+        }
+    }
+    let length = path.len();
+    match value {
+        Value::Array(items) => {
+            path.push_str("[]");
+            for item in items {
+                add(paths, path, None, item, room)?;
+            }
+        }
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                if length + key.len() > LONGEST_PATH {
+                    return None;
+                }
+                path.push('.');
+                path.push_str(key);
+                add(paths, path, Some(length), field, room)?;
+                path.truncate(length);
+            }
+        }
+        _ => {}
+    }
+    path.truncate(length);
+    Some(())
 }
 
 /// The path with `{id}` for each key that is an id. Where a key has a point in it, its parts are
@@ -364,9 +484,29 @@ mod tests {
     fn keys_of_list_items_are_united() {
         assert!(fits(&json!([{"a": 1}, {"b": 1}]), &json!([{"a": 1, "b": 1}])));
         assert_eq!(
-            Shape::of(&json!([{"a": 1}, {"b": 1}])).digest(),
-            Shape::of(&json!([{"b": 2, "a": 1}])).digest()
+            Shape::of(&json!([{"a": 1, "b": [1]}, {"b": []}])).digest(),
+            Shape::of(&json!([{"b": []}, {"b": [2], "a": 2}])).digest()
         );
+    }
+
+    #[test]
+    fn a_key_that_not_all_items_have_need_not_be_there() {
+        let feed = json!({"chunk": [{"id": 1, "redacts": {"of": 2}}, {"id": 2, "age": 3}]});
+        assert!(fits(&feed, &json!({"chunk": [{"id": 3}]})));
+        assert!(fits(&feed, &json!({"chunk": [{"id": 3, "age": 1}, {"id": 4, "member": "a"}]})));
+        // Not if all have it, or none.
+        assert!(!fits(&feed, &json!({"chunk": [{"age": 1}]})));
+        assert!(!fits(&feed, &json!({"chunk": [{"id": 3, "member": "a"}]})));
+        // What is there is as it was.
+        assert!(!fits(&feed, &json!({"chunk": [{"id": 3, "redacts": {"by": 2}}]})));
+        assert!(!fits(&feed, &json!({"chunk": [{"id": 3, "age": "1"}]})));
+        // Lists in several items are one.
+        let two = json!([{"l": [{"a": 1}]}, {"l": [{"b": 1}]}]);
+        assert!(fits(&two, &json!([{"l": [{"a": 1}]}])) && fits(&two, &json!([{"l": []}])));
+        let rooms = json!({"join": {"17": {"a": 1, "b": 1}, "18": {"a": 2}}});
+        assert!(fits(&rooms, &json!({"join": {"19": {"a": 1}}})));
+        assert!(!fits(&rooms, &json!({"join": {"19": {"b": 1}}})));
+        assert!(Shape::of(&feed).has_missing() && !Shape::of(&json!([{"a": []}])).has_missing());
     }
 
     #[test]
