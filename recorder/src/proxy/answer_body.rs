@@ -6,12 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::SendRequest;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::link::Link;
 use super::open::Open;
 use super::pool::Pool;
-use super::request_body::{BoxError, Gate, RequestBody};
+use super::request_body::{BoxError, Gate};
 use trace::format::RecordedErrorKind;
 
 /// What the client gets.
@@ -35,7 +35,7 @@ struct UnderWay {
 
 /// The upstream connection that an answer comes on.
 pub(super) struct BusyConnection {
-    pub(super) sender: SendRequest<RequestBody>,
+    pub(super) link: Link,
     pub(super) pool: Arc<Pool>,
     pub(super) gate: Option<Gate>,
     /// Permission for this request to be at work upstream.
@@ -69,18 +69,18 @@ impl Passing {
 impl BusyConnection {
     /// Returns the connection to the pool as soon as the request has been sent completely.
     fn give_back(self) {
-        let Self { mut sender, pool, gate, permit } = self;
+        let Self { mut link, pool, gate, permit } = self;
         if let Some(gate) = gate {
             gate.shut();
         }
-        if sender.is_ready() {
-            pool.put(sender);
-        } else if !sender.is_closed() {
+        if link.sender.is_ready() {
+            pool.put(link);
+        } else if !link.sender.is_closed() {
             tokio::spawn(async move {
                 // Until then the upstream is still at work on the request.
                 let _permit = permit;
-                if sender.ready().await.is_ok() {
-                    pool.put(sender);
+                if link.sender.ready().await.is_ok() {
+                    pool.put(link);
                 }
             });
         }

@@ -1,13 +1,11 @@
 //! One request: to the upstream, and its answer back.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::SendRequest;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
@@ -21,6 +19,7 @@ use super::answer_body::{AnswerBody, BusyConnection};
 use super::error::ConnectError;
 use super::guard::SharedHeads;
 use super::headers;
+use super::link::Link;
 use super::open::{Fault, Open, Recording};
 use super::pool::Pool;
 use super::request_body::{Gate, RequestBody};
@@ -36,9 +35,10 @@ const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Proxy {
     pub(super) recording: Arc<Recording>,
     pub(super) upstream: Upstream,
-    pub(super) pool: Arc<Pool>,
     /// Requests that may be at work upstream.
     pub(super) at_work: Arc<Semaphore>,
+    /// Connections that may be idle there.
+    pub(super) idle: Arc<Semaphore>,
     pub(super) preserve_host: bool,
     pub(super) counts: Arc<Counts>,
     /// Ends what would otherwise go on for ever.
@@ -64,14 +64,20 @@ pub(super) struct Client {
     pub(super) number: u64,
     pub(super) tls: bool,
     pub(super) heads: SharedHeads,
+    pub(super) pool: Arc<Pool>,
 }
+
+/// The upstream ended the connection in place of an answer: the client sees the same.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream did not answer")]
+pub(super) struct Lost;
 
 /// Answers a client, in one way or another.
 pub(super) async fn answer(
     proxy: Arc<Proxy>,
     client: Arc<Client>,
     mut request: Request<Incoming>,
-) -> Result<Response<AnswerBody>, Infallible> {
+) -> Result<Response<AnswerBody>, Lost> {
     let Some(began) = client.began(&request) else {
         return Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the length of the request is ambiguous"));
     };
@@ -114,8 +120,8 @@ pub(super) async fn answer(
         });
     }
 
-    match proxy.send(request, gate.as_ref()).await {
-        Ok(Sent { mut response, sender, permit }) => {
+    match proxy.send(request, &client.pool, gate.as_ref()).await {
+        Ok(Sent { mut response, link, permit }) => {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let Some(upgraded) = upgraded else {
                     open.failed(RecordedErrorKind::Reset);
@@ -134,12 +140,16 @@ pub(super) async fn answer(
             headers::remove_hop_by_hop(response.headers_mut());
             rewrite::answer(response.headers_mut(), &proxy.upstream.origin, front);
             *response.version_mut() = Version::HTTP_11;
-            let pool = Arc::clone(&proxy.pool);
-            let connection = BusyConnection { sender, pool, gate, permit };
+            let pool = Arc::clone(&client.pool);
+            let connection = BusyConnection { link, pool, gate, permit };
             Ok(response.map(|incoming| AnswerBody::passing(incoming, open, connection)))
         }
         Err(_) if open.fault() == Some(Fault::Malformed) => {
             Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the body is malformed"))
+        }
+        Err(SendError::Lost) => {
+            open.failed(RecordedErrorKind::Reset);
+            Err(Lost)
         }
         Err(error) => {
             let (status, kind) = match error {
@@ -156,7 +166,7 @@ pub(super) async fn answer(
 
 struct Sent {
     response: Response<Incoming>,
-    sender: SendRequest<RequestBody>,
+    link: Link,
     permit: OwnedSemaphorePermit,
 }
 
@@ -164,10 +174,18 @@ struct Sent {
 enum SendError {
     #[error("cannot reach the upstream: {0}")]
     Connect(#[from] ConnectError),
-    #[error("the upstream did not answer: {0}")]
+    #[error("the upstream's answer is malformed: {0}")]
     Http(hyper::Error),
+    #[error("the upstream ended the connection")]
+    Lost,
     #[error("the proxy is ending")]
     Ending(#[from] tokio::sync::AcquireError),
+}
+
+impl From<hyper::Error> for SendError {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_parse() { Self::Http(error) } else { Self::Lost }
+    }
 }
 
 impl Proxy {
@@ -207,40 +225,28 @@ impl Proxy {
         request
     }
 
-    /// Sends a request on a connection that is there or on a new one, when its turn has come.
+    /// Sends a request on a connection that is there or on a new one, when its turn has come. What
+    /// may have been sent is not sent again: whether that is right only the client knows.
     async fn send(
         &self,
         mut request: Request<RequestBody>,
+        pool: &Pool,
         gate: Option<&Gate>,
     ) -> Result<Sent, SendError> {
         let permit = Arc::clone(&self.at_work).acquire_owned().await?;
-        while let Some(mut sender) = self.pool.take() {
-            // The upstream may be closing this connection. A request that was not sent can take
-            // another one; one that may have been sent, only if it is idempotent and has no body.
-            let again =
-                (request.method().is_idempotent() && request.body().is_end_stream()).then(|| {
-                    (request.method().clone(), request.uri().clone(), request.headers().clone())
-                });
-            let open = request.body().open();
-            match in_time(sender.try_send_request(request), gate).await {
-                Ok(response) => return Ok(Sent { response, sender, permit }),
-                Err(mut error) => match (error.take_message(), again) {
-                    (Some(unsent), _) => request = unsent,
-                    (None, Some((method, uri, headers))) => {
-                        request = Request::new(RequestBody::empty(open));
-                        *request.method_mut() = method;
-                        *request.uri_mut() = uri;
-                        *request.headers_mut() = headers;
-                        break;
-                    }
-                    (None, None) => return Err(SendError::Http(error.into_error())),
+        while let Some(mut link) = pool.take() {
+            match in_time(link.sender.try_send_request(request), gate).await {
+                Ok(response) => return Ok(Sent { response, link, permit }),
+                Err(mut error) => match error.take_message() {
+                    // The upstream was closing this connection.
+                    Some(unsent) => request = unsent,
+                    None => return Err(error.into_error().into()),
                 },
             }
         }
-        let mut sender = self.upstream.connect().await?;
-        let response =
-            in_time(sender.send_request(request), gate).await.map_err(SendError::Http)?;
-        Ok(Sent { response, sender, permit })
+        let mut link = self.upstream.connect().await?;
+        let response = in_time(link.sender.send_request(request), gate).await?;
+        Ok(Sent { response, link, permit })
     }
 
     /// Joins the two connections, once hyper has let go of both.

@@ -18,6 +18,7 @@ mod headers;
 mod heads;
 mod idle;
 mod limits;
+mod link;
 mod open;
 mod pool;
 mod request_body;

@@ -18,8 +18,7 @@ type FrameResult = Result<Frame<Bytes>, hyper::Error>;
 
 /// What the client sends.
 pub(super) struct RequestBody {
-    /// None for a request that is sent again.
-    incoming: Option<Incoming>,
+    incoming: Incoming,
     open: Arc<Open>,
     /// A frame that was looked at before the request was sent.
     first: Option<FrameResult>,
@@ -33,23 +32,7 @@ pub(super) struct Gate(Arc<Mutex<Option<oneshot::Sender<()>>>>);
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, open: Arc<Open>) -> Self {
-        Self { incoming: Some(incoming), open, first: None, shut: None }
-    }
-
-    /// The body of a request without one.
-    pub(super) fn empty(open: Arc<Open>) -> Self {
-        Self { incoming: None, open, first: None, shut: None }
-    }
-
-    pub(super) fn open(&self) -> Arc<Open> {
-        Arc::clone(&self.open)
-    }
-
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<FrameResult>> {
-        match &mut self.incoming {
-            Some(incoming) => Pin::new(incoming).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
+        Self { incoming, open, first: None, shut: None }
     }
 
     /// Takes nothing from the client until the gate is opened. Where it is shut for good, the body
@@ -66,7 +49,7 @@ impl RequestBody {
         // The first turn asks hyper for the body; by the second it has parsed what it has.
         for _ in 0..2 {
             let frame = std::future::poll_fn(|cx| {
-                Poll::Ready(match self.poll_incoming(cx) {
+                Poll::Ready(match Pin::new(&mut self.incoming).poll_frame(cx) {
                     Poll::Ready(frame) => frame,
                     Poll::Pending => None,
                 })
@@ -114,7 +97,7 @@ impl Body for RequestBody {
         }
         let frame = match self.first.take() {
             Some(first) => Some(first),
-            None => ready!(self.poll_incoming(cx)),
+            None => ready!(Pin::new(&mut self.incoming).poll_frame(cx)),
         };
         Poll::Ready(frame.map(|frame| match frame {
             Ok(frame) => {
@@ -132,15 +115,11 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        self.first.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.incoming, &self.first) {
-            (_, Some(_)) => SizeHint::default(),
-            (Some(incoming), None) => incoming.size_hint(),
-            (None, None) => SizeHint::with_exact(0),
-        }
+        if self.first.is_some() { SizeHint::default() } else { self.incoming.size_hint() }
     }
 }
 

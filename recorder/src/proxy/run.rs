@@ -22,7 +22,6 @@ use super::error::ProxyError;
 use super::forward::{Counts, Proxy};
 use super::limits::Limits;
 use super::open;
-use super::pool::Pool;
 use super::serve::Server;
 use super::sink::{OnFull, Sink};
 use super::tap::Room;
@@ -82,7 +81,7 @@ pub async fn record(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Recording, ProxyError> {
     let limits = config.limits;
-    limits.check()?;
+    let idle = limits.check()?;
     let upstream = Upstream::resolve(&config.upstream, &config.allowed_hosts, &config.trust)?;
     let tls = config.identity.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
     upstream.connect().await.map_err(|source| ProxyError::Unreachable {
@@ -130,8 +129,8 @@ pub async fn record(
         proxy: Arc::new(Proxy {
             recording,
             upstream,
-            pool: Arc::new(Pool::default()),
             at_work: Arc::new(Semaphore::new(limits.upstream)),
+            idle: Arc::new(Semaphore::new(idle)),
             preserve_host: config.preserve_host,
             counts,
             abandon: CancellationToken::new(),

@@ -1,6 +1,5 @@
 //! Accepts clients' connections until told to stop.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,9 +15,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::forward::{Client, Proxy, answer};
+use super::forward::{Client, Lost, Proxy, answer};
 use super::guard::{Guarded, SharedHeads};
 use super::idle::{Activity, Held, Idle};
+use super::pool::Pool;
 
 /// A larger head is answered with 431.
 const MAX_HEAD: usize = 64 << 10;
@@ -144,14 +144,15 @@ impl Shared {
     {
         let heads = SharedHeads::new();
         let guarded = Guarded::new(stream, heads.clone(), self.head_timeout);
-        let client = Arc::new(Client { number, tls, heads });
+        let pool = Arc::new(Pool::new(Arc::clone(&self.proxy.idle)));
+        let client = Arc::new(Client { number, tls, heads, pool });
         let activity = Activity::new(Arc::clone(&self.idle));
         let service = service_fn(|request| {
             let busy = activity.begin();
             let answering = answer(Arc::clone(&self.proxy), Arc::clone(&client), request);
             async {
                 let answer = answering.await?;
-                Ok::<_, Infallible>(answer.map(|body| Held { body, _busy: busy }))
+                Ok::<_, Lost>(answer.map(|body| Held { body, _busy: busy }))
             }
         });
         let io = TokioIo::new(guarded);

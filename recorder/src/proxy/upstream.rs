@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::error::{ConnectError, ProxyError};
+use super::link::{Input, Link};
 use super::request_body::RequestBody;
 use super::rewrite::Origin;
 
@@ -79,23 +80,27 @@ impl Upstream {
     }
 
     /// A new connection, driven by a task of its own.
-    pub(super) async fn connect(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
+    pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open())
             .await
             .unwrap_or(Err(ConnectError::Timeout(CONNECT_TIMEOUT)))
     }
 
-    async fn open(&self) -> Result<SendRequest<RequestBody>, ConnectError> {
+    async fn open(&self) -> Result<Link, ConnectError> {
         let tcp = TcpStream::connect(&*self.addresses).await.map_err(ConnectError::Tcp)?;
         tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
-        match &self.tls {
-            None => self.handshake(tcp).await,
+        let (half, output) = tcp.into_split();
+        let input = Input::new(half);
+        let stream = tokio::io::join(input.clone(), output);
+        let sender = match &self.tls {
+            None => self.handshake(stream).await?,
             Some((connector, name)) => {
                 let stream =
-                    connector.connect(name.clone(), tcp).await.map_err(ConnectError::Tls)?;
-                self.handshake(stream).await
+                    connector.connect(name.clone(), stream).await.map_err(ConnectError::Tls)?;
+                self.handshake(stream).await?
             }
-        }
+        };
+        Ok(Link { sender, input })
     }
 
     async fn handshake<S>(&self, stream: S) -> Result<SendRequest<RequestBody>, ConnectError>
