@@ -92,7 +92,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value = "10000")]
     max_connections: NonZeroU32,
 
-    /// Requests at work upstream at once; more wait, which is recorded as part of their time
+    /// Connections to the upstream; requests that need one more wait, which is recorded as part of
+    /// their time
     #[arg(long, value_name = "N", default_value = "5000")]
     max_upstream: NonZeroU32,
 

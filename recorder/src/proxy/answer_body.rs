@@ -6,11 +6,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::link::Link;
 use super::open::Open;
-use super::pool::Pool;
+use super::pool::Own;
 use super::request_body::{BoxError, Gate};
 use trace::format::RecordedErrorKind;
 
@@ -36,10 +35,8 @@ struct UnderWay {
 /// The upstream connection that an answer comes on.
 pub(super) struct BusyConnection {
     pub(super) link: Link,
-    pub(super) pool: Arc<Pool>,
+    pub(super) own: Arc<Own>,
     pub(super) gate: Option<Gate>,
-    /// Permission for this request to be at work upstream.
-    pub(super) permit: OwnedSemaphorePermit,
 }
 
 impl AnswerBody {
@@ -67,20 +64,18 @@ impl Passing {
 }
 
 impl BusyConnection {
-    /// Returns the connection to the pool as soon as the request has been sent completely.
+    /// Keeps the connection for the client as soon as the request has been sent completely.
     fn give_back(self) {
-        let Self { mut link, pool, gate, permit } = self;
+        let Self { mut link, own, gate } = self;
         if let Some(gate) = gate {
             gate.shut();
         }
         if link.sender.is_ready() {
-            pool.put(link);
+            own.put(link);
         } else if !link.sender.is_closed() {
             tokio::spawn(async move {
-                // Until then the upstream is still at work on the request.
-                let _permit = permit;
                 if link.sender.ready().await.is_ok() {
-                    pool.put(link);
+                    own.put(link);
                 }
             });
         }

@@ -12,7 +12,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::answer_body::{AnswerBody, BusyConnection};
@@ -21,7 +21,7 @@ use super::guard::SharedHeads;
 use super::headers;
 use super::link::Link;
 use super::open::{Fault, Open, Recording};
-use super::pool::Pool;
+use super::pool::{Own, Pool};
 use super::request_body::{Gate, RequestBody};
 use super::rewrite::{self, Site};
 use super::upgrade::tunnel;
@@ -35,10 +35,7 @@ const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 pub(super) struct Proxy {
     pub(super) recording: Arc<Recording>,
     pub(super) upstream: Upstream,
-    /// Requests that may be at work upstream.
-    pub(super) at_work: Arc<Semaphore>,
-    /// Connections that may be idle there.
-    pub(super) idle: Arc<Semaphore>,
+    pub(super) pool: Arc<Pool>,
     pub(super) preserve_host: bool,
     pub(super) counts: Arc<Counts>,
     /// Ends what would otherwise go on for ever.
@@ -64,7 +61,7 @@ pub(super) struct Client {
     pub(super) number: u64,
     pub(super) tls: bool,
     pub(super) heads: SharedHeads,
-    pub(super) pool: Arc<Pool>,
+    pub(super) own: Arc<Own>,
 }
 
 /// The upstream ended the connection in place of an answer: the client sees the same.
@@ -120,8 +117,8 @@ pub(super) async fn answer(
         });
     }
 
-    match proxy.send(request, &client.pool, gate.as_ref()).await {
-        Ok(Sent { mut response, link, permit }) => {
+    match proxy.send(request, &client.own, gate.as_ref()).await {
+        Ok(Sent { mut response, link }) => {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 let Some(upgraded) = upgraded else {
                     open.failed(RecordedErrorKind::Reset);
@@ -130,7 +127,7 @@ pub(super) async fn answer(
                 };
                 open.discard();
                 client.heads.lock().off();
-                return Ok(proxy.switch(upgraded, response, permit));
+                return Ok(proxy.switch(upgraded, response, link.place));
             }
             open.answered(response.status().as_u16(), response.headers());
             if response.headers().contains_key(TRANSFER_ENCODING) {
@@ -140,8 +137,7 @@ pub(super) async fn answer(
             headers::remove_hop_by_hop(response.headers_mut());
             rewrite::answer(response.headers_mut(), &proxy.upstream.origin, front);
             *response.version_mut() = Version::HTTP_11;
-            let pool = Arc::clone(&client.pool);
-            let connection = BusyConnection { link, pool, gate, permit };
+            let connection = BusyConnection { link, own: Arc::clone(&client.own), gate };
             Ok(response.map(|incoming| AnswerBody::passing(incoming, open, connection)))
         }
         Err(_) if open.fault() == Some(Fault::Malformed) => {
@@ -167,7 +163,6 @@ pub(super) async fn answer(
 struct Sent {
     response: Response<Incoming>,
     link: Link,
-    permit: OwnedSemaphorePermit,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -230,13 +225,12 @@ impl Proxy {
     async fn send(
         &self,
         mut request: Request<RequestBody>,
-        pool: &Pool,
+        own: &Own,
         gate: Option<&Gate>,
     ) -> Result<Sent, SendError> {
-        let permit = Arc::clone(&self.at_work).acquire_owned().await?;
-        while let Some(mut link) = pool.take() {
+        while let Some(mut link) = own.take() {
             match in_time(link.sender.try_send_request(request), gate).await {
-                Ok(response) => return Ok(Sent { response, link, permit }),
+                Ok(response) => return Ok(Sent { response, link }),
                 Err(mut error) => match error.take_message() {
                     // The upstream was closing this connection.
                     Some(unsent) => request = unsent,
@@ -244,9 +238,11 @@ impl Proxy {
                 },
             }
         }
-        let mut link = self.upstream.connect().await?;
+        let place = self.pool.place().await?;
+        let (sender, input) = self.upstream.connect().await?;
+        let mut link = Link { sender, input, place };
         let response = in_time(link.sender.send_request(request), gate).await?;
-        Ok(Sent { response, link, permit })
+        Ok(Sent { response, link })
     }
 
     /// Joins the two connections, once hyper has let go of both.
@@ -254,11 +250,11 @@ impl Proxy {
         &self,
         client: OnUpgrade,
         mut response: Response<Incoming>,
-        permit: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
     ) -> Response<AnswerBody> {
         self.counts.upgrades.fetch_add(1, Ordering::Relaxed);
         let upstream = hyper::upgrade::on(&mut response);
-        tokio::spawn(tunnel(client, upstream, permit, self.abandon.clone()));
+        tokio::spawn(tunnel(client, upstream, place, self.abandon.clone()));
         response.map(|_| AnswerBody::Own(None))
     }
 

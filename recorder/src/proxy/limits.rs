@@ -9,8 +9,8 @@ use super::error::ProxyError;
 pub struct Limits {
     /// Client connections; more wait to be accepted.
     pub connections: usize,
-    /// Requests at work upstream, one connection each; more wait for their turn. As many
-    /// connections at most are kept idle there.
+    /// Connections to the upstream, at work or idle; requests that need one more wait for their
+    /// turn.
     pub upstream: usize,
     /// Bytes of a body that are kept for the record.
     pub body: usize,
@@ -22,12 +22,11 @@ pub struct Limits {
 const SPARE_DESCRIPTORS: u64 = 200;
 
 impl Limits {
-    /// Makes sure that so many connections fit into what this process may have, and says how many
-    /// may be idle upstream beside them.
+    /// Makes sure that so many connections fit into what this process may have,
     ///
     /// # Errors
-    /// When they do not fit.
-    pub(super) fn check(&self) -> Result<usize, ProxyError> {
+    /// When they do not.
+    pub(super) fn check(&self) -> Result<(), ProxyError> {
         let needed = (self.connections + self.upstream) as u64 + SPARE_DESCRIPTORS;
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let mut limit = current.unwrap_or(u64::MAX);
@@ -41,6 +40,6 @@ impl Limits {
             let Self { connections, upstream, .. } = *self;
             return Err(ProxyError::Descriptors { connections, upstream, needed, limit });
         }
-        Ok(usize::try_from(limit - needed).map_or(self.upstream, |left| left.min(self.upstream)))
+        Ok(())
     }
 }

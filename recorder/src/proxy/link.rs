@@ -10,6 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::request_body::RequestBody;
 
@@ -18,6 +19,8 @@ use super::request_body::RequestBody;
 pub(super) struct Link {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) input: Input,
+    /// Among all that there may be.
+    pub(super) place: OwnedSemaphorePermit,
 }
 
 /// The half that answers come on: the connection's task reads it, and an idle one can be looked at.

@@ -13,7 +13,6 @@ use common_net::trust::Trust;
 use manifest::format::Manifest;
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +21,7 @@ use super::error::ProxyError;
 use super::forward::{Counts, Proxy};
 use super::limits::Limits;
 use super::open;
+use super::pool::Pool;
 use super::serve::Server;
 use super::sink::{OnFull, Sink};
 use super::tap::Room;
@@ -81,7 +81,7 @@ pub async fn record(
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Recording, ProxyError> {
     let limits = config.limits;
-    let idle = limits.check()?;
+    limits.check()?;
     let upstream = Upstream::resolve(&config.upstream, &config.allowed_hosts, &config.trust)?;
     let tls = config.identity.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
     upstream.connect().await.map_err(|source| ProxyError::Unreachable {
@@ -129,8 +129,7 @@ pub async fn record(
         proxy: Arc::new(Proxy {
             recording,
             upstream,
-            at_work: Arc::new(Semaphore::new(limits.upstream)),
-            idle: Arc::new(Semaphore::new(idle)),
+            pool: Arc::new(Pool::new(limits.upstream)),
             preserve_host: config.preserve_host,
             counts,
             abandon: CancellationToken::new(),

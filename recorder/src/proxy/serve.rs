@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::forward::{Client, Lost, Proxy, answer};
 use super::guard::{Guarded, SharedHeads};
 use super::idle::{Activity, Held, Idle};
-use super::pool::Pool;
+use super::pool::Own;
 
 /// A larger head is answered with 431.
 const MAX_HEAD: usize = 64 << 10;
@@ -144,8 +144,8 @@ impl Shared {
     {
         let heads = SharedHeads::new();
         let guarded = Guarded::new(stream, heads.clone(), self.head_timeout);
-        let pool = Arc::new(Pool::new(Arc::clone(&self.proxy.idle)));
-        let client = Arc::new(Client { number, tls, heads, pool });
+        let own = Arc::new(Own::new(Arc::clone(&self.proxy.pool), number));
+        let client = Arc::new(Client { number, tls, heads, own });
         let activity = Activity::new(Arc::clone(&self.idle));
         let service = service_fn(|request| {
             let busy = activity.begin();

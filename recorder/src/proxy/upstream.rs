@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::error::{ConnectError, ProxyError};
-use super::link::{Input, Link};
+use super::link::Input;
 use super::request_body::RequestBody;
 use super::rewrite::Origin;
 
@@ -42,6 +42,9 @@ impl std::fmt::Display for UpstreamUrl {
         f.write_str(&self.0.origin().ascii_serialization())
     }
 }
+
+/// What sends requests on a new connection, and what its answers come on.
+type Connected = (SendRequest<RequestBody>, Input);
 
 /// An upstream, resolved once: every connection goes to these addresses.
 pub(super) struct Upstream {
@@ -80,13 +83,13 @@ impl Upstream {
     }
 
     /// A new connection, driven by a task of its own.
-    pub(super) async fn connect(&self) -> Result<Link, ConnectError> {
+    pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open())
             .await
             .unwrap_or(Err(ConnectError::Timeout(CONNECT_TIMEOUT)))
     }
 
-    async fn open(&self) -> Result<Link, ConnectError> {
+    async fn open(&self) -> Result<Connected, ConnectError> {
         let tcp = TcpStream::connect(&*self.addresses).await.map_err(ConnectError::Tcp)?;
         tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
         let (half, output) = tcp.into_split();
@@ -100,7 +103,7 @@ impl Upstream {
                 self.handshake(stream).await?
             }
         };
-        Ok(Link { sender, input })
+        Ok((sender, input))
     }
 
     async fn handshake<S>(&self, stream: S) -> Result<SendRequest<RequestBody>, ConnectError>

@@ -198,6 +198,32 @@ fn requests_wait_for_their_turn_upstream() {
     }
 }
 
+#[test]
+fn an_idle_connection_to_the_upstream_makes_room_for_another_client() {
+    let (ended, has_ended) = channel();
+    let upstream = Upstream::start(move |mut peer, number| {
+        while peer.head().ends_with("\r\n\r\n") {
+            peer.send(OK);
+        }
+        ended.send(number).unwrap();
+    });
+    let proxy = Proxy::start(&upstream.url(), &["--max-upstream", "2"]);
+    let mut clients: Vec<Peer> = (0..3).map(|_| proxy.client()).collect();
+    let mut ask = |client: usize| {
+        clients[client].send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        clients[client].expect(OK);
+    };
+    for client in [0, 1, 0, 2] {
+        ask(client);
+    }
+    // That of the second had been idle for longest.
+    assert_eq!(has_ended.recv().unwrap(), 1);
+    for client in [1, 2, 0] {
+        ask(client);
+    }
+    assert_eq!(proxy.stop().results(), vec![Ok(200); 7]);
+}
+
 fn total_us(request: &trace::format::Request) -> u64 {
     match &request.result {
         trace::format::RecordedResult::Answer(answer) => answer.total_us,
