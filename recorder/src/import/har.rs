@@ -242,7 +242,11 @@ impl Entry {
             remarks.count("requests that were cancelled or failed (skipped)");
             return None;
         };
-        let headers = pairs(self.request.headers);
+        let mut headers = pairs(self.request.headers);
+        // HTTP/2 has it in the URL alone.
+        if super::http::header(&headers, "host").is_none() {
+            headers.push(("Host".to_owned(), Bytes::copy_from_slice(authority.as_bytes())));
+        }
         let is_cut = |text: &Option<String>| {
             self.is_cut && text.as_ref().is_some_and(|t| t.len() > MOST_BODY)
         };

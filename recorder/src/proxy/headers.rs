@@ -73,6 +73,17 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     (!to.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| to.clone())
 }
 
+/// Those of a request, with the host that HTTP/2 has in the URL.
+pub(super) fn seen_of<B>(request: &Request<B>) -> Vec<(String, Bytes)> {
+    let mut seen = seen(request.headers());
+    if let Some(authority) =
+        request.uri().authority().filter(|_| !request.headers().contains_key(HOST))
+    {
+        seen.push(("host".to_owned(), Bytes::copy_from_slice(authority.as_str().as_bytes())));
+    }
+    seen
+}
+
 /// The headers to record: in order, without what concerns only the connection.
 pub(super) fn seen(headers: &HeaderMap) -> Vec<(String, Bytes)> {
     let named: Vec<&str> = tokens(headers, &CONNECTION).collect();

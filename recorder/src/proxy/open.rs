@@ -88,7 +88,7 @@ impl Open {
             http: if request.version() == Version::HTTP_2 { "2" } else { "1.1" },
             method: request.method().as_str().to_owned(),
             path: path.to_owned(),
-            headers: headers::seen(request.headers()),
+            headers: headers::seen_of(request),
             body: tap(),
             answer: None,
             answer_body: tap(),

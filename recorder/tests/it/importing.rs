@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use recorder::edit::check::check;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use trace::format::{Body, Origin, Part, RecordedResult, Request};
 use trace::reader::TraceReader;
@@ -140,6 +140,26 @@ fn each_browser_s_har_keeps_what_was_sent_and_binds_what_came_from_answers() {
         for secret in ["c2lnbmF0dXJl", "not-a-real-password"] {
             assert!(!file.contains(secret), "{browser}: {secret}");
         }
+    }
+}
+
+#[test]
+fn the_site_itself_is_known_without_a_host_header() {
+    let har = std::fs::read_to_string(fixture("firefox.har")).unwrap();
+    let mut har: Value = serde_json::from_str(&har).unwrap();
+    let request = &mut har["log"]["entries"][1]["request"];
+    let (site, _) = request["url"].as_str().unwrap().rsplit_once("/api/").unwrap();
+    let site = site.to_owned();
+    let headers = request["headers"].as_array_mut().unwrap();
+    headers
+        .retain(|header| !["Host", "Referer", "Origin"].iter().any(|name| header["name"] == *name));
+    headers.push(json!({"name": "Referer", "value": format!("{site}/from?a=1")}));
+    headers.push(json!({"name": "Origin", "value": site}));
+    let import = Import::new();
+    let imported = import.good("har", &import.file("no-host.har", har.to_string()), &[]);
+    let headers = &imported.requests()[1].headers;
+    for (name, value) in [("Referer", "/from?a=1"), ("Origin", "/")] {
+        assert!(headers.contains(&(name.to_owned(), value.to_owned())), "{headers:?}");
     }
 }
 

@@ -45,6 +45,7 @@ where
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let mut request = Request::get(format!("http://{authority}/two?x"));
+    request = request.header("referer", format!("http://{authority}/one"));
     for cookie in cookies {
         request = request.header("cookie", *cookie);
     }
@@ -88,6 +89,10 @@ async fn http_2_is_passed_on_as_http_1() {
     proxy.wait_for(1);
     let recorded = proxy.stop();
     assert_eq!(recorded.requests[0].http, "2");
+    // The site is known, though there is no `Host`.
+    assert!(seen.contains(&format!("referer: http://{}/one\r\n", upstream.address)), "{seen}");
+    let own = ("Referer".to_owned(), "/one".to_owned());
+    assert!(recorded.requests[0].headers.contains(&own), "{:?}", recorded.requests[0].headers);
 }
 
 #[tokio::test(flavor = "multi_thread")]
