@@ -184,7 +184,7 @@ impl Command {
     pub(super) fn run(self) -> Result<Exit, Error> {
         match self {
             Self::Har(HarArgs { common, keep_bodies }) => {
-                let har = Har { host: common.host.clone() };
+                let har = Har::new(common.host.clone());
                 exchanges(&har, &common, SessionBy::Auto, keep_bodies)
             }
             Self::Gor(GorArgs { common, session_by, keep_bodies }) => {

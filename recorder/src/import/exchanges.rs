@@ -31,6 +31,9 @@ pub struct Config {
     pub keep_bodies: bool,
 }
 
+/// How many reasons are named where nothing is left.
+const MOST_WHY: usize = 4;
+
 /// Imports a recording.
 ///
 /// # Errors
@@ -42,7 +45,7 @@ pub fn import<F: Format>(
 ) -> Result<(Finished, Remarks), ImportError> {
     let digest = input.digest()?;
     let mut first: Option<u64> = None;
-    format.read(input, &mut |mut exchange| {
+    let remarks = format.read(input, &mut |mut exchange| {
         if made_sendable(&mut exchange).is_err() {
             return Ok(());
         }
@@ -51,7 +54,7 @@ pub fn import<F: Format>(
     })?;
     let first = first.ok_or_else(|| ImportError::Nothing {
         path: input.path().to_owned(),
-        message: "it has no request that could be replayed".to_owned(),
+        message: nothing(&remarks),
     })?;
     let micros = i64::try_from(first).unwrap_or(i64::MAX);
     let started = DateTime::from_timestamp_micros(micros).unwrap_or_default();
@@ -109,6 +112,14 @@ pub fn import<F: Format>(
             Err(error)
         }
     }
+}
+
+/// Why there is nothing, as far as it is known.
+fn nothing(remarks: &Remarks) -> String {
+    let nothing = "it has no request that could be replayed";
+    let why: Vec<String> =
+        remarks.iter().map(|(what, count)| format!("{count} {what}")).take(MOST_WHY).collect();
+    if why.is_empty() { nothing.to_owned() } else { format!("{nothing}: {}", why.join(", ")) }
 }
 
 struct Sink {

@@ -1,10 +1,14 @@
 //! HAR 1.2, as browsers export it.
 //!
-//! One document whose entries are read one at a time, each bounded ([`super::json_text`]). A file is what one client did, so its
-//! connections do not tell sessions apart; only a login of another account begins another.
+//! One document whose entries are read one at a time, each bounded ([`super::json_text`]); one that
+//! cannot be read is named and left out. A file is what one client did, so its connections do not
+//! tell sessions apart; only a login of another account begins another.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::BufReader;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,18 +16,19 @@ use bytes::Bytes;
 use chrono::{DateTime, FixedOffset};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
+use serde_json::value::RawValue;
 
 use super::error::ImportError;
 use super::exchanges::MOST_BODY;
 use super::format::{Format, Take};
 use super::http::end_to_end;
 use super::input::Input;
-use super::json_text::{Bounded, Bounds};
+use super::json_text::{Bounded, Bounds, LeftOut};
 use super::remarks::Remarks;
 use crate::exchange::{Exchange, SeenAnswer, SeenBody};
 use trace::format::SourceKind;
 
-/// How many hosts are named where one has to be chosen.
+/// How many hosts are named where there are others.
 const SHOWN_HOSTS: usize = 5;
 
 /// No part of an exchange takes longer than a day.
@@ -31,56 +36,141 @@ const MOST_MS: f64 = 86_400_000.0;
 
 #[derive(Debug)]
 pub struct Har {
-    /// `host` or `host:port`; none for that of the first request.
-    pub host: Option<String>,
+    /// `host` or `host:port`; none for the one with most requests.
+    host: Option<String>,
+    /// The same, once the file was looked through.
+    most_asked: OnceLock<Option<String>>,
+}
+
+impl Har {
+    pub fn new(host: Option<String>) -> Self {
+        Self { host, most_asked: OnceLock::new() }
+    }
+
+    /// The host that is taken; none where there is no request to any.
+    fn wanted(&self, input: &mut Input) -> Result<Option<String>, ImportError> {
+        if let Some(host) = self.host.as_ref().or(self.most_asked.get().and_then(Option::as_ref)) {
+            return Ok(Some(host.clone()));
+        }
+        let mut hosts = Hosts::default();
+        read(input, &mut |text, _| {
+            if let Ok(Asked { request: AskedFor { url } }) = serde_json::from_str(text)
+                && let Some((authority, _)) = http_url(&url)
+            {
+                hosts.count(authority);
+            }
+            Ok(())
+        })?;
+        Ok(self.most_asked.get_or_init(|| hosts.most_asked()).clone())
+    }
 }
 
 impl Format for Har {
     const KIND: SourceKind = SourceKind::Har;
 
     fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Remarks, ImportError> {
-        let path = input.path().to_owned();
+        let wanted = self.wanted(input)?;
         let mut remarks = Remarks::default();
-        let mut hosts = Hosts { wanted: self.host.clone(), met: false, others: BTreeMap::new() };
-        let mut failed = None;
-        let mut has_log = false;
-        let mut on_entry = |entry: Entry| {
-            if let Some(exchange) = entry.exchange(&mut hosts, &mut remarks)
-                && let Err(error) = take(exchange)
-            {
-                failed = Some(error);
-                return false;
+        let mut others = Hosts::default();
+        let mut has_met = false;
+        let mut number = 0_u64;
+        let mut odd = Odd::default();
+        read(input, &mut |text, left_out| {
+            number += 1;
+            if left_out.of_entry {
+                odd.note(number, "it is too long");
+                return Ok(());
             }
-            true
-        };
-        let bounds = Bounds::default();
-        let document = Document { on_entry: &mut on_entry, has_log: &mut has_log, bounds: &bounds };
-        let content = BufReader::new(Bounded::new(input.content()?, &bounds));
-        let mut json = serde_json::Deserializer::from_reader(content);
-        let parsed = document.deserialize(&mut json).and_then(|()| json.end());
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        parsed.map_err(|error| wrong(&path, &error))?;
-        if !has_log {
-            let message = "it is JSON and no HAR: there is no log with entries".to_owned();
-            return Err(ImportError::Content { path, line: None, message });
-        }
-        let others: u64 = hosts.others.values().sum();
+            let entry: Entry = match serde_json::from_str(text) {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let error = error.to_string();
+                    odd.note(number, error.split(" at line ").next().unwrap_or(&error));
+                    return Ok(());
+                }
+            };
+            let Some((authority, path)) = http_url(&entry.request.url) else {
+                let (scheme, _) = entry.request.url.split_once(':').unwrap_or(("relative", ""));
+                let scheme: String = scheme.chars().take(16).collect();
+                remarks.count(&format!("{scheme}: URLs (skipped)"));
+                return Ok(());
+            };
+            if !wanted.as_ref().is_some_and(|wanted| is_host(wanted, authority)) {
+                others.count(authority);
+                return Ok(());
+            }
+            has_met = true;
+            let (authority, path) = (authority.to_owned(), path.into_owned());
+            match entry.exchange(&authority, path, left_out, &mut remarks) {
+                Some(exchange) => take(exchange),
+                None => Ok(()),
+            }
+        })?;
         if let Some(wanted) = &self.host
-            && others > 0
-            && !hosts.met
+            && !others.0.is_empty()
+            && !has_met
         {
-            let known: Vec<&str> =
-                hosts.others.keys().take(SHOWN_HOSTS).map(String::as_str).collect();
-            let message = format!("{wanted} does not occur; it has {}", known.join(", "));
+            let message = format!("{wanted} does not occur; it has {}", others.named());
             return Err(ImportError::Option { option: "--host", message });
         }
-        if others > 0 {
-            remarks.add("requests to other hosts (skipped)", others);
+        if !others.0.is_empty() {
+            let what = format!("requests to other hosts (skipped): {}", others.named());
+            remarks.add(&what, others.0.values().sum());
+        }
+        if let Some((number, why)) = odd.first {
+            let what =
+                format!("entries that cannot be read (skipped), first number {number}: {why}");
+            remarks.add(&what, odd.count);
         }
         Ok(remarks)
     }
+}
+
+/// Entries that are none.
+#[derive(Default)]
+struct Odd {
+    count: u64,
+    /// The first by its number, from 1, and why.
+    first: Option<(u64, String)>,
+}
+
+impl Odd {
+    fn note(&mut self, number: u64, why: &str) {
+        self.count += 1;
+        if self.first.is_none() {
+            self.first = Some((number, why.chars().take(LONGEST_WHY).collect()));
+        }
+    }
+}
+
+/// In characters: a text of the file may be quoted there.
+const LONGEST_WHY: usize = 120;
+
+/// Reads all entries, each as it stands there.
+fn read(input: &mut Input, on_entry: OnEntry<'_>) -> Result<(), ImportError> {
+    let path = input.path().to_owned();
+    let (mut failed, mut has_log) = (None, false);
+    let bounds = Bounds::default();
+    let mut on_entry = |text: &str, left_out| match on_entry(text, left_out) {
+        Ok(()) => true,
+        Err(error) => {
+            failed = Some(error);
+            false
+        }
+    };
+    let document = Document { on_entry: &mut on_entry, has_log: &mut has_log, bounds: &bounds };
+    let content = BufReader::new(Bounded::new(input.content()?, &bounds));
+    let mut json = serde_json::Deserializer::from_reader(content);
+    let parsed = document.deserialize(&mut json).and_then(|()| json.end());
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    parsed.map_err(|error| wrong(&path, &error))?;
+    if !has_log {
+        let message = "it is JSON and no HAR: there is no log with entries".to_owned();
+        return Err(ImportError::Content { path, line: None, message });
+    }
+    Ok(())
 }
 
 fn wrong(path: &std::path::Path, error: &serde_json::Error) -> ImportError {
@@ -103,30 +193,57 @@ fn wrong(path: &std::path::Path, error: &serde_json::Error) -> ImportError {
     }
 }
 
-struct Hosts {
-    wanted: Option<String>,
-    met: bool,
-    others: BTreeMap<String, u64>,
-}
+/// How many requests went to which.
+#[derive(Default)]
+struct Hosts(BTreeMap<String, u64>);
 
 /// The most hosts that are told apart, and the longest name of one (RFC 1035, with its port).
 const MAX_HOSTS: usize = 10_000;
 const LONGEST_HOST: usize = 261;
 
 impl Hosts {
-    fn wants(&mut self, authority: &str) -> bool {
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        let wanted = self.wanted.get_or_insert_with(|| authority.to_owned());
-        if wanted.eq_ignore_ascii_case(authority) || wanted.eq_ignore_ascii_case(host) {
-            self.met = true;
-            return true;
-        }
-        let is_known = self.others.contains_key(authority)
-            || self.others.len() < MAX_HOSTS && authority.len() <= LONGEST_HOST;
+    fn count(&mut self, authority: &str) {
+        let is_known = self.0.contains_key(authority)
+            || self.0.len() < MAX_HOSTS && authority.len() <= LONGEST_HOST;
         let name = if is_known { authority } else { "others" };
-        *self.others.entry(name.to_owned()).or_default() += 1;
-        false
+        *self.0.entry(name.to_owned()).or_default() += 1;
     }
+
+    fn most_asked(&self) -> Option<String> {
+        self.by_count().next().map(|(name, _)| name.clone())
+    }
+
+    fn by_count(&self) -> impl Iterator<Item = (&String, &u64)> {
+        let mut hosts: Vec<_> = self.0.iter().collect();
+        hosts.sort_by_key(|(_, count)| Reverse(**count));
+        hosts.into_iter()
+    }
+
+    fn named(&self) -> String {
+        let named = self.by_count().map(|(name, count)| format!("{name} {count}"));
+        let mut named: Vec<String> = named.take(SHOWN_HOSTS).collect();
+        if self.0.len() > SHOWN_HOSTS {
+            named.push("…".to_owned());
+        }
+        named.join(", ")
+    }
+}
+
+/// Whether a host, with its port or without, is this one.
+fn is_host(wanted: &str, authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    wanted.eq_ignore_ascii_case(authority) || wanted.eq_ignore_ascii_case(host)
+}
+
+/// Of an entry only where it went.
+#[derive(Deserialize)]
+struct Asked {
+    request: AskedFor,
+}
+
+#[derive(Deserialize)]
+struct AskedFor {
+    url: String,
 }
 
 #[derive(Deserialize)]
@@ -144,9 +261,6 @@ struct Entry {
     /// Chrome: `memory` or `disk`.
     #[serde(rename = "_fromCache")]
     from_cache: Option<IgnoredAny>,
-    /// One of its texts was longer than what is looked at.
-    #[serde(skip)]
-    is_cut: bool,
     /// Safari: `Network Load`, `Memory Cache` and others.
     #[serde(rename = "_fetchType")]
     fetch_type: Option<String>,
@@ -199,8 +313,10 @@ struct Received {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Content {
     size: Option<f64>,
+    mime_type: Option<String>,
     text: Option<String>,
     encoding: Option<String>,
 }
@@ -217,17 +333,14 @@ struct Timings {
 }
 
 impl Entry {
-    /// None where it was not a request to the wanted host, or cannot be repeated.
-    fn exchange(self, hosts: &mut Hosts, remarks: &mut Remarks) -> Option<Exchange> {
-        let Some((authority, path)) = http_url(&self.request.url) else {
-            let scheme = self.request.url.split(':').next().unwrap_or_default();
-            let scheme: String = scheme.chars().take(16).collect();
-            remarks.count(&format!("{scheme}: URLs (skipped)"));
-            return None;
-        };
-        if !hosts.wants(authority) {
-            return None;
-        }
+    /// None where it cannot be repeated.
+    fn exchange(
+        self,
+        authority: &str,
+        path: String,
+        left_out: LeftOut,
+        remarks: &mut Remarks,
+    ) -> Option<Exchange> {
         let cached = self.fetch_type.as_deref().is_some_and(|fetch| fetch.ends_with("Cache"));
         if cached || self.from_cache.is_some() {
             remarks.count("answers from the browser's cache (skipped)");
@@ -247,8 +360,12 @@ impl Entry {
         if super::http::header(&headers, "host").is_none() {
             headers.push(("Host".to_owned(), Bytes::copy_from_slice(authority.as_bytes())));
         }
+        // Some programs say it beside the body alone.
+        if let Some(data) = self.request.post_data.as_ref() {
+            say_type(&mut headers, &data.mime_type);
+        }
         let is_cut = |text: &Option<String>| {
-            self.is_cut && text.as_ref().is_some_and(|t| t.len() > MOST_BODY)
+            left_out.of_text && text.as_ref().is_some_and(|t| t.len() > MOST_BODY)
         };
         let sent_cut = self.request.post_data.as_ref().is_some_and(|data| is_cut(&data.text));
         let content_cut =
@@ -274,8 +391,11 @@ impl Entry {
         let started = u64::try_from(self.started_date_time.timestamp_micros()).unwrap_or_default();
         // The content is decoded already.
         let received = pairs(self.response.headers).into_iter();
-        let received: Vec<_> =
+        let mut received: Vec<_> =
             received.filter(|(name, _)| !name.eq_ignore_ascii_case("content-encoding")).collect();
+        if let Some(kind) = self.response.content.as_ref().and_then(|of| of.mime_type.as_deref()) {
+            say_type(&mut received, kind);
+        }
         let size = self.response.content.as_ref().and_then(|content| content.size);
         let whole = self.response.content.filter(|_| !content_cut);
         let answer = match whole.map_or_else(|| Some(Vec::new()), Content::bytes) {
@@ -300,7 +420,7 @@ impl Entry {
             at: started + before,
             http: if self.request.http_version.contains(['2', '3']) { "2" } else { "1.1" },
             method: self.request.method.to_ascii_uppercase(),
-            path: path.to_owned(),
+            path,
             headers,
             body: SeenBody::Whole(body.into()),
             result: Ok(SeenAnswer {
@@ -314,23 +434,35 @@ impl Entry {
     }
 }
 
-/// Host and port, and path with query, of an http or https URL.
-fn http_url(url: &str) -> Option<(&str, &str)> {
+/// Host and port, if it is not the scheme's own, and path with query, of an http or https URL.
+fn http_url(url: &str) -> Option<(&str, Cow<'_, str>)> {
     let (scheme, rest) = url.split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-        return None;
-    }
+    let own = match scheme.to_ascii_lowercase().as_str() {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
     let rest = rest.split('#').next().unwrap_or_default();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let authority = authority.strip_suffix(own).unwrap_or(authority);
     // A query right behind the host has the path `/`, which the URL does not contain.
-    let path = if path.starts_with('/') { path } else { "/" };
+    let path = if path.starts_with('/') { path.into() } else { format!("/{path}").into() };
     (!authority.is_empty()).then_some((authority, path))
 }
 
 fn pairs(pairs: Vec<Pair>) -> Vec<(String, Bytes)> {
     end_to_end(pairs.into_iter().map(|pair| (pair.name, Bytes::from(pair.value))).collect())
+}
+
+/// Adds the type of a body to headers that do not have it.
+fn say_type(headers: &mut Vec<(String, Bytes)>, kind: &str) {
+    // What Chrome says where it knows none.
+    let is_known = !kind.is_empty() && kind != "x-unknown";
+    if is_known && super::http::header(headers, "content-type").is_none() {
+        headers.push(("Content-Type".to_owned(), Bytes::copy_from_slice(kind.as_bytes())));
+    }
 }
 
 /// None where there was one that the file does not have.
@@ -417,11 +549,15 @@ fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>
     from.deserialize_seq(Few(Vec::new()))
 }
 
-type OnEntry<'a> = &'a mut dyn FnMut(Entry) -> bool;
+/// Takes an entry as it stands there, and what was left out of it.
+type OnEntry<'a> = &'a mut dyn FnMut(&str, LeftOut) -> Result<(), ImportError>;
+
+/// The same; whether to go on.
+type GoesOn<'a> = &'a mut dyn FnMut(&str, LeftOut) -> bool;
 
 /// The document, of which nothing is kept.
 struct Document<'a> {
-    on_entry: OnEntry<'a>,
+    on_entry: GoesOn<'a>,
     has_log: &'a mut bool,
     bounds: &'a Bounds,
 }
@@ -458,7 +594,7 @@ impl<'de> Visitor<'de> for Document<'_> {
 }
 
 struct Log<'a> {
-    on_entry: OnEntry<'a>,
+    on_entry: GoesOn<'a>,
     has_log: &'a mut bool,
     bounds: &'a Bounds,
 }
@@ -495,7 +631,7 @@ impl<'de> Visitor<'de> for Log<'_> {
 }
 
 struct Entries<'a> {
-    on_entry: OnEntry<'a>,
+    on_entry: GoesOn<'a>,
     bounds: &'a Bounds,
 }
 
@@ -516,11 +652,8 @@ impl<'de> Visitor<'de> for Entries<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         loop {
-            self.bounds.begin_entry();
-            let entry = entries.next_element::<Entry>();
-            let is_cut = self.bounds.end_entry();
-            let Some(entry) = entry? else { break };
-            if !(self.on_entry)(Entry { is_cut, ..entry }) {
+            let Some(entry) = entries.next_element::<Box<RawValue>>()? else { break };
+            if !(self.on_entry)(entry.get(), self.bounds.end_entry()) {
                 return Err(de::Error::custom("stopped"));
             }
         }

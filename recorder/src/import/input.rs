@@ -12,6 +12,8 @@ use common::digest;
 
 const BUFFER: usize = 1 << 16;
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Called with the number of bytes that were read from the file.
 pub(crate) type OnRead = Box<dyn Fn(u64) + Send + Sync>;
 
@@ -46,11 +48,17 @@ impl Input {
     pub(super) fn content(&mut self) -> Result<Box<dyn BufRead + '_>, ImportError> {
         self.file.rewind().map_err(|error| ImportError::reading(&self.path, error))?;
         let file = Watched { file: &self.file, on_read: &self.on_read };
-        Ok(if self.is_gzip {
+        let mut content: Box<dyn BufRead + '_> = if self.is_gzip {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file)))
         } else {
             Box::new(BufReader::with_capacity(BUFFER, file))
-        })
+        };
+        // Programs on Windows begin their texts with it.
+        let begins = content.fill_buf().map_err(|error| ImportError::reading(&self.path, error))?;
+        if begins.starts_with(BYTE_ORDER_MARK) {
+            content.consume(BYTE_ORDER_MARK.len());
+        }
+        Ok(content)
     }
 
     /// `sha256:…` of the file.

@@ -2,7 +2,8 @@
 //!
 //! A parser keeps a whole text before anybody can look at it, and a HAR may be one text of
 //! gigabytes, or a megabyte of gzip that becomes one. So texts are cut short on their way to the
-//! parser, and entries that are long for another reason end the import.
+//! parser, and of an entry that is long for another reason what follows a comma is left out, but
+//! for the ends of what is open there: it stays JSON.
 
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
@@ -11,27 +12,31 @@ use std::io::{self, BufRead, Read};
 /// that is kept.
 const MOST_TEXT: usize = 8 << 20;
 
-/// Bytes of an entry that are passed on.
+/// Bytes of an entry after which the rest is left out from a comma on, and of one that has none.
 const MOST_ENTRY: u64 = 24 << 20;
+const NO_COMMA: u64 = 2 * MOST_ENTRY;
 
-/// What the reader and the parser's visitor tell each other about the entry that is being read.
-#[derive(Default)]
-pub(super) struct Bounds {
-    /// Bytes of the entry so far; none between entries.
-    entry: Cell<Option<u64>>,
-    is_cut: Cell<bool>,
+/// Lists and objects around an entry: `{"log": {"entries": [`.
+const AROUND: u32 = 3;
+
+/// What was left out of an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    /// The rest of a text.
+    pub(super) of_text: bool,
+    /// The rest of the entry.
+    pub(super) of_entry: bool,
 }
 
-impl Bounds {
-    pub(super) fn begin_entry(&self) {
-        self.entry.set(Some(0));
-        self.is_cut.set(false);
-    }
+/// What the reader tells the parser's visitor about the entry that is being read: it is ahead of
+/// the parser by much less than it takes to leave anything out.
+#[derive(Default)]
+pub(super) struct Bounds(Cell<LeftOut>);
 
-    /// Whether a text of the entry was cut.
-    pub(super) fn end_entry(&self) -> bool {
-        self.entry.set(None);
-        self.is_cut.get()
+impl Bounds {
+    /// Of the entry that the parser has just come to the end of.
+    pub(super) fn end_entry(&self) -> LeftOut {
+        self.0.take()
     }
 }
 
@@ -46,6 +51,10 @@ pub(super) struct Bounded<'a, R> {
     depth: u32,
     /// The text that is being read; none outside of texts.
     text: Option<Text>,
+    /// Bytes of the entry that were passed on.
+    entry: u64,
+    /// Where the rest of an entry is left out: how deep what is still open to the parser is.
+    open: Option<u32>,
 }
 
 #[derive(Default)]
@@ -86,7 +95,7 @@ impl Text {
 
 impl<'a, R: BufRead> Bounded<'a, R> {
     pub(super) fn new(input: R, bounds: &'a Bounds) -> Self {
-        Self { input, bounds, depth: 0, text: None }
+        Self { input, bounds, depth: 0, text: None, entry: 0, open: None }
     }
 
     /// Whether this byte is passed on.
@@ -94,20 +103,38 @@ impl<'a, R: BufRead> Bounded<'a, R> {
         if let Some(text) = &mut self.text {
             let (passed, ended) = text.take(byte);
             if !passed {
-                self.bounds.is_cut.set(true);
+                self.leave_out(|left_out| left_out.of_text = true);
             }
             if ended {
                 self.text = None;
             }
-            return passed;
+            return passed && self.open.is_none();
         }
         match byte {
             b'"' => self.text = Some(Text::default()),
             b'[' | b'{' => self.depth += 1,
-            b']' | b'}' => self.depth = self.depth.saturating_sub(1),
+            b']' | b'}' => {
+                let ended = self.depth;
+                self.depth = self.depth.saturating_sub(1);
+                if self.open == Some(ended) {
+                    // With the end of the entry nothing is left out any more.
+                    self.open = Some(self.depth).filter(|open| *open > AROUND);
+                    return true;
+                }
+            }
+            b',' if self.depth > AROUND && self.entry > MOST_ENTRY && self.open.is_none() => {
+                self.leave_out(|left_out| left_out.of_entry = true);
+                self.open = Some(self.depth);
+            }
             _ => {}
         }
-        true
+        self.open.is_none()
+    }
+
+    fn leave_out(&self, what: impl Fn(&mut LeftOut)) {
+        let mut left_out = self.bounds.0.get();
+        what(&mut left_out);
+        self.bounds.0.set(left_out);
     }
 }
 
@@ -125,17 +152,17 @@ impl<R: BufRead> Read for Bounded<'_, R> {
                 if self.take(byte) {
                     into[passed] = byte;
                     passed += 1;
+                    self.entry += 1;
+                }
+                if self.depth <= AROUND {
+                    self.entry = 0;
                 }
             }
             if self.depth > MOST_DEPTH {
                 return wrong(format!("it is nested more than {MOST_DEPTH} deep"));
             }
-            if let Some(bytes) = self.bounds.entry.get() {
-                let bytes = bytes + passed as u64;
-                if bytes > MOST_ENTRY {
-                    return wrong(format!("an entry has over {MOST_ENTRY} bytes"));
-                }
-                self.bounds.entry.set(Some(bytes));
+            if self.entry > NO_COMMA {
+                return wrong(format!("an entry has {MOST_ENTRY} bytes and no comma"));
             }
             if passed > 0 {
                 return Ok(passed);
@@ -151,9 +178,8 @@ mod tests {
 
     use super::*;
 
-    fn passed(json: &str) -> (io::Result<String>, bool) {
+    fn passed(json: &str) -> (io::Result<String>, LeftOut) {
         let bounds = Bounds::default();
-        bounds.begin_entry();
         let mut text = String::new();
         let read = Bounded::new(BufReader::new(json.as_bytes()), &bounds).read_to_string(&mut text);
         (read.map(|_| text), bounds.end_entry())
@@ -163,9 +189,13 @@ mod tests {
     fn a_long_text_is_cut_where_nothing_is_torn_apart() {
         for piece in ["ab", r"\ud83d\ude00xx", r#"üaa\"b\\c"#] {
             let long = piece.repeat(3 * MOST_TEXT / piece.len());
-            let (text, is_cut) = passed(&format!(r#"{{"a":"{long}","b":[1]}}"#));
+            let (text, left_out) = passed(&format!(r#"{{"a":"{long}","b":[1]}}"#));
             let text = text.unwrap();
-            assert!(is_cut && text.len() < MOST_TEXT + 100, "{piece}: {}", text.len());
+            assert!(
+                left_out.of_text && !left_out.of_entry && text.len() < MOST_TEXT + 100,
+                "{piece}: {}",
+                text.len()
+            );
             let value: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(value["b"][0], 1);
         }
@@ -174,8 +204,23 @@ mod tests {
     #[test]
     fn what_is_long_or_deep_otherwise_is_an_error() {
         assert!(passed(&"[".repeat(2000)).0.is_err());
-        assert!(passed(&"1,".repeat(20 << 20)).0.is_err());
-        assert!(passed(&format!("\"{}\"", "\\u0041".repeat(5 << 20))).0.is_err());
+        assert!(passed(&format!("[[[[{}", "1".repeat(50 << 20))).0.is_err());
+        assert!(passed(&format!("[[[[\"{}\"", "\\u0041".repeat(9 << 20))).0.is_err());
+    }
+
+    #[test]
+    fn an_entry_that_is_long_otherwise_ends_early_and_stays_json() {
+        let long = [r#"{"a":[1,{"b":"c"}]}"#; 2 << 20].join(",");
+        let before = r#"{"log":{"entries":[{"a":1},{"a":[[{"#;
+        let json = format!(r#"{before}"x":2,"y":[{long}]}},3],4],"b":5}},{{"a":[6,7]}}]}}}}"#);
+        let (text, left_out) = passed(&json);
+        assert_eq!(left_out, LeftOut { of_text: false, of_entry: true });
+        let json: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+        let entries = json["log"]["entries"].as_array().unwrap();
+        assert_eq!(entries.len(), 3);
+        assert_eq!(entries[1]["a"][0][0]["x"], 2);
+        assert!(entries[1]["b"].is_null());
+        assert_eq!(entries[2]["a"], serde_json::json!([6, 7]));
     }
 
     proptest! {

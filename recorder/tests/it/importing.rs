@@ -163,6 +163,85 @@ fn the_site_itself_is_known_without_a_host_header() {
     }
 }
 
+/// An entry of a HAR.
+fn entry(url: &str) -> Value {
+    json!({
+        "startedDateTime": "2026-01-01T00:00:00.000Z", "time": 20,
+        "request": {"method": "GET", "url": url, "httpVersion": "HTTP/1.1", "headers": []},
+        "response": {"status": 200, "headers": [], "content": {"size": 0}},
+        "timings": {"send": 1, "wait": 10, "receive": 9},
+    })
+}
+
+fn har_of(entries: &[Value]) -> String {
+    json!({"log": {"version": "1.2", "creator": {"name": "t"}, "entries": entries}}).to_string()
+}
+
+#[test]
+fn one_odd_entry_is_named_and_the_others_are_imported() {
+    let shop = |path: &str| entry(&format!("http://shop.example{path}"));
+    let changed = |pointer: &str, value: Value| {
+        let mut entry = shop("/odd");
+        *entry.pointer_mut(pointer).unwrap() = value;
+        entry
+    };
+    let without = |key: &str| {
+        let mut entry = shop("/odd");
+        entry.as_object_mut().unwrap().remove(key);
+        entry
+    };
+    let mut long = shop("/odd");
+    long["_webSocketMessages"] = vec![json!({"data": "x".repeat(1000)}); 40_000].into();
+    for (odd, why) in [
+        (Value::Null, "invalid type: null"),
+        (json!("text"), "invalid type: string"),
+        (without("response"), "missing field `response`"),
+        (changed("/response", Value::Null), "invalid type: null"),
+        (changed("/response/status", json!("200")), "invalid type: string"),
+        (changed("/startedDateTime", json!("1 January")), "input contains invalid characters"),
+        (long, "it is too long"),
+    ] {
+        let import = Import::new();
+        let text = har_of(&[shop("/a"), odd.clone(), shop("/b"), odd, shop("/c")]);
+        let imported = import.good("har", &import.file("odd.har", text), &[]);
+        let paths: Vec<String> = imported.requests().into_iter().map(|r| r.path).collect();
+        assert_eq!(paths, ["/a", "/b", "/c"], "{why}");
+        assert_eq!(imported.told(&format!("first number 2: {why}")), 2, "{why}");
+    }
+}
+
+#[test]
+fn the_host_with_most_requests_is_taken_and_the_others_are_named() {
+    let import = Import::new();
+    let urls = ["http://cdn.example/x", "http://shop.example:80/a", "http://shop.example?b=1"];
+    let text = format!("\u{feff}{}", har_of(&urls.map(entry)));
+    let imported = import.good("har", &import.file("hosts.har", text), &[]);
+    let paths: Vec<String> = imported.requests().into_iter().map(|r| r.path).collect();
+    assert_eq!(paths, ["/a", "/?b=1"]);
+    assert_eq!(imported.told("other hosts (skipped): cdn.example 1"), 1);
+    for (url, why) in [("/a", "1 relative: URLs"), ("wss://shop.example/a", "1 wss: URLs")] {
+        let file = import.file("none.har", har_of(&[entry(url)]));
+        let (code, _, stderr) = import.run("har", &file, &[]);
+        assert!(code == 2 && stderr.contains(why), "{code} {stderr}");
+    }
+}
+
+#[test]
+fn what_stands_beside_a_body_says_its_type() {
+    let mut post = entry("http://shop.example/a");
+    post["request"]["method"] = "POST".into();
+    post["request"]["postData"] = json!({"mimeType": "application/json", "text": "{\"a\":1}"});
+    post["response"]["content"] = json!({"size": 9, "mimeType": "text/html", "text": "{\"b\":1}"});
+    let import = Import::new();
+    let imported = import.good("har", &import.file("type.har", har_of(&[post])), &[]);
+    let request = &imported.requests()[0];
+    let kind = ("Content-Type".to_owned(), "application/json".to_owned());
+    assert!(request.headers.contains(&kind), "{:?}", request.headers);
+    // A page has no shape, whatever it looks like.
+    let RecordedResult::Answer(answer) = &request.result else { panic!("{request:?}") };
+    assert_eq!(answer.shape, None);
+}
+
 #[test]
 fn times_that_nothing_takes_are_a_day_at_most() {
     let har = std::fs::read_to_string(fixture("firefox.har")).unwrap();
@@ -185,7 +264,7 @@ fn another_host_of_a_har_can_be_chosen() {
     let (code, _, stderr) = import.run("har", &har, &["--host", "nowhere.example"]);
     assert_eq!(code, 2, "{stderr}");
     assert!(
-        stderr.contains("--host: nowhere.example does not occur; it has cdn.example"),
+        stderr.contains("--host: nowhere.example does not occur; it has shop.example 8, cdn.example 1"),
         "{stderr}"
     );
 }
@@ -443,7 +522,7 @@ fn what_cannot_be_imported_is_told_in_one_line() {
             2,
             "it is JSON and no HAR: there is no log with entries",
         ),
-        ("har", b"{\"log\":{\"entries\":[{}]}}".to_vec(), &[], 2, "not a HAR: missing field"),
+        ("har", b"{\"log\":{\"entries\":[{}]}}".to_vec(), &[], 2, "first number 1: missing field"),
         (
             "har",
             har.as_bytes()[..har.len() / 2].to_vec(),
