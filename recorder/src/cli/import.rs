@@ -13,7 +13,7 @@ use super::files::new_recording;
 use super::output::{print, print_json};
 use crate::Error;
 use crate::correlate::{Rules, SessionBy};
-use crate::import::access_log::{self, FieldMap, Kind};
+use crate::import::access_log::{self, FieldMap, Kind, Reading, Unit};
 use crate::import::gor::Gor;
 use crate::import::har::Har;
 use crate::import::{self, Format, ImportError, Input, Remarks};
@@ -38,7 +38,7 @@ Example:
 
 Capture with --input-raw-track-response: without answers nothing can be bound.")]
     Gor(GorArgs),
-    /// What a web server logged: nginx, Apache, JSON lines, AWS load balancers
+    /// What a web server logged: nginx, Apache, Traefik, Caddy, Envoy, ingress-nginx, AWS load balancers, JSON lines
     #[command(after_help = "\
 Examples:
   recorder import access-log access.log.gz --out site.trace.jsonl.zst
@@ -125,10 +125,20 @@ pub(super) struct LogArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<LogFormat>,
 
-    /// What the fields of a JSON log are called: time, method, path, status, duration, client, agent, host, size
+    /// What the fields of a JSON log are called: time, method, path, status, duration, client, agent,
+    /// host, size; `request.uri` is a field within another
     #[arg(long, value_name = "THING=FIELD,…", default_value = "", hide_default_value = true,
         value_parser = field_map)]
     map: FieldMap,
+
+    /// What durations are counted in: of the number behind the agent, or of a field that does not
+    /// say it in its name. Without it they are not known
+    #[arg(long, value_name = "UNIT")]
+    unit: Option<LogUnit>,
+
+    /// What the log's times are of; by default what the format's documentation says, else the end
+    #[arg(long, value_name = "EDGE")]
+    time_is: Option<Edge>,
 
     /// Take a log whose times go back
     #[arg(long)]
@@ -157,10 +167,66 @@ enum LogFormat {
     Combined,
     /// Apache's common
     Common,
-    /// A JSON object a line
-    Json,
+    /// Apache's vhost_combined
+    VhostCombined,
+    /// ingress-nginx of Kubernetes
+    Ingress,
+    /// Traefik's text
+    Traefik,
+    /// Traefik's JSON
+    TraefikJson,
+    /// Caddy's JSON
+    Caddy,
+    /// Envoy's default text
+    Envoy,
     /// AWS Application Load Balancer
     Alb,
+    /// A JSON object a line
+    Json,
+}
+
+impl From<LogFormat> for Kind {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Combined => Self::Combined,
+            LogFormat::Common => Self::Common,
+            LogFormat::VhostCombined => Self::VhostCombined,
+            LogFormat::Ingress => Self::Ingress,
+            LogFormat::Traefik => Self::Traefik,
+            LogFormat::TraefikJson => Self::TraefikJson,
+            LogFormat::Caddy => Self::Caddy,
+            LogFormat::Envoy => Self::Envoy,
+            LogFormat::Alb => Self::Alb,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogUnit {
+    S,
+    Ms,
+    Us,
+    Ns,
+}
+
+impl From<LogUnit> for Unit {
+    fn from(unit: LogUnit) -> Self {
+        match unit {
+            LogUnit::S => Self::Seconds,
+            LogUnit::Ms => Self::Millis,
+            LogUnit::Us => Self::Micros,
+            LogUnit::Ns => Self::Nanos,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Edge {
+    /// When the request came
+    Start,
+    /// When its answer was sent
+    End,
 }
 
 fn field_map(text: &str) -> Result<FieldMap, String> {
@@ -218,7 +284,8 @@ fn exchanges<F: Format>(
 }
 
 fn log(args: LogArgs) -> Result<Exit, Error> {
-    let LogArgs { common, format, map, sort, with_writes, seed, login, personas } = args;
+    let LogArgs { common, format, map, unit, time_is, sort, with_writes, seed, login, personas } =
+        args;
     let Opened { mut input, bar, manifest, rules } = Opened::new(&common)?;
     let prologue = match (login, personas, &manifest) {
         (Some(persona), Some(file), Some(manifest)) => {
@@ -230,13 +297,12 @@ fn log(args: LogArgs) -> Result<Exit, Error> {
     };
     let config = access_log::Config {
         out: common.out.clone(),
-        kind: format.map(|format| match format {
-            LogFormat::Combined => Kind::Combined,
-            LogFormat::Common => Kind::Common,
-            LogFormat::Json => Kind::Json,
-            LogFormat::Alb => Kind::Alb,
-        }),
-        fields: map,
+        kind: format.map(Kind::from),
+        reading: Reading {
+            fields: map,
+            unit: unit.map(Unit::from),
+            is_of_start: time_is.map(|edge| edge == Edge::Start),
+        },
         sort,
         with_writes,
         seed,

@@ -264,7 +264,9 @@ fn another_host_of_a_har_can_be_chosen() {
     let (code, _, stderr) = import.run("har", &har, &["--host", "nowhere.example"]);
     assert_eq!(code, 2, "{stderr}");
     assert!(
-        stderr.contains("--host: nowhere.example does not occur; it has shop.example 8, cdn.example 1"),
+        stderr.contains(
+            "--host: nowhere.example does not occur; it has shop.example 8, cdn.example 1"
+        ),
         "{stderr}"
     );
 }
@@ -539,6 +541,13 @@ fn what_cannot_be_imported_is_told_in_one_line() {
             "it has no request that could be replayed",
         ),
         ("gor", gor.text[..70].to_vec(), &[], 13, "the payload at byte 0 is not complete"),
+        (
+            "access-log",
+            b"#Version: 1.0\n#Fields: date time\n".to_vec(),
+            &[],
+            2,
+            "line 1: \"#Version: 1.0\" looks like W3C's extended log format",
+        ),
         (
             "gor",
             b"hello\n".to_vec(),

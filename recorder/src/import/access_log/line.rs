@@ -14,25 +14,49 @@ const MOST_US: u64 = 86_400_000_000;
 /// Formats of access logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// nginx's default and Apache's combined, with a request time behind it if there is one:
-    /// seconds with a fraction (nginx's `$request_time`) or whole microseconds (Apache's `%D`).
+    /// nginx's default and Apache's combined; the number behind it, if there is one, is a duration
+    /// where its unit was given.
     Combined,
     /// Apache's common.
     Common,
-    /// A JSON object a line.
-    Json,
+    /// Apache's vhost_combined: host and port before it.
+    VhostCombined,
+    /// ingress-nginx of Kubernetes: behind it the length of the request, and its time in seconds.
+    Ingress,
+    /// Traefik's: behind it a count, router, server, and the duration in milliseconds.
+    Traefik,
+    TraefikJson,
+    Caddy,
+    /// Envoy's default.
+    Envoy,
     /// AWS Application Load Balancer.
     Alb,
+    /// A JSON object a line.
+    Json,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Combined, Self::Common, Self::Json, Self::Alb];
+    /// What is more special first: a line may be in several.
+    pub const ALL: [Self; 10] = [
+        Self::Ingress,
+        Self::Traefik,
+        Self::VhostCombined,
+        Self::TraefikJson,
+        Self::Caddy,
+        Self::Envoy,
+        Self::Alb,
+        Self::Combined,
+        Self::Common,
+        Self::Json,
+    ];
 
     /// The format that a line in none of them resembles most.
     pub(super) fn nearest(line: &str) -> Self {
         let first = line.split(' ').next().unwrap_or_default();
         if line.starts_with('{') {
             Self::Json
+        } else if line.starts_with('[') {
+            Self::Envoy
         } else if matches!(first, "http" | "https" | "h2" | "grpcs" | "ws" | "wss") {
             Self::Alb
         } else if line.matches('"').count() == 2 {
@@ -50,6 +74,24 @@ impl Kind {
             Self::Common => {
                 r#"192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 12"#
             }
+            Self::VhostCombined => {
+                r#"h:80 192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 12 "-" "agent""#
+            }
+            Self::Ingress => {
+                r#"192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 12 "-" "agent" 91 0.012 [web-80] [] 10.0.0.1:80 12 0.012 200 0a1b"#
+            }
+            Self::Traefik => {
+                r#"192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 12 "-" "agent" 1 "web@docker" "http://10.0.0.1:80" 12ms"#
+            }
+            Self::TraefikJson => {
+                r#"{"StartUTC":"2026-10-10T13:55:36Z","RequestMethod":"GET","RequestPath":"/a","DownstreamStatus":200,"Duration":12000000}"#
+            }
+            Self::Caddy => {
+                r#"{"ts":1791640536.5,"request":{"method":"GET","host":"h","uri":"/a"},"duration":0.012,"status":200}"#
+            }
+            Self::Envoy => {
+                r#"[2026-10-10T13:55:36.123Z] "GET /a HTTP/1.1" 200 - 0 12 12 11 "192.0.2.1" "agent" "0a1b" "h" "10.0.0.1:80""#
+            }
             Self::Json => {
                 r#"{"time":"2026-10-10T13:55:36Z","method":"GET","path":"/a","status":200}"#
             }
@@ -58,6 +100,12 @@ impl Kind {
             }
         }
     }
+
+    /// Whether its times are of a request's start, as its documentation has it. Apache's are, too,
+    /// but nginx writes the same lines with those of the end.
+    fn is_of_start(self) -> bool {
+        matches!(self, Self::VhostCombined | Self::Traefik | Self::TraefikJson | Self::Envoy)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -65,15 +113,124 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Combined => "combined",
             Self::Common => "common",
+            Self::VhostCombined => "vhost-combined",
+            Self::Ingress => "ingress",
+            Self::Traefik => "traefik",
+            Self::TraefikJson => "traefik-json",
+            Self::Caddy => "caddy",
+            Self::Envoy => "envoy",
             Self::Json => "json",
             Self::Alb => "alb",
         })
     }
 }
 
+/// What a line is of that none of the formats has, if that is known.
+pub(super) fn looks_like(line: &str) -> Option<&'static str> {
+    let is_syslog = line.starts_with('<')
+        && line.split_once('>').is_some_and(|(level, _)| {
+            level.len() > 1 && level[1..].bytes().all(|byte| byte.is_ascii_digit())
+        });
+    if line.contains(" haproxy[") {
+        Some("a log of HAProxy")
+    } else if ["#Software:", "#Version:", "#Fields:", "#Date:"]
+        .iter()
+        .any(|of| line.starts_with(of))
+    {
+        Some("W3C's extended log format, as of IIS and CloudFront")
+    } else if is_syslog {
+        Some("syslog's, which stand before those of a server")
+    } else {
+        None
+    }
+}
+
+/// What a duration is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+}
+
+impl Unit {
+    /// That of a field which says it in its name: `duration_ms`, `request_time_seconds`, and
+    /// nginx's `request_time`, which is in seconds.
+    fn of_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_lowercase();
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+        if name == "request_time"
+            || ends(&["_s", "_sec", "_secs", "seconds"])
+                && !ends(&["illiseconds", "icroseconds", "anoseconds"])
+        {
+            Some(Self::Seconds)
+        } else if ends(&["_ms", "_millis", "milliseconds"]) {
+            Some(Self::Millis)
+        } else if ends(&["_us", "_micros", "microseconds"]) {
+            Some(Self::Micros)
+        } else if ends(&["_ns", "_nanos", "nanoseconds"]) {
+            Some(Self::Nanos)
+        } else {
+            None
+        }
+    }
+
+    /// In microseconds, a day at most; none for what is no duration.
+    fn us(self, number: f64) -> Option<u64> {
+        let us = match self {
+            Self::Seconds => number * 1e6,
+            Self::Millis => number * 1e3,
+            Self::Micros => number,
+            Self::Nanos => number / 1e3,
+        };
+        (us >= 0.0).then_some((us.round() as u64).min(MOST_US))
+    }
+}
+
+/// What a log does not say of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    pub fields: FieldMap,
+    /// Of its durations.
+    pub unit: Option<Unit>,
+    /// Whether its times are of a request's start.
+    pub is_of_start: Option<bool>,
+}
+
+impl Reading {
+    pub(super) fn is_of_start(&self, kind: Kind) -> bool {
+        self.is_of_start.unwrap_or(kind.is_of_start())
+    }
+}
+
 /// The names of a JSON log's fields.
 #[derive(Clone, Debug, Default)]
 pub struct FieldMap(BTreeMap<String, String>);
+
+/// The fields of formats whose documentation names them.
+const CADDY: [(&str, &str); 9] = [
+    ("time", "ts"),
+    ("method", "request.method"),
+    ("path", "request.uri"),
+    ("status", "status"),
+    ("duration", "duration"),
+    ("client", "request.remote_ip"),
+    ("agent", "request.headers.User-Agent"),
+    ("host", "request.host"),
+    ("size", "size"),
+];
+const TRAEFIK: [(&str, &str); 9] = [
+    ("time", "StartUTC"),
+    ("method", "RequestMethod"),
+    ("path", "RequestPath"),
+    ("status", "DownstreamStatus"),
+    ("duration", "Duration"),
+    ("client", "ClientHost"),
+    ("agent", "request_User-Agent"),
+    ("host", "RequestHost"),
+    ("size", "DownstreamContentSize"),
+];
 
 /// Each field with the names that it usually has.
 const FIELDS: [(&str, &[&str]); 9] = [
@@ -135,27 +292,46 @@ pub(super) fn is_host(host: &str, wanted: &str) -> bool {
 
 pub(super) struct Parser<'a> {
     kind: Kind,
-    fields: &'a FieldMap,
+    reading: &'a Reading,
     /// The last time that was read, and what it means: lines of one second share it.
     last: (String, u64),
 }
 
 impl<'p> Parser<'p> {
-    pub(super) fn new(kind: Kind, fields: &'p FieldMap) -> Self {
-        Self { kind, fields, last: (String::new(), 0) }
+    pub(super) fn new(kind: Kind, reading: &'p Reading) -> Self {
+        Self { kind, reading, last: (String::new(), 0) }
     }
 
     /// None where the line is not of this format.
     pub(super) fn parse<'a>(&mut self, line: &'a str) -> Option<Hit<'a>> {
-        match self.kind {
-            Kind::Combined => self.clf(line, true),
-            Kind::Common => self.clf(line, false),
-            Kind::Json => self.json(line),
-            Kind::Alb => alb(line),
+        let mut hit = match self.kind {
+            Kind::Combined | Kind::Ingress | Kind::Traefik | Kind::Common => self.clf(line)?,
+            Kind::VhostCombined => self.vhost(line)?,
+            Kind::Json => self.json(line, &[], self.reading.unit)?,
+            Kind::Caddy => self.json(line, &CADDY, Some(Unit::Seconds))?,
+            Kind::TraefikJson => self.json(line, &TRAEFIK, Some(Unit::Nanos))?,
+            Kind::Envoy => envoy(line)?,
+            Kind::Alb => alb(line)?,
+        };
+        if self.reading.is_of_start(self.kind) {
+            hit.time_us += hit.took_us.unwrap_or(0);
         }
+        Some(hit)
     }
 
-    fn clf<'a>(&mut self, line: &'a str, is_combined: bool) -> Option<Hit<'a>> {
+    /// `host:port` before all else.
+    fn vhost<'a>(&mut self, line: &'a str) -> Option<Hit<'a>> {
+        let (host, rest) = line.split_once(' ')?;
+        let (_, port) = host.rsplit_once(':')?;
+        let (before, _) = rest.split_once(" [")?;
+        if port.parse::<u16>().is_err() || before.split(' ').count() < 3 {
+            return None;
+        }
+        let hit = self.clf(rest)?;
+        Some(Hit { host: Some(host.into()), ..hit })
+    }
+
+    fn clf<'a>(&mut self, line: &'a str) -> Option<Hit<'a>> {
         let (client, rest) = line.split_once(' ')?;
         let (_, rest) = rest.split_once(" [")?;
         let (time, rest) = rest.split_once("] ")?;
@@ -164,13 +340,12 @@ impl<'p> Parser<'p> {
         let status = words.next()?.parse().ok().filter(|status| (100..600).contains(status))?;
         let size = words.next()?.parse().unwrap_or(0);
         let (mut agent, mut took_us) = ("-", None);
-        if is_combined {
+        if self.kind != Kind::Common {
             let (_, rest) = rest.split_once(" \"")?;
             let (_, rest) = rest.split_once('"')?;
             let (found, rest) = quoted(rest.trim_start())?;
             agent = found;
-            let took = rest.split_ascii_whitespace().next().and_then(request_time);
-            took_us = took.map(|us| us.min(MOST_US));
+            took_us = self.took(rest)?;
         }
         let (method, target, http) = request_line(request)?;
         Some(Hit {
@@ -188,6 +363,28 @@ impl<'p> Parser<'p> {
         })
     }
 
+    /// What stands behind the agent, as the format has it; none where it is not of the format.
+    fn took(&self, rest: &str) -> Option<Option<u64>> {
+        let mut words = rest.split_ascii_whitespace();
+        Some(match self.kind {
+            Kind::Ingress => {
+                let (_, seconds, upstream) = (words.next()?, words.next()?, words.next()?);
+                let seconds = seconds.parse().ok().filter(|_| upstream.starts_with('['))?;
+                Unit::Seconds.us(seconds)
+            }
+            Kind::Traefik => {
+                let millis = words.last()?.strip_suffix("ms")?;
+                Unit::Millis.us(millis.parse().ok()?)
+            }
+            _ => self.reading.unit.zip(words.next()).and_then(|(unit, word)| {
+                let word = word.trim_matches('"');
+                // nginx's may be named, as in `rt=0.012`.
+                let number = word.rsplit_once('=').map_or(word, |(_, number)| number);
+                unit.us(number.parse().ok()?)
+            }),
+        })
+    }
+
     fn clf_time(&mut self, text: &str) -> Option<u64> {
         if self.last.0 != text {
             let time = clf_time(text)?;
@@ -198,20 +395,20 @@ impl<'p> Parser<'p> {
         Some(self.last.1)
     }
 
-    fn json<'a>(&mut self, line: &'a str) -> Option<Hit<'a>> {
-        let object: BTreeMap<Cow<'a, str>, Value> = serde_json::from_str(line).ok()?;
-        let field = |thing: &str| -> Option<(&str, &Value)> {
-            if let Some(name) = self.fields.0.get(thing) {
-                return object.get_key_value(name.as_str()).map(|(key, value)| (&**key, value));
+    /// An object with these fields, else those that were mapped or are usual. `unit` goes before
+    /// what a name says.
+    fn json<'a>(&self, line: &'a str, own: &[(&str, &str)], unit: Option<Unit>) -> Option<Hit<'a>> {
+        let object: Value = serde_json::from_str(line).ok()?;
+        let field = |thing: &str| -> Option<(String, &Value)> {
+            let of_format = own.iter().find(|(known, _)| *known == thing).map(|(_, name)| *name);
+            let mapped = self.reading.fields.0.get(thing).map(String::as_str);
+            if let Some(name) = mapped.or(of_format) {
+                return Some((name.to_owned(), at(&object, name)?));
             }
             let (_, names) = FIELDS.iter().find(|(known, _)| *known == thing)?;
-            names.iter().find_map(|name| object.get_key_value(*name)).map(|(key, v)| (&**key, v))
+            names.iter().find_map(|name| Some(((*name).to_owned(), at(&object, name)?)))
         };
-        let text = |thing: &str| match field(thing)?.1 {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        };
+        let text = |thing: &str| text_of(field(thing)?.1);
         let (time_us, is_exact) = json_time(field("time")?.1)?;
         let request = object.get("request").and_then(Value::as_str);
         let (method, target, http) = match (text("method"), text("path"), request) {
@@ -219,7 +416,7 @@ impl<'p> Parser<'p> {
                 let target = target(&path)?.into_owned();
                 (method, target, "1.1")
             }
-            (_, _, Some(request)) => {
+            (_, _, Some(request)) if own.is_empty() => {
                 let (method, target, http) = request_line(request)?;
                 (method.to_owned(), target.into_owned(), http)
             }
@@ -230,15 +427,7 @@ impl<'p> Parser<'p> {
                 Value::String(text) => text.parse().ok()?,
                 other => other.as_f64()?,
             };
-            // By its name; else seconds.
-            let scale = if name.contains("ms") || name.contains("milli") {
-                1e3
-            } else if name.contains("us") || name.contains("micro") {
-                1.0
-            } else {
-                1e6
-            };
-            (number >= 0.0).then_some(((number * scale) as u64).min(MOST_US))
+            unit.or(Unit::of_name(&name))?.us(number)
         });
         Some(Hit {
             time_us,
@@ -254,6 +443,55 @@ impl<'p> Parser<'p> {
             size: text("size").and_then(|size| size.parse().ok()).unwrap_or(0),
         })
     }
+}
+
+/// The field of this name, else the one to which it leads, as `request.uri` does.
+fn at<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
+    object.get(name).or_else(|| {
+        let (outer, inner) = name.split_once('.')?;
+        at(object.get(outer)?, inner)
+    })
+}
+
+/// Of a list, as of the values of a header, the first.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Array(items) => text_of(items.first()?),
+        _ => None,
+    }
+}
+
+/// Start, request, status, flags, bytes received and sent, milliseconds, those of the upstream;
+/// then in quotes who it came from, agent, id, host and upstream.
+fn envoy(line: &str) -> Option<Hit<'_>> {
+    let (time, rest) = line.strip_prefix('[')?.split_once("] ")?;
+    let (request, rest) = quoted(rest)?;
+    let (numbers, rest) = rest.trim_start().split_once(" \"")?;
+    let numbers: Vec<&str> = numbers.split(' ').collect();
+    let [status, _, _, sent, millis, ..] = numbers[..] else { return None };
+    let (client, rest) = rest.split_once('"')?;
+    let (agent, rest) = quoted(rest.trim_start())?;
+    let (_, rest) = quoted(rest.trim_start())?;
+    let (host, _) = quoted(rest.trim_start())?;
+    let (method, target, http) = request_line(request)?;
+    let known = |text: &'_ str| text != "-";
+    let time = DateTime::parse_from_rfc3339(time).ok()?;
+    Some(Hit {
+        time_us: u64::try_from(time.timestamp_micros()).ok()?,
+        is_exact: true,
+        took_us: millis.parse().ok().and_then(|millis| Unit::Millis.us(millis)),
+        client: client.split(',').next().unwrap_or_default().into(),
+        agent: if known(agent) { agent.into() } else { "".into() },
+        host: Some(host).filter(|host| known(host)).map(Cow::from),
+        method: method.into(),
+        target,
+        http,
+        // 0 where there was no answer.
+        status: status.parse().ok().filter(|status| (100..600).contains(status))?,
+        size: sent.parse().unwrap_or(0),
+    })
 }
 
 /// Type, time, balancer, client, target, three times, two statuses, two sizes, request, agent.
@@ -354,18 +592,6 @@ fn target(url: &str) -> Option<Cow<'_, str>> {
     Some(encoded.into())
 }
 
-/// Seconds with a fraction, or whole microseconds; nginx's may be named, as in `rt=0.012`.
-fn request_time(word: &str) -> Option<u64> {
-    let word = word.trim_matches('"');
-    let number = word.rsplit_once('=').map_or(word, |(_, number)| number);
-    if number.contains('.') {
-        let seconds: f64 = number.parse().ok()?;
-        (0.0..1e6).contains(&seconds).then_some((seconds * 1e6).round() as u64)
-    } else {
-        number.parse().ok()
-    }
-}
-
 /// `10/Oct/2026:13:55:36 -0700` in microseconds since 1970.
 fn clf_time(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
@@ -425,9 +651,11 @@ mod tests {
     use super::*;
 
     fn parsed(kind: Kind, line: &str) -> Option<Hit<'_>> {
-        let fields = FieldMap::default();
-        let mut parser = Parser::new(kind, &fields);
-        parser.parse(line)
+        parsed_as(kind, line, &Reading::default())
+    }
+
+    fn parsed_as<'a>(kind: Kind, line: &'a str, reading: &Reading) -> Option<Hit<'a>> {
+        Parser::new(kind, reading).parse(line)
     }
 
     #[test]
@@ -440,17 +668,73 @@ mod tests {
     }
 
     #[test]
-    fn request_times_are_seconds_or_microseconds() {
-        let line = Kind::Combined.example();
-        for (more, took) in [
-            ("", None),
-            (" 0.250", Some(250_000)),
-            (" 1234", Some(1234)),
-            (" rt=1.5", Some(1_500_000)),
-        ] {
-            let line = format!("{line}{more}");
-            assert_eq!(parsed(Kind::Combined, &line).unwrap().took_us, took, "{more}");
+    fn the_unit_of_a_duration_is_that_of_the_format_or_given() {
+        let took = |kind: Kind, more: &str, unit| {
+            let line = format!("{}{more}", Kind::Combined.example());
+            let reading = Reading { unit, ..Reading::default() };
+            parsed_as(kind, &line, &reading).map(|hit| hit.took_us)
+        };
+        for more in ["", " 0.250", " 1234", " 91 0.012 [web-80] []", " 1 \"r\" \"s\" 12ms"] {
+            assert_eq!(took(Kind::Combined, more, None), Some(None), "{more}");
         }
+        for (more, unit, us) in [
+            (" 0.250", Unit::Seconds, 250_000),
+            (" 1234", Unit::Micros, 1234),
+            (" 12", Unit::Millis, 12_000),
+            (" 1500", Unit::Nanos, 2),
+            (" \"rt=1.5\"", Unit::Seconds, 1_500_000),
+        ] {
+            assert_eq!(took(Kind::Combined, more, Some(unit)), Some(Some(us)), "{more}");
+        }
+        for kind in [Kind::Ingress, Kind::Traefik, Kind::Caddy, Kind::TraefikJson, Kind::Envoy] {
+            assert_eq!(parsed(kind, kind.example()).unwrap().took_us, Some(12_000), "{kind}");
+        }
+        assert_eq!(took(Kind::Ingress, " 0.250", None), None);
+        assert_eq!(took(Kind::Traefik, " 0.250", None), None);
+    }
+
+    /// Lines as the documentation of each has them.
+    #[test]
+    fn lines_of_others_documentation_are_read_as_it_says() {
+        let caddy = r#"{"level":"info","ts":1646861401.5241024,"logger":"http.log.access","msg":"handled request","request":{"remote_ip":"127.0.0.1","remote_port":"41342","client_ip":"127.0.0.1","proto":"HTTP/2.0","method":"GET","host":"localhost","uri":"/","headers":{"User-Agent":["curl/7.82.0"],"Accept":["*/*"]}},"bytes_read":0,"user_id":"","duration":0.000929675,"size":10900,"status":200}"#;
+        let hit = parsed(Kind::Caddy, caddy).unwrap();
+        assert_eq!((hit.time_us, hit.took_us), (1_646_861_401_524_102, Some(930)));
+        assert_eq!(
+            (&*hit.agent, hit.host.as_deref(), hit.size),
+            ("curl/7.82.0", Some("localhost"), 10_900)
+        );
+        let envoy = r#"[2016-04-15T20:17:00.310Z] "POST /api/v1/locations HTTP/2" 204 - 154 0 226 100 "10.0.35.28" "nsq2http" "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "locations" "tcp://10.0.2.1:80""#;
+        let hit = parsed(Kind::Envoy, envoy).unwrap();
+        assert_eq!(
+            (&*hit.method, &*hit.target, hit.status, hit.http),
+            ("POST", "/api/v1/locations", 204, "2")
+        );
+        // It began at .310 and took 226 ms.
+        assert_eq!((hit.time_us, hit.took_us), (1_460_751_420_536_000, Some(226_000)));
+        assert_eq!(
+            (&*hit.client, &*hit.agent, hit.host.as_deref()),
+            ("10.0.35.28", "nsq2http", Some("locations"))
+        );
+        let traefik = r#"192.168.33.1 - - [02/Nov/2017:22:10:18 +0000] "GET /whoami HTTP/1.1" 200 432 "-" "Mozilla/5.0" 1 "Host-whoami" "http://172.17.0.2:80" 5ms"#;
+        let hit = parsed(Kind::Traefik, traefik).unwrap();
+        assert_eq!((hit.time_us, hit.took_us), (1_509_660_618_005_000, Some(5000)));
+        let vhost = r#"www.example.com:443 192.0.2.7 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326 "http://www.example.com/start.html" "Mozilla/4.08 [en] (Win98; I ;Nav)""#;
+        let hit = parsed(Kind::VhostCombined, vhost).unwrap();
+        assert_eq!((hit.host.as_deref(), &*hit.client), (Some("www.example.com:443"), "192.0.2.7"));
+        assert_eq!(hit.agent, "Mozilla/4.08 [en] (Win98; I ;Nav)");
+        assert_eq!(hit.time_us, 971_211_336_000_000);
+    }
+
+    #[test]
+    fn a_time_is_of_the_end_or_of_the_start() {
+        let line = format!("{} 0.250", Kind::Combined.example());
+        let unit = Some(Unit::Seconds);
+        let time = |is_of_start| {
+            let reading = Reading { unit, is_of_start, ..Reading::default() };
+            parsed_as(Kind::Combined, &line, &reading).unwrap().time_us
+        };
+        assert_eq!(time(Some(true)) - time(None), 250_000);
+        assert_eq!(time(Some(false)), time(None));
     }
 
     #[test]
@@ -470,9 +754,16 @@ mod tests {
         assert_eq!((hit.took_us, hit.status, &*hit.client), (Some(12_500), 404, "a"));
         let fields: FieldMap = "time=when,path=where,method=how".parse().unwrap();
         let line = r#"{"when":"2026-10-10T13:55:36Z","where":"/y","how":"get","status":200}"#;
-        let mut parser = Parser::new(Kind::Json, &fields);
-        let hit = parser.parse(line).unwrap();
+        let reading = Reading { fields, ..Reading::default() };
+        let hit = parsed_as(Kind::Json, line, &reading).unwrap();
         assert_eq!((&*hit.method, &*hit.target, hit.is_exact), ("GET", "/y", false));
+        let fields = "path=request.uri,method=request.verb,agent=headers.agent".parse().unwrap();
+        let line = r#"{"ts":1,"request":{"uri":"/z","verb":"GET"},"headers":{"agent":["a","b"]},"status":200,"latency":5}"#;
+        let reading = Reading { fields, ..Reading::default() };
+        let hit = parsed_as(Kind::Json, line, &reading).unwrap();
+        assert_eq!((&*hit.target, &*hit.agent, hit.took_us), ("/z", "a", None));
+        let reading = Reading { unit: Some(Unit::Millis), ..reading };
+        assert_eq!(parsed_as(Kind::Json, line, &reading).unwrap().took_us, Some(5000));
         assert!("when=ts".parse::<FieldMap>().unwrap_err().contains("known are time, method"));
     }
 

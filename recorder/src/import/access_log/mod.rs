@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-pub use self::line::{FieldMap, Kind};
+pub use self::line::{FieldMap, Kind, Reading, Unit};
 use self::line::{Hit, Parser};
 use self::sessions::Sessions;
 use super::error::ImportError;
@@ -52,7 +52,7 @@ pub struct Config {
     pub out: PathBuf,
     /// None for what the first lines look like.
     pub kind: Option<Kind>,
-    pub fields: FieldMap,
+    pub reading: Reading,
     /// Take lines whose times go back.
     pub sort: bool,
     /// Take what is not GET or HEAD, without bodies.
@@ -90,7 +90,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
     let digest = input.digest()?;
     let kind = match config.kind {
         Some(kind) => kind,
-        None => detect(input, &config.fields)?,
+        None => detect(input, &config.reading)?,
     };
     let FirstReading { kind, first, mut remarks } = look(input, kind, config)?;
     let ahead = if config.login.is_some() { MOST_AHEAD_US } else { 0 };
@@ -161,7 +161,7 @@ fn each_hit(
     config: &Config,
     mut take: impl FnMut(LogLine<'_>) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
-    let mut parser = Parser::new(kind, &config.fields);
+    let mut parser = Parser::new(kind, &config.reading);
     each_line(input, |number, text| {
         let Some(hit) = parser.parse(text) else {
             take(LogLine::Broken { number, text })?;
@@ -217,13 +217,13 @@ fn each_line(
 }
 
 /// The format that most of the first lines are in.
-fn detect(input: &mut Input, fields: &FieldMap) -> Result<Kind, ImportError> {
+fn detect(input: &mut Input, reading: &Reading) -> Result<Kind, ImportError> {
     let mut fits: Vec<(u64, Kind)> = Kind::ALL.into_iter().map(|kind| (0, kind)).collect();
     let mut first = None;
     each_line(input, |number, text| {
         first.get_or_insert_with(|| (number, text.to_owned()));
         for (count, kind) in &mut fits {
-            *count += u64::from(Parser::new(*kind, fields).parse(text).is_some());
+            *count += u64::from(Parser::new(*kind, reading).parse(text).is_some());
         }
         Ok(number < TRIED)
     })?;
@@ -240,10 +240,13 @@ fn detect(input: &mut Input, fields: &FieldMap) -> Result<Kind, ImportError> {
 
 fn unknown(path: &Path, line: u64, text: &str, nearest: Kind) -> ImportError {
     let shown: String = text.chars().take(100).collect();
-    let message = format!(
-        "{shown:?} is in no known format; the nearest is {nearest}, such as {}",
-        nearest.example()
-    );
+    let message = match line::looks_like(text) {
+        Some(of) => format!("{shown:?} looks like {of}, which is not known here"),
+        None => format!(
+            "{shown:?} is in no known format; the nearest is {nearest}, such as {}",
+            nearest.example()
+        ),
+    };
     ImportError::Content { path: path.to_owned(), line: Some(line), message }
 }
 
@@ -255,10 +258,12 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<FirstReading, 
     let mut hits = 0_u64;
     let mut hosts = false;
     let mut broken = None;
+    // Of a start that is known to the second, the end is not known better.
+    let slack = if config.reading.is_of_start(kind) { SECOND_US } else { 0 };
     each_hit(input, kind, config, |line| {
         match line {
             LogLine::Hit { number, hit } => {
-                if hit.time_us < last && !config.sort {
+                if hit.time_us + slack < last && !config.sort {
                     let at = |us: u64| {
                         let us = i64::try_from(us).unwrap_or(i64::MAX);
                         DateTime::<Utc>::from_timestamp_micros(us).unwrap_or_default()
@@ -279,7 +284,9 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<FirstReading, 
                 hits += 1;
                 hosts |= hit.host.is_some();
                 if hit.took_us.is_none() {
-                    remarks.count("requests whose time to answer is not known");
+                    remarks.count(
+                        "requests whose time to answer is not known (--unit, if it is there)",
+                    );
                 }
             }
             LogLine::Broken { number, text } => {
