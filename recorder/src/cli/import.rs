@@ -42,7 +42,9 @@ Capture with --input-raw-track-response: without answers nothing can be bound.")
     #[command(after_help = "\
 Examples:
   recorder import access-log access.log.gz --out site.trace.jsonl.zst
-  recorder import access-log app.jsonl --map time=ts,path=uri \\
+  zcat access.log.*.gz | recorder import access-log - --sort --out site.trace.jsonl.zst
+  recorder import access-log timed.log --unit s --out site.trace.jsonl.zst
+  recorder import access-log app.jsonl --map time=ts,path=request.uri \\
     --out site.trace.jsonl.zst
   recorder import access-log access.log --out site.trace.jsonl.zst \\
     --login ERIOPDispatcher --personas fixtures/personas/vigilia.toml \\
@@ -55,7 +57,7 @@ agent; with --login each of them logs in first, as an account of the manifest.")
 
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// The recording
+    /// The recording, plain or gzipped; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -273,7 +275,7 @@ fn exchanges<F: Format>(
     session_by: SessionBy,
     keep_bodies: bool,
 ) -> Result<Exit, Error> {
-    let opened = Opened::new(common)?;
+    let opened = Opened::new(common, format.readings())?;
     let Opened { mut input, bar, manifest, rules } = opened;
     let config =
         import::Config { out: common.out.clone(), manifest, session_by, rules, keep_bodies };
@@ -286,7 +288,7 @@ fn exchanges<F: Format>(
 fn log(args: LogArgs) -> Result<Exit, Error> {
     let LogArgs { common, format, map, unit, time_is, sort, with_writes, seed, login, personas } =
         args;
-    let Opened { mut input, bar, manifest, rules } = Opened::new(&common)?;
+    let Opened { mut input, bar, manifest, rules } = Opened::new(&common, 2)?;
     let prologue = match (login, personas, &manifest) {
         (Some(persona), Some(file), Some(manifest)) => {
             let personas = Personas::read(&file)?;
@@ -326,12 +328,11 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(common: &Common) -> Result<Self, Error> {
+    fn new(common: &Common, readings: u64) -> Result<Self, Error> {
         let manifest = common.manifest.as_deref().map(Manifest::read).transpose()?;
         let rules = common.rules.as_deref().map(Rules::read).transpose()?.unwrap_or_default();
-        // It is read twice.
         let size = std::fs::metadata(&common.file).map_or(0, |data| data.len());
-        let bar = bar(size, 2);
+        let bar = bar(size, readings);
         let read = bar.clone();
         let input = Input::open(&common.file, Box::new(move |bytes| read.inc(bytes)))?;
         new_recording(&common.out, common.force)?;

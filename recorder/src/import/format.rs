@@ -12,6 +12,11 @@ pub type Take<'a> = &'a mut dyn FnMut(Exchange) -> Result<(), ImportError>;
 pub trait Format {
     const KIND: trace::format::SourceKind;
 
+    /// How often a recording is read for an import.
+    fn readings(&self) -> u64 {
+        2
+    }
+
     /// Reads all of a recording.
     ///
     /// # Errors

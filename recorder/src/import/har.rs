@@ -68,6 +68,10 @@ impl Har {
 impl Format for Har {
     const KIND: SourceKind = SourceKind::Har;
 
+    fn readings(&self) -> u64 {
+        if self.host.is_some() { 2 } else { 3 }
+    }
+
     fn read(&self, input: &mut Input, take: Take<'_>) -> Result<Remarks, ImportError> {
         let wanted = self.wanted(input)?;
         let mut remarks = Remarks::default();

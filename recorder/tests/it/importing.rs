@@ -163,6 +163,40 @@ fn the_site_itself_is_known_without_a_host_header() {
     }
 }
 
+/// As gzip reads it, and through a pipe.
+#[test]
+fn a_recording_may_be_in_several_parts_and_come_through_a_pipe() {
+    let log = std::fs::read(fixture("combined.log")).unwrap();
+    let gzip = |part: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(part).unwrap();
+        encoder.finish().unwrap()
+    };
+    let import = Import::new();
+    let expected = import.good("access-log", &fixture("combined.log"), &[]).requests().len();
+    let (one, other) = log.split_at(log.len() / 2);
+    let parts = [gzip(one), gzip(other)].concat();
+    for more in [&b""[..], &[0; 100_000], b"and what is none of it"] {
+        let file = import.file("log.gz", [&parts, more].concat());
+        assert_eq!(import.good("access-log", &file, &[]).requests().len(), expected);
+    }
+    let mut damaged = parts.clone();
+    damaged.extend_from_slice(&gzip(one)[..20]);
+    let (code, _, stderr) = import.run("access-log", &import.file("cut.gz", damaged), &[]);
+    assert!(code == 13 && stderr.contains("ends early"), "{code} {stderr}");
+
+    let out = import.folder.path().join("piped.trace.jsonl");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_recorder"))
+        .args(["import", "access-log", "-", "--out"])
+        .arg(&out)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&parts).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(read(&out).len(), expected);
+}
+
 /// An entry of a HAR.
 fn entry(url: &str) -> Value {
     json!({
