@@ -5,6 +5,9 @@ use super::input::Input;
 use super::remarks::Remarks;
 use crate::exchange::Exchange;
 
+/// No request takes longer than a day, in microseconds.
+pub(super) const LONGEST_US: u64 = 86_400_000_000;
+
 /// Takes exchanges as they are read; their times are microseconds since 1970.
 pub type Take<'a> = &'a mut dyn FnMut(Exchange) -> Result<(), ImportError>;
 

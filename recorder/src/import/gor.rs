@@ -14,7 +14,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::error::ImportError;
-use super::format::{Format, Take};
+use super::format::{Format, LONGEST_US, Take};
 use super::http::{self, Message, header};
 use super::input::Input;
 use super::remarks::Remarks;
@@ -75,6 +75,8 @@ struct Meta {
     id: String,
     /// Nanoseconds since 1970; of an answer, in some versions, how long it took.
     time: u64,
+    /// Of an answer, in later versions, nanoseconds.
+    latency: Option<u64>,
 }
 
 impl Meta {
@@ -90,8 +92,31 @@ impl Meta {
         let id = words.next()?;
         let is_id = matches!(id.len(), 24 | 40) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         let time = words.next()?.parse().ok()?;
-        // A latency, or the client's address.
-        is_id.then(|| Self { kind, id: id.to_owned(), time })
+        // Or the client's address.
+        let latency = words.next().and_then(|word| word.parse().ok());
+        is_id.then(|| Self { kind, id: id.to_owned(), time, latency })
+    }
+
+    /// How long this answer to a request of that time took to its first byte and to its last, in
+    /// microseconds.
+    ///
+    /// The latency is told from the request's start by some versions, and from the answer's own by
+    /// others: one that would have ended before the answer began is its own.
+    fn took(&self, request: u64) -> (u64, u64) {
+        let us = |header: u64, total: u64| {
+            ((header / 1000).min(LONGEST_US), (total / 1000).min(LONGEST_US))
+        };
+        if self.time < FIRST_TIME_NS {
+            return us(self.time, self.time);
+        }
+        let header = self.time.saturating_sub(request);
+        let total = match self.latency {
+            Some(latency) if latency >= header => latency,
+            Some(latency) => header.saturating_add(latency),
+            None => header,
+        };
+        // Of an answer that has the request's time only the latency is known.
+        us(if header == 0 { total } else { header }, total)
     }
 }
 
@@ -350,15 +375,9 @@ impl Matcher<'_> {
         let has_body = sent.first.0 != "HEAD";
         let found = answer.and_then(|answer| {
             let (status, message) = http::answer(&answer.bytes, has_body)?;
-            let time = answer.meta.time;
-            let took = match time.checked_sub(request.meta.time) {
-                Some(took) if time >= FIRST_TIME_NS => took,
-                _ if time < FIRST_TIME_NS => time,
-                _ => 0,
-            };
-            Some((status, message, took / 1000))
+            Some((status, message, answer.meta.took(request.meta.time)))
         });
-        let Some((status, message, took)) = found else {
+        let Some((status, message, (header_us, total_us))) = found else {
             self.remarks.count("requests without an answer");
             return Err(RecordedError { kind: RecordedErrorKind::StillOpen, after_us: 0 });
         };
@@ -368,8 +387,8 @@ impl Matcher<'_> {
         Ok(SeenAnswer {
             status,
             headers: message.headers,
-            header_us: took,
-            total_us: took,
+            header_us,
+            total_us,
             body: SeenBody::Whole(message.body.into()),
         })
     }
@@ -387,5 +406,28 @@ impl Matcher<'_> {
                 self.alone
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_took_as_long_as_its_line_says() {
+        const AT: u64 = 1_790_000_000_000_000_000;
+        let took = |time: u64, latency: &str| {
+            let line = format!("2 {:040x} {time}{latency}", 1);
+            Meta::parse(line.as_bytes()).unwrap().took(AT)
+        };
+        assert_eq!(took(5_000_000, ""), (5000, 5000));
+        assert_eq!(took(AT + 5_000_000, ""), (5000, 5000));
+        assert_eq!(took(AT + 5_000_000, " 192.0.2.1:80"), (5000, 5000));
+        assert_eq!(took(AT + 5_000_000, " -1"), (5000, 5000));
+        // From the request's start, from its own, and where nothing else is known.
+        assert_eq!(took(AT + 5_000_000, " 7000000"), (5000, 7000));
+        assert_eq!(took(AT + 5_000_000, " 2000000"), (5000, 7000));
+        assert_eq!(took(AT, " 7000000"), (7000, 7000));
+        assert_eq!(took(AT + 1000, &format!(" {}", u64::MAX)), (1, LONGEST_US));
     }
 }

@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 
 use super::error::ImportError;
 use super::exchanges::MOST_BODY;
-use super::format::{Format, Take};
+use super::format::{Format, LONGEST_US, Take};
 use super::http::end_to_end;
 use super::input::Input;
 use super::json_text::{Bounded, Bounds, LeftOut};
@@ -30,9 +30,6 @@ use trace::format::SourceKind;
 
 /// How many hosts are named where there are others.
 const SHOWN_HOSTS: usize = 5;
-
-/// No part of an exchange takes longer than a day.
-const MOST_MS: f64 = 86_400_000.0;
 
 #[derive(Debug)]
 pub struct Har {
@@ -383,7 +380,7 @@ impl Entry {
         };
         let Timings { blocked, dns, connect, send, wait, receive } = self.timings;
         let us = |ms: Option<f64>| {
-            ms.filter(|ms| *ms > 0.0).map_or(0, |ms| (ms.min(MOST_MS) * 1e3) as u64)
+            ms.filter(|ms| *ms > 0.0).map_or(0, |ms| ((ms * 1e3) as u64).min(LONGEST_US))
         };
         // What comes before the sending is not part of the exchange.
         let before = us(blocked) + us(dns) + us(connect);

@@ -8,8 +8,7 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDate};
 use serde_json::Value;
 
-/// No request takes longer than a day.
-const MOST_US: u64 = 86_400_000_000;
+use crate::import::format::LONGEST_US;
 
 /// Formats of access logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +183,7 @@ impl Unit {
             Self::Micros => number,
             Self::Nanos => number / 1e3,
         };
-        (us >= 0.0).then_some((us.round() as u64).min(MOST_US))
+        (us >= 0.0).then_some((us.round() as u64).min(LONGEST_US))
     }
 }
 
@@ -515,7 +514,7 @@ fn alb(line: &str) -> Option<Hit<'_>> {
     Some(Hit {
         time_us: u64::try_from(time.timestamp_micros()).ok()?,
         is_exact: true,
-        took_us: Some(((took * 1e6) as u64).min(MOST_US)),
+        took_us: Some(((took * 1e6) as u64).min(LONGEST_US)),
         client: client.rsplit_once(':').map_or(client, |(address, _)| address).into(),
         agent: if agent == "-" { "".into() } else { agent.into() },
         host: Some(host.into()),
