@@ -33,25 +33,26 @@ const GOLDENS: [(&str, SourceKind); 8] = [
 ];
 
 /// What the last six were made of, and how.
-const INPUTS: [(&str, &str, &str); 6] = [
-    ("chrome", "har", "chrome.har"),
-    ("firefox", "har", "firefox.har"),
-    ("safari", "har", "safari.har"),
-    ("gor", "gor", "app.gor"),
-    ("access-log", "access-log", "combined.log"),
-    ("notes", "har", "notes.har"),
+const INPUTS: [(&str, &str, &str, &[&str]); 6] = [
+    ("chrome", "har", "chrome.har", &[]),
+    ("firefox", "har", "firefox.har", &[]),
+    ("safari", "har", "safari.har", &[]),
+    ("gor", "gor", "app.gor", &[]),
+    ("access-log", "access-log", "combined.log", &["--unit", "s"]),
+    ("notes", "har", "notes.har", &[]),
 ];
 
 #[test]
 fn what_other_tools_recorded_is_imported_as_it_was() {
     let folder = tempfile::TempDir::new().unwrap();
-    for (name, format, input) in INPUTS {
+    for (name, format, input, more) in INPUTS {
         let name = format!("{name}.trace.jsonl");
         let out = folder.path().join(&name);
         let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/imports").join(input);
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_recorder"))
             .args(["import", format])
             .args([&input, Path::new("--out"), &out])
+            .args(more)
             .output()
             .unwrap();
         assert!(output.status.success(), "{format}");
