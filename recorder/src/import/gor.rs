@@ -332,13 +332,12 @@ impl Matcher<'_> {
             self.remarks.count("requests that are not HTTP/1 (skipped)");
             return Ok(());
         };
-        if let (Some(wanted), Some(host)) = (self.host, header(&sent.headers, "host")) {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            if !wanted.eq_ignore_ascii_case(host) && !wanted.eq_ignore_ascii_case(name) {
-                self.other.get_or_insert_with(|| host.to_owned());
-                self.remarks.count("requests to other hosts (skipped)");
-                return Ok(());
-            }
+        if let (Some(wanted), Some(host)) = (self.host, header(&sent.headers, "host"))
+            && !http::is_host(host, wanted)
+        {
+            self.other.get_or_insert_with(|| host.to_owned());
+            self.remarks.count("requests to other hosts (skipped)");
+            return Ok(());
         }
         if sent.missing > 0 {
             self.remarks.count("writes without their bodies (skipped)");

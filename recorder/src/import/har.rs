@@ -21,7 +21,7 @@ use serde_json::value::RawValue;
 use super::error::ImportError;
 use super::exchanges::MOST_BODY;
 use super::format::{Format, LONGEST_US, Take};
-use super::http::end_to_end;
+use super::http::{end_to_end, is_host};
 use super::input::Input;
 use super::json_text::{Bounded, Bounds, LeftOut};
 use super::remarks::Remarks;
@@ -96,7 +96,7 @@ impl Format for Har {
                 remarks.count(&format!("{scheme}: URLs (skipped)"));
                 return Ok(());
             };
-            if !wanted.as_ref().is_some_and(|wanted| is_host(wanted, authority)) {
+            if !wanted.as_ref().is_some_and(|wanted| is_host(authority, wanted)) {
                 others.count(authority);
                 return Ok(());
             }
@@ -228,12 +228,6 @@ impl Hosts {
         }
         named.join(", ")
     }
-}
-
-/// Whether a host, with its port or without, is this one.
-fn is_host(wanted: &str, authority: &str) -> bool {
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    wanted.eq_ignore_ascii_case(authority) || wanted.eq_ignore_ascii_case(host)
 }
 
 /// Of an entry only where it went.

@@ -62,6 +62,12 @@ pub(super) fn header<'a>(headers: &'a [(String, Bytes)], name: &str) -> Option<&
     std::str::from_utf8(value).ok().map(str::trim)
 }
 
+/// Whether a host, with its port or without, is the wanted one.
+pub(super) fn is_host(host: &str, wanted: &str) -> bool {
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    host.eq_ignore_ascii_case(wanted) || name.eq_ignore_ascii_case(wanted)
+}
+
 /// The body and how much of it is missing. A request without a length has none, an answer
 /// without one goes on to the end.
 fn body(headers: &[(String, Bytes)], rest: &[u8], to_the_end: bool) -> (Vec<u8>, usize) {

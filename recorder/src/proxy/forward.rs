@@ -93,10 +93,7 @@ pub(super) async fn answer(
     let upgraded = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
 
     let (parts, incoming) = request.into_parts();
-    let host = parts.headers.get(HOST).cloned().or_else(|| {
-        let authority = parts.uri.authority()?;
-        HeaderValue::try_from(authority.as_str()).ok()
-    });
+    let host = headers::host(&parts.headers, &parts.uri);
     let mut body = RequestBody::new(incoming, Arc::clone(&open));
     let chunked = !body.is_end_stream() && !parts.headers.contains_key(CONTENT_LENGTH);
     let expects = parts.headers.contains_key(EXPECT) && !body.is_end_stream();

@@ -6,7 +6,7 @@ use hyper::header::{
     TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::uri::Authority;
-use hyper::{Request, Version};
+use hyper::{Request, Uri, Version};
 
 /// Hop-by-hop headers, whether or not `Connection` names them.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -73,13 +73,18 @@ pub(super) fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     (!to.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| to.clone())
 }
 
-/// Those of a request, with the host that HTTP/2 has in the URL.
+/// The host that a request names: in a header, or as HTTP/2 has it in the URL.
+pub(super) fn host(headers: &HeaderMap, uri: &Uri) -> Option<HeaderValue> {
+    headers.get(HOST).cloned().or_else(|| HeaderValue::try_from(uri.authority()?.as_str()).ok())
+}
+
+/// Those of a request, its host among them.
 pub(super) fn seen_of<B>(request: &Request<B>) -> Vec<(String, Bytes)> {
     let mut seen = seen(request.headers());
-    if let Some(authority) =
-        request.uri().authority().filter(|_| !request.headers().contains_key(HOST))
+    if !request.headers().contains_key(HOST)
+        && let Some(host) = host(request.headers(), request.uri())
     {
-        seen.push(("host".to_owned(), Bytes::copy_from_slice(authority.as_str().as_bytes())));
+        seen.push(("host".to_owned(), Bytes::copy_from_slice(host.as_bytes())));
     }
     seen
 }

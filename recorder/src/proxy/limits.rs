@@ -22,7 +22,7 @@ pub struct Limits {
 const SPARE_DESCRIPTORS: u64 = 200;
 
 impl Limits {
-    /// Makes sure that so many connections fit into what this process may have,
+    /// Makes sure that so many connections fit into what this process may have.
     ///
     /// # Errors
     /// When they do not.

@@ -159,17 +159,15 @@ impl Unit {
     fn of_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();
         let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
-        if name == "request_time"
-            || ends(&["_s", "_sec", "_secs", "seconds"])
-                && !ends(&["illiseconds", "icroseconds", "anoseconds"])
-        {
-            Some(Self::Seconds)
-        } else if ends(&["_ms", "_millis", "milliseconds"]) {
+        // All of these end with `seconds`, too.
+        if ends(&["_ms", "_millis", "milliseconds"]) {
             Some(Self::Millis)
         } else if ends(&["_us", "_micros", "microseconds"]) {
             Some(Self::Micros)
         } else if ends(&["_ns", "_nanos", "nanoseconds"]) {
             Some(Self::Nanos)
+        } else if name == "request_time" || ends(&["_s", "_sec", "_secs", "seconds"]) {
+            Some(Self::Seconds)
         } else {
             None
         }
@@ -283,12 +281,6 @@ pub(super) struct Hit<'a> {
     pub(super) size: u64,
 }
 
-/// Whether `host`, maybe with a port, is the one wanted.
-pub(super) fn is_host(host: &str, wanted: &str) -> bool {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    host.eq_ignore_ascii_case(wanted) || name.eq_ignore_ascii_case(wanted)
-}
-
 pub(super) struct Parser<'a> {
     kind: Kind,
     reading: &'a Reading,
@@ -398,14 +390,14 @@ impl<'p> Parser<'p> {
     /// what a name says.
     fn json<'a>(&self, line: &'a str, own: &[(&str, &str)], unit: Option<Unit>) -> Option<Hit<'a>> {
         let object: Value = serde_json::from_str(line).ok()?;
-        let field = |thing: &str| -> Option<(String, &Value)> {
+        let field = |thing: &str| -> Option<(&str, &Value)> {
             let of_format = own.iter().find(|(known, _)| *known == thing).map(|(_, name)| *name);
             let mapped = self.reading.fields.0.get(thing).map(String::as_str);
             if let Some(name) = mapped.or(of_format) {
-                return Some((name.to_owned(), at(&object, name)?));
+                return Some((name, at(&object, name)?));
             }
             let (_, names) = FIELDS.iter().find(|(known, _)| *known == thing)?;
-            names.iter().find_map(|name| Some(((*name).to_owned(), at(&object, name)?)))
+            names.iter().find_map(|name| Some((*name, at(&object, name)?)))
         };
         let text = |thing: &str| text_of(field(thing)?.1);
         let (time_us, is_exact) = json_time(field("time")?.1)?;
@@ -426,7 +418,7 @@ impl<'p> Parser<'p> {
                 Value::String(text) => text.parse().ok()?,
                 other => other.as_f64()?,
             };
-            unit.or(Unit::of_name(&name))?.us(number)
+            unit.or_else(|| Unit::of_name(name))?.us(number)
         });
         Some(Hit {
             time_us,
@@ -687,6 +679,19 @@ mod tests {
         }
         for kind in [Kind::Ingress, Kind::Traefik, Kind::Caddy, Kind::TraefikJson, Kind::Envoy] {
             assert_eq!(parsed(kind, kind.example()).unwrap().took_us, Some(12_000), "{kind}");
+        }
+        for (name, unit) in [
+            ("request_time", Some(Unit::Seconds)),
+            ("Duration_Seconds", Some(Unit::Seconds)),
+            ("took_s", Some(Unit::Seconds)),
+            ("latency_ms", Some(Unit::Millis)),
+            ("time_milliseconds", Some(Unit::Millis)),
+            ("microseconds", Some(Unit::Micros)),
+            ("took_ns", Some(Unit::Nanos)),
+            ("latency", None),
+            ("status", None),
+        ] {
+            assert_eq!(Unit::of_name(name), unit, "{name}");
         }
         assert_eq!(took(Kind::Ingress, " 0.250", None), None);
         assert_eq!(took(Kind::Traefik, " 0.250", None), None);

@@ -20,6 +20,7 @@ pub use self::line::{FieldMap, Kind, Reading, Unit};
 use self::line::{Hit, Parser};
 use self::sessions::Sessions;
 use super::error::ImportError;
+use super::http::is_host;
 use super::input::Input;
 use super::remarks::{Remarks, TOO_LATE, UNSENDABLE};
 use crate::correlate::{Logged, Rules, of_log};
@@ -168,7 +169,7 @@ fn each_hit(
             return Ok(true);
         };
         let is_other =
-            |wanted: &String| hit.host.as_deref().is_some_and(|host| !line::is_host(host, wanted));
+            |wanted: &String| hit.host.as_deref().is_some_and(|host| !is_host(host, wanted));
         let is_sendable = wire::method(&hit.method).is_ok()
             && wire::target(&hit.target).is_ok()
             && wire::header("User-Agent", hit.agent.as_bytes()).is_ok();
