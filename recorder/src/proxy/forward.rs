@@ -16,8 +16,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::answer_body::{AnswerBody, BusyConnection};
+use super::beginnings::{Beginnings, Inside};
 use super::error::ConnectError;
-use super::guard::SharedHeads;
 use super::headers;
 use super::link::Link;
 use super::open::{Fault, Open, Recording};
@@ -60,7 +60,7 @@ pub(super) struct Client {
     /// From 1.
     pub(super) number: u64,
     pub(super) tls: bool,
-    pub(super) heads: SharedHeads,
+    pub(super) beginnings: Beginnings,
     pub(super) own: Arc<Own>,
 }
 
@@ -75,9 +75,7 @@ pub(super) async fn answer(
     client: Arc<Client>,
     mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Lost> {
-    let Some(began) = client.began(&request) else {
-        return Ok(proxy.refuse(StatusCode::BAD_REQUEST, "the length of the request is ambiguous"));
-    };
+    let (began, inside) = client.began(&request);
     if !headers::is_only_chunked(request.headers()) {
         return Ok(proxy.refuse(StatusCode::NOT_IMPLEMENTED, "only chunked is understood here"));
     }
@@ -94,7 +92,7 @@ pub(super) async fn answer(
 
     let (parts, incoming) = request.into_parts();
     let host = headers::host(&parts.headers, &parts.uri);
-    let mut body = RequestBody::new(incoming, Arc::clone(&open));
+    let mut body = RequestBody::new(incoming, Arc::clone(&open), inside);
     let chunked = !body.is_end_stream() && !parts.headers.contains_key(CONTENT_LENGTH);
     let expects = parts.headers.contains_key(EXPECT) && !body.is_end_stream();
     if chunked && !expects && !body.begins_well().await {
@@ -123,7 +121,7 @@ pub(super) async fn answer(
                     return Ok(own(StatusCode::BAD_GATEWAY, why));
                 };
                 open.discard();
-                client.heads.lock().off();
+                client.beginnings.off();
                 return Ok(proxy.switch(upgraded, response, link.place));
             }
             open.answered(response.status().as_u16(), response.headers());
@@ -266,12 +264,14 @@ impl Proxy {
 }
 
 impl Client {
-    /// When the request began; none if its length is ambiguous.
-    fn began<B>(&self, request: &Request<B>) -> Option<Instant> {
+    /// When the request began, and what its body is to hold.
+    fn began<B>(&self, request: &Request<B>) -> (Instant, Option<Inside>) {
         if !is_http_1(request) {
-            return Some(Instant::now());
+            self.beginnings.off();
+            return (Instant::now(), None);
         }
-        self.heads.lock().take().filter(|head| !head.ambiguous).map(|head| head.began)
+        let (began, inside) = self.beginnings.take();
+        (began, Some(inside))
     }
 }
 

@@ -1,19 +1,15 @@
-//! A client's connection whose heads are watched, with a limit on how long one may take.
+//! A client's connection on which it is seen when requests begin, with a limit on how long a head
+//! may take.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::heads::Heads;
-
-/// The heads of one connection, between the reading and the service.
-#[derive(Clone)]
-pub(super) struct SharedHeads(Arc<Mutex<Heads>>);
+use super::beginnings::Beginnings;
 
 /// The answer to a head that took too long.
 const REQUEST_TIMEOUT: &[u8] =
@@ -21,22 +17,11 @@ const REQUEST_TIMEOUT: &[u8] =
 
 pub(super) struct Guarded<S> {
     stream: S,
-    heads: SharedHeads,
+    beginnings: Beginnings,
     /// How long a head may take from its first byte.
     limit: Duration,
     /// Created when a head first arrives in parts, which is rare.
     timer: Option<Pin<Box<Sleep>>>,
-}
-
-impl SharedHeads {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Heads::new())))
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Heads> {
-        // Nothing panics while it is locked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<S: AsyncWrite + Unpin> Guarded<S> {
@@ -49,13 +34,13 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new(stream: S, heads: SharedHeads, limit: Duration) -> Self {
-        Self { stream, heads, limit, timer: None }
+    pub(super) fn new(stream: S, beginnings: Beginnings, limit: Duration) -> Self {
+        Self { stream, beginnings, limit, timer: None }
     }
 
     /// Ready when the head that is being read has taken too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(since) = self.heads.lock().partial_since() else { return Poll::Pending };
+        let Some(since) = self.beginnings.partial_since() else { return Poll::Pending };
         let due = tokio::time::Instant::from_std(since + self.limit);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         if timer.deadline() != due {
@@ -74,7 +59,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Guarded<S> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {
-                self.heads.lock().read(&buffer.filled()[before..], Instant::now());
+                self.beginnings.read(&buffer.filled()[before..], Instant::now());
                 Poll::Ready(Ok(()))
             }
             Poll::Pending => {

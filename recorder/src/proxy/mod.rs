@@ -10,12 +10,12 @@
 //! bodies together, and the queue's heads.
 
 mod answer_body;
+mod beginnings;
 mod collect;
 mod error;
 mod forward;
 mod guard;
 mod headers;
-mod heads;
 mod idle;
 mod limits;
 mod link;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::oneshot;
 
+use super::beginnings::Inside;
 use super::open::{Fault, Open};
 
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
@@ -24,6 +25,8 @@ pub(super) struct RequestBody {
     first: Option<FrameResult>,
     /// Shut until the upstream wants the body (`Expect: 100-continue`).
     shut: Option<oneshot::Receiver<()>>,
+    /// Until it is dropped, what the client sends is this body (HTTP/1.1).
+    _inside: Option<Inside>,
 }
 
 /// Lets a body through once, or never.
@@ -31,8 +34,8 @@ pub(super) struct RequestBody {
 pub(super) struct Gate(Arc<Mutex<Option<oneshot::Sender<()>>>>);
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, open: Arc<Open>) -> Self {
-        Self { incoming, open, first: None, shut: None }
+    pub(super) fn new(incoming: Incoming, open: Arc<Open>, inside: Option<Inside>) -> Self {
+        Self { incoming, open, first: None, shut: None, _inside: inside }
     }
 
     /// Takes nothing from the client until the gate is opened. Where it is shut for good, the body

@@ -15,8 +15,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::beginnings::Beginnings;
 use super::forward::{Client, Lost, Proxy, answer};
-use super::guard::{Guarded, SharedHeads};
+use super::guard::Guarded;
 use super::idle::{Activity, Held, Idle};
 use super::pool::Own;
 
@@ -142,10 +143,10 @@ impl Shared {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let heads = SharedHeads::new();
-        let guarded = Guarded::new(stream, heads.clone(), self.head_timeout);
+        let beginnings = Beginnings::new(Instant::now());
+        let guarded = Guarded::new(stream, beginnings.clone(), self.head_timeout);
         let own = Arc::new(Own::new(Arc::clone(&self.proxy.pool), number));
-        let client = Arc::new(Client { number, tls, heads, own });
+        let client = Arc::new(Client { number, tls, beginnings, own });
         let activity = Activity::new(Arc::clone(&self.idle));
         let service = service_fn(|request| {
             let busy = activity.begin();

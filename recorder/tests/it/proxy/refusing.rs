@@ -22,16 +22,6 @@ fn malformed_requests_are_refused_and_never_passed_on() {
     let post = |rest: &str| format!("POST / HTTP/1.1\r\nhost: a\r\n{rest}");
     let chunked = |rest: &str| post(&format!("transfer-encoding: chunked\r\n\r\n{rest}"));
     let cases = [
-        (
-            "both lengths",
-            post("content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
-            "400",
-        ),
-        (
-            "both, the other way",
-            post("transfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\n"),
-            "400",
-        ),
         ("two lengths", post("content-length: 3\r\ncontent-length: 4\r\n\r\nabcd"), "400"),
         ("a list of lengths", post("content-length: 3, 3\r\n\r\nabc"), "400"),
         ("a sign", post("content-length: +3\r\n\r\nabc"), "400"),
@@ -80,6 +70,37 @@ fn malformed_requests_are_refused_and_never_passed_on() {
     let recorded = proxy.stop();
     assert_eq!(recorded.results(), [Ok(200)]);
     assert_eq!(recorded.summary["refused"], cases.len());
+}
+
+/// RFC 9112, section 6.3.
+#[test]
+fn of_a_length_and_chunks_the_chunks_count_and_the_connection_ends() {
+    let upstream = Upstream::start(|mut peer, _| {
+        loop {
+            let head = peer.head();
+            if head.is_empty() {
+                return;
+            }
+            assert!(head.contains("transfer-encoding: chunked"), "{head}");
+            assert!(!head.contains("content-length"), "{head}");
+            peer.expect("3\r\nabc\r\n0\r\n\r\n");
+            peer.send(OK);
+        }
+    });
+    let mut proxy = Proxy::start(&upstream.url(), &[]);
+    for lengths in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 60",
+    ] {
+        let mut client = proxy.client();
+        let head = format!("POST / HTTP/1.1\r\nhost: a\r\n{lengths}\r\n\r\n");
+        client.send(format!("{head}3\r\nabc\r\n0\r\n\r\nGET /b HTTP/1.1\r\nhost: a\r\n\r\n"));
+        let answers = String::from_utf8_lossy(&client.rest()).into_owned();
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers}");
+        assert!(answers.starts_with("HTTP/1.1 200 "), "{answers}");
+    }
+    proxy.wait_for(2);
+    assert_eq!(proxy.stop().results(), [Ok(200), Ok(200)]);
 }
 
 #[test]
