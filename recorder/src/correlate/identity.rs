@@ -1,6 +1,6 @@
 //! Whose exchange it is: sessions told apart by cookie, bearer token or connection.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
@@ -22,12 +22,35 @@ pub(super) struct Identity {
     /// Hashes tokens and cookies, which are not kept themselves.
     hashes: RandomState,
     credentials: HashMap<u64, usize>,
-    /// Which session sent or received which credential. Two sessions may hold the same one, for
-    /// example where two log in to the same account at once.
-    held: HashSet<(usize, u64)>,
+    /// What each session sent or received. Two sessions may hold the same credential, for example
+    /// where two log in to the same account at once.
+    held: HashMap<usize, Held>,
     connections: HashMap<u64, usize>,
+    /// Counts what is noted.
+    now: u64,
     /// Sessions that made an account by this name and have not logged in to it.
     registered: HashMap<u64, usize>,
+}
+
+/// Credentials and connections of a session, each with when it was last seen.
+#[derive(Debug, Default)]
+struct Held {
+    credentials: HashMap<u64, u64>,
+    connections: HashMap<u64, u64>,
+}
+
+/// How many of either a session is known by at least: a cookie that changes with each answer, or a
+/// connection a request, pushes out what was not seen for so long.
+const MOST_HELD: usize = 512;
+
+/// Once there are twice as many, the half that was seen last stays; returns the others.
+fn forgotten(held: &mut HashMap<u64, u64>) -> Vec<u64> {
+    if held.len() < 2 * MOST_HELD {
+        return Vec::new();
+    }
+    let mut times: Vec<u64> = held.values().copied().collect();
+    let (_, &mut middle, _) = times.select_nth_unstable(MOST_HELD);
+    held.extract_if(|_, seen| *seen < middle).map(|(key, _)| key).collect()
 }
 
 /// The credentials that a request carries.
@@ -93,7 +116,7 @@ impl Identity {
         let on_connection = self.connections.get(&connection).copied();
         let mut all = shown.bearer.iter().chain(&shown.cookies);
         if let Some(session) = on_connection
-            && all.clone().any(|&credential| self.held.contains(&(session, credential)))
+            && all.clone().any(|&credential| self.holds(session, credential))
         {
             return Some(session);
         }
@@ -114,9 +137,7 @@ impl Identity {
 
     /// The session that was given a token which the body has: that of the connection, if it was.
     fn given(&self, shown: &ShownCredentials, on_connection: Option<usize>) -> Option<usize> {
-        let holds = |session: &usize| {
-            shown.tokens.iter().any(|&token| self.held.contains(&(*session, token)))
-        };
+        let holds = |session: &usize| shown.tokens.iter().any(|&token| self.holds(*session, token));
         on_connection
             .filter(holds)
             .or_else(|| shown.tokens.iter().find_map(|token| self.credentials.get(token)).copied())
@@ -140,17 +161,36 @@ impl Identity {
     /// From now on the connection and the credentials sent on it belong to this session.
     pub(super) fn bind(&mut self, session: usize, shown: &ShownCredentials, connection: u64) {
         self.connections.insert(connection, session);
+        self.now += 1;
+        let held = self.held.entry(session).or_default();
+        held.connections.insert(connection, self.now);
+        for gone in forgotten(&mut held.connections) {
+            remove_of(&mut self.connections, gone, session);
+        }
         for &credential in shown.bearer.iter().chain(&shown.cookies) {
-            self.held.insert((session, credential));
+            self.hold(session, credential);
             self.credentials.entry(credential).or_insert(session);
         }
+    }
+
+    fn hold(&mut self, session: usize, credential: u64) {
+        self.now += 1;
+        let held = self.held.entry(session).or_default();
+        held.credentials.insert(credential, self.now);
+        for gone in forgotten(&mut held.credentials) {
+            remove_of(&mut self.credentials, gone, session);
+        }
+    }
+
+    fn holds(&self, session: usize, credential: u64) -> bool {
+        self.held.get(&session).is_some_and(|held| held.credentials.contains_key(&credential))
     }
 
     /// An answer gave this token, or this cookie as `name=value`, to the session.
     pub(super) fn give(&mut self, session: usize, credential: &str) {
         if identifies_client(credential) {
             let credential = self.hashes.hash_one(credential);
-            self.held.insert((session, credential));
+            self.hold(session, credential);
             self.credentials.insert(credential, session);
         }
     }
@@ -158,9 +198,16 @@ impl Identity {
     /// Forgets everything that belongs to these sessions.
     pub(super) fn forget(&mut self, is_gone: impl Fn(usize) -> bool) {
         self.credentials.retain(|_, session| !is_gone(*session));
-        self.held.retain(|(session, _)| !is_gone(*session));
+        self.held.retain(|session, _| !is_gone(*session));
         self.connections.retain(|_, session| !is_gone(*session));
         self.registered.retain(|_, session| !is_gone(*session));
+    }
+}
+
+/// Removes the key where it leads to this session.
+fn remove_of(map: &mut HashMap<u64, usize>, key: u64, session: usize) {
+    if map.get(&key) == Some(&session) {
+        map.remove(&key);
     }
 }
 
@@ -196,6 +243,31 @@ mod tests {
             "another login"
         );
         assert_eq!(identity.of(&ShownCredentials::default(), 1, |_| false, |_| true), Some(1));
+    }
+
+    #[test]
+    fn what_changes_with_each_answer_takes_bounded_memory_and_hides_nobody() {
+        let mut identity = Identity::new(SessionBy::Auto);
+        identity.give(1, TOKEN);
+        let steady = shown(&identity, "Authorization", &format!("Bearer {TOKEN}"));
+        for number in 0..50_000 {
+            identity.give(1, &format!("sid=0123456789abcdef{number}"));
+            identity.bind(1, &steady, number);
+        }
+        let held = &identity.held[&1];
+        let most = 2 * MOST_HELD;
+        for count in [
+            held.credentials.len(),
+            held.connections.len(),
+            identity.credentials.len(),
+            identity.connections.len(),
+        ] {
+            assert!((MOST_HELD..=most).contains(&count), "{count}");
+        }
+        let never = |_| false;
+        assert_eq!(identity.of(&steady, 1_000_000, never, never), Some(1));
+        let latest = shown(&identity, "Cookie", "sid=0123456789abcdef49999");
+        assert_eq!(identity.of(&latest, 1_000_000, never, never), Some(1));
     }
 
     #[test]

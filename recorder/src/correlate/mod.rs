@@ -57,6 +57,9 @@ use trace::shape::Shape;
 
 const MAX_SESSIONS: usize = 50_000;
 
+/// By so many names a session is known that logged in by them.
+const MOST_NAMES: usize = 1000;
+
 /// Headers that replay computes, or that belong to the connection.
 const LEFT_OUT: [&str; 6] =
     ["host", "content-length", "cookie", "expect", "content-encoding", "transfer-encoding"];
@@ -168,7 +171,9 @@ impl Correlator {
         // One who makes an account for somebody else stays who he is.
         let login = login.filter(|login| !(login.registers && session.is_of_another(login)));
         if let Some(login) = &login {
-            session.names.extend(login.names.iter().cloned());
+            if session.names.len() < MOST_NAMES {
+                session.names.extend(login.names.iter().cloned());
+            }
             if let Some(account) = login.account {
                 session.number = Some(account);
                 session.account = Some(Arc::clone(&self.accounts[account]));
