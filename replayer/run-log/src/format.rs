@@ -464,6 +464,9 @@ pub struct ErrorSample {
     /// The first bytes of the answer, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// What an unbound request lacked, such as `/id of POST /alerts`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lacks: Option<String>,
 }
 
 /// A row of `failures.csv`, in Locust's columns: whole run, an endpoint and cause a row.

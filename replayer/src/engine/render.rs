@@ -4,12 +4,20 @@ use super::buffers::Rendered;
 use super::context::Context;
 use super::release::Ticket;
 use super::user::User;
-use crate::prepare::{Origin, Piece, Request};
+use crate::prepare::{Origin, Piece, Request, Source};
 use trace::values::{encode_at, write_clock, write_fresh};
 
-/// A value is missing, since what should have given it failed or was empty; or it is none that
-/// could be sent.
-pub(super) struct Unbound;
+/// Why a request cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unbound<'a> {
+    /// What should have given the value failed, or was empty.
+    Captured(Source),
+    /// The user has no account, or it has no such field.
+    Account(&'a str),
+    Secret(&'a str),
+    /// With its values the path would name another host.
+    Path,
+}
 
 /// One that no answer has: a request under the condition that it changed is good without the tag
 /// of what its client had (RFC 9110, section 13.1.2).
@@ -19,13 +27,13 @@ const NO_ENTITY_TAG: &str = "\"\"";
 ///
 /// # Errors
 /// [`Unbound`], and nothing may be sent then.
-pub(super) fn render<T>(
+pub(super) fn render<'r, T>(
     context: &Context<T>,
     user: &User,
     ticket: &Ticket,
-    request: &Request,
+    request: &'r Request,
     rendered: &mut Rendered,
-) -> Result<(), Unbound> {
+) -> Result<(), Unbound<'r>> {
     let Rendered { bytes } = rendered;
     let body = &mut *context.scratch.borrow_mut();
     request.template.render(bytes, body, |piece, out| match piece {
@@ -38,17 +46,18 @@ pub(super) fn render<T>(
             let put = |value: &str, out: &mut Vec<u8>| encode_at(value, *encode, *place, out);
             match from {
                 Origin::Captured(source) => user.value(ticket, *source, |value| {
-                    value.map(|value| put(value, out)).ok_or(Unbound)
+                    value.map(|value| put(value, out)).ok_or(Unbound::Captured(*source))
                 })?,
                 Origin::EntityTag(source) => user.value(ticket, *source, |value| {
                     put(value.unwrap_or(NO_ENTITY_TAG), out);
                 }),
                 Origin::Account(field) => {
-                    let account = user.account.as_ref().ok_or(Unbound)?;
-                    put(account.fields.get(field).ok_or(Unbound)?, out);
+                    let account = user.account.as_ref();
+                    let value = account.and_then(|account| account.fields.get(field));
+                    put(value.ok_or(Unbound::Account(field))?, out);
                 }
                 Origin::Secret(name) => {
-                    let secret = context.settings.secrets.get(name).ok_or(Unbound)?;
+                    let secret = context.settings.secrets.get(name).ok_or(Unbound::Secret(name))?;
                     put(secret.expose(), out);
                 }
                 Origin::Clock(format) => write_clock(context.wall_clock(), *format, out),
@@ -64,7 +73,7 @@ pub(super) fn render<T>(
         }
     })?;
     // A value at the very beginning of the path must not name another host.
-    if path_of(bytes).starts_with(['/', '*']) { Ok(()) } else { Err(Unbound) }
+    if path_of(bytes).starts_with(['/', '*']) { Ok(()) } else { Err(Unbound::Path) }
 }
 
 /// A user's runs, of whoever takes his place as well: no number is a generation's.

@@ -6,11 +6,13 @@ use std::time::Duration;
 use trace::shape::Shape;
 
 use super::answer::{Answer, AnswerText};
+use super::buffers::Rendered;
 use super::context::Context;
 use super::effects::{Asker, apply_body};
 use super::exchange::Attempt;
 use super::redact::redact;
 use super::release::Ticket;
+use super::render::{Unbound, render};
 use super::settings::FidelityMode;
 use super::user::User;
 use crate::measure::{FidelityCheck, Sample};
@@ -87,7 +89,7 @@ pub(super) fn settle<T>(
         user.deny(ticket, request);
     }
     if is_failed {
-        note_error(context, user, request, attempt, answer);
+        note_error(context, user, ticket, request, attempt, answer);
         if is_good_login(context, ticket, request) {
             context.count(|batch| batch.logins_failed += 1);
             if attempt.is_refusal() && user.refuse() {
@@ -163,6 +165,7 @@ fn compare<T>(
 fn note_error<T>(
     context: &Context<T>,
     user: &User,
+    ticket: &Ticket,
     request: &Request,
     attempt: &Attempt,
     answer: Option<&Answer<'_>>,
@@ -181,8 +184,34 @@ fn note_error<T>(
             outcome: attempt.outcome.name(),
             status,
             body: body.filter(|body| !body.is_empty()),
+            lacks: (attempt.outcome == Outcome::Unbound)
+                .then(|| lacks(context, user, ticket, request)),
         }
     });
+}
+
+/// What an unbound request lacked.
+fn lacks<T>(context: &Context<T>, user: &User, ticket: &Ticket, request: &Request) -> String {
+    match render(context, user, ticket, request, &mut Rendered::default()) {
+        Err(Unbound::Captured(source)) => {
+            let requests = user.requests(ticket);
+            let giver = requests.iter().find_map(|giver| {
+                let capture = giver.captures.iter().find(|capture| capture.into == source)?;
+                Some((giver, capture))
+            });
+            match giver {
+                Some((giver, capture)) => {
+                    format!("{} of {}", capture.from, context.plan.endpoints[giver.endpoint])
+                }
+                None => "a value of the login".to_owned(),
+            }
+        }
+        Err(Unbound::Account(field)) => format!("an account with {field}"),
+        Err(Unbound::Secret(name)) => format!("a value for {name} (--slot)"),
+        Err(Unbound::Path) => "a path of the target: its values would name another host".to_owned(),
+        // What is complete was not sent for another reason.
+        Ok(()) => "a login that is not refused".to_owned(),
+    }
 }
 
 /// The second of the load that a request is part of: the one in which it became ready, or, where

@@ -1,5 +1,7 @@
 //! What a request takes from its answer for later ones.
 
+use std::fmt;
+
 use trace::format::{AttributePart, ListStep};
 
 #[derive(Debug)]
@@ -41,6 +43,24 @@ pub enum CaptureFrom {
         before: String,
         after: String,
     },
+}
+
+impl fmt::Display for CaptureFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json { tokens, .. } => {
+                let escaped = |token: &String| token.replace('~', "~0").replace('/', "~1");
+                tokens.iter().try_for_each(|token| write!(f, "/{}", escaped(token)))
+            }
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::HeaderSegment { name, .. } => write!(f, "a part of header {name}"),
+            Self::Cookie(name) => write!(f, "cookie {name}"),
+            Self::Form(name) => write!(f, "form field {name}"),
+            Self::Meta(name) => write!(f, "meta element {name}"),
+            Self::Attribute(part) => write!(f, "attribute {}", part.name),
+            Self::Text { before, .. } => write!(f, "text after {before:?}"),
+        }
+    }
 }
 
 impl CaptureFrom {

@@ -97,11 +97,11 @@ impl Template {
     ///
     /// # Errors
     /// What `write` fails with.
-    pub fn render<E>(
-        &self,
+    pub fn render<'t, E>(
+        &'t self,
         out: &mut Vec<u8>,
         body: &mut Vec<u8>,
-        mut write: impl FnMut(&Piece, &mut Vec<u8>) -> Result<(), E>,
+        mut write: impl FnMut(&'t Piece, &mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         out.clear();
         self.render_pieces(&self.head, out, &mut write)?;
@@ -118,11 +118,11 @@ impl Template {
         Ok(())
     }
 
-    fn render_pieces<E>(
-        &self,
-        pieces: &[Piece],
+    fn render_pieces<'t, E>(
+        &'t self,
+        pieces: &'t [Piece],
         out: &mut Vec<u8>,
-        write: &mut impl FnMut(&Piece, &mut Vec<u8>) -> Result<(), E>,
+        write: &mut impl FnMut(&'t Piece, &mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
         for piece in pieces {
             match piece {

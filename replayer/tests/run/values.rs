@@ -128,6 +128,8 @@ fn what_needs_a_value_that_is_not_there_is_unbound_and_not_sent() {
         (1, 1)
     );
     assert_eq!(run.totals.planned_sent, 1);
+    let samples: Vec<_> = ran.reader().errors().unwrap().map(Result::unwrap).collect();
+    assert_eq!(samples[0].lacks.as_deref(), Some("/0 of GET /things"), "{samples:?}");
 }
 
 #[test]

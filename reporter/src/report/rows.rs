@@ -130,7 +130,11 @@ pub(super) fn errors(summary: &Summary) -> Vec<ErrorRow> {
             second: error.second,
             endpoint: error.endpoint.clone(),
             what: error.status.map_or_else(|| error.outcome.clone(), |status| status.to_string()),
-            body: error.body.clone().unwrap_or_default(),
+            body: match (&error.body, &error.lacks) {
+                (Some(body), _) => body.clone(),
+                (None, Some(lacks)) => format!("lacked {lacks}"),
+                (None, None) => String::new(),
+            },
         })
         .collect()
 }

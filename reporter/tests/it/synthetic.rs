@@ -218,6 +218,7 @@ impl<'a> Making<'a> {
                 outcome: "completed".to_owned(),
                 status: Some(503),
                 body: Some("{\"detail\":\"busy | later\"}".to_owned()),
+                lacks: None,
             });
         }
         let mut record = |kind, value: u64| {
