@@ -144,13 +144,17 @@ async fn the_same_seed_makes_the_same_decisions_and_another_one_others() {
     };
     let [first, second, other] = recorded.as_slice() else { unreachable!() };
     let (first, second, other) = (decisions(first), decisions(second), decisions(other));
+    // How many fit into the time is not decided by the seed.
+    let (mut compared, mut differs) = (0, false);
     for (session, decisions) in &first {
-        // How many fit into the time is not decided by the seed.
-        let both = decisions.len().min(second[session].len());
-        assert!(both > 10, "{both} requests of {session}");
-        assert_eq!(decisions[..both], second[session][..both]);
-        assert_ne!(decisions[..both], other[session][..both.min(other[session].len())]);
+        let (same, others) = (&second[session], &other[session]);
+        let both = decisions.len().min(same.len());
+        assert_eq!(decisions[..both], same[..both]);
+        let both_others = decisions.len().min(others.len());
+        differs |= decisions[..both_others] != others[..both_others];
+        compared += both;
     }
+    assert!(compared > 10 && differs, "{compared} requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +166,9 @@ async fn a_login_that_is_refused_stops_the_recording_with_the_answer() {
     let output = run(folder.personas(&server.url, &[]));
     assert_eq!(output.status.code(), Some(4));
     let told = text(&output.stderr);
-    assert!(told.contains("persona Taker cannot log in as taker1"), "{told}");
+    // Who asks first is not decided.
+    let of_any = |name: &&str| told.contains(&format!("cannot log in as {name}"));
+    assert!(["taker1", "taker2", "looker1", "looker2"].iter().any(of_any), "{told}");
     assert!(told.contains("POST /login was answered 401"), "{told}");
     assert!(told.contains("Invalid credentials"), "{told}");
     assert!(!told.contains(wrong), "{told}");
