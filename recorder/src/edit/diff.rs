@@ -215,15 +215,13 @@ fn side_by_side(sides: [Side<'_>; 2], found: &mut Difference, all: &mut BTreeMap
     found.compared += pairs.len() as u64;
     found.alone[0] += left.0.len() as u64;
     found.alone[1] += left.1.len() as u64;
-    let mut earlier: Vec<(usize, usize)> = Vec::new();
+    let mut earlier: Vec<[&Request; 2]> = Vec::new();
     for (index, counterpart) in pairs {
         let requests = [&one.requests[index], &other.requests[counterpart]];
         for value in varying(requests) {
-            let before: Vec<_> =
-                earlier.iter().map(|&(a, b)| [&one.requests[a], &other.requests[b]]).collect();
-            note(value, requests[0], &before, all);
+            note(value, requests[0], &earlier, all);
         }
-        earlier.push((index, counterpart));
+        earlier.push(requests);
     }
 }
 
