@@ -31,9 +31,6 @@ pub struct Config {
     pub keep_bodies: bool,
 }
 
-/// How many reasons are named where nothing is left.
-const MOST_WHY: usize = 4;
-
 /// Imports a recording.
 ///
 /// # Errors
@@ -54,7 +51,7 @@ pub fn import<F: Format>(
     })?;
     let first = first.ok_or_else(|| ImportError::Nothing {
         path: input.path().to_owned(),
-        message: nothing(&remarks),
+        message: remarks.nothing(),
     })?;
     let micros = i64::try_from(first).unwrap_or(i64::MAX);
     let started = DateTime::from_timestamp_micros(micros).unwrap_or_default();
@@ -112,14 +109,6 @@ pub fn import<F: Format>(
             Err(error)
         }
     }
-}
-
-/// Why there is nothing, as far as it is known.
-fn nothing(remarks: &Remarks) -> String {
-    let nothing = "it has no request that could be replayed";
-    let why: Vec<String> =
-        remarks.iter().map(|(what, count)| format!("{count} {what}")).take(MOST_WHY).collect();
-    if why.is_empty() { nothing.to_owned() } else { format!("{nothing}: {}", why.join(", ")) }
 }
 
 struct Sink {

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, FixedOffset};
+use common::encoding;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
@@ -37,11 +38,13 @@ pub struct Har {
     host: Option<String>,
     /// The same, once the file was looked through.
     most_asked: OnceLock<Option<String>>,
+    /// Whether all its requests began at one moment, once it was read.
+    one_moment: OnceLock<bool>,
 }
 
 impl Har {
     pub fn new(host: Option<String>) -> Self {
-        Self { host, most_asked: OnceLock::new() }
+        Self { host, most_asked: OnceLock::new(), one_moment: OnceLock::new() }
     }
 
     /// The host that is taken; none where there is no request to any.
@@ -76,6 +79,8 @@ impl Format for Har {
         let mut has_met = false;
         let mut number = 0_u64;
         let mut odd = Odd::default();
+        let mut moments = Moments::default();
+        let one_moment = self.one_moment.get().copied().unwrap_or_default();
         read(input, &mut |text, left_out| {
             number += 1;
             if left_out.of_entry {
@@ -103,10 +108,18 @@ impl Format for Har {
             has_met = true;
             let (authority, path) = (authority.to_owned(), path.into_owned());
             match entry.exchange(&authority, path, left_out, &mut remarks) {
-                Some(exchange) => take(exchange),
+                Some(mut exchange) => {
+                    let next = moments.note(&exchange);
+                    if one_moment {
+                        remarks.count(AT_ONE_MOMENT);
+                        exchange.at = next;
+                    }
+                    take(exchange)
+                }
                 None => Ok(()),
             }
         })?;
+        self.one_moment.get_or_init(|| moments.is_one());
         if let Some(wanted) = &self.host
             && !others.0.is_empty()
             && !has_met
@@ -124,6 +137,37 @@ impl Format for Har {
             remarks.add(&what, odd.count);
         }
         Ok(remarks)
+    }
+}
+
+const AT_ONE_MOMENT: &str = "requests that all began at one moment, as an export without times says \
+                             (put one after another)";
+
+/// When the requests of a file began. Insomnia gives all of them the time of the export, in the
+/// order of its folders: nobody sent them all at once.
+#[derive(Default)]
+struct Moments {
+    /// That of the first; none before it.
+    first: Option<u64>,
+    count: u64,
+    differ: bool,
+    /// When the one before would have ended, had they come one after another.
+    end: u64,
+}
+
+impl Moments {
+    /// When the request would have begun, had all come one after another.
+    fn note(&mut self, exchange: &Exchange) -> u64 {
+        let first = *self.first.get_or_insert(exchange.at);
+        self.differ |= exchange.at != first;
+        self.count += 1;
+        let begins = self.end.max(first);
+        self.end = begins + exchange.result.as_ref().map_or(0, |answer| answer.total_us) + 1;
+        begins
+    }
+
+    fn is_one(&self) -> bool {
+        self.count > 1 && !self.differ
     }
 }
 
@@ -341,6 +385,10 @@ impl Entry {
             remarks.count("answers from the browser's cache (skipped)");
             return None;
         }
+        if self.request.method.eq_ignore_ascii_case("CONNECT") {
+            remarks.count("tunnels through a proxy (skipped)");
+            return None;
+        }
         let is_socket = self.resource_type.as_deref() == Some("websocket");
         if is_socket || self.response.status == 101 {
             remarks.count("WebSockets (skipped)");
@@ -478,29 +526,37 @@ fn sent_body(
         Some(text) if !text.is_empty() || data.params.is_empty() => Some(text.into_bytes()),
         _ if data.mime_type.starts_with("multipart/") => None,
         _ => {
-            let field = |param: &Param| {
-                let value = param.value.as_deref().unwrap_or_default();
-                format!("{}={}", form_encoded(&param.name), form_encoded(value))
-            };
-            let fields: Vec<String> = data.params.iter().map(field).collect();
-            Some(fields.join("&").into_bytes())
+            // Some programs give them as they were sent, others decoded.
+            let texts =
+                |param: &'_ Param| [param.name.clone(), param.value.clone().unwrap_or_default()];
+            let fields: Vec<[String; 2]> = data.params.iter().map(texts).collect();
+            let as_sent = fields.iter().flatten().all(|text| is_form_encoded(text));
+            let mut body = Vec::new();
+            for [name, value] in &fields {
+                if !body.is_empty() {
+                    body.push(b'&');
+                }
+                for (text, end) in [(name, "="), (value, "")] {
+                    if as_sent {
+                        body.extend_from_slice(text.as_bytes());
+                    } else {
+                        encoding::form(text, &mut body);
+                    }
+                    body.extend_from_slice(end.as_bytes());
+                }
+            }
+            Some(body)
         }
     }
 }
 
-/// As `application/x-www-form-urlencoded`; what is encoded already stays.
-fn form_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'%' | b'+' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push('+'),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
+/// Whether it may be a name or value of `application/x-www-form-urlencoded` as it stands there.
+fn is_form_encoded(text: &str) -> bool {
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.*~+%".contains(&byte);
+    let is_escape = |rest: &str| {
+        rest.get(..2).is_some_and(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    text.bytes().all(is_kept) && text.split('%').skip(1).all(is_escape)
 }
 
 impl Content {

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-/// What is left out because of [`trace::wire`].
 /// Times of a trace end there, [`trace::format::LAST_AT`] after 1970.
 pub(super) const TOO_LATE: &str = "requests dated after the year 2254 (skipped)";
+/// What is left out because of [`trace::wire`].
 pub(super) const UNSENDABLE: &str = "requests that cannot be sent as they stand there (skipped)";
 
 /// How many descriptions are told apart: names of a file's own are in some of them.
 const MOST_KINDS: usize = 1000;
 const OTHERS: &str = "of many other kinds";
+
+/// How many reasons are named where nothing is left.
+const MOST_WHY: usize = 4;
 
 /// Counts of what was left out or is not known, by description.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,5 +35,13 @@ impl Remarks {
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
         self.0.iter().map(|(what, count)| (what.as_str(), *count))
+    }
+
+    /// Why nothing of a file is left, as far as it is known.
+    pub(super) fn nothing(&self) -> String {
+        let nothing = "it has no request that could be replayed";
+        let why: Vec<String> =
+            self.iter().map(|(what, count)| format!("{count} {what}")).take(MOST_WHY).collect();
+        if why.is_empty() { nothing.to_owned() } else { format!("{nothing}: {}", why.join(", ")) }
     }
 }

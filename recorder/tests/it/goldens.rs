@@ -20,23 +20,29 @@ fn schema() -> Validator {
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 }
 
-const GOLDENS: [(&str, SourceKind); 8] = [
+const GOLDENS: [(&str, SourceKind); 11] = [
     ("personas.trace.jsonl", SourceKind::Personas),
     ("proxy.trace.jsonl", SourceKind::Proxy),
     ("chrome.trace.jsonl", SourceKind::Har),
     ("firefox.trace.jsonl", SourceKind::Har),
     ("safari.trace.jsonl", SourceKind::Har),
+    ("charles.trace.jsonl", SourceKind::Har),
+    ("fiddler.trace.jsonl", SourceKind::Har),
+    ("insomnia.trace.jsonl", SourceKind::Har),
     ("gor.trace.jsonl", SourceKind::Gor),
     ("access-log.trace.jsonl", SourceKind::AccessLog),
     // Of minor 1.
     ("notes.trace.jsonl", SourceKind::Har),
 ];
 
-/// What the last six were made of, and how.
-const INPUTS: [(&str, &str, &str, &[&str]); 6] = [
+/// What the last nine were made of, and how.
+const INPUTS: [(&str, &str, &str, &[&str]); 9] = [
     ("chrome", "har", "chrome.har", &[]),
     ("firefox", "har", "firefox.har", &[]),
     ("safari", "har", "safari.har", &[]),
+    ("charles", "har", "charles.har", &[]),
+    ("fiddler", "har", "fiddler.har", &[]),
+    ("insomnia", "har", "insomnia.har", &[]),
     ("gor", "gor", "app.gor", &[]),
     ("access-log", "access-log", "combined.log", &["--unit", "s"]),
     ("notes", "har", "notes.har", &[]),

@@ -5,7 +5,14 @@
 //! user agent did without a pause of half an hour. There are no bodies and no tokens: writes are
 //! left out unless they are asked for, and a login can be put before each session.
 
+mod alb;
+mod clf;
+mod envoy;
+mod hit;
+mod json;
+mod kind;
 mod line;
+mod reading;
 mod sessions;
 
 use std::collections::BTreeMap;
@@ -16,8 +23,11 @@ use chrono::{DateTime, Utc};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-pub use self::line::{FieldMap, Kind, Reading, Unit};
-use self::line::{Hit, Parser};
+use self::hit::Hit;
+pub use self::kind::Kind;
+use self::kind::looks_like;
+use self::line::Parser;
+pub use self::reading::{FieldMap, Reading, Unit};
 use self::sessions::Sessions;
 use super::error::ImportError;
 use super::http::is_host;
@@ -33,6 +43,8 @@ use trace::format::{
 use trace::routes::Routes;
 use trace::unordered::Unordered;
 use trace::wire;
+
+const WRITES: &str = "writes without their bodies (skipped)";
 
 /// Memory for lines that wait to be sorted.
 const RUN_BYTES: usize = 24 << 20;
@@ -181,7 +193,7 @@ fn each_hit(
         } else if hit.time_us > format::LAST_AT {
             LogLine::LeftOut(TOO_LATE)
         } else if is_write && !config.with_writes {
-            LogLine::LeftOut("writes without their bodies (skipped)")
+            LogLine::LeftOut(WRITES)
         } else {
             LogLine::Hit { number, hit }
         })?;
@@ -241,7 +253,7 @@ fn detect(input: &mut Input, reading: &Reading) -> Result<Kind, ImportError> {
 
 fn unknown(path: &Path, line: u64, text: &str, nearest: Kind) -> ImportError {
     let shown: String = text.chars().take(100).collect();
-    let message = match line::looks_like(text) {
+    let message = match looks_like(text) {
         Some(of) => format!("{shown:?} looks like {of}, which is not known here"),
         None => format!(
             "{shown:?} is in no known format; the nearest is {nearest}, such as {}",
@@ -307,7 +319,10 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<FirstReading, 
         }
         (_, Some((number, text))) => return Err(unknown(&path, number, &text, kind)),
         _ => {
-            let message = "it has no request that could be replayed; --with-writes takes those that are not GET or HEAD".to_owned();
+            let mut message = remarks.nothing();
+            if remarks.get(WRITES) > 0 {
+                message.push_str("; --with-writes takes those");
+            }
             return Err(ImportError::Nothing { path, message });
         }
     }
