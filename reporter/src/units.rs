@@ -67,10 +67,13 @@ impl Figure {
 /// What an expectation is about.
 pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
     let unit = match metric {
-        Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
-            Unit::Microseconds
-        }
-        Metric::Failures | Metric::LoadHeld => Unit::Share,
+        Metric::Percentile(_)
+        | Metric::Mean
+        | Metric::Max
+        | Metric::SinceDue(_)
+        | Metric::Service(_)
+        | Metric::Lag(_) => Unit::Microseconds,
+        Metric::Failures | Metric::LoadHeld | Metric::Unbound | Metric::Fidelity => Unit::Share,
         Metric::Requests => Unit::PerSecond,
         Metric::Users => Unit::Count,
     };

@@ -52,6 +52,11 @@ impl Counts {
         Reading::share(self.failed(), self.ended())
     }
 
+    /// Not sent for lack of a value.
+    pub fn unbound(&self) -> Reading {
+        Reading::share(self.outcomes[Outcome::Unbound], self.ended())
+    }
+
     /// What failed most, in words, and how often.
     pub fn main_cause(&self) -> Option<(&'static str, u64)> {
         let status = if self.status_5xx >= self.status_4xx { "5xx answers" } else { "4xx answers" };

@@ -102,6 +102,12 @@ impl Group {
         Reading { at_least: max.value.is_some() && self.responses.censored() > 0, ..max }
     }
 
+    /// The generator share at a percentile of the requests that have one.
+    pub fn lag_percentile(&self, percentile: Percentile) -> Reading {
+        let rank = percentile.rank(self.lag.len());
+        times::at_rank(&self.lag, rank).map_or(Reading::NONE, |value| Reading::exact(value as f64))
+    }
+
     fn percentile_of(&self, times: &Histogram<u64>, percentile: Percentile) -> Reading {
         let answered = times.len();
         let rank = percentile.rank(answered + self.responses.censored());

@@ -82,12 +82,16 @@ pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
         Metric::Mean => group.responses.mean(),
         Metric::Max => group.responses.max(),
         Metric::SinceDue(percentile) => group.since_due(percentile),
+        Metric::Service(percentile) => group.service_percentile(percentile),
+        Metric::Lag(percentile) => group.lag_percentile(percentile),
         Metric::Failures if is_all => plateau.counts.failures(),
         Metric::Failures => group.failures(),
         Metric::Requests if is_all => plateau.throughput(),
         Metric::Requests => group.rate(plateau.length_s()),
         Metric::Users => plateau.sustained_users(),
         Metric::LoadHeld => plateau.load_held(),
+        Metric::Unbound => plateau.counts.unbound(),
+        Metric::Fidelity => plateau.fidelity(),
     }
 }
 
@@ -128,10 +132,17 @@ impl Verdict {
 pub(crate) fn measured_text(verdict: &Verdict) -> String {
     let Some(value) = verdict.measured.value else { return "–".to_owned() };
     let text = match verdict.expectation.metric {
-        Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
+        Metric::Percentile(_)
+        | Metric::Mean
+        | Metric::Max
+        | Metric::SinceDue(_)
+        | Metric::Service(_)
+        | Metric::Lag(_) => {
             format!("{:.1} ms", value / 1e3)
         }
-        Metric::Failures | Metric::LoadHeld => format!("{:.3} %", value * 100.0),
+        Metric::Failures | Metric::LoadHeld | Metric::Unbound | Metric::Fidelity => {
+            format!("{:.3} %", value * 100.0)
+        }
         Metric::Requests => format!("{value:.1}/s"),
         Metric::Users => format!("{value} users"),
     };
@@ -141,7 +152,7 @@ pub(crate) fn measured_text(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use hdrhistogram::Histogram;
-    use run_log::format::{LatencyKind, Scope as TagScope, Tag, Window};
+    use run_log::format::{Fidelity, LatencyKind, Scope as TagScope, Tag, Window};
     use run_log::outcome::Outcome;
     use run_log::timeline::Second;
 
@@ -238,6 +249,45 @@ mod tests {
             ("GET /elsewhere: p95 < 1s", Judgement::NotJudged),
         ] {
             assert_eq!(judged(&[expectation], &all)[0].0, expected, "{expectation}");
+        }
+    }
+
+    #[test]
+    fn figures_of_the_tool_itself_can_be_expected() {
+        let mut all = plateau(&[(LatencyKind::ResponseOk, 10_000, 99)]);
+        let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
+        let mut of_times = Plateau::new(&names);
+        let window = Window::new(0, 100.0);
+        for (kind, us) in [(LatencyKind::Service, 8_000), (LatencyKind::Lag, 500)] {
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            histogram.record_n(us, 99).unwrap();
+            let tag = Tag { scope: TagScope::Endpoint(0), kind };
+            of_times.add(window, 0, tag, &Recorded::of(&histogram)).unwrap();
+        }
+        for (expectation, expected) in [
+            ("service p95 < 9ms", Judgement::Met),
+            ("GET /: service p(95) < 8ms", Judgement::Missed),
+            ("lag p99 < 1ms", Judgement::Met),
+            ("lag p99 < 100us", Judgement::Missed),
+            ("fidelity >= 99%", Judgement::NotJudged),
+        ] {
+            assert_eq!(judged(&[expectation], &of_times)[0].0, expected, "{expectation}");
+        }
+        assert_eq!(judged(&["service p95 < 9ms"], &all)[0].0, Judgement::NotJudged);
+        all.counts.outcomes[Outcome::Unbound] += 1;
+        assert_eq!(judged(&["unbound < 1%"], &all)[0], (Judgement::Missed, "1.000 %".to_owned()));
+        let same = |compared, same_status, shapes_compared, same_status_and_shape| Fidelity {
+            compared,
+            same_status,
+            shapes_compared,
+            same_status_and_shape,
+            same_failures: 0,
+        };
+        for (fidelity, measured) in
+            [(same(200, 199, 0, 0), "99.500 %"), (same(200, 199, 100, 98), "98.000 %")]
+        {
+            all.fidelity = fidelity;
+            assert_eq!(judged(&["fidelity >= 99%"], &all)[0].1, measured);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The seconds that are judged.
 
-use run_log::format::{LoadHeld, Scope, Tag, Window};
+use run_log::format::{Fidelity, LoadHeld, Scope, Tag, Window};
 use run_log::timeline::Second;
 
 use crate::{Counts, Group, Reading, Recorded};
@@ -32,6 +32,8 @@ pub struct Plateau {
     fewest_users: Option<u64>,
     /// By open pacing, once the run is over: no row and no tag tells of it.
     pub load_held: Option<LoadHeld>,
+    /// Of the whole run, once it is over: no row and no tag tells of it.
+    pub fidelity: Fidelity,
     /// Of all endpoints.
     pub all: Group,
     /// In the order of their indices.
@@ -50,6 +52,7 @@ impl Plateau {
             length_s: 0.0,
             fewest_users: None,
             load_held: None,
+            fidelity: Fidelity::default(),
             all: Group::named("All"),
             endpoints: groups(&names.endpoints),
             personas: groups(&names.personas),
@@ -122,6 +125,18 @@ impl Plateau {
     /// what came late from the ramp is among them.
     pub fn load_held(&self) -> Reading {
         self.load_held.map_or(Reading::NONE, |held| Reading::share(held.ready, held.planned))
+    }
+
+    /// Answers as recorded, of those that were compared: in status and shape, or in status where
+    /// shapes were not compared.
+    pub fn fidelity(&self) -> Reading {
+        let Fidelity { compared, same_status, shapes_compared, same_status_and_shape, .. } =
+            self.fidelity;
+        if shapes_compared > 0 {
+            Reading::share(same_status_and_shape, shapes_compared)
+        } else {
+            Reading::share(same_status, compared)
+        }
     }
 
     /// An endpoint, or a persona, by its name.

@@ -1,9 +1,10 @@
 //! Expectations: figures that a run is judged by.
 //!
-//! `p95 < 100ms`, `failures < 0.1%`, `requests >= 1000/s`, `users >= 10000`,
-//! each with an endpoint or a persona before it where it is about that alone:
-//! `POST /alerts/ingest: p95 < 200ms`. `load_held >= 98%` is of all requests, and
-//! expected by open pacing where nothing else is said of it.
+//! `p95 < 100ms`, `failures < 0.1%`, `requests >= 1000/s`, `users >= 10000`, `service p95 < 80ms`,
+//! `since_due p99 < 2s`, `lag p99 < 5ms`, each with an endpoint or a persona before it where it is
+//! about that alone: `POST /alerts/ingest: p95 < 200ms`. Of all requests alone are `unbound < 1%`,
+//! `fidelity >= 99%` and `load_held >= 98%`, which is expected by open pacing where nothing else is
+//! said of it. k6's words are understood, too: `p(95)<200ms`, `avg`, `med`, `rate`, `failed`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,8 +42,17 @@ pub enum Metric {
     Max,
     /// Time since due at this percentile of the successes: response time and session delay.
     SinceDue(Percentile),
+    /// Service time at this percentile of the completed requests.
+    Service(Percentile),
+    /// The generator share at this percentile of all requests.
+    Lag(Percentile),
     /// Failed of all planned requests that ended, a share.
     Failures,
+    /// Not sent for lack of a value, of all planned requests that ended, a share.
+    Unbound,
+    /// Answers as recorded in status, and in shape where shapes were compared, a share of those
+    /// that were compared.
+    Fidelity,
     /// Successes a second.
     Requests,
     /// Users at once, the fewest of any second of the plateau.
@@ -114,34 +124,49 @@ fn parse(text: &str) -> Option<Expectation> {
         Some((name, rest)) => (Scope::Named(name.trim().to_owned()), rest),
         None => (Scope::All, text),
     };
-    let mut words = rest.split_whitespace();
-    let metric = metric(&mut words)?;
-    let comparison = match words.next()? {
-        "<" => Comparison::Less,
-        "<=" => Comparison::AtMost,
-        ">" => Comparison::More,
-        ">=" => Comparison::AtLeast,
-        _ => return None,
-    };
+    let (words, rest) = rest.split_at(rest.find(['<', '>'])?);
+    let metric = metric(words.split_whitespace())?;
+    let (comparison, rest) = [
+        ("<=", Comparison::AtMost),
+        ("<", Comparison::Less),
+        (">=", Comparison::AtLeast),
+        (">", Comparison::More),
+    ]
+    .into_iter()
+    .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?)))?;
     // A unit may stand apart from its number: `98 %`.
-    let bound = bound(metric, &words.collect::<String>())?;
-    let is_measured = metric != Metric::LoadHeld || scope == Scope::All;
+    let bound = bound(metric, &rest.split_whitespace().collect::<String>())?;
+    let is_measured = !metric.is_of_all() || scope == Scope::All;
     let valid = is_measured && bound.is_finite() && bound >= 0.0;
     valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
 }
 
-fn metric<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<Metric> {
-    let percentile = |word: &str| word.strip_prefix('p')?.parse().ok();
-    Some(match words.next()? {
+fn metric<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Metric> {
+    let metric = match words.next()? {
         "since_due" => Metric::SinceDue(percentile(words.next()?)?),
-        "mean" => Metric::Mean,
+        "service" => Metric::Service(percentile(words.next()?)?),
+        "lag" => Metric::Lag(percentile(words.next()?)?),
+        "mean" | "avg" => Metric::Mean,
         "max" => Metric::Max,
-        "failures" => Metric::Failures,
-        "requests" => Metric::Requests,
+        "failures" | "failed" => Metric::Failures,
+        "requests" | "rate" => Metric::Requests,
         "users" => Metric::Users,
+        "unbound" => Metric::Unbound,
+        "fidelity" => Metric::Fidelity,
         "load_held" => Metric::LoadHeld,
         word => Metric::Percentile(percentile(word)?),
-    })
+    };
+    words.next().is_none().then_some(metric)
+}
+
+/// `p95`, or k6's `p(95)` and `med`.
+fn percentile(word: &str) -> Option<Percentile> {
+    if word == "med" {
+        return Some(Percentile::P50);
+    }
+    let number = word.strip_prefix('p')?;
+    let inner = number.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+    inner.unwrap_or(number).parse().ok()
 }
 
 impl Metric {
@@ -150,19 +175,32 @@ impl Metric {
         matches!(self, Self::LoadHeld | Self::SinceDue(_))
     }
 
-    /// Whether it is a time, which says nothing where too many requests fail.
+    /// Whether it is a figure of all requests together, which no endpoint and no persona has.
+    const fn is_of_all(self) -> bool {
+        matches!(self, Self::LoadHeld | Self::Unbound | Self::Fidelity)
+    }
+
+    /// Whether it is a time of the target's, which says nothing where too many requests fail.
     pub const fn is_latency(self) -> bool {
-        matches!(self, Self::Percentile(_) | Self::Mean | Self::Max | Self::SinceDue(_))
+        matches!(
+            self,
+            Self::Percentile(_) | Self::Mean | Self::Max | Self::SinceDue(_) | Self::Service(_)
+        )
     }
 }
 
 fn bound(metric: Metric, word: &str) -> Option<f64> {
     match metric {
-        Metric::Percentile(_) | Metric::Mean | Metric::Max | Metric::SinceDue(_) => {
+        Metric::Percentile(_)
+        | Metric::Mean
+        | Metric::Max
+        | Metric::SinceDue(_)
+        | Metric::Service(_)
+        | Metric::Lag(_) => {
             let duration: Duration = humantime::parse_duration(word).ok()?;
             Some(duration.as_secs_f64() * 1e6)
         }
-        Metric::Failures | Metric::LoadHeld => {
+        Metric::Failures | Metric::LoadHeld | Metric::Unbound | Metric::Fidelity => {
             Some(word.strip_suffix('%')?.parse::<f64>().ok()? / 100.0)
         }
         Metric::Requests => {
@@ -186,6 +224,27 @@ mod tests {
         assert_eq!(bound("requests >= 1000/s"), 1000.0);
         assert_eq!(bound("users >= 10000"), 10000.0);
         assert_eq!(bound("load_held >= 98 %"), 0.98);
+        assert_eq!(bound("service p95 < 80ms"), 80_000.0);
+        assert_eq!(bound("lag p99 < 5 ms"), 5000.0);
+        assert_eq!(bound("unbound < 1%"), 0.01);
+        assert_eq!(bound("fidelity>=99.5%"), 0.995);
+    }
+
+    #[test]
+    fn the_words_of_k6_mean_the_same() {
+        for (of_k6, ours) in [
+            ("p(95)<200ms", "p95 < 200ms"),
+            ("p(99.9) <= 1s", "p99.9 <= 1s"),
+            ("med<1s", "p50 < 1s"),
+            ("avg < 1s", "mean < 1s"),
+            ("rate>=1000/s", "requests >= 1000/s"),
+            ("failed<1%", "failures < 1%"),
+            ("GET /: service p(90)<1s", "GET /: service p90 < 1s"),
+        ] {
+            let [one, other] = [of_k6, ours].map(|text| text.parse::<Expectation>().unwrap());
+            let told = |it: &Expectation| (it.scope.clone(), it.metric, it.comparison, it.bound);
+            assert_eq!(told(&one), told(&other), "{of_k6}");
+        }
     }
 
     #[test]
@@ -207,6 +266,14 @@ mod tests {
             "users >= ",
             "failures < 1% 2%",
             "GET /: load_held >= 98%",
+            "GET /: unbound < 1%",
+            "fidelity > 99",
+            "p95 p99 < 1s",
+            "p(95 < 1s",
+            "p95 = 1s",
+            "p95 <> 1s",
+            "mean mean < 1s",
+            "service < 1s",
             "",
         ] {
             assert!(text.parse::<Expectation>().is_err(), "{text}");

@@ -251,6 +251,7 @@ pub async fn run(
         Pacing::Closed => collector.taken,
     };
     collector.plateau.load_held = run.load_held;
+    collector.plateau.fidelity = collector.fidelity();
     run.ended_by = Some(ended_by.unwrap_or(match schedule.end {
         _ if settings.budget.as_ref().is_some_and(|budget| budget.is_spent()) => {
             EndedBy::MaxRequests

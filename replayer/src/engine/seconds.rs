@@ -84,6 +84,8 @@ impl Seconds {
             }
         }
         plateau.load_held = Some(self.load_held());
+        // So far.
+        plateau.fidelity = collector.fidelity();
         let holds = verdict(condition, &plateau).result == Judgement::Met;
         holds.then(|| EndedBy::StopOn(condition.to_string()))
     }

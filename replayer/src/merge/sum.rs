@@ -187,6 +187,7 @@ pub(super) fn seconds(
         part.agreement.check(part.shard.run()).map_err(content)?;
         add_tables(part, &mut collector)?;
     }
+    collector.plateau.fidelity = collector.fidelity();
     // All watched the same target, so the samples of one are enough.
     for seen in shards[0].target()? {
         writer.target(&[seen?])?;

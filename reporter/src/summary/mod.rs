@@ -94,6 +94,7 @@ impl Summary {
             pass.plateau.add_row(window, row);
         }
         pass.plateau.load_held = run.load_held;
+        pass.plateau.fidelity = run.fidelity;
         pass.read(reader, window)?;
         pass.agreement.check(&run).map_err(disagree)?;
         Ok(Self {
