@@ -159,6 +159,7 @@ pub async fn run(
         personas: plan.personas.iter().map(|persona| persona.name.clone()).collect(),
     };
     let mut collector = Collector::new(names, threads);
+    collector.check_names.clone_from(&settings.check_names);
     let mut seconds = Seconds::new(settings.load.stop_on.clone(), planned);
     let mut usage = Usage::of_process();
     let mut ended_by = None;
@@ -167,11 +168,11 @@ pub async fn run(
     let mut ended = At::START;
     writer.target(&observer.take())?;
     loop {
+        // Where this thread is behind, a batch is always there: without a pause the runtime would
+        // look after signals only once in 128 of them, a minute later.
+        tokio::task::yield_now().await;
         let batch: Batch = tokio::select! {
-            batch = received.recv() => match batch {
-                Some(batch) => batch,
-                None => break,
-            },
+            biased;
             Ok(()) = interrupts.changed() => {
                 let (signal, now) = match *interrupts.borrow_and_update() {
                     Interrupt::None => continue,
@@ -182,6 +183,10 @@ pub async fn run(
                 shorten(&stop, clock.now() + NOTICE, now);
                 continue;
             }
+            batch = received.recv() => match batch {
+                Some(batch) => batch,
+                None => break,
+            },
         };
         timer_failed |= batch.timer_failed;
         if batch.panicked && !std::mem::replace(&mut panicked, true) {
