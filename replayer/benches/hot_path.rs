@@ -58,6 +58,7 @@ fn histogram(criterion: &mut Criterion) {
         outcome: Outcome::Completed,
         status: 200,
         is_failed: false,
+        missed_check: None,
         was_sent: true,
         second: 0,
         ready_second: Some(0),

@@ -59,7 +59,15 @@ impl Counts {
 
     /// What failed most, in words, and how often.
     pub fn main_cause(&self) -> Option<(&'static str, u64)> {
-        let status = if self.status_5xx >= self.status_4xx { "5xx answers" } else { "4xx answers" };
+        // What failed and is of neither kind was good by its status.
+        let of_checks = self.failed_status.saturating_sub(self.status_4xx + self.status_5xx);
+        let status = if of_checks > self.status_4xx.max(self.status_5xx) {
+            "answers that missed a check"
+        } else if self.status_5xx >= self.status_4xx {
+            "5xx answers"
+        } else {
+            "4xx answers"
+        };
         let without_answer =
             Outcome::without_answer().map(|outcome| (outcome.plural(), self.outcomes[outcome]));
         std::iter::once((status, self.failed_status))

@@ -464,6 +464,9 @@ pub struct ErrorSample {
     /// The first bytes of the answer, redacted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// The check that the answer missed, its status being that of a success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
     /// What an unbound request lacked, such as `/id of POST /alerts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lacks: Option<String>,

@@ -70,6 +70,17 @@ pub enum Comparison {
 }
 
 impl Comparison {
+    /// What begins before what begins with it.
+    const SIGNS: [(&'static str, Self); 4] =
+        [("<=", Self::AtMost), ("<", Self::Less), (">=", Self::AtLeast), (">", Self::More)];
+
+    /// The comparison with which a text begins, and the rest.
+    pub(crate) fn beginning(text: &str) -> Option<(Self, &str)> {
+        Self::SIGNS
+            .iter()
+            .find_map(|(sign, comparison)| Some((*comparison, text.strip_prefix(sign)?)))
+    }
+
     /// Whether it asks for little.
     pub const fn is_upper_bound(self) -> bool {
         matches!(self, Self::Less | Self::AtMost)
@@ -82,6 +93,13 @@ impl Comparison {
             Self::More => measured > bound,
             Self::AtLeast => measured >= bound,
         }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = Self::SIGNS.iter().find(|(_, comparison)| comparison == self);
+        f.write_str(sign.map_or("", |(sign, _)| sign))
     }
 }
 
@@ -126,14 +144,7 @@ fn parse(text: &str) -> Option<Expectation> {
     };
     let (words, rest) = rest.split_at(rest.find(['<', '>'])?);
     let metric = metric(words.split_whitespace())?;
-    let (comparison, rest) = [
-        ("<=", Comparison::AtMost),
-        ("<", Comparison::Less),
-        (">=", Comparison::AtLeast),
-        (">", Comparison::More),
-    ]
-    .into_iter()
-    .find_map(|(sign, comparison)| Some((comparison, rest.strip_prefix(sign)?)))?;
+    let (comparison, rest) = Comparison::beginning(rest)?;
     // A unit may stand apart from its number: `98 %`.
     let bound = bound(metric, &rest.split_whitespace().collect::<String>())?;
     let is_measured = !metric.is_of_all() || scope == Scope::All;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::check::{self, Check};
 use super::expectation::Expectation;
 use super::load::{self, Load, Pacing, Profile};
 
@@ -20,6 +21,8 @@ pub struct Scenario {
     /// Statuses that count as success, by endpoint name, where they are not
     /// those below 400.
     pub statuses: BTreeMap<String, Vec<u16>>,
+    /// What an answer must be beside its status.
+    pub checks: Vec<Check>,
     pub full: Load,
     pub quick: Load,
     /// `sha256:…` of the file's bytes.
@@ -50,6 +53,8 @@ struct Typed {
     expect: Vec<Expectation>,
     #[serde(default)]
     statuses: BTreeMap<String, Vec<u16>>,
+    #[serde(default)]
+    check: Vec<check::Typed>,
     load: load::Typed,
     #[serde(default)]
     quick: load::Typed,
@@ -113,6 +118,7 @@ impl Scenario {
             objective: typed.objective,
             expect: typed.expect,
             statuses: typed.statuses,
+            checks: check::resolve(typed.check)?,
             full,
             quick,
             digest: common::digest::of(text.as_bytes()),

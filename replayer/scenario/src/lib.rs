@@ -19,6 +19,7 @@
 //! ```
 
 mod axis;
+mod check;
 mod defaults;
 mod expectation;
 mod file;
@@ -29,6 +30,7 @@ mod stages;
 mod typed;
 
 pub use axis::Axis;
+pub use check::{Asks, Check, Is};
 pub use defaults::{ALLOWED_FAILURES, is_default, with_defaults};
 pub use expectation::{Comparison, Expectation, Metric, Scope};
 pub use file::{Scenario, ScenarioError};

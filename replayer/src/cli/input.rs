@@ -14,7 +14,7 @@ use common_net::trust::Trust;
 use manifest::format::Manifest;
 
 use crate::config::{self, ConfigError};
-use crate::engine::{FidelityMode, Http, Settings};
+use crate::engine::{FidelityMode, Http, Settings, checks_by_endpoint};
 use crate::error::Error;
 use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
 use http1::{Destination, tls};
@@ -156,6 +156,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         limitations.push("the trace was recorded on other data than it was replayed on".to_owned());
     }
     let accepted = |name: &String| choices.scenario.as_ref()?.statuses.get(name).cloned();
+    let checks = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.checks);
     let settings = Settings {
         load: choices.load.clone(),
         seed: input.seed,
@@ -168,6 +169,8 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         login_rate: choices.login_rate,
         budget: None,
         accepted: plan.endpoints.iter().map(accepted).collect(),
+        checks: checks_by_endpoint(checks, &plan.endpoints),
+        check_names: checks.iter().map(|check| check.name.clone()).collect(),
         secrets,
         host: host.clone(),
         secure,

@@ -35,6 +35,14 @@ pub(super) fn check_names(plan: &Prepared, wanted: &Wanted<'_>) -> Result<(), Co
                 check_name(plan, || place("statuses"), name, "endpoint", &endpoints)?;
             }
         }
+        for check in &scenario.checks {
+            if let Some(name) = &check.endpoint
+                && !plan.left_out.names.contains(name)
+            {
+                let place = || format!("{} {:?}", place("[[check]]"), check.name);
+                check_name(plan, place, name, "endpoint", &endpoints)?;
+            }
+        }
         for (expectation, name) in scenario.expect.iter().filter_map(named) {
             let is_judged = wanted.profile == Profile::Full;
             if is_judged || !plan.left_out.names.contains(name) {

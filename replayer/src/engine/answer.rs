@@ -9,6 +9,7 @@ use std::time::Duration;
 use common_net::coding::{decode, decode_beginning};
 use httparse::Header;
 
+use super::checks::Checks;
 use super::expiry::life_beside;
 use super::held::Held;
 use super::shelf::Shelf;
@@ -70,6 +71,10 @@ pub(super) struct Answer<'a> {
     status: Option<u16>,
     wanted: Wanted,
     request: &'a Request,
+    /// None where nothing is checked.
+    checks: Option<&'a Checks>,
+    /// The first check that the head misses.
+    missed_by_head: Option<u16>,
     kept: &'a mut Kept,
 }
 
@@ -89,7 +94,12 @@ pub(super) struct OfBody {
 
 impl<'a> Answer<'a> {
     pub(super) fn new(request: &'a Request, wanted: Wanted, kept: &'a mut Kept) -> Self {
-        Self { status: None, wanted, request, kept }
+        Self { status: None, wanted, request, checks: None, missed_by_head: None, kept }
+    }
+
+    /// The same, held against what is asked of it.
+    pub(super) fn checked(self, checks: &'a Checks) -> Self {
+        Self { checks: Some(checks), ..self }
     }
 
     /// Makes room for the answer to another attempt.
@@ -109,6 +119,14 @@ impl<'a> Answer<'a> {
 
     pub(super) fn request(&self) -> &'a Request {
         self.request
+    }
+
+    /// The first check that it misses; `size` is that of the body as it came.
+    pub(super) fn missed_check(&self, size: u64) -> Option<u16> {
+        let checks = self.checks?;
+        let body = checks.need_body().then(|| self.decoded()).flatten();
+        let by_body = checks.missed_by_body(body.as_deref(), size);
+        self.missed_by_head.into_iter().chain(by_body).min()
     }
 
     /// What was kept of the body as text, its content coding undone as far as that goes; at most
@@ -254,6 +272,7 @@ impl SetCookies {
 impl Sink for Answer<'_> {
     fn head(&mut self, status: u16, headers: &[Header<'_>]) {
         self.status = Some(status);
+        self.missed_by_head = self.checks.and_then(|checks| checks.missed_by_head(headers));
         let Kept { body, is_cut, content_encoding, content_type, set_cookies, values, .. } =
             &mut *self.kept;
         body.clear();

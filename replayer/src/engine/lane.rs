@@ -218,7 +218,8 @@ impl<T: Transport> Lane<'_, T> {
             self.settle_unsent(taken, Outcome::Unbound);
             return;
         }
-        let mut answer = Answer::new(request, self.wanted(request), answer);
+        let mut answer = Answer::new(request, self.wanted(request), answer)
+            .checked(&context.settings.checks[request.endpoint]);
         let begun = release.taken;
         let timeout = context.settings.request_timeout;
         let sending = Sending::Planned;
@@ -284,7 +285,8 @@ impl<T: Transport> Lane<'_, T> {
     /// How much of the answer's body is needed.
     fn wanted(&self, request: &Request) -> Wanted {
         let compares = self.context.settings.fidelity == FidelityMode::StatusAndShape;
-        if compares || request.captures.iter().any(|capture| capture.from.is_in_body()) {
+        let checks = self.context.settings.checks[request.endpoint].need_body();
+        if compares || checks || request.captures.iter().any(|capture| capture.from.is_in_body()) {
             Wanted::Whole
         } else if self.context.wants_error(request.endpoint) {
             Wanted::FailureSample { bytes: FAILURE_BYTES }

@@ -8,7 +8,7 @@
 //!   which `settle` notes;
 //! - `renew` gets new tokens;
 //! - `exchange` makes one attempt to send, `effects` applies what its `answer` gives, `render`
-//!   writes the request;
+//!   writes the request, `checks` hold an answer against what is asked of it;
 //! - `user` is what a user knows (`remembered` the secrets of it), `release` and `live_run` what it
 //!   does next (`planned` counts it);
 //! - `context` is what all users of a thread share, `gaps` when the thread did not run, `buffers`
@@ -19,6 +19,7 @@ mod account;
 mod answer;
 mod budget;
 mod buffers;
+mod checks;
 mod context;
 mod coordinator;
 mod effects;
@@ -45,6 +46,7 @@ mod worker;
 
 pub use account::SharedAccount;
 pub use budget::Budget;
+pub use checks::{Checks, by_endpoint as checks_by_endpoint};
 pub use coordinator::{EngineError, Job, Measured, Tick, run};
 pub use settings::{FidelityMode, Settings};
 pub use transport::{Http, Transport};

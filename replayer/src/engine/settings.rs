@@ -9,6 +9,7 @@ use common::secret::Secret;
 
 use super::account::SharedAccount;
 use super::budget::Budget;
+use super::checks::Checks;
 use crate::time::At;
 use run_log::outcome::Outcome;
 use scenario::Load;
@@ -32,6 +33,10 @@ pub struct Settings {
     pub budget: Option<Arc<Budget>>,
     /// By endpoint, the statuses that are a success; none for those below 400.
     pub accepted: Vec<Option<Vec<u16>>>,
+    /// By endpoint, what an answer must be beside its status.
+    pub checks: Vec<Checks>,
+    /// What these are called, by their numbers.
+    pub check_names: Vec<String>,
     /// Values of named secret slots.
     pub secrets: BTreeMap<String, Secret>,
     /// By persona.

@@ -67,8 +67,14 @@ pub(super) fn settle<T>(
     answer: Option<&mut Answer<'_>>,
 ) {
     let settings = &context.settings;
-    let is_failed = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
     let mut answer = answer.filter(|_| attempt.is_completed());
+    let is_failing = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
+    // One that failed already is looked into no further.
+    let missed_check = answer
+        .as_ref()
+        .filter(|_| !is_failing)
+        .and_then(|answer| answer.missed_check(attempt.body_bytes));
+    let is_failed = is_failing || missed_check.is_some();
     let asker = Asker { settings, user, ticket, sent: &[], at: release.taken };
     let is_rebound = answer.as_mut().is_some_and(|answer| apply_body(asker, answer));
     let answer = answer.as_deref();
@@ -89,7 +95,7 @@ pub(super) fn settle<T>(
         user.deny(ticket, request);
     }
     if is_failed {
-        note_error(context, user, ticket, request, attempt, answer);
+        note_error(context, user, ticket, request, attempt, answer, missed_check);
         if is_good_login(context, ticket, request) {
             context.count(|batch| batch.logins_failed += 1);
             if attempt.is_refusal() && user.refuse() {
@@ -110,6 +116,7 @@ pub(super) fn settle<T>(
         outcome: attempt.outcome,
         status: attempt.status,
         is_failed,
+        missed_check,
         was_sent: attempt.first_byte_sent.is_some(),
         second: u32::try_from(attempt.end.second()).unwrap_or(u32::MAX),
         ready_second: ready_second.map(|second| u32::try_from(second).unwrap_or(u32::MAX)),
@@ -169,6 +176,7 @@ fn note_error<T>(
     request: &Request,
     attempt: &Attempt,
     answer: Option<&Answer<'_>>,
+    missed_check: Option<u16>,
 ) {
     context.note_error(request.endpoint, || {
         let status = attempt.is_completed().then_some(attempt.status);
@@ -184,6 +192,8 @@ fn note_error<T>(
             outcome: attempt.outcome.name(),
             status,
             body: body.filter(|body| !body.is_empty()),
+            check: missed_check
+                .and_then(|number| context.settings.check_names.get(usize::from(number)).cloned()),
             lacks: (attempt.outcome == Outcome::Unbound)
                 .then(|| lacks(context, user, ticket, request)),
         }

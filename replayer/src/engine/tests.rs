@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, advance, sleep};
 
+use super::checks::Checks;
 use super::settings::{FidelityMode, Settings};
 use super::transport::Transport;
 use super::worker::{Stop, Worker};
@@ -275,6 +276,8 @@ pub(super) fn settings(load: Load) -> Settings {
         login_rate: 20.0,
         budget: None,
         accepted: vec![None],
+        checks: vec![Checks::default()],
+        check_names: Vec::new(),
         secrets: BTreeMap::new(),
         accounts: vec![Vec::new()],
         host: "h".to_owned(),

@@ -50,6 +50,8 @@ pub struct Collector {
     pub by_endpoint: Vec<EndpointTotals>,
     /// Failures with the status that was recorded.
     pub same_failures: u64,
+    /// What the scenario's checks are called, by their numbers.
+    pub check_names: Vec<String>,
     /// (endpoint, what went wrong) to how often.
     pub failures: BTreeMap<(usize, String), u64>,
     pub errors: Vec<ErrorSample>,
@@ -97,6 +99,7 @@ impl Collector {
             became_ready: BTreeMap::new(),
             totals: Totals::default(),
             same_failures: 0,
+            check_names: Vec::new(),
             second: Histograms::default(),
             run: Histograms::default(),
             failures: BTreeMap::new(),
@@ -238,9 +241,11 @@ impl Collector {
             } += 1;
         }
         if sample.is_failed {
-            let what = match sample.outcome {
-                Outcome::Completed => format!("HTTP {}", sample.status),
-                outcome => outcome.name(),
+            let check = sample.missed_check.and_then(|n| self.check_names.get(usize::from(n)));
+            let what = match (sample.outcome, check) {
+                (_, Some(check)) => format!("check {check}"),
+                (Outcome::Completed, None) => format!("HTTP {}", sample.status),
+                (outcome, None) => outcome.name(),
             };
             *self.failures.entry((usize::from(sample.endpoint), what)).or_default() += 1;
         }
@@ -380,6 +385,7 @@ mod tests {
             outcome: Outcome::Completed,
             status: 200,
             is_failed: false,
+            missed_check: None,
             was_sent: true,
             second: 0,
             ready_second: Some(0),

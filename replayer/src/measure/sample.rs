@@ -13,6 +13,8 @@ pub struct Sample {
     pub status: u16,
     /// Whether the outcome counts as a failure.
     pub is_failed: bool,
+    /// The number of the check for which it does, its status being that of a success.
+    pub missed_check: Option<u16>,
     pub was_sent: bool,
     /// The second in which it ended.
     pub second: u32,

@@ -3,6 +3,7 @@
 mod accounting;
 mod bad_input;
 mod browser;
+mod checks;
 mod coordinated_omission;
 mod faults;
 mod help;

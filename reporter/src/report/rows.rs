@@ -129,7 +129,11 @@ pub(super) fn errors(summary: &Summary) -> Vec<ErrorRow> {
         .map(|error| ErrorRow {
             second: error.second,
             endpoint: error.endpoint.clone(),
-            what: error.status.map_or_else(|| error.outcome.clone(), |status| status.to_string()),
+            what: match (&error.check, error.status) {
+                (Some(check), _) => format!("check {check}"),
+                (None, Some(status)) => status.to_string(),
+                (None, None) => error.outcome.clone(),
+            },
             body: match (&error.body, &error.lacks) {
                 (Some(body), _) => body.clone(),
                 (None, Some(lacks)) => format!("lacked {lacks}"),

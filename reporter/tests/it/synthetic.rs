@@ -218,6 +218,7 @@ impl<'a> Making<'a> {
                 outcome: "completed".to_owned(),
                 status: Some(503),
                 body: Some("{\"detail\":\"busy | later\"}".to_owned()),
+                check: None,
                 lacks: None,
             });
         }
