@@ -12,6 +12,7 @@ mod copy;
 pub mod database;
 pub mod draft;
 mod error;
+pub mod password;
 pub mod plan;
 pub mod rows;
 pub mod schema;

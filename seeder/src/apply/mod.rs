@@ -3,6 +3,7 @@
 mod config;
 mod earlier;
 mod error;
+mod hashes;
 mod insert;
 mod keys;
 mod lines;

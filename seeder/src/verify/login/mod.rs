@@ -1,29 +1,38 @@
-//! Real logins.
+//! Real logins, as the plan says.
+
+mod page;
+mod session;
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url};
-use serde_json::json;
+use reqwest::{Client, Url};
 
+use crate::plan::Login;
 use common::address::{self, SafetyError};
 use common::target::{self, OptionError};
 use manifest::Account;
+use session::Session;
 
 /// bcrypt at a high cost takes its time.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Where accounts of a plan without `[login]` log in.
+const USUAL_PATH: &str = "/api/v1/auth/login";
 
 /// Where accounts log in.
 #[derive(Debug)]
 pub struct Target {
     client: Client,
-    login: Url,
+    base: Url,
+    /// In place of the plan's.
+    path: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     #[error(transparent)]
     Target(#[from] OptionError),
-    #[error("--login-path is not a path such as /api/v1/auth/login")]
+    #[error("--login-path is not a path such as {USUAL_PATH}")]
     Path,
     #[error(transparent)]
     Safety(#[from] SafetyError),
@@ -43,18 +52,19 @@ impl Target {
     /// When the path is none, or the host was not allowed.
     pub fn pin(
         target: &target::Target,
-        path: &str,
+        path: Option<&str>,
         allowed: &[String],
     ) -> Result<Self, LoginError> {
         let base = Url::parse(&target.to_string()).map_err(|_| LoginError::Path)?;
-        let login = base.join(path).map_err(|_| LoginError::Path)?;
-        // A path may be a whole URL.
-        if login.origin() != base.origin() || !login.username().is_empty() {
-            return Err(LoginError::Path);
+        if let Some(path) = path {
+            let login = base.join(path).map_err(|_| LoginError::Path)?;
+            // A path may be a whole URL.
+            if login.origin() != base.origin() || !login.username().is_empty() {
+                return Err(LoginError::Path);
+            }
         }
-        let host = login.host_str().unwrap_or_default().to_owned();
-        let port = target.port;
-        let addresses = address::pin(&host, port, allowed)?;
+        let host = base.host_str().unwrap_or_default().to_owned();
+        let addresses = address::pin(&host, target.port, allowed)?;
         // An error means that there is a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
@@ -64,25 +74,25 @@ impl Target {
             .timeout(TIMEOUT)
             .build()
             .map_err(LoginError::Client)?;
-        Ok(Self { client, login })
+        Ok(Self { client, base, path: path.map(str::to_owned) })
+    }
+
+    /// The plan's way to log in, or the usual one.
+    pub(super) fn login(&self, plan: Option<&Login>) -> Login {
+        let login = plan.cloned().unwrap_or_else(|| Login::usual(USUAL_PATH));
+        match &self.path {
+            Some(path) => login.at(path),
+            None => login,
+        }
     }
 
     /// # Errors
-    /// [`LoginError::Refused`] when the target answers anything but a token.
-    pub(super) async fn log_in(&self, account: &Account) -> Result<(), LoginError> {
-        let field = |name: &str| account.fields.get(name).map(String::as_str).unwrap_or_default();
-        let credentials = json!({ "email": field("email"), "password": field("password") });
-        let answer = self.client.post(self.login.clone()).json(&credentials).send().await;
-        let answer = answer.map_err(|error| LoginError::Unreachable {
-            place: self.login.to_string(),
-            source: error.without_url(),
-        })?;
-        match answer.status() {
-            StatusCode::OK => match answer.json::<serde_json::Value>().await {
-                Ok(body) if body["access_token"].is_string() => Ok(()),
-                _ => Err(LoginError::Refused("200 without an access_token".to_owned())),
-            },
-            status => Err(LoginError::Refused(format!("answered {}", status.as_u16()))),
+    /// [`LoginError::Refused`] when the target answers anything else than the login says.
+    pub(super) async fn log_in(&self, login: &Login, account: &Account) -> Result<(), LoginError> {
+        let mut session = Session::new(&self.client, &self.base, account);
+        for step in &login.steps {
+            session.step(step).await?;
         }
+        Ok(())
     }
 }
