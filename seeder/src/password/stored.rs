@@ -1,12 +1,12 @@
 //! Hashes as they stand in a column.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha2::{Digest as _, Sha256};
+
+use common::digest::hex;
 
 use super::SaltSource;
 use super::derive::derive;
@@ -115,15 +115,6 @@ fn bcrypt_input(password: &str, form: Form) -> String {
         Form::Django => hex(&Sha256::digest(password.as_bytes())),
         Form::Phc | Form::Werkzeug => password.to_owned(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

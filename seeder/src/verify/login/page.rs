@@ -29,7 +29,7 @@ pub(super) fn form(page: &str) -> Form {
             continue;
         }
         let attribute = |name: &str| {
-            let found = tag.attributes.iter().find(|(known, _)| &***known == name.as_bytes());
+            let found = tag.attributes.iter().find(|(known, _)| ***known == *name.as_bytes());
             found.map(|(_, value)| text(&value.value))
         };
         let kind = attribute("type").unwrap_or_default().to_ascii_lowercase();

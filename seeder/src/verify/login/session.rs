@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::LoginError;
 use super::page::{self, Form};
 use crate::plan::{LoginContent, LoginStep, Template, Values};
+use common::encoding;
 use manifest::Account;
 
 /// Of an answer so much is looked into.
@@ -43,7 +44,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`LoginError::Refused`] with what the target answered instead of what the plan says.
     pub(super) async fn step(&mut self, step: &LoginStep) -> Result<(), LoginError> {
-        let path = self.text(&step.path, |value| escaped(value))?;
+        let path = self.text(&step.path, percent)?;
         let url = self.url(&path)?;
         let method = Method::from_bytes(step.method.as_bytes()).map_err(|_| LoginError::Path)?;
         let mut request = self.client.request(method, url.clone());
@@ -235,15 +236,8 @@ impl<'a> Session<'a> {
 }
 
 /// A value as a path has it.
-fn escaped(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                text.push(char::from(byte));
-            }
-            other => text.push_str(&format!("%{other:02X}")),
-        }
-    }
-    text
+fn percent(value: &str) -> String {
+    let mut text = Vec::new();
+    encoding::percent(value, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
