@@ -1,5 +1,6 @@
 //! `apply`: from a plan to rows and a manifest, all or nothing.
 
+mod attempt;
 mod config;
 mod earlier;
 mod error;
@@ -17,6 +18,7 @@ mod sample;
 mod send;
 mod stage;
 
+pub(crate) use attempt::{Failure, attempt};
 pub use config::{Before, Config, Present};
 pub(crate) use earlier::Earlier;
 pub use error::ApplyError;

@@ -6,10 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use minijinja::value::Kwargs;
-use minijinja::{Environment, Error};
+use minijinja::{Environment, Error, ErrorKind};
 use sha2::{Digest as _, Sha256};
 
-use super::expressions::error;
 use crate::password::{Digest, Form, SaltSource, Scheme, SchemeError, Variant};
 use generate::lock;
 
@@ -175,7 +174,7 @@ fn number(options: &Kwargs, name: &str, default: u32) -> Result<u32, Error> {
 // `map_err` gives the error away.
 #[expect(clippy::needless_pass_by_value)]
 fn invalid(problem: SchemeError) -> Error {
-    error(problem.to_string())
+    Error::new(ErrorKind::InvalidOperation, problem.to_string())
 }
 
 #[cfg(test)]

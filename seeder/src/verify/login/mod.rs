@@ -1,5 +1,6 @@
 //! Real logins, as the plan says.
 
+mod error;
 mod page;
 mod session;
 
@@ -8,8 +9,9 @@ use std::time::Duration;
 use reqwest::{Client, Url};
 
 use crate::plan::Login;
-use common::address::{self, SafetyError};
-use common::target::{self, OptionError};
+use common::address;
+use common::target;
+pub use error::LoginError;
 use manifest::Account;
 use session::Session;
 
@@ -26,23 +28,6 @@ pub struct Target {
     base: Url,
     /// In place of the plan's.
     path: Option<String>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum LoginError {
-    #[error(transparent)]
-    Target(#[from] OptionError),
-    #[error("--login-path is not a path such as {USUAL_PATH}")]
-    Path,
-    #[error(transparent)]
-    Safety(#[from] SafetyError),
-    #[error("cannot make an HTTP client")]
-    Client(#[source] reqwest::Error),
-    #[error("cannot log in at {place}")]
-    Unreachable { place: String, source: reqwest::Error },
-    /// What the target said: belongs into the report.
-    #[error("{0}")]
-    Refused(String),
 }
 
 impl Target {

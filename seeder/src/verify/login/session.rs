@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE};
 use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
-use super::LoginError;
+use super::error::LoginError;
 use super::page::{self, Form};
 use crate::plan::{LoginContent, LoginStep, Template, Values};
 use common::encoding;
