@@ -4,18 +4,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::config::Present;
 use super::error::ApplyError;
 use super::insert;
+use super::lines;
 use super::prepare::introspect;
 use super::progress::Progress;
 use super::remove;
+use super::send::copy;
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::{Plan, PlanError};
-use crate::rows::Engine;
-use crate::schema::{self, Schema};
+use crate::rows::{Engine, TableRows};
+use crate::schema::{self, Schema, quoted_list};
 
 /// Whoever works with these tables is not kept from it for longer.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '10s'";
@@ -30,6 +32,8 @@ pub(crate) struct Failure {
     /// Where the plan itself knows it.
     pub(crate) line: Option<usize>,
     pub(crate) message: String,
+    /// Whether a CHECK of the table does not hold.
+    is_check: bool,
 }
 
 #[derive(Debug)]
@@ -90,12 +94,16 @@ async fn attempt_within(
         }
         execute(connection, "SAVEPOINT attempt").await?;
         let later = order.later.get(name);
-        let inserted = match engine.compile(&sound, &schema, name).map(Arc::new) {
-            Ok(rows) => {
-                insert::table(connection, &rows, later, Present::Keep, Progress::Silent).await
+        let rows = match engine.compile(&sound, &schema, name).map(Arc::new) {
+            Ok(rows) => rows,
+            Err(error) => {
+                broken.insert((*name).to_owned());
+                failures.push(of_plan(plan, &schema, error)?);
+                continue;
             }
-            Err(error) => Err(error.into()),
         };
+        let inserted =
+            insert::table(connection, &rows, later, Present::Keep, Progress::Silent).await;
         match inserted {
             Ok(load) => unfinished.extend(load.unfinished.into_iter().map(|stage| (*name, stage))),
             Err(error) => {
@@ -104,7 +112,15 @@ async fn attempt_within(
                 let failure = explain(connection, plan, &schema, Some(name), error).await?;
                 // What may write nowhere is told once.
                 let forbidden = failure.table.is_none();
-                failures.push(failure);
+                // The server tells the first condition that does not hold.
+                let all = match failure.is_check {
+                    true => unmet(connection, &schema, &rows).await?,
+                    false => Vec::new(),
+                };
+                match all.is_empty() {
+                    true => failures.push(failure),
+                    false => failures.extend(all),
+                }
                 if forbidden {
                     return Ok(failures);
                 }
@@ -152,7 +168,7 @@ fn of_plan(plan: &Plan, schema: &Schema, error: PlanError) -> Result<Failure, Ap
             (table.map(|table| table.name.clone()), Vec::new())
         }
     };
-    Ok(Failure { table, columns, line: Some(line), message })
+    Ok(Failure { table, columns, line: Some(line), message, is_check: false })
 }
 
 fn columns_of(schema: &Schema, table: &str, names: Vec<String>) -> Vec<Column> {
@@ -182,7 +198,8 @@ async fn explain(
     // No right to write, or a transaction that may only read.
     if ["42501", "25006"].contains(&said.code.as_str()) {
         let message = format!("the rows could not be tried: {}", said.message);
-        return Ok(Failure { table: None, columns: Vec::new(), line: None, message });
+        let columns = Vec::new();
+        return Ok(Failure { table: None, columns, line: None, message, is_check: false });
     }
     // A row of another table may be what refused it.
     let table = match (&said.schema, &said.table) {
@@ -207,7 +224,72 @@ async fn explain(
         }
     }
     let columns = table.map(|table| columns_of(schema, table, names)).unwrap_or_default();
-    Ok(Failure { table: table.map(str::to_owned), columns, line: None, message })
+    let is_check = said.code == "23514";
+    Ok(Failure { table: table.map(str::to_owned), columns, line: None, message, is_check })
+}
+
+/// All conditions of a table that its rows do not meet: told by a table without any.
+async fn unmet(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    rows: &Arc<TableRows>,
+) -> Result<Vec<Failure>, ApplyError> {
+    let Some(live) = schema.table(&rows.name) else { return Ok(Vec::new()) };
+    execute(connection, "SAVEPOINT unmet").await?;
+    let found = conditions(connection, live, rows).await;
+    execute(connection, "ROLLBACK TO SAVEPOINT unmet").await?;
+    // Where this fails, too, the one that the server told is what is known.
+    let failures = found.unwrap_or_default().into_iter().map(|(columns, definition)| Failure {
+        table: Some(rows.name.clone()),
+        columns: columns_of(schema, &rows.name, columns),
+        line: None,
+        message: format!("its rows do not meet {definition}"),
+        is_check: true,
+    });
+    Ok(failures.collect())
+}
+
+/// Columns and text of those that do not hold.
+async fn conditions(
+    connection: &mut PgConnection,
+    live: &schema::Table,
+    rows: &Arc<TableRows>,
+) -> Result<Vec<(Vec<String>, String)>, ApplyError> {
+    const PLACE: &str = "pg_temp.\"seeder's attempt\"";
+    let failed = || DatabaseError::while_doing("looking for what rows do not meet");
+    let like = format!("CREATE TABLE {PLACE} (LIKE {} INCLUDING DEFAULTS)", live.sql_name);
+    sqlx::query(AssertSqlSafe(like)).execute(&mut *connection).await.map_err(failed())?;
+    for (index, group) in rows.groups.iter().enumerate() {
+        let columns = quoted_list(group.columns());
+        let statement = format!("COPY {PLACE} ({columns}) FROM STDIN");
+        let lines = lines::of_rows(rows.clone(), index);
+        copy(connection, &statement, lines, &mut |_| {})
+            .await
+            .map_err(|error| error.of(&rows.name, "trying"))?;
+    }
+    let all: Vec<(Vec<String>, String, String)> = sqlx::query_as(
+        "SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a
+                      WHERE a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey)),
+                pg_get_expr(c.conbin, c.conrelid), pg_get_constraintdef(c.oid)
+         FROM pg_constraint c WHERE c.contype = 'c' AND c.conrelid = $1::bigint::oid
+         ORDER BY c.conname",
+    )
+    .bind(i64::from(live.oid))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed())?;
+    let mut unmet = Vec::new();
+    for (columns, condition, definition) in all {
+        execute(connection, "SAVEPOINT condition").await?;
+        // The catalog's own words: the server reads them as it wrote them.
+        let statement = format!("SELECT EXISTS (SELECT FROM {PLACE} WHERE NOT ({condition}))");
+        match sqlx::query_scalar(AssertSqlSafe(statement)).fetch_one(&mut *connection).await {
+            Ok(false) => {}
+            Ok(true) => unmet.push((columns, definition)),
+            Err(_) => execute(connection, "ROLLBACK TO SAVEPOINT condition").await?,
+        }
+    }
+    Ok(unmet)
 }
 
 /// What the server said of a refusal.

@@ -12,7 +12,7 @@ use super::error::ApplyError;
 use crate::database::DatabaseError;
 use crate::rows::{Engine, TableRows};
 
-/// What is over sooner needs no word.
+/// What takes less of one core needs no word.
 const WORTH_TELLING: Duration = Duration::from_millis(500);
 
 /// Makes the hashes that the rows will ask for, and says on stderr how long that takes.
@@ -31,7 +31,7 @@ pub(super) async fn ahead(
     let (stopped, tables) = (stop.0.clone(), tables.to_vec());
     thread::spawn(move || {
         let mut tell = |estimate: &crate::rows::Estimate| {
-            if estimate.total() >= WORTH_TELLING {
+            if estimate.work() >= WORTH_TELLING {
                 common::say!("{estimate}");
             }
         };

@@ -40,7 +40,7 @@ pub(super) fn expression(wanted: &Wanted<'_>) -> Option<String> {
 /// When a row came to be: a minute before the one before it.
 fn when(wanted: &Wanted<'_>) -> Option<String> {
     let name = words::snake(&wanted.column.name);
-    if !(words::is_created(&name) || words::is_updated(&name)) || wanted.unique {
+    if !words::is_of_itself(&name) || wanted.unique {
         return None;
     }
     match wanted.column.kind {

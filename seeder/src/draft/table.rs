@@ -86,7 +86,7 @@ impl Draft<'_> {
         let reference = self.reference(column);
         // No two rows came to be at once, whatever the default says.
         let is_time = matches!(column.kind, Kind::Timestamp | Kind::Date)
-            && words::is_created(&words::snake(&column.name));
+            && words::is_of_itself(&words::snake(&column.name));
         let left_out = column.filled_by == FilledBy::Default && !in_key && !partitioned && !is_time;
         if left_out && reference.is_none() || self.stays_null(column) {
             return;

@@ -31,6 +31,11 @@ pub(super) fn is_updated(name: &str) -> bool {
         || ["updated", "modified", "date_updated", "date_modified"].contains(&name)
 }
 
+/// A time that every row has of itself.
+pub(super) fn is_of_itself(name: &str) -> bool {
+    is_created(name) || is_updated(name)
+}
+
 /// A time that says what has become of a row (deleted, locked, closed, …): where it may be empty
 /// it is, since what it tells is mostly an end.
 pub(super) fn is_state(name: &str) -> bool {

@@ -30,8 +30,13 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
+    /// The processor time of all, on however many cores.
+    pub(crate) fn work(&self) -> Duration {
+        self.each * u32::try_from(self.hashes).unwrap_or(u32::MAX)
+    }
+
     /// Of all that are left.
-    pub(crate) fn total(&self) -> Duration {
+    fn total(&self) -> Duration {
         let rounds = (self.hashes - 1).div_ceil(self.threads);
         self.each * u32::try_from(rounds).unwrap_or(u32::MAX)
     }

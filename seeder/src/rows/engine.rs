@@ -107,6 +107,11 @@ impl Engine {
         ahead::hash(&self.0.passwords, tables, tell, stop)
     }
 
+    /// Makes rows to see whether they can be made: without the time that hashes take.
+    pub(crate) fn without_hashing<T>(&self, making: impl FnOnce() -> T) -> T {
+        self.0.passwords.gather(making).0
+    }
+
     /// Compiles a table's rows.
     ///
     /// # Errors
