@@ -87,6 +87,10 @@ test-foreign: build ## applications of others, installed from registries, record
 test-secrets: build ## 500 marked secrets through all that writes, then looked for in every file; SEED=N repeats one
 	@python3 fixtures/secrets --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED))
 
+.PHONY: test-logins
+test-logins: build ## hashes of the seeder, accepted by Django, Werkzeug, argon2-cffi and bcrypt, and theirs by it
+	@.local/venv/bin/python fixtures/logins
+
 .PHONY: test-hostile
 test-hostile: build ## files, peers, signals and limits that mean harm, in thousands of cases; SEED=N repeats one, ONLY=TEXT picks
 	@python3 fixtures/hostile --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")

@@ -1,5 +1,6 @@
 //! What can go wrong, and the exit code of each.
 
+use crate::accounts::ImportError;
 use crate::apply::ApplyError;
 use crate::clean::CleanError;
 use crate::database::{DatabaseError, SqlError};
@@ -14,6 +15,8 @@ use manifest::ManifestError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
     #[error(transparent)]
@@ -34,6 +37,7 @@ impl Error {
     /// The exit code that tells a script what kind of failure it was.
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Import(error) => import(error),
             Self::Apply(error) => apply(error),
             Self::Cluster(error) => cluster(error),
             Self::Database(error) => database(error),
@@ -64,6 +68,15 @@ fn apply(error: &ApplyError) -> Exit {
         ApplyError::Rows { source, .. } | ApplyError::StillReferred { source, .. } => sql(source),
         ApplyError::NotConfirmed { .. } => Exit::Refused,
         ApplyError::Interrupted => Exit::Interrupted,
+    }
+}
+
+fn import(error: &ImportError) -> Exit {
+    match error {
+        ImportError::Read { .. } => Exit::Internal,
+        ImportError::At { .. } => Exit::Usage,
+        ImportError::OfApply { .. } => Exit::Refused,
+        ImportError::Manifest(error) => manifest(error),
     }
 }
 

@@ -5,6 +5,7 @@
 //! table, row, column) and nothing else. What was inserted, and which accounts
 //! may log in, is written to a manifest that the later tools read.
 
+pub mod accounts;
 pub mod apply;
 pub mod clean;
 pub mod cli;
@@ -12,6 +13,7 @@ mod copy;
 pub mod database;
 pub mod draft;
 mod error;
+pub mod password;
 pub mod plan;
 pub mod rows;
 pub mod schema;

@@ -276,9 +276,6 @@ fn manifest_ref(manifest: &Manifest) -> ManifestRef {
         scale: header.scale,
         bcrypt_costs: header.bcrypt_costs.clone(),
         rows: header.tables.iter().map(|table| (table.table.clone(), table.rows)).collect(),
-        database: format!(
-            "{}, PostgreSQL {}",
-            header.database.name, header.database.server_version
-        ),
+        database: header.database.to_string(),
     }
 }

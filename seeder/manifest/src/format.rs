@@ -80,6 +80,24 @@ pub struct DatabaseId {
     pub server_version: String,
 }
 
+impl DatabaseId {
+    /// Of accounts that no seeder put anywhere.
+    pub fn unknown() -> Self {
+        let unknown = || "unknown".to_owned();
+        Self { system_identifier: "0".to_owned(), name: unknown(), server_version: unknown() }
+    }
+}
+
+/// `vigilia, PostgreSQL 17.2`.
+impl fmt::Display for DatabaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.system_identifier.as_str() {
+            "0" => f.write_str("unknown"),
+            _ => write!(f, "{}, PostgreSQL {}", self.name, self.server_version),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableRows {
     pub table: String,

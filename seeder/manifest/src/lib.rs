@@ -1,4 +1,5 @@
-//! The manifest: who exists and what was inserted.
+//! The manifest: who exists and what was inserted. One that `seeder accounts import` made has
+//! accounts alone.
 
 mod accounts;
 pub mod format;

@@ -93,21 +93,35 @@ impl ManifestWriter {
     ///
     /// # Errors
     /// When the disk is full or gone.
-    pub fn seal(mut self, transaction: &str) -> Result<SealedManifest, OutputError> {
-        self.file.write_all(b"\n  ]\n}\n").map_err(|source| self.failed(source))?;
+    pub fn seal(self, transaction: &str) -> Result<SealedManifest, OutputError> {
         let Self { file, path, accounts } = self;
-        let output = file
-            .into_inner()
-            .map_err(|error| OutputError::Io { path: path.clone(), source: error.into_error() })?;
+        let output = end(file, &path)?;
         let place = Pending::path_of(&path, transaction);
         output.publish_at(&place)?;
         let transaction = transaction.to_owned();
         Ok(SealedManifest { pending: Pending { place, path, transaction }, accounts })
     }
 
+    /// Ends a document that belongs to no transaction; returns the number of accounts.
+    ///
+    /// # Errors
+    /// When the disk is full or gone.
+    pub fn finish(self) -> Result<u64, OutputError> {
+        let Self { file, path, accounts } = self;
+        end(file, &path)?.publish()?;
+        Ok(accounts)
+    }
+
     fn failed(&self, source: io::Error) -> OutputError {
         OutputError::Io { path: self.path.clone(), source }
     }
+}
+
+/// Closes the list of accounts and the document.
+fn end(mut file: BufWriter<Output>, path: &Path) -> Result<Output, OutputError> {
+    let failed = |source| OutputError::Io { path: path.to_owned(), source };
+    file.write_all(b"\n  ]\n}\n").map_err(failed)?;
+    file.into_inner().map_err(|error| failed(error.into_error()))
 }
 
 impl SealedManifest {

@@ -1,8 +1,10 @@
 //! `apply`: from a plan to rows and a manifest, all or nothing.
 
+mod attempt;
 mod config;
 mod earlier;
 mod error;
+mod hashes;
 mod insert;
 mod keys;
 mod lines;
@@ -16,6 +18,7 @@ mod sample;
 mod send;
 mod stage;
 
+pub(crate) use attempt::{Failure, attempt};
 pub use config::{Before, Config, Present};
 pub(crate) use earlier::Earlier;
 pub use error::ApplyError;

@@ -52,9 +52,13 @@ pub(crate) fn compile<'p>(
     let order = schema::load_order(schema, &names)?;
     let tables = order.tables.iter().map(|name| engine.compile(plan, schema, name).map(Arc::new));
     let tables = tables.collect::<Result<Vec<_>, _>>()?;
-    for group in tables.iter().flat_map(|table| &table.groups).filter(|group| group.rows > 0) {
-        group.write(1, &mut Vec::new())?;
-    }
+    engine.without_hashing(|| {
+        let mut groups = tables.iter().flat_map(|table| &table.groups);
+        groups.try_for_each(|group| match group.rows {
+            0 => Ok(()),
+            _ => group.write(1, &mut Vec::new()),
+        })
+    })?;
     let accounts = engine.accounts(plan, &tables)?;
     Ok(Compiled { tables, order, accounts })
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{Before, Config, Present};
 use super::earlier::Earlier;
 use super::error::{ApplyError, refused};
+use super::hashes;
 use super::insert;
 use super::past::{Past, confirm};
 use super::pending::{self, settle};
@@ -138,15 +139,18 @@ async fn load<'c>(
     let schema = introspect(&mut transaction, plan).await?;
     let seed = config.seed.unwrap_or(plan.seed);
     let engine = Engine::new(plan, &schema, seed, config.scale)?;
+    engine.check_constants(plan, &schema)?;
     let Compiled { tables, order, accounts } = compile(engine, plan, &schema)?;
     let earlier = Earlier::of(&config.manifest, plan, &id)?;
     let changes = earlier.as_ref().map(|earlier| earlier.changes(plan, seed, config.scale));
     let changes = changes.unwrap_or_default();
+    if config.before == Before::Keep && !changes.is_empty() {
+        return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
+    }
+    // Before anything is locked that others may want.
+    hashes::ahead(&mut transaction, engine, &tables).await?;
     let removed = match config.before {
-        Before::Keep if changes.is_empty() => Vec::new(),
-        Before::Keep => {
-            return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
-        }
+        Before::Keep => Vec::new(),
         Before::Replace if changes.is_empty() => Vec::new(),
         Before::Replace | Before::Reset => {
             let past = Past::new(plan, earlier, seed, config.scale);

@@ -34,6 +34,7 @@ pub async fn sample(config: &Config) -> Result<Vec<Sample>, ApplyError> {
     let mut connection = config.database.connect().await?;
     let schema = introspect(&mut connection, &plan).await?;
     let engine = Engine::new(&plan, &schema, config.seed.unwrap_or(plan.seed), config.scale)?;
+    engine.check_constants(&plan, &schema)?;
     let Compiled { tables, .. } = compile(engine, &plan, &schema)?;
     let groups = tables.iter().flat_map(|table| table.groups.iter().map(move |g| (table, g)));
     groups

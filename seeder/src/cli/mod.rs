@@ -1,5 +1,6 @@
 //! The command line.
 
+mod accounts;
 mod apply;
 mod clean;
 mod cluster;
@@ -37,6 +38,9 @@ enum Command {
     Apply(apply::Apply),
     Verify(verify::Verify),
     Clean(clean::Clean),
+    /// Accounts that are there already
+    #[command(subcommand)]
+    Accounts(accounts::Command),
     /// A private Postgres server for this folder
     #[command(subcommand)]
     Cluster(cluster::Command),
@@ -54,6 +58,7 @@ impl Cli {
             Command::Apply(apply) => apply.run(listen).await,
             Command::Verify(verify) => verify.run().await,
             Command::Clean(clean) => clean.run(listen).await,
+            Command::Accounts(command) => command.run(),
             Command::Cluster(command) => command.run(),
         }
     }

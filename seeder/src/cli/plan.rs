@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
 
 use super::output::print;
 use super::place::DatabaseArgs;
 use crate::Error;
-use crate::draft::{self, ROWS};
+use crate::draft::{self, Config, Drafted, ROWS};
 use common::exit::Exit;
 use common::output::{self, Output, OutputError};
 
@@ -38,24 +38,55 @@ pub(super) struct Draft {
     /// Rows a table
     #[arg(long, value_name = "N", default_value_t = ROWS)]
     rows: u64,
+    /// Try it first, in a transaction that is rolled back, and name what fails with the line to
+    /// change; --check=false only reads
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set
+    )]
+    check: bool,
 }
 
 impl Command {
     pub(super) async fn run(self) -> Result<Exit, Error> {
-        let Self::Draft(Draft { database, plan, force, table, rows }) = self;
+        let Self::Draft(Draft { database, plan, force, table, rows, check }) = self;
         if let Some(path) = &plan {
             output::check(path, force)?;
         }
-        let text = draft::draft(&database.pin()?, &table, rows).await?;
+        let config = Config { database: database.pin()?, only: table, rows, check };
+        let Drafted { text, faults, remarks } = draft::draft(&config).await?;
+        for remark in &remarks {
+            common::say!("{}", common::shown::line(remark));
+        }
+        let exit = if faults.is_empty() { Exit::Good } else { Exit::Incomplete };
+        let tell = || {
+            for fault in &faults {
+                common::say!("{}", common::shown::line(&fault.to_string()));
+            }
+        };
         let Some(path) = plan else {
             print(text.trim_end())?;
-            return Ok(Exit::Good);
+            tell();
+            return Ok(exit);
         };
         let mut file = Output::create(&path)?;
         file.write_all(text.as_bytes())
             .map_err(|source| OutputError::Io { path: path.clone(), source })?;
         file.publish()?;
-        common::say!("{} is written; try it with: seeder apply --dry-run", path.display());
-        Ok(Exit::Good)
+        let shown = path.display();
+        match (exit, check) {
+            (Exit::Good, true) => common::say!("{shown} is written; the database takes its rows"),
+            (Exit::Good, false) => {
+                common::say!("{shown} is written; try it with: seeder apply --dry-run");
+            }
+            _ => common::say!("{shown} is written; to be changed in it:"),
+        }
+        tell();
+        Ok(exit)
     }
 }

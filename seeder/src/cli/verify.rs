@@ -11,8 +11,9 @@ use common::target::{Target, Typed};
 
 /// Look whether the rows are there, refer to rows that are there, and accounts can log in.
 ///
-/// A sample of each persona's accounts is tried: against the stored bcrypt
-/// hashes, or with --target by real logins.
+/// A sample of each persona's accounts is tried: against the stored hashes
+/// (bcrypt, argon2, scrypt, pbkdf2), or with --target by real logins, as the
+/// plan's [login] says.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -24,9 +25,10 @@ pub(super) struct Verify {
     /// Log in there
     #[arg(long, value_name = "URL")]
     target: Option<Typed<Target>>,
-    /// Where it takes e-mail and password
-    #[arg(long, value_name = "PATH", default_value = "/api/v1/auth/login")]
-    login_path: String,
+    /// Where it takes logins, if that is not where the plan's [login] says;
+    /// /api/v1/auth/login for a plan without
+    #[arg(long, value_name = "PATH")]
+    login_path: Option<String>,
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
@@ -36,7 +38,8 @@ impl Verify {
     pub(super) async fn run(self) -> Result<Exit, Error> {
         let Self { place, target, login_path, json } = self;
         let pin = |typed: Typed<Target>| {
-            verify::Target::pin(&typed.value("--target")?, &login_path, &place.database.allow_host)
+            let target = typed.value("--target")?;
+            verify::Target::pin(&target, login_path.as_deref(), &place.database.allow_host)
         };
         let target = target.map(pin).transpose().map_err(VerifyError::from)?;
         let database = place.database.pin()?;

@@ -1,6 +1,7 @@
 //! A sensible expression for a column, by its name and its type.
 
 use super::check::Limits;
+use super::words;
 use crate::rows::literal;
 use crate::schema::{Column, Kind};
 
@@ -10,6 +11,8 @@ pub(super) struct Wanted<'a> {
     pub(super) column: &'a Column,
     /// Whether no two rows may have the same value.
     pub(super) unique: bool,
+    /// Whether its rows log in.
+    pub(super) account: bool,
     pub(super) limits: Limits,
     /// Values that a partition takes, where it matters.
     pub(super) partitions: &'a [String],
@@ -26,16 +29,37 @@ pub(super) fn expression(wanted: &Wanted<'_>) -> Option<String> {
         return Some(format!("cycle([{}], n)", values.join(", ")));
     }
     if !limits.one_of.is_empty() && !unique {
-        return Some(pick(&limits.one_of));
+        return Some(choose(wanted, &limits.one_of));
+    }
+    if let Some(time) = when(wanted) {
+        return Some(time);
     }
     by_kind(wanted, &column.kind)
 }
 
+/// When a row came to be: a minute before the one before it.
+fn when(wanted: &Wanted<'_>) -> Option<String> {
+    let name = words::snake(&wanted.column.name);
+    if !words::is_of_itself(&name) || wanted.unique {
+        return None;
+    }
+    match wanted.column.kind {
+        Kind::Timestamp => Some("time('-' ~ (60 * n) ~ 's')".to_owned()),
+        Kind::Date => Some("time('-' ~ n ~ 'd')[:10]".to_owned()),
+        _ => None,
+    }
+}
+
 fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
-    let Wanted { column, limits, unique, .. } = wanted;
-    let name = column.name.to_lowercase();
+    let Wanted { column, limits, unique, account, .. } = wanted;
+    let name = words::snake(&column.name);
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     Some(match kind {
+        Kind::Boolean if *account => words::flag(&name).to_string(),
+        Kind::Boolean if has(&["deleted", "archived", "locked", "disabled", "banned"]) => {
+            "false".to_owned()
+        }
+        Kind::Integer { .. } if *account && words::is_failures(&name) => "0".to_owned(),
         Kind::Boolean => {
             format!("chance({})", if has(&["active", "enabled"]) { "0.9" } else { "0.5" })
         }
@@ -68,13 +92,14 @@ fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
         Kind::Date if *unique => "time('-' ~ n ~ 'd')[:10]".to_owned(),
         Kind::Date if has(&["birth"]) => "time_between('-29000d', '-6600d')[:10]".to_owned(),
         Kind::Date => "time_between('-365d', '-1d')[:10]".to_owned(),
-        Kind::Enum { labels } => pick(labels),
+        Kind::Enum { labels } => choose(wanted, labels),
         Kind::Array(item) => {
             let one =
                 Wanted { limits: Limits::default(), unique: false, partitions: &[], ..*wanted };
             let item = by_kind(&one, item)?;
             format!("[{item}, {item}]")
         }
+        Kind::Other if column.base_type == "citext" => text(wanted, None, &has),
         Kind::Other => by_type_name(&column.base_type)?,
     })
 }
@@ -197,12 +222,20 @@ fn by_type_name(name: &str) -> Option<String> {
         "interval" => "integer(1, 90) ~ ' minutes'".to_owned(),
         "money" => "integer(1, 500) ~ '.00'".to_owned(),
         "point" => "'(' ~ integer(-90, 90) ~ ',' ~ integer(-90, 90) ~ ')'".to_owned(),
-        "citext" | "name" | "tsvector" => "fake.word()".to_owned(),
+        "name" | "tsvector" => "fake.word()".to_owned(),
         _ if base.starts_with("time") => "pad(integer(0, 23), 2) ~ ':00'".to_owned(),
         _ if base.starts_with("bit") => return None,
         _ if base.ends_with("range") => "'empty'".to_owned(),
         _ => return None,
     })
+}
+
+/// Of a row that logs in, the state that lets it.
+fn choose(wanted: &Wanted<'_>, labels: &[String]) -> String {
+    match labels.iter().find(|label| wanted.account && words::is_good_state(label)) {
+        Some(good) => literal(good),
+        None => pick(labels),
+    }
 }
 
 fn pick(labels: &[String]) -> String {
@@ -270,6 +303,7 @@ mod tests {
                 table: &table,
                 column: &column,
                 unique,
+                account: false,
                 limits: Limits::default(),
                 partitions: &[],
             };

@@ -16,7 +16,6 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<String>,
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p'
            AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-           AND c.relname NOT IN ('_sqlx_migrations', 'alembic_version', 'schema_migrations')
          ORDER BY 1",
     )
     .fetch_all(connection)
@@ -26,8 +25,14 @@ pub(super) async fn tables(connection: &mut PgConnection) -> Result<Vec<String>,
 /// Of one table.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    /// Sets of columns that are unique, the primary key among them.
+    /// Sets of columns that are unique, the primary key among them; first those of columns as
+    /// they are, then those of expressions.
     pub(super) unique: Vec<BTreeSet<String>>,
+    /// How many of these are of columns as they are.
+    pub(super) plain: usize,
+    /// Sets of columns that one condition is about.
+    pub(super) together: Vec<BTreeSet<String>>,
+    pub(super) comments: BTreeMap<String, String>,
     /// Conditions on a column by its own type or by the table, as the catalog
     /// writes them; a column of a domain is `VALUE`.
     pub(super) checks: BTreeMap<String, Vec<String>>,
@@ -37,17 +42,40 @@ pub(super) struct Facts {
 
 pub(super) async fn facts(connection: &mut PgConnection, table: u32) -> Result<Facts, sqlx::Error> {
     let oid = i64::from(table);
-    let unique: Vec<Vec<String>> = sqlx::query_as(
+    let unique: Vec<(Vec<String>, bool)> = sqlx::query_as(
         "SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a
-                      WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey))
-         FROM pg_index i WHERE i.indisunique AND i.indexprs IS NULL AND i.indrelid = $1::bigint::oid",
+                      WHERE a.attrelid = i.indrelid AND (a.attnum = ANY(i.indkey)
+                          -- Of expressions, and of what says which rows are meant.
+                          OR i.indexprs IS NOT NULL AND EXISTS (
+                              SELECT FROM pg_depend d
+                              WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                                AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))),
+                i.indexprs IS NULL
+         FROM pg_index i WHERE i.indisunique AND i.indrelid = $1::bigint::oid
+         ORDER BY i.indexprs IS NOT NULL, NOT i.indisprimary, i.indexrelid",
     )
     .bind(oid)
     .fetch_all(&mut *connection)
-    .await?
-    .into_iter()
-    .map(|(columns,)| columns)
-    .collect();
+    .await?;
+    let together: Vec<(Vec<String>,)> = sqlx::query_as(
+        "SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a
+                      WHERE a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey))
+         FROM pg_constraint c
+         WHERE c.contype IN ('c', 'x') AND c.conrelid = $1::bigint::oid
+           AND array_length(c.conkey, 1) > 1",
+    )
+    .bind(oid)
+    .fetch_all(&mut *connection)
+    .await?;
+    let comments: Vec<(String, String)> = sqlx::query_as(
+        "SELECT a.attname::text, col_description(a.attrelid, a.attnum)
+         FROM pg_attribute a
+         WHERE a.attrelid = $1::bigint::oid AND a.attnum > 0
+           AND col_description(a.attrelid, a.attnum) IS NOT NULL",
+    )
+    .bind(oid)
+    .fetch_all(&mut *connection)
+    .await?;
     let checks: Vec<(String, String)> = sqlx::query_as(
         "SELECT a.attname::text, pg_get_constraintdef(c.oid)
          FROM pg_constraint c
@@ -68,7 +96,10 @@ pub(super) async fn facts(connection: &mut PgConnection, table: u32) -> Result<F
     .fetch_all(&mut *connection)
     .await?;
     let mut facts = Facts {
-        unique: unique.into_iter().map(|columns| columns.into_iter().collect()).collect(),
+        plain: unique.iter().filter(|(_, plain)| *plain).count(),
+        unique: unique.into_iter().map(|(columns, _)| columns.into_iter().collect()).collect(),
+        together: together.into_iter().map(|(columns,)| columns.into_iter().collect()).collect(),
+        comments: comments.into_iter().collect(),
         ..Facts::default()
     };
     for (column, check) in checks {

@@ -28,6 +28,14 @@
 //! name = "'customer' ~ n"
 //! fields = { id = "id", email = "email", password = "password" }
 //!
+//! [login]                            # where verify --target logs in; several requests: [[login]]
+//! request = "POST /api/login"        # the words of personas files
+//! body = { email = "{{ account.email }}", password = "{{ account.password }}" }
+//! capture = { token = "/access_token" }  # where the token is
+//! # or, as a browser does it:        form = { username = "{{ account.email }}", … }
+//! #                                  page = "/login" (whose hidden fields are sent along),
+//! #                                  cookie = "sessionid" (that a good answer sets)
+//!
 //! [[load]]                           # what a load leaves, for clean and --reset
 //! table = "orders"
 //! refers_to = "users"                # or: like = { column = "…", pattern = "…" }
@@ -38,9 +46,13 @@
 //! keys, names that refer to each other, counts. Columns and expressions are
 //! checked against the schema (see `rows`).
 
+mod login;
 mod model;
 mod read;
 mod resolve;
+mod template;
 mod typed;
 
+pub use login::{Content as LoginContent, Login, Step as LoginStep};
 pub use model::{Accounts, Cell, Content, Group, LoadRows, Plan, PlanError, Table, Which};
+pub use template::{Template, Values};

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use minijinja::Value;
 
+use super::login::Login;
+
 /// A plan that makes sense by itself.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -20,10 +22,14 @@ pub struct Plan {
     pub epoch: DateTime<Utc>,
     /// Values that every expression may name.
     pub constants: BTreeMap<String, Value>,
+    /// Where they stand.
+    pub constant_lines: BTreeMap<String, usize>,
     pub tables: Vec<Table>,
     pub accounts: Vec<Accounts>,
     /// What a load hangs on the rows: goes when they go.
     pub load: Vec<LoadRows>,
+    /// How accounts log in.
+    pub login: Option<Login>,
 }
 
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use minijinja::Value;
 use toml::Spanned;
 
+use super::login::Login;
 use super::model::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
 use super::typed::{self, Action, At, line};
 use common::{digest, nearest};
@@ -22,22 +23,30 @@ pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, 
     if typed.name.get_ref().is_empty() {
         return Err((file.line(&typed.name), "the name is empty".to_owned()));
     }
+    let accounts = typed
+        .accounts
+        .into_iter()
+        .map(|accounts| file.accounts(accounts, &tables))
+        .collect::<Result<Vec<_>, At>>()?;
+    let login = typed.login.map(|login| file.login(login, &accounts)).transpose()?;
     Ok(Plan {
         path: path.to_owned(),
         text: text.to_owned(),
         digest: digest::of(text.as_bytes()),
         seed: typed.seed,
         epoch: file.epoch(&typed.epoch)?,
+        constant_lines: typed
+            .constants
+            .iter()
+            .map(|(name, value)| (name.clone(), file.line(value)))
+            .collect(),
         constants: typed
             .constants
             .into_iter()
             .map(|(name, value)| Ok((name, file.constant(value)?)))
             .collect::<Result<_, At>>()?,
-        accounts: typed
-            .accounts
-            .into_iter()
-            .map(|accounts| file.accounts(accounts, &tables))
-            .collect::<Result<_, At>>()?,
+        accounts,
+        login,
         load: typed
             .load
             .into_iter()
@@ -123,6 +132,21 @@ impl File<'_> {
             name: self.cell(typed.name)?,
             fields: self.cells(typed.fields)?,
         })
+    }
+
+    fn login(&self, typed: Spanned<toml::Value>, accounts: &[Accounts]) -> Result<Login, At> {
+        let at = self.line(&typed);
+        let login = Login::resolve(at, typed.into_inner()).map_err(|problem| (at, problem))?;
+        for field in login.fields() {
+            if let Some(without) = accounts.iter().find(|of| !of.fields.contains_key(&field)) {
+                let persona = &without.persona;
+                let message = format!(
+                    "login: accounts of {persona} have no field {field}; add it to their fields"
+                );
+                return Err((at, message));
+            }
+        }
+        Ok(login)
     }
 
     fn load(&self, typed: typed::Load, tables: &[Table]) -> Result<LoadRows, At> {

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) accounts: Vec<Accounts>,
     #[serde(default)]
     pub(super) load: Vec<Load>,
+    /// A table, or a list of them.
+    pub(super) login: Option<Spanned<toml::Value>>,
 }
 
 fn default_seed() -> u64 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::compile::{Place, formula};
+use super::compile::{Compiled, Place, formula};
 use super::expressions::Expressions;
 use super::table::{Formula, GroupRows, TableRows};
 use crate::plan::{Cell, Plan, PlanError};
@@ -68,7 +68,7 @@ fn field(
     let columns: Vec<&str> = group.columns().collect();
     let place = Place { line: cell.line, what: &what, columns: &columns };
     let stream = ["accounts", persona, name];
-    let (formula, _) = formula(expressions, plan, &cell.content, &stream, &place)?;
+    let Compiled { formula, .. } = formula(expressions, plan, &cell.content, &stream, &place)?;
     Ok(Field { line: cell.line, what, formula })
 }
 

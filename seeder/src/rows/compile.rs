@@ -9,6 +9,7 @@ use super::context::{GROUP, ROW_NUMBER, RowContext};
 use super::expressions::{Expressions, describe};
 use super::fill;
 use super::keys::generated_key;
+use super::password::FUNCTIONS;
 use super::table::{ColumnRows, Formula, GroupRows, Source, TableRows};
 use crate::plan::{self, Cell, Content, Plan, PlanError};
 use crate::schema::{self, FilledBy, Schema, quoted};
@@ -210,9 +211,8 @@ impl Compiler<'_> {
         names: &[&str],
     ) -> Result<ColumnRows, PlanError> {
         let FilledColumn { column, line, content } = filled;
-        let hash = matches!(content, Some(Content::Expression(text)) if text.contains("bcrypt("));
-        let (content, needs) = match content {
-            None => (Source::Key, Vec::new()),
+        let (content, needs, hash) = match content {
+            None => (Source::Key, Vec::new(), false),
             Some(content) => {
                 let place = Place {
                     line: *line,
@@ -220,9 +220,9 @@ impl Compiler<'_> {
                     columns: names,
                 };
                 let stream = [&*self.planned.name, &*group.name, &*column.name];
-                let (formula, needs) =
+                let Compiled { formula, needs, hash } =
                     formula(self.expressions, self.plan, content, &stream, &place)?;
-                (Source::Planned(formula), needs)
+                (Source::Planned(formula), needs, hash)
             }
         };
         Ok(ColumnRows {
@@ -289,17 +289,28 @@ pub(super) struct Place<'a> {
     pub(super) columns: &'a [&'a str],
 }
 
-/// Compiles a cell and checks every name in it; returns with it the indices of
-/// the columns that it names.
+/// A cell, with what it needs.
+pub(super) struct Compiled {
+    pub(super) formula: Formula,
+    /// Indices of the columns that it names.
+    pub(super) needs: Vec<usize>,
+    /// Whether it hashes a password.
+    pub(super) hash: bool,
+}
+
+/// Compiles a cell and checks every name in it.
 pub(super) fn formula(
     expressions: &'static Expressions,
     plan: &Plan,
     content: &Content,
     stream: &[&str],
     place: &Place<'_>,
-) -> Result<(Formula, Vec<usize>), PlanError> {
+) -> Result<Compiled, PlanError> {
     let text = match content {
-        Content::Constant(value) => return Ok((Formula::Constant(value.clone()), Vec::new())),
+        Content::Constant(value) => {
+            let formula = Formula::Constant(value.clone());
+            return Ok(Compiled { formula, needs: Vec::new(), hash: false });
+        }
         Content::Expression(text) => text,
     };
     let Place { line, what, columns } = *place;
@@ -322,8 +333,10 @@ pub(super) fn formula(
             return Err(plan.error(line, message));
         }
     }
+    let hash = names.iter().any(|name| FUNCTIONS.contains(&name.as_str()));
     let same_for_all = |name: &String| {
         SAME_FOR_ALL.contains(&name.as_str())
+            || FUNCTIONS.contains(&name.as_str())
             || expressions.constants.contains_key(name) && !columns.contains(&name.as_str())
     };
     if names.iter().all(same_for_all)
@@ -331,11 +344,12 @@ pub(super) fn formula(
         && let Ok(value) = expression.eval(Value::from(expressions.constants.clone()))
         && !value.is_undefined()
     {
-        return Ok((Formula::Constant(value), needs));
+        return Ok(Compiled { formula: Formula::Constant(value), needs, hash });
     }
-    Ok((Formula::Expression { expression, stream: expressions.stream(stream) }, needs))
+    let formula = Formula::Expression { expression, stream: expressions.stream(stream) };
+    Ok(Compiled { formula, needs, hash })
 }
 
 /// Functions that neither draw nor know the row: an expression of these and of
-/// constants is evaluated once, not once a row.
-const SAME_FOR_ALL: [&str; 4] = ["bcrypt", "now", "pad", "time"];
+/// constants is evaluated once, not once a row. So are those of passwords.
+const SAME_FOR_ALL: [&str; 3] = ["now", "pad", "time"];

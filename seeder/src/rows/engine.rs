@@ -1,9 +1,12 @@
 //! A plan and a schema put together, ready to make rows.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::accounts::{self, AccountRows};
+use super::ahead::{self, Estimate};
 use super::compile;
+use super::context::{GROUP, ROW_NUMBER};
 use super::expressions::Expressions;
 use super::keys::Keys;
 use super::password::Passwords;
@@ -34,9 +37,7 @@ impl Engine {
         let mut environment = generators.environment();
         let references = References::new(keys.clone(), generators.clone(), seed, &plan.name);
         references.install(&mut environment);
-        let hashed = passwords.clone();
-        environment
-            .add_function("bcrypt", move |password: &str, cost: u32| hashed.hash(password, cost));
+        passwords.install(&mut environment);
         let engine: &'static Self = Box::leak(Box::new(Self(Expressions {
             generators,
             environment,
@@ -56,6 +57,33 @@ impl Engine {
         Ok(engine)
     }
 
+    /// Whether each name of the plan means one thing.
+    ///
+    /// # Errors
+    /// With the constant that is called as a column, a function or the row's number is: which of
+    /// the two an expression means, its writer cannot have known.
+    pub(crate) fn check_constants(&self, plan: &Plan, schema: &Schema) -> Result<(), PlanError> {
+        for (name, line) in &plan.constant_lines {
+            let own = |what: &str| plan.error(*line, format!("constant {name} {what}"));
+            if self.0.is_function(name) {
+                return Err(own("has the name of a function; call it otherwise"));
+            }
+            if [ROW_NUMBER, GROUP].contains(&name.as_str()) {
+                return Err(own("has a name that every row has for itself; call it otherwise"));
+            }
+            let column = |table: &&crate::plan::Table| {
+                schema.table(&table.name).is_some_and(|live| live.column(name).is_some())
+            };
+            if let Some(table) = plan.tables.iter().find(column) {
+                let table = &table.name;
+                return Err(own(&format!(
+                    "has the name of a column of {table}, and an expression there could mean either; call it otherwise, such as the_{name}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     pub fn seed(&self) -> u64 {
         self.0.seed
     }
@@ -63,6 +91,25 @@ impl Engine {
     /// Costs of the password hashes that rows have been given so far, ascending.
     pub fn bcrypt_costs(&self) -> Vec<u32> {
         self.0.passwords.costs()
+    }
+
+    /// Hashes the passwords of these tables' rows on all cores; `tell` hears of each kind how
+    /// long it will take, before it does. Ends early once `stop` is set.
+    ///
+    /// # Errors
+    /// When an expression fails or its parameters are impossible.
+    pub(crate) fn hash_ahead(
+        &'static self,
+        tables: &[Arc<TableRows>],
+        tell: &mut dyn FnMut(&Estimate),
+        stop: &AtomicBool,
+    ) -> Result<(), PlanError> {
+        ahead::hash(&self.0.passwords, tables, tell, stop)
+    }
+
+    /// Makes rows to see whether they can be made: without the time that hashes take.
+    pub(crate) fn without_hashing<T>(&self, making: impl FnOnce() -> T) -> T {
+        self.0.passwords.gather(making).0
     }
 
     /// Compiles a table's rows.

@@ -14,9 +14,13 @@
 //! | `ref('table', n)` | the id of the n-th, in turn |
 //! | `ref('table', skew=3)` | of earlier rows more often than of later ones, from 1 to 8 |
 //! | `ref('table', column='sku')` | another column; with several of these, of one row |
-//! | `bcrypt('password', cost)` | its hash, made once |
+//! | `bcrypt('password', cost)` | its hash, made once; `form='django'` as Django writes it |
+//! | `argon2('password', m=65536, t=3, p=4)` | argon2id; memory in KiB, passes, lanes; `variant='i'`, `form='django'` |
+//! | `scrypt('password', n=131072, r=8, p=1)` | `form='django'` (n=16384, p=5 by default) or `'werkzeug'` (n=32768) |
+//! | `pbkdf2('password', 1000000)` | as Django writes it; `form='werkzeug'`, `digest='sha1'` |
 
 mod accounts;
+mod ahead;
 mod compile;
 mod context;
 mod engine;
@@ -31,6 +35,7 @@ mod tests;
 mod value;
 
 pub use accounts::AccountRows;
+pub(crate) use ahead::Estimate;
 pub use engine::Engine;
 pub(crate) use fill::literal;
 pub use table::{GroupRows, TableRows};

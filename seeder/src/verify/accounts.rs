@@ -12,7 +12,8 @@ use super::report::LoginCheck;
 use crate::apply::ApplyError;
 use crate::clean::CleanError;
 use crate::database::DatabaseError;
-use crate::plan::{Accounts, Content, Plan};
+use crate::password::Stored;
+use crate::plan::{Accounts, Content, Login, Plan};
 use crate::rows::{GroupRows, TableRows};
 use crate::schema::{Schema, quoted};
 use manifest::{Account, each_account};
@@ -29,7 +30,7 @@ struct Sample {
 pub(super) async fn check(
     connection: &mut PgConnection,
     manifest: &Path,
-    target: Option<&Target>,
+    target: Option<(&Target, &Login)>,
     plan: &Plan,
     schema: &Schema,
     tables: &[Arc<TableRows>],
@@ -53,7 +54,7 @@ pub(super) async fn check(
         let accounts = plan.accounts.iter().find(|known| known.persona == logged_in.persona);
         for account in sample.first.into_iter().chain(sample.last) {
             let problem = match (target, accounts) {
-                (Some(target), _) => match target.log_in(&account).await {
+                (Some((target, login)), _) => match target.log_in(login, &account).await {
                     Ok(()) => None,
                     Err(LoginError::Refused(answer)) => Some(answer),
                     Err(error) => return Err(error.into()),
@@ -122,10 +123,14 @@ async fn compare(
         .map_err(ApplyError::from)?;
     Ok(match stored.flatten() {
         None => Some("there is no such row".to_owned()),
-        Some(hash) => match bcrypt::verify(password, &hash) {
-            Ok(true) => None,
-            Ok(false) => Some("the stored hash is of another password".to_owned()),
-            Err(_) => Some("what is stored is no bcrypt hash".to_owned()),
+        Some(hash) => match Stored::parse(&hash) {
+            Some(stored) if stored.fits(password) => None,
+            Some(stored) => {
+                Some(format!("the stored hash ({}) is of another password", stored.scheme()))
+            }
+            None => {
+                Some("what is stored is no hash of bcrypt, argon2, scrypt or pbkdf2".to_owned())
+            }
         },
     })
 }

@@ -37,6 +37,8 @@ pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
         .ok_or_else(|| VerifyError::NoManifest { path: config.manifest.clone() })?;
     let Earlier { plan: applied, seed, scale, .. } =
         Earlier::from_header(&config.manifest, header, &plan)?;
+    // Where passwords go is never told by a manifest.
+    let login = config.target.as_ref().map(|target| (target, target.login(plan.login.as_ref())));
     let plan = applied.unwrap_or(plan);
     let schema = apply::introspect(&mut connection, &plan).await?;
     let engine = Engine::new(&plan, &schema, seed, scale).map_err(ApplyError::from)?;
@@ -66,7 +68,7 @@ pub async fn verify(config: &Config) -> Result<Report, VerifyError> {
     let accounts = accounts::check(
         &mut transaction,
         &config.manifest,
-        config.target.as_ref(),
+        login.as_ref().map(|(target, login)| (*target, login)),
         &plan,
         &schema,
         &tables,
