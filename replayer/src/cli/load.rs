@@ -133,7 +133,9 @@ impl LoadArgs {
             None => base.pacing,
         };
         let order = if self.independent { Order::None } else { base.order };
-        let duration = self.duration.or(base.duration).or(match &axis {
+        // Stages that were typed have a length of their own.
+        let of_scenario = if self.stages.is_some() { None } else { base.duration };
+        let duration = self.duration.or(of_scenario).or(match &axis {
             Axis::Stages(stages) => Some(stages.duration()),
             _ => None,
         });

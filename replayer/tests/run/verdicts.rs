@@ -101,6 +101,17 @@ fn a_load_that_is_not_the_scenarios_passes_nothing() {
 }
 
 #[test]
+fn stages_that_are_typed_have_a_length_of_their_own() {
+    let place = Workplace::new(&steady(), 0);
+    let stages = ["--stages", "start 1, +1 every 2s, to 3", "--dry-run", "--json"];
+    for (options, seconds) in [(&[][..], 6.0), (&["--duration", "9s"], 9.0)] {
+        let ran = run(&place, "http://127.0.0.1:9", "", &[&stages[..], options].concat());
+        let plan: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(plan["seconds"], seconds, "{options:?}");
+    }
+}
+
+#[test]
 fn what_lacks_a_value_since_the_target_failed_is_the_targets_failure() {
     let trace = TraceBuilder::default()
         .session_with_login("a", &[(0, "GET", "/one"), (20, "GET", "/two"), (40, "GET", "/three")]);
