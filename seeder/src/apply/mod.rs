@@ -1,7 +1,9 @@
 //! `apply`: from a plan to rows and a manifest, all or nothing.
 
 mod config;
+mod doomed;
 mod earlier;
+mod effects;
 mod error;
 mod insert;
 mod keys;
@@ -10,11 +12,15 @@ mod past;
 mod pending;
 mod prepare;
 mod progress;
+mod refusal;
 mod remove;
+mod removed;
 mod run;
 mod sample;
 mod send;
+mod since;
 mod stage;
+mod step;
 
 pub use config::{Before, Config, Present};
 pub(crate) use earlier::Earlier;
@@ -23,7 +29,7 @@ pub(crate) use keys::{is_planned, send_keys};
 pub(crate) use past::{Past, confirm};
 pub(crate) use prepare::{Compiled, compile, introspect, lock};
 pub use progress::Progress;
-pub use remove::RemovedRows;
-pub use run::{InsertedRows, Summary, apply};
-pub(crate) use run::{open, unless};
+pub use removed::{Effect, RemovedRows};
+pub use run::{InsertedRows, Summary, apply, would_remove};
+pub(crate) use run::{commit, open, unless};
 pub use sample::{Sample, sample};

@@ -15,8 +15,10 @@ use super::insert;
 use super::past::{Past, confirm};
 use super::pending::{self, settle};
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
-use super::remove::{self, RemovedRows};
-use crate::database::{self, Database, DatabaseError};
+use super::remove;
+use super::removed::RemovedRows;
+use super::since;
+use crate::database::{self, Database, DatabaseError, SqlError};
 use crate::plan::Plan;
 use crate::rows::Engine;
 use crate::schema::Schema;
@@ -61,7 +63,8 @@ impl Summary {
 ///
 /// # Errors
 /// With nothing changed in the database: everything is one transaction. The same
-/// holds when `shutdown` is cancelled before it is committed.
+/// holds when `shutdown` is cancelled before it is committed. Only [`ApplyError::Uncertain`],
+/// [`ApplyError::Unpublished`] and [`ApplyError::Untidy`] come later, and say so.
 pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summary, ApplyError> {
     let mut plan = Plan::read(&config.plan)?;
     plan.epoch = config.now.unwrap_or(plan.epoch);
@@ -75,9 +78,14 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         unless(shutdown, loading).await?;
     // From here on to the end: rows without their manifest, or one without the
     // rows, would be neither done nor undone.
-    transaction.commit().await.map_err(DatabaseError::while_doing("committing"))?;
-    let accounts = sealed.publish().map_err(ManifestError::from)?;
-    tidy(&mut connection, &schema, !removed.is_empty()).await?;
+    commit(transaction).await?;
+    let path = || config.manifest.clone();
+    let accounts = sealed
+        .publish()
+        .map_err(|source| ApplyError::Unpublished { path: path(), source: source.into() })?;
+    tidy(&mut connection, &schema, !removed.is_empty())
+        .await
+        .map_err(|source| ApplyError::Untidy { path: path(), source })?;
     Ok(Summary {
         plan: plan.name,
         digest: header.digest,
@@ -85,6 +93,22 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         tables,
         accounts,
         manifest: config.manifest.display().to_string(),
+    })
+}
+
+/// Makes it final.
+///
+/// # Errors
+/// Where the server refuses, nothing has changed; where it says nothing, that is not known.
+pub(crate) async fn commit(
+    transaction: sqlx::Transaction<'_, sqlx::Postgres>,
+) -> Result<(), ApplyError> {
+    transaction.commit().await.map_err(|error| {
+        let source = SqlError::from(error);
+        match source.server().is_some() {
+            true => DatabaseError::Failed { doing: "committing".to_owned(), source }.into(),
+            false => ApplyError::Uncertain { source },
+        }
     })
 }
 
@@ -117,6 +141,43 @@ pub(crate) async fn unless<T>(
     }
 }
 
+/// Whether an earlier apply's rows go first.
+fn removes(before: Before, changes: &[String]) -> bool {
+    match before {
+        Before::Keep => false,
+        Before::Replace => !changes.is_empty(),
+        Before::Reset => true,
+    }
+}
+
+/// What `--reset` or `--replace` would remove; none with neither.
+///
+/// # Errors
+/// As [`apply`]; the database is as it was before.
+pub async fn would_remove(
+    config: &Config,
+    shutdown: &CancellationToken,
+) -> Result<Vec<RemovedRows>, ApplyError> {
+    let mut plan = Plan::read(&config.plan)?;
+    plan.epoch = config.now.unwrap_or(plan.epoch);
+    let (mut connection, id) = unless(shutdown, open(&config.database, &config.manifest)).await?;
+    let earlier = Earlier::of(&config.manifest, &plan, &id)?;
+    let seed = config.seed.unwrap_or(plan.seed);
+    let changes = earlier.as_ref().map(|earlier| earlier.changes(&plan, seed, config.scale));
+    if !removes(config.before, &changes.unwrap_or_default()) {
+        return Ok(Vec::new());
+    }
+    let mut transaction =
+        connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
+    let removing = async {
+        lock(&mut transaction, &plan).await?;
+        Past::new(&plan, earlier, seed, config.scale).remove(&mut transaction).await
+    };
+    let removed = unless(shutdown, removing).await?;
+    transaction.rollback().await.map_err(DatabaseError::while_doing("rolling back"))?;
+    Ok(removed)
+}
+
 /// Everything but the last step, which makes it final.
 struct LoadedPlan<'c> {
     transaction: sqlx::Transaction<'c, sqlx::Postgres>,
@@ -142,17 +203,18 @@ async fn load<'c>(
     let earlier = Earlier::of(&config.manifest, plan, &id)?;
     let changes = earlier.as_ref().map(|earlier| earlier.changes(plan, seed, config.scale));
     let changes = changes.unwrap_or_default();
-    let removed = match config.before {
-        Before::Keep if changes.is_empty() => Vec::new(),
-        Before::Keep => {
-            return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
-        }
-        Before::Replace if changes.is_empty() => Vec::new(),
-        Before::Replace | Before::Reset => {
+    let since = earlier.as_ref().and_then(|earlier| earlier.since);
+    if config.before == Before::Keep && !changes.is_empty() {
+        return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
+    }
+    let (removed, since) = match removes(config.before, &changes) {
+        false => (Vec::new(), since),
+        true => {
             let past = Past::new(plan, earlier, seed, config.scale);
             let removed = past.remove(&mut transaction).await?;
             confirm(&removed, &config.database, config.confirmed)?;
-            removed
+            // What a load had left is gone with the rows.
+            (removed, Some(since::now(&mut transaction).await?))
         }
     };
     remove::defer(&mut transaction, "DEFERRED")
@@ -185,7 +247,16 @@ async fn load<'c>(
         .await
         .map_err(|error| refused("the database", "checking", error))?;
 
-    let header = header(plan, engine, config.scale, id, entries);
+    let present = inserted.iter().any(|table| table.inserted < table.rows);
+    let since = match since {
+        Some(since) => since,
+        None if present => since::of_rows(&mut transaction, &schema, &tables).await?,
+        None => since::now(&mut transaction).await?,
+    };
+    let header = Header {
+        since: Some(since.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        ..header(plan, engine, config.scale, id, entries)
+    };
     let failed = ManifestError::from;
     manifest.header(&header).map_err(failed)?;
     for accounts in &accounts {
@@ -227,6 +298,7 @@ fn header(
         seed: engine.seed(),
         scale,
         database,
+        since: None,
         bcrypt_costs: engine.bcrypt_costs(),
         tables,
         digest: digest::text(&hash.finalize()),
