@@ -1,6 +1,6 @@
 //! Why a removal is refused, with the lines of the plan that would allow it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::effects::Effects;
 use super::error::ApplyError;
@@ -118,11 +118,9 @@ impl<'a> Refusal<'a> {
 /// The whole line, with what stands there already.
 fn line(key: &str, found: &[String], already: &[Named]) -> String {
     let mut tables: Vec<&str> = already.iter().map(|named| named.name.as_str()).collect();
-    for table in found {
-        if !tables.contains(&table.as_str()) {
-            tables.push(table);
-        }
-    }
+    let new: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+    let new: Vec<&str> = new.into_iter().filter(|table| !tables.contains(table)).collect();
+    tables.extend(new);
     let tables: Vec<String> = tables.iter().map(|table| format!("{table:?}")).collect();
     format!("{key} = [{}]", tables.join(", "))
 }

@@ -5,5 +5,8 @@ mod cluster;
 mod help;
 mod hostile;
 mod life;
+mod load_rules;
+mod others;
+mod random_schemas;
 mod schemas;
 mod support;
