@@ -14,7 +14,8 @@ pub const FORMAT: &str = "seeder-manifest";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// Minor version, of additions that a reader of an earlier one may pass over. It is what a
-/// writer says, as all that it writes has been there since then. 1: `since`.
+/// writer says, as all that it writes has been there since then. 1: `since` and
+/// `by_triggers`.
 pub const MINOR: u32 = 1;
 
 /// Fields of an [`Account`] that must never leave the manifest.
@@ -41,6 +42,9 @@ pub struct Header {
     /// load's. Since minor 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+    /// Tables in which triggers did something while the rows were inserted. Since minor 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_triggers: Vec<String>,
     /// bcrypt costs of the stored password hashes, ascending: they decide the login rate.
     pub bcrypt_costs: Vec<u32>,
     pub tables: Vec<TableRows>,

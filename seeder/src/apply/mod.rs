@@ -1,6 +1,7 @@
 //! `apply`: from a plan to rows and a manifest, all or nothing.
 
 mod config;
+mod delete;
 mod doomed;
 mod earlier;
 mod effects;
@@ -18,6 +19,7 @@ mod removed;
 mod run;
 mod sample;
 mod send;
+mod session;
 mod since;
 mod stage;
 mod step;
@@ -30,6 +32,6 @@ pub(crate) use past::{Past, confirm};
 pub(crate) use prepare::{Compiled, compile, introspect, lock};
 pub use progress::Progress;
 pub use removed::{Effect, RemovedRows};
-pub use run::{InsertedRows, Summary, apply, would_remove};
-pub(crate) use run::{commit, open, unless};
-pub use sample::{Sample, sample};
+pub use run::{InsertedRows, Summary, TriggeredRows, apply};
+pub use sample::{Sample, sample, would_remove};
+pub(crate) use session::{commit, open, unless};

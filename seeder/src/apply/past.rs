@@ -1,11 +1,14 @@
 //! Removes what an earlier apply inserted.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::earlier::Earlier;
 use super::error::ApplyError;
 use super::prepare::introspect;
+use super::refusal;
 use super::remove::Removal;
 use super::removed::{self, RemovedRows};
 use crate::database::Database;
@@ -26,14 +29,18 @@ pub(crate) struct Past<'p> {
     scale: u32,
     /// When it was applied first, where that is known.
     since: Option<DateTime<Utc>>,
+    /// Tables in which triggers did something while it was applied.
+    by_triggers: BTreeSet<String>,
 }
 
 impl<'p> Past<'p> {
     /// From the manifest where there is one; otherwise from the plan as it is now.
     pub(crate) fn new(plan: &'p Plan, earlier: Option<Earlier>, seed: u64, scale: u32) -> Self {
         use std::borrow::Cow;
-        let Some(Earlier { plan: then, digest, seed, scale: at, since }) = earlier else {
-            return Self { plan: Cow::Borrowed(plan), by_manifest: None, seed, scale, since: None };
+        let Some(Earlier { plan: then, digest, seed, scale: at, since, by_triggers }) = earlier
+        else {
+            let (plan, by_triggers) = (Cow::Borrowed(plan), BTreeSet::new());
+            return Self { plan, by_manifest: None, seed, scale, since: None, by_triggers };
         };
         let scale = at.max(scale);
         let (plan, by_manifest) = match then {
@@ -44,7 +51,7 @@ impl<'p> Past<'p> {
             Some(then) => (Cow::Owned(then), None),
             None => (Cow::Borrowed(plan), None),
         };
-        Self { plan, by_manifest, seed, scale, since }
+        Self { plan, by_manifest, seed, scale, since, by_triggers }
     }
 
     /// What somebody typed goes before what the manifest says.
@@ -63,7 +70,23 @@ impl<'p> Past<'p> {
         let references = schema::references(connection).await.map_err(SchemaError::from)?;
         let by_manifest = self.by_manifest.as_deref();
         let removal = Removal::new(engine, &self.plan, &schema, references, by_manifest)?;
+        self.look_at_triggers()?;
         removal.run(connection, self.since).await
+    }
+}
+
+impl Past<'_> {
+    /// What triggers did when the rows were inserted goes with no row of ours: the plan has to
+    /// know of it.
+    fn look_at_triggers(&self) -> Result<(), ApplyError> {
+        let Plan { allowed, load, .. } = &*self.plan;
+        let is_known = |table: &String| {
+            allowed.triggers.iter().any(|named| named.name == *table)
+                || load.iter().any(|load| load.table == *table)
+        };
+        let unknown = self.by_triggers.iter().filter(|table| !is_known(table));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        refusal::of_triggers_before(&self.plan, unknown)
     }
 }
 

@@ -124,3 +124,20 @@ fn line(key: &str, found: &[String], already: &[Named]) -> String {
     let tables: Vec<String> = tables.iter().map(|table| format!("{table:?}")).collect();
     format!("{key} = [{}]", tables.join(", "))
 }
+
+/// Of the tables in which triggers did something while the plan was applied.
+///
+/// # Errors
+/// Where there are any.
+pub(super) fn of_triggers_before(plan: &Plan, tables: Vec<String>) -> Result<(), ApplyError> {
+    let names = BTreeMap::new();
+    let mut refusal = Refusal::new(plan, &names);
+    if !tables.is_empty() {
+        refusal.what.push(format!(
+            "triggers did something in {} when the plan's rows were inserted, and that would stay",
+            tables.join(", ")
+        ));
+        refusal.triggers = tables;
+    }
+    refusal.or_go_on()
+}

@@ -1,8 +1,11 @@
 //! What a removal did to each table, and how that is said.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::schema::TableName;
 
 #[derive(Debug, Default, Serialize)]
 pub struct RemovedRows {
@@ -39,6 +42,12 @@ pub struct Effect {
 impl Effect {
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.inserted += more.inserted;
+        self.changed += more.changed;
+        self.deleted += more.deleted;
     }
 }
 
@@ -88,6 +97,44 @@ impl fmt::Display for RemovedRows {
             write!(f, "; its triggers ran: {}", self.triggers.join(", "))?;
         }
         Ok(())
+    }
+}
+
+/// What was done so far, by table.
+#[derive(Default)]
+pub(super) struct Removed(BTreeMap<u32, RemovedRows>);
+
+impl Removed {
+    pub(super) fn of(&mut self, table: u32) -> &mut RemovedRows {
+        self.0.entry(table).or_default()
+    }
+
+    pub(super) fn name(
+        &mut self,
+        names: &BTreeMap<u32, TableName>,
+        triggers: &BTreeMap<u32, Vec<String>>,
+    ) {
+        for (table, removed) in &mut self.0 {
+            if let Some(name) = names.get(table) {
+                name.plain.clone_into(&mut removed.table);
+            }
+            removed.triggers = triggers.get(table).cloned().unwrap_or_default();
+        }
+    }
+
+    /// These tables in their order, and others of which something went.
+    pub(super) fn told<'s>(
+        mut self,
+        tables: impl Iterator<Item = (u32, &'s str)>,
+    ) -> Vec<RemovedRows> {
+        let mut told = Vec::new();
+        for (table, name) in tables {
+            let mut removed = self.0.remove(&table).unwrap_or_default();
+            name.clone_into(&mut removed.table);
+            told.push(removed);
+        }
+        told.extend(self.0.into_values().filter(|removed| !removed.is_nothing()));
+        told
     }
 }
 

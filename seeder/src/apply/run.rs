@@ -1,6 +1,6 @@
 //! One transaction, then the manifest.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -10,18 +10,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{Before, Config, Present};
 use super::earlier::Earlier;
+use super::effects::{self, Effects};
 use super::error::{ApplyError, refused};
 use super::insert;
 use super::past::{Past, confirm};
-use super::pending::{self, settle};
+use super::pending;
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
-use super::remove;
-use super::removed::RemovedRows;
+use super::removed::{Effect, RemovedRows};
+use super::send::defer;
+use super::session::{commit, open, unless};
 use super::since;
-use crate::database::{self, Database, DatabaseError, SqlError};
+use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::Engine;
-use crate::schema::Schema;
+use crate::schema::{self, Schema};
 use common::digest;
 use manifest::format::{
     DatabaseId, FORMAT, Header, MINOR, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
@@ -36,6 +38,9 @@ pub struct Summary {
     pub digest: String,
     pub removed: Vec<RemovedRows>,
     pub tables: Vec<InsertedRows>,
+    /// What triggers did beside that, which `clean` cannot undo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_triggers: Vec<TriggeredRows>,
     pub accounts: u64,
     /// Where it is.
     pub manifest: String,
@@ -51,6 +56,13 @@ pub struct InsertedRows {
     pub changed: u64,
     /// Of those, the ones that were repaired.
     pub repaired: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct TriggeredRows {
+    pub table: String,
+    #[serde(flatten)]
+    pub effect: Effect,
 }
 
 impl Summary {
@@ -74,7 +86,7 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
     let loading = load(config, &plan, id, transaction, manifest);
     // The transaction goes with the connection.
-    let LoadedPlan { transaction, sealed, header, removed, tables, schema } =
+    let LoadedPlan { transaction, sealed, header, removed, tables, by_triggers, schema } =
         unless(shutdown, loading).await?;
     // From here on to the end: rows without their manifest, or one without the
     // rows, would be neither done nor undone.
@@ -91,91 +103,10 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         digest: header.digest,
         removed,
         tables,
+        by_triggers,
         accounts,
         manifest: config.manifest.display().to_string(),
     })
-}
-
-/// Makes it final.
-///
-/// # Errors
-/// Where the server refuses, nothing has changed; where it says nothing, that is not known.
-pub(crate) async fn commit(
-    transaction: sqlx::Transaction<'_, sqlx::Postgres>,
-) -> Result<(), ApplyError> {
-    transaction.commit().await.map_err(|error| {
-        let source = SqlError::from(error);
-        match source.server().is_some() {
-            true => DatabaseError::Failed { doing: "committing".to_owned(), source }.into(),
-            false => ApplyError::Uncertain { source },
-        }
-    })
-}
-
-/// Connects, and puts right what an earlier command left half done.
-///
-/// # Errors
-/// When the database is not there, refuses or fails.
-pub(crate) async fn open(
-    database: &Database,
-    manifest: &Path,
-) -> Result<(PgConnection, DatabaseId), ApplyError> {
-    let mut connection = database.connect().await?;
-    let id = database::identify(&mut connection).await?;
-    settle(manifest, &mut connection, &id).await?;
-    Ok((connection, id))
-}
-
-/// What comes of the work, or that a signal came first.
-///
-/// # Errors
-/// Those of the work, and [`ApplyError::Interrupted`].
-pub(crate) async fn unless<T>(
-    shutdown: &CancellationToken,
-    work: impl Future<Output = Result<T, ApplyError>>,
-) -> Result<T, ApplyError> {
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Err(ApplyError::Interrupted),
-        done = work => done,
-    }
-}
-
-/// Whether an earlier apply's rows go first.
-fn removes(before: Before, changes: &[String]) -> bool {
-    match before {
-        Before::Keep => false,
-        Before::Replace => !changes.is_empty(),
-        Before::Reset => true,
-    }
-}
-
-/// What `--reset` or `--replace` would remove; none with neither.
-///
-/// # Errors
-/// As [`apply`]; the database is as it was before.
-pub async fn would_remove(
-    config: &Config,
-    shutdown: &CancellationToken,
-) -> Result<Vec<RemovedRows>, ApplyError> {
-    let mut plan = Plan::read(&config.plan)?;
-    plan.epoch = config.now.unwrap_or(plan.epoch);
-    let (mut connection, id) = unless(shutdown, open(&config.database, &config.manifest)).await?;
-    let earlier = Earlier::of(&config.manifest, &plan, &id)?;
-    let seed = config.seed.unwrap_or(plan.seed);
-    let changes = earlier.as_ref().map(|earlier| earlier.changes(&plan, seed, config.scale));
-    if !removes(config.before, &changes.unwrap_or_default()) {
-        return Ok(Vec::new());
-    }
-    let mut transaction =
-        connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
-    let removing = async {
-        lock(&mut transaction, &plan).await?;
-        Past::new(&plan, earlier, seed, config.scale).remove(&mut transaction).await
-    };
-    let removed = unless(shutdown, removing).await?;
-    transaction.rollback().await.map_err(DatabaseError::while_doing("rolling back"))?;
-    Ok(removed)
 }
 
 /// Everything but the last step, which makes it final.
@@ -185,6 +116,7 @@ struct LoadedPlan<'c> {
     header: Header,
     removed: Vec<RemovedRows>,
     tables: Vec<InsertedRows>,
+    by_triggers: Vec<TriggeredRows>,
     schema: Schema,
 }
 
@@ -204,10 +136,11 @@ async fn load<'c>(
     let changes = earlier.as_ref().map(|earlier| earlier.changes(plan, seed, config.scale));
     let changes = changes.unwrap_or_default();
     let since = earlier.as_ref().and_then(|earlier| earlier.since);
+    let mut triggered = earlier.as_ref().map_or_else(BTreeSet::new, |one| one.by_triggers.clone());
     if config.before == Before::Keep && !changes.is_empty() {
         return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
     }
-    let (removed, since) = match removes(config.before, &changes) {
+    let (removed, since) = match config.before.removes(&changes) {
         false => (Vec::new(), since),
         true => {
             let past = Past::new(plan, earlier, seed, config.scale);
@@ -217,9 +150,8 @@ async fn load<'c>(
             (removed, Some(since::now(&mut transaction).await?))
         }
     };
-    remove::defer(&mut transaction, "DEFERRED")
-        .await
-        .map_err(DatabaseError::while_doing("deferring"))?;
+    defer(&mut transaction, "DEFERRED").await.map_err(DatabaseError::while_doing("deferring"))?;
+    let before = effects::so_far(&mut transaction).await.map_err(counting())?;
     let (mut inserted, mut entries, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     for table in &tables {
         let later = order.later.get(table.name.as_str());
@@ -240,12 +172,33 @@ async fn load<'c>(
             repaired: if config.present == Present::Repair { load.changed } else { 0 },
         });
     }
+    let mut connected: BTreeMap<String, u64> = BTreeMap::new();
     for stage in unfinished {
-        stage.finish(&mut transaction).await?;
+        let (table, rows) = stage.finish(&mut transaction).await?;
+        *connected.entry(table).or_default() += rows;
     }
-    remove::defer(&mut transaction, "IMMEDIATE")
+    defer(&mut transaction, "IMMEDIATE")
         .await
         .map_err(|error| refused("the database", "checking", error))?;
+    let after = effects::so_far(&mut transaction).await.map_err(counting())?;
+    let by_triggers = match (before, after) {
+        (Some(before), Some(after)) => {
+            let done = inserted.iter().filter_map(|rows| {
+                let InsertedRows { table, inserted, repaired, .. } = rows;
+                let connected = connected.get(table).copied().unwrap_or_default();
+                // A row that is put right may move to another partition.
+                let effect = Effect {
+                    inserted: inserted + repaired,
+                    changed: repaired + connected,
+                    deleted: *repaired,
+                };
+                Some((schema.table(table)?.oid, effect))
+            });
+            triggered_rows(&mut transaction, &before, &after, done.collect()).await?
+        }
+        _ => Vec::new(),
+    };
+    triggered.extend(by_triggers.iter().map(|rows| rows.table.clone()));
 
     let present = inserted.iter().any(|table| table.inserted < table.rows);
     let since = match since {
@@ -255,6 +208,7 @@ async fn load<'c>(
     };
     let header = Header {
         since: Some(since.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        by_triggers: triggered.into_iter().collect(),
         ..header(plan, engine, config.scale, id, entries)
     };
     let failed = ManifestError::from;
@@ -268,7 +222,32 @@ async fn load<'c>(
     // It is on disk before the rows are final, and at its destination after.
     let number = pending::transaction(&mut transaction).await?;
     let sealed = manifest.seal(&number).map_err(failed)?;
-    Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, schema })
+    Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, by_triggers, schema })
+}
+
+/// What was done beside what the plan wanted.
+async fn triggered_rows(
+    connection: &mut PgConnection,
+    before: &Effects,
+    after: &Effects,
+    done: Vec<(u32, Effect)>,
+) -> Result<Vec<TriggeredRows>, DatabaseError> {
+    let tables = done.iter().map(|(table, _)| *table);
+    let roots = schema::roots(connection, tables).await.map_err(counting())?;
+    let mut expected = Effects::new();
+    for (table, effect) in done {
+        expected.entry(roots.get(&table).copied().unwrap_or(table)).or_default().add(effect);
+    }
+    let unexpected = effects::unexpected(before, after, &expected);
+    let names = schema::names(connection, unexpected.keys().copied()).await.map_err(counting())?;
+    let named = unexpected.into_iter().filter_map(|(table, effect)| {
+        Some(TriggeredRows { table: names.get(&table)?.plain.clone(), effect })
+    });
+    Ok(named.collect())
+}
+
+fn counting() -> impl FnOnce(sqlx::Error) -> DatabaseError {
+    DatabaseError::while_doing("counting what triggers do")
 }
 
 fn header(
@@ -299,6 +278,7 @@ fn header(
         scale,
         database,
         since: None,
+        by_triggers: Vec::new(),
         bcrypt_costs: engine.bcrypt_costs(),
         tables,
         digest: digest::text(&hash.finalize()),

@@ -149,6 +149,9 @@ fn tell(summary: &Summary) -> Result<(), Error> {
             repaired => format!("{}: {present} present, {repaired} put right", table.table),
         })?;
     }
+    for rows in &summary.by_triggers {
+        print(&format!("{}: {} by triggers, which clean does not undo", rows.table, rows.effect))?;
+    }
     let rows: u64 = summary.tables.iter().map(|table| table.rows).sum();
     match summary.inserted() {
         0 => print(&format!("nothing to insert: all {rows} rows are there"))?,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub use introspect::{SchemaError, introspect};
 pub use order::{CycleError, LoadOrder, load_order};
 pub use references::{
-    DeleteRule, Reference, TableName, delete_triggers, names, references, stamped,
+    DeleteRule, Reference, TableName, delete_triggers, names, references, roots, stamped,
 };
 
 /// The tables of a plan, by the names that it uses.

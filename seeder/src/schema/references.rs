@@ -159,6 +159,25 @@ pub async fn names(
     Ok(rows.into_iter().map(|(id, plain, sql)| (oid(id), TableName { plain, sql })).collect())
 }
 
+/// Of partitions the tables that they are parts of, and of others themselves.
+///
+/// # Errors
+/// When the database fails.
+pub async fn roots(
+    connection: &mut PgConnection,
+    tables: impl IntoIterator<Item = u32>,
+) -> Result<BTreeMap<u32, u32>, sqlx::Error> {
+    let ids: Vec<i64> = tables.into_iter().map(i64::from).collect();
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT id, coalesce(pg_partition_root(id::oid), id::oid)::oid::bigint
+         FROM unnest($1::bigint[]) AS id",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|(id, root)| (oid(id), oid(root))).collect())
+}
+
 /// The names of the triggers, by table, that run when rows of it are deleted, those aside that
 /// the database made for foreign keys.
 ///

@@ -357,3 +357,103 @@ fn tables_that_a_plan_allows_and_that_are_not_there_are_named_with_their_line() 
     assert!(failed.stderr.contains("line 2"), "{failed:?}");
     assert!(failed.stderr.contains("did you mean comments?"), "{failed:?}");
 }
+
+#[test]
+fn what_triggers_did_while_the_plan_was_applied_is_told_and_not_left_behind_unsaid() {
+    let server = TestServer::start().unwrap();
+    let database = Vigilia::empty(&server);
+    database.execute(PRESS);
+    database.execute(
+        "CREATE TABLE history (id uuid, at timestamptz DEFAULT now());
+         CREATE TABLE totals (articles int);
+         INSERT INTO totals VALUES (3);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO history VALUES (NEW.id);
+             UPDATE totals SET articles = articles + 1;
+             RETURN NEW; END $$;
+         CREATE TRIGGER note AFTER INSERT ON articles FOR EACH ROW EXECUTE FUNCTION note()",
+    );
+    let plan = database.plan(PLAN);
+    let applied = database.apply_plan(&plan, &[]).succeeds();
+    assert!(applied.stdout.contains("history: 5 inserted by triggers"), "{applied:?}");
+    assert!(applied.stdout.contains("totals: 5 changed by triggers"), "{applied:?}");
+    // Another apply, which does nothing, forgets nothing.
+    let press = Press { database, plan };
+    press.database.apply_plan(&press.plan, &[]).succeeds();
+    press.is_refused(&["history, totals", "triggers = [\"history\", \"totals\"]"]);
+    press.plan(
+        "triggers = ['totals']",
+        "[[load]]\ntable = 'history'\nequals = { column = 'id', of = 'articles.id' }\nalso = 'older'\n",
+    );
+    press
+        .database
+        .execute("INSERT INTO history SELECT id FROM articles WHERE title LIKE 'theirs%'");
+    let left = press.is_cleaned();
+    assert_eq!(part(&left, "history", "load"), 5);
+    assert_eq!(press.database.count("history"), 3);
+}
+
+/// One who comes to refer to a row of the plan's while it is being removed waits, or is seen.
+#[test]
+fn a_reference_that_is_made_at_the_same_time_is_seen() {
+    use sqlx::{Connection, PgConnection};
+    let server = TestServer::start().unwrap();
+    let press = Press::new(
+        &server,
+        "CREATE TABLE comments (id int, article uuid REFERENCES articles ON DELETE CASCADE)",
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut other = runtime.block_on(PgConnection::connect(press.database.url())).unwrap();
+    let insert = "INSERT INTO comments SELECT 1, id FROM articles WHERE title = 'ours 1'";
+    let mut transaction = runtime.block_on(other.begin()).unwrap();
+    runtime.block_on(sqlx::raw_sql(insert).execute(&mut *transaction)).unwrap();
+    let refused = std::thread::scope(|scope| {
+        let cleaning = scope.spawn(|| press.database.on_plan("clean", &press.plan, &[]));
+        let waits = "SELECT count(*)::text FROM pg_stat_activity
+                     WHERE datname = current_database() AND application_name = 'seeder' AND wait_event_type = 'Lock'";
+        while press.database.rows(waits)[0] == "0" {
+            assert!(!cleaning.is_finished(), "it did not wait");
+            std::thread::yield_now();
+        }
+        runtime.block_on(transaction.commit()).unwrap();
+        cleaning.join().unwrap()
+    });
+    let refused = refused.fails(3);
+    assert!(refused.stderr.contains("1 rows of comments, of others"), "{refused:?}");
+    assert_eq!(press.database.count("comments"), 1);
+}
+
+/// Rows that the database hides from whoever asks cannot be counted.
+#[test]
+fn rows_that_are_hidden_are_not_taken_for_none() {
+    let server = TestServer::start().unwrap();
+    // Roles are the whole server's.
+    let role = format!("seeding_{}", std::process::id());
+    let press = Press::new(
+        &server,
+        &format!(
+            "CREATE TABLE comments (id int, article uuid REFERENCES articles ON DELETE CASCADE);
+         ALTER TABLE comments ENABLE ROW LEVEL SECURITY;
+         CREATE ROLE {role} NOINHERIT;
+         GRANT ALL ON ALL TABLES IN SCHEMA public TO {role};
+         GRANT EXECUTE ON FUNCTION pg_control_system TO {role}"
+        ),
+    );
+    press
+        .database
+        .execute("INSERT INTO comments SELECT 1, id FROM articles WHERE title = 'ours 1'");
+    let separator = if press.database.url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options=-c%20role%3D{role}", press.database.url());
+    let arguments = [
+        "--database-url".into(),
+        url.into(),
+        "--plan".into(),
+        press.plan.clone(),
+        "--manifest".into(),
+        press.database.manifest(),
+    ];
+    let refused = press.database.seeder("clean", arguments).fails(4);
+    assert!(refused.stderr.contains("row-level security policy"), "{refused:?}");
+    assert_eq!(press.database.count("comments"), 1);
+    press.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
