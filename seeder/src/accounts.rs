@@ -182,6 +182,8 @@ impl Table {
             seed: 0,
             scale: 1,
             database: DatabaseId::unknown(),
+            since: None,
+            by_triggers: Vec::new(),
             bcrypt_costs: Vec::new(),
             tables: Vec::new(),
             digest,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ pub struct Config {
     pub seed: Option<u64>,
     /// At least the manifest's.
     pub scale: u32,
+    /// When the plan was first applied: the manifest's where none is given.
+    pub since: Option<DateTime<Utc>>,
     pub run: Run,
     /// Whether rows may be removed on another machine.
     pub confirmed: bool,
@@ -64,7 +67,7 @@ pub enum CleanError {
 /// Removes in one transaction what the manifest's plan has, and the manifest.
 ///
 /// # Errors
-/// With nothing changed in the database.
+/// With nothing changed in the database, except where they say something else.
 pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summary, CleanError> {
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
     let opening = apply::open(&config.database, &config.manifest);
@@ -74,7 +77,7 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
     let earlier =
         manifest.map(|header| Earlier::from_header(&config.manifest, header, &plan)).transpose()?;
     let mut past = Past::new(&plan, earlier, plan.seed, config.scale);
-    past.override_seed(config.seed);
+    past.override_with(config.seed, config.since);
     let failed = |doing| move |error| ApplyError::from(DatabaseError::while_doing(doing)(error));
     let mut transaction = connection.begin().await.map_err(failed("beginning a transaction"))?;
     let removing = async {
@@ -87,7 +90,7 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         return Ok(Summary { plan: plan.name, dry_run: true, removed });
     }
     apply::confirm(&removed, &config.database, config.confirmed)?;
-    transaction.commit().await.map_err(failed("committing"))?;
+    apply::commit(transaction).await?;
     if known {
         // It described rows that are gone.
         std::fs::remove_file(&config.manifest)

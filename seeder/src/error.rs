@@ -55,8 +55,14 @@ fn apply(error: &ApplyError) -> Exit {
     match error {
         ApplyError::Plan(PlanError::Read { .. }) => Exit::Internal,
         ApplyError::Manifest(error) => manifest(error),
-        ApplyError::Altered { .. } | ApplyError::ManifestAlone { .. } => Exit::Refused,
+        ApplyError::Altered { .. }
+        | ApplyError::ManifestAlone { .. }
+        | ApplyError::Plan(PlanError::Unsafe { .. })
+        | ApplyError::Others { .. }
+        | ApplyError::NotRemoved { .. }
+        | ApplyError::Uncounted { .. } => Exit::Refused,
         ApplyError::Plan(PlanError::At { .. })
+        | ApplyError::NoTime { .. }
         | ApplyError::Cycle(_)
         | ApplyError::Changed { .. } => Exit::Usage,
         ApplyError::Schema(SchemaError::NoTables { .. } | SchemaError::Empty { .. }) => {
@@ -65,7 +71,9 @@ fn apply(error: &ApplyError) -> Exit {
         ApplyError::Schema(SchemaError::NoTable { .. }) => Exit::Usage,
         ApplyError::Schema(SchemaError::Sql(source)) => sql(source),
         ApplyError::Database(error) => database(error),
-        ApplyError::Rows { source, .. } | ApplyError::StillReferred { source, .. } => sql(source),
+        ApplyError::Rows { source, .. } | ApplyError::Uncertain { source } => sql(source),
+        ApplyError::Unpublished { source, .. } => manifest(source),
+        ApplyError::Untidy { source, .. } => database(source),
         ApplyError::NotConfirmed { .. } => Exit::Refused,
         ApplyError::Interrupted => Exit::Interrupted,
     }

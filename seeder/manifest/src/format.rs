@@ -14,8 +14,9 @@ pub const FORMAT: &str = "seeder-manifest";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// Minor version, of additions that a reader of an earlier one may pass over. It is what a
-/// writer says, as all that it writes has been there since then.
-pub const MINOR: u32 = 0;
+/// writer says, as all that it writes has been there since then. 1: `since` and
+/// `by_triggers`.
+pub const MINOR: u32 = 1;
 
 /// Fields of an [`Account`] that must never leave the manifest.
 pub const SECRET_FIELDS: [&str; 1] = ["password"];
@@ -37,6 +38,13 @@ pub struct Header {
     pub seed: u64,
     pub scale: u32,
     pub database: DatabaseId,
+    /// When the rows were first inserted, by the database's clock (RFC 3339): what is older is no
+    /// load's. Since minor 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Tables in which triggers did something while the rows were inserted. Since minor 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_triggers: Vec<String>,
     /// bcrypt costs of the stored password hashes, ascending: they decide the login rate.
     pub bcrypt_costs: Vec<u32>,
     pub tables: Vec<TableRows>,

@@ -230,6 +230,8 @@ mod tests {
                 name: name.to_owned(),
                 server_version: "15".to_owned(),
             },
+            by_triggers: vec!["history".to_owned()],
+            since: Some("2026-01-01T00:00:00.000000Z".to_owned()),
             bcrypt_costs: vec![4],
             tables: vec![TableRows {
                 table: name.to_owned(),

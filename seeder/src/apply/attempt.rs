@@ -12,8 +12,7 @@ use super::insert;
 use super::lines;
 use super::prepare::introspect;
 use super::progress::Progress;
-use super::remove;
-use super::send::copy;
+use super::send::{copy, defer};
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::{Plan, PlanError};
 use crate::rows::{Engine, TableRows};
@@ -135,7 +134,7 @@ async fn attempt_within(
         }
     }
     execute(connection, "SAVEPOINT attempt").await?;
-    if let Err(error) = remove::defer(connection, "IMMEDIATE").await {
+    if let Err(error) = defer(connection, "IMMEDIATE").await {
         execute(connection, "ROLLBACK TO SAVEPOINT attempt").await?;
         let error = super::error::refused("the database", "checking", error);
         failures.push(explain(connection, plan, &schema, None, error).await?);

@@ -36,6 +36,17 @@ pub enum Before {
     Reset,
 }
 
+impl Before {
+    /// Whether its rows go first, with these changes of the plan since.
+    pub(super) fn removes(self, changes: &[String]) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::Replace => !changes.is_empty(),
+            Self::Reset => true,
+        }
+    }
+}
+
 /// What to do about existing rows that others have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Present {

@@ -19,6 +19,10 @@ pub(crate) struct Earlier {
     pub(crate) digest: String,
     pub(crate) seed: u64,
     pub(crate) scale: u32,
+    /// When it was applied first; none where an earlier version wrote the manifest.
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Tables in which triggers did something while it was applied.
+    pub(crate) by_triggers: BTreeSet<String>,
 }
 
 impl Earlier {
@@ -47,7 +51,9 @@ impl Earlier {
         header: Header,
         plan: &Plan,
     ) -> Result<Self, ApplyError> {
-        let Header { plan: PlanRef { digest, .. }, source, seed, scale, .. } = header;
+        let Header {
+            plan: PlanRef { digest, .. }, source, seed, scale, since, by_triggers, ..
+        } = header;
         let altered = || ApplyError::Altered { path: manifest.to_owned() };
         let earlier = match source {
             None => None,
@@ -64,7 +70,10 @@ impl Earlier {
         if earlier.as_ref().is_some_and(|earlier| earlier.name != plan.name) {
             return Err(altered());
         }
-        Ok(Self { plan: earlier, digest, seed, scale })
+        let time = |since: String| DateTime::parse_from_rfc3339(&since).map_err(|_| altered());
+        let since = since.map(time).transpose()?.map(|time| time.to_utc());
+        let by_triggers = by_triggers.into_iter().collect();
+        Ok(Self { plan: earlier, digest, seed, scale, since, by_triggers })
     }
 
     /// What would make rows of the earlier apply stay behind or look changed,

@@ -19,10 +19,21 @@ pub enum ApplyError {
     Database(#[from] DatabaseError),
     #[error("{table} cannot take the plan's rows: {message}")]
     Rows { table: String, message: String, source: SqlError },
+    /// Found before anything was removed, or before that was made final.
     #[error(
-        "rows of {table} cannot be removed: rows of {by} refer to them; if a load made these, add to the plan: [[load]] table = {by:?}, refers_to = {table:?}"
+        "nothing is removed: {what}; if that is meant, put at the top of the plan: {add}{load}"
     )]
-    StillReferred { table: String, by: String, source: SqlError },
+    Others { what: String, add: String, load: String },
+    #[error("nothing is removed: the database refuses it while {doing}")]
+    NotRemoved { doing: String, source: SqlError },
+    #[error(
+        "nothing is removed: {table} has triggers, and what they do cannot be counted, since track_counts is off on this server; switch it on"
+    )]
+    Uncounted { table: String },
+    #[error(
+        "no manifest says since when the plan's rows are there, and the rule of {table} needs to know it; say it with: seeder clean --since TIME"
+    )]
+    NoTime { table: String },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(
@@ -45,6 +56,29 @@ pub enum ApplyError {
     Changed { plan: String, changes: Vec<String> },
     #[error("interrupted; the database is as it was before")]
     Interrupted,
+    #[error(
+        "whether the rows are there is not known, since the connection ended while they were made final; the same command again finds out"
+    )]
+    Uncertain { source: SqlError },
+    #[error(
+        "the rows are in the database, but manifest {} is not in its place; the same command again puts it there",
+        path.display()
+    )]
+    Unpublished { path: PathBuf, source: ManifestError },
+    #[error("the rows are in the database and manifest {} has them, but what comes after failed", path.display())]
+    Untidy { path: PathBuf, source: DatabaseError },
+}
+
+/// What the database, its constraints or its triggers refuse is told as that.
+pub(super) fn not_removed(doing: &str, error: sqlx::Error) -> ApplyError {
+    let (doing, source) = (doing.to_owned(), SqlError::from(error));
+    // Constraints, rows that a trigger changed meanwhile, and what a trigger raises.
+    let refused =
+        source.server().is_some_and(|said| ["23", "27", "P0"].contains(&&said.code()[..2]));
+    match refused {
+        true => ApplyError::NotRemoved { doing, source },
+        false => ApplyError::Database(DatabaseError::Failed { doing, source }),
+    }
 }
 
 /// With what the server adds on the row and the constraint.

@@ -51,3 +51,14 @@ pub(crate) async fn send_keys(
     execute(connection, &format!("ANALYZE {keys}"), &[]).await.map_err(failed())?;
     Ok(())
 }
+
+pub(super) async fn drop_keys(
+    connection: &mut PgConnection,
+    planned: &TableRows,
+) -> Result<(), DatabaseError> {
+    let drop = format!("DROP TABLE {}", keys_of(&planned.name));
+    execute(connection, &drop, &[])
+        .await
+        .map_err(DatabaseError::while_doing("dropping the list of keys"))?;
+    Ok(())
+}

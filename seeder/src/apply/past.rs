@@ -1,15 +1,18 @@
 //! Removes what an earlier apply inserted.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::earlier::Earlier;
 use super::error::ApplyError;
 use super::prepare::introspect;
-use super::remove::{self, Removal, RemovedRows};
+use super::refusal;
+use super::remove::Removal;
+use super::removed::{self, RemovedRows};
 use crate::database::Database;
-use crate::plan::{Plan, Table, Which};
+use crate::plan::{Plan, Table};
 use crate::rows::Engine;
 use crate::schema::{self, SchemaError};
 
@@ -24,33 +27,37 @@ pub(crate) struct Past<'p> {
     by_manifest: Option<String>,
     seed: u64,
     scale: u32,
+    /// When it was applied first, where that is known.
+    since: Option<DateTime<Utc>>,
+    /// Tables in which triggers did something while it was applied.
+    by_triggers: BTreeSet<String>,
 }
 
 impl<'p> Past<'p> {
     /// From the manifest where there is one; otherwise from the plan as it is now.
     pub(crate) fn new(plan: &'p Plan, earlier: Option<Earlier>, seed: u64, scale: u32) -> Self {
         use std::borrow::Cow;
-        match earlier {
-            None => Self { plan: Cow::Borrowed(plan), by_manifest: None, seed, scale },
-            Some(Earlier { plan: then, digest, seed, scale: at }) => {
-                let scale = at.max(scale);
-                match then {
-                    Some(then) if digest != plan.digest => Self {
-                        plan: Cow::Owned(with_load_of(then, plan)),
-                        by_manifest: Some(digest),
-                        seed,
-                        scale,
-                    },
-                    // The same but for what `now()` was.
-                    Some(then) => Self { plan: Cow::Owned(then), by_manifest: None, seed, scale },
-                    None => Self { plan: Cow::Borrowed(plan), by_manifest: None, seed, scale },
-                }
+        let Some(Earlier { plan: then, digest, seed, scale: at, since, by_triggers }) = earlier
+        else {
+            let (plan, by_triggers) = (Cow::Borrowed(plan), BTreeSet::new());
+            return Self { plan, by_manifest: None, seed, scale, since: None, by_triggers };
+        };
+        let scale = at.max(scale);
+        let (plan, by_manifest) = match then {
+            Some(then) if digest != plan.digest => {
+                (Cow::Owned(with_rules_of(then, plan)), Some(digest))
             }
-        }
+            // The same but for what `now()` was.
+            Some(then) => (Cow::Owned(then), None),
+            None => (Cow::Borrowed(plan), None),
+        };
+        Self { plan, by_manifest, seed, scale, since, by_triggers }
     }
 
-    pub(crate) fn override_seed(&mut self, seed: Option<u64>) {
+    /// What somebody typed goes before what the manifest says.
+    pub(crate) fn override_with(&mut self, seed: Option<u64>, since: Option<DateTime<Utc>>) {
         self.seed = seed.unwrap_or(self.seed);
+        self.since = since.or(self.since);
     }
 
     /// Removes the plan's rows and those that a load attached to them.
@@ -60,35 +67,41 @@ impl<'p> Past<'p> {
     ) -> Result<Vec<RemovedRows>, ApplyError> {
         let schema = introspect(connection, &self.plan).await?;
         let engine = Engine::new(&self.plan, &schema, self.seed, self.scale)?;
-        let mut referrers = BTreeMap::new();
-        for table in self.plan.tables.iter().filter(|table| table.shared) {
-            if let Some(live) = schema.table(&table.name) {
-                let conditions =
-                    schema::referrers(connection, live.oid).await.map_err(SchemaError::from)?;
-                referrers.insert(table.name.clone(), conditions);
-            }
-        }
+        let references = schema::references(connection).await.map_err(SchemaError::from)?;
         let by_manifest = self.by_manifest.as_deref();
-        let removal = Removal::new(engine, &self.plan, &schema, &referrers, by_manifest)?;
-        removal.run(connection).await
+        let removal = Removal::new(engine, &self.plan, &schema, references, by_manifest)?;
+        self.look_at_triggers()?;
+        removal.run(connection, self.since).await
+    }
+}
+
+impl Past<'_> {
+    /// What triggers did when the rows were inserted goes with no row of ours: the plan has to
+    /// know of it.
+    fn look_at_triggers(&self) -> Result<(), ApplyError> {
+        let Plan { allowed, load, .. } = &*self.plan;
+        let is_known = |table: &String| {
+            allowed.triggers.iter().any(|named| named.name == *table)
+                || load.iter().any(|load| load.table == *table)
+        };
+        let unknown = self.by_triggers.iter().filter(|table| !is_known(table));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        refusal::of_triggers_before(&self.plan, unknown)
     }
 }
 
 /// The earlier plan, its rows told by their ids, with what the plan of now says of a load, as far
-/// as it has those tables.
-fn with_load_of(earlier: Plan, now: &Plan) -> Plan {
-    let is_there = |parent: &String| earlier.table(parent).is_some_and(|table| !table.shared);
-    let load = now.load.iter().filter(|load| match &load.which {
-        Which::DeleteReferring(parent) | Which::DetachReferring(parent) => is_there(parent),
-        Which::DeleteLike { .. } => true,
-    });
+/// as it has those tables, and of others.
+fn with_rules_of(earlier: Plan, now: &Plan) -> Plan {
+    let is_there = |parent: &str| earlier.table(parent).is_some_and(|table| !table.shared);
+    let load = now.load.iter().filter(|load| load.parent().is_none_or(is_there));
     let load = load.cloned().collect();
     let told_by_id = |table: &Table| Table { key: None, ..table.clone() };
     let tables = earlier.tables.iter().map(|table| match table.shared {
         true => table.clone(),
         false => told_by_id(table),
     });
-    Plan { load, tables: tables.collect(), ..earlier }
+    Plan { load, allowed: now.allowed.clone(), tables: tables.collect(), ..earlier }
 }
 
 /// Rows on another machine are counted first, and removed only when that was
@@ -101,6 +114,6 @@ pub(crate) fn confirm(
     if database.local || confirmed {
         return Ok(());
     }
-    let counts = remove::in_words(removed);
+    let counts = removed::in_words(removed);
     Err(ApplyError::NotConfirmed { counts, place: database.place().to_owned() })
 }

@@ -15,11 +15,14 @@ pub(crate) async fn introspect(
     connection: &mut PgConnection,
     plan: &Plan,
 ) -> Result<Schema, ApplyError> {
-    schema::introspect(connection, &table_names(plan))
-        .await
-        .map_err(|error| in_the_plan(plan, error))
+    let mut names = table_names(plan);
+    let known: BTreeSet<&str> = names.iter().copied().collect();
+    let allowed: BTreeSet<&str> = plan.allowed.all().map(|named| named.name.as_str()).collect();
+    names.extend(allowed.difference(&known));
+    schema::introspect(connection, &names).await.map_err(|error| in_the_plan(plan, error))
 }
 
+/// The tables of which rows are the plan's or a load's.
 pub(super) fn table_names(plan: &Plan) -> Vec<&str> {
     let planned = plan.tables.iter().map(|table| table.name.as_str());
     let left: BTreeSet<&str> = plan.load.iter().map(|load| load.table.as_str()).collect();
@@ -30,7 +33,8 @@ pub(super) fn table_names(plan: &Plan) -> Vec<&str> {
 fn in_the_plan(plan: &Plan, error: SchemaError) -> ApplyError {
     let SchemaError::NoTable { table, .. } = &error else { return error.into() };
     let load = plan.load.iter().find(|load| load.table == *table).map(|load| load.line);
-    let line = plan.table(table).map(|table| table.line).or(load);
+    let allowed = plan.allowed.all().find(|named| named.name == *table).map(|named| named.line);
+    let line = plan.table(table).map(|table| table.line).or(load).or(allowed);
     plan.error(line.unwrap_or(1), error.to_string()).into()
 }
 

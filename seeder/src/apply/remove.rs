@@ -1,144 +1,78 @@
-//! Removes the plan's rows and those that a load attached to them.
+//! Removes the plan's rows and those that a load attached to them, and nothing of others that
+//! the plan does not name.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgConnection};
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::PgConnection;
 
-use super::error::ApplyError;
-use super::keys::{is_planned, keys_of, prefixed, send_keys};
+use super::delete::{Deletion, ids};
+use super::doomed::{self, Whose};
+use super::error::{ApplyError, not_removed};
+use super::keys::{drop_keys, is_planned, send_keys};
 use super::prepare::table_names;
+use super::removed::{Removed, RemovedRows};
 use super::send::execute;
-use crate::database::{DatabaseError, SqlError};
-use crate::plan::{LoadRows, Plan, PlanError, Which};
+use super::since;
+use super::step::{Step, parent_with_uuid, told_by_uuid};
+use crate::database::DatabaseError;
+use crate::plan::Plan;
 use crate::rows::{Engine, TableRows};
-use crate::schema::{self, ForeignKey, Schema, Table, quoted, quoted_list};
-use common::nearest;
+use crate::schema::{self, Reference, Schema, quoted};
 
-/// SQLSTATE.
-const FOREIGN_KEY_VIOLATION: &str = "23503";
-
-#[derive(Debug, Serialize)]
-pub struct RemovedRows {
-    pub table: String,
-    /// Rows of the plan.
-    pub planned: u64,
-    /// Rows that the load left.
-    pub load: u64,
-    /// Rows of others in which a reference was set to null.
-    pub detached: u64,
-}
-
-impl RemovedRows {
-    pub fn is_nothing(&self) -> bool {
-        self.planned + self.load + self.detached == 0
-    }
-}
-
-impl std::fmt::Display for RemovedRows {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { table, planned, load, detached } = self;
-        write!(f, "{table}: {planned} rows of the plan and {load} of the load, {detached} detached")
-    }
-}
-
-/// `350 rows of users (0 of them of the load), …`
-pub(crate) fn in_words(removed: &[RemovedRows]) -> String {
-    let words = removed.iter().map(|RemovedRows { table, planned, load, .. }| {
-        format!("{} rows of {table} ({load} of them of the load)", planned + load)
-    });
-    words.collect::<Vec<_>>().join(", ")
-}
-
-/// The removals, children before parents.
-pub(crate) struct Removal {
+/// What is to go.
+pub(crate) struct Removal<'p> {
+    plan: &'p Plan,
+    schema: &'p Schema,
+    /// All foreign keys of the database.
+    references: Vec<Reference>,
+    /// Children before parents, as what was done is told.
     steps: Vec<Step>,
+    /// Rows of everyone that the plan added, which go where nobody refers to them any more.
+    shared: Vec<(u32, Arc<TableRows>)>,
 }
 
-/// One table's part.
-struct Step {
-    table: String,
-    sql_name: String,
-    /// The plan's rows; none where they stay.
-    planned: Option<Arc<TableRows>>,
-    /// What refers to rows of everyone: those referred to stay.
-    unless: Vec<String>,
-    /// Columns that are set to null first, because the rows they refer to are removed earlier.
-    loosen: Vec<String>,
-    load: Vec<Condition>,
-    detach: Vec<Detach>,
-}
-
-/// What the load's rows have in common.
-struct Condition {
-    sql: String,
-    parameter: Option<String>,
-}
-
-struct Detach {
-    columns: Vec<String>,
-    condition: String,
-}
-
-impl Removal {
-    /// Works out which rows are the plan's and which the load's; `referrers` are the
-    /// conditions under which rows of a shared table are still needed. Where the manifest alone
+impl<'p> Removal<'p> {
+    /// Works out which rows are the plan's and which the load's. Where the manifest alone
     /// has the plan, its rows are those with generated ids of 128 bits and no others.
     pub(crate) fn new(
         engine: &'static Engine,
-        plan: &Plan,
-        schema: &Schema,
-        referrers: &BTreeMap<String, Vec<String>>,
+        plan: &'p Plan,
+        schema: &'p Schema,
+        references: Vec<Reference>,
         by_manifest: Option<&str>,
     ) -> Result<Self, ApplyError> {
-        let mut steps = Vec::new();
-        let mut order = schema::load_order(schema, &table_names(plan))?;
+        let (mut steps, mut shared) = (Vec::new(), Vec::new());
+        let order = schema::load_order(schema, &table_names(plan))?;
         for name in order.tables.into_iter().rev() {
             let Some(live) = schema.table(name) else { continue };
             let mut by_parent = None;
-            let planned = match plan.table(name) {
-                None => None,
-                Some(table) => {
-                    let rows = engine.compile(plan, schema, name)?;
-                    match (by_manifest, table.shared) {
-                        (None, false) => Some(rows),
-                        // Of these, the plan owns those with the ids that it generates.
-                        (None, true) => rows.with_generated_key(schema),
-                        (Some(_), true) => told_by_uuid(rows, schema),
-                        (Some(digest), false) => {
-                            let told = told_by_uuid(rows, schema);
-                            if told.is_none() {
-                                let parent = parent_with_uuid(engine, plan, schema, live);
-                                by_parent =
-                                    Some(parent?.ok_or_else(|| ApplyError::ManifestAlone {
-                                        plan: plan.name.clone(),
-                                        table: name.to_owned(),
-                                        digest: digest.to_owned(),
-                                    })?);
-                            }
-                            told
-                        }
-                    }
+            let mut planned = None;
+            if let Some(table) = plan.table(name) {
+                let rows = engine.compile(plan, schema, name)?;
+                planned = match (by_manifest, table.shared) {
+                    (None, false) => Some(rows),
+                    // Of these, the plan owns those with the ids that it generates.
+                    (None, true) => rows.with_generated_key(schema),
+                    (Some(_), _) => told_by_uuid(rows, schema),
+                };
+                if let (Some(digest), None, false) = (by_manifest, &planned, table.shared) {
+                    let parent = parent_with_uuid(engine, plan, schema, live)?;
+                    by_parent = Some(parent.ok_or_else(|| ApplyError::ManifestAlone {
+                        plan: plan.name.clone(),
+                        table: name.to_owned(),
+                        digest: digest.to_owned(),
+                    })?);
                 }
-            };
-            let mut step = Step {
-                table: name.to_owned(),
-                sql_name: live.sql_name.clone(),
-                unless: match &planned {
-                    Some(rows) if rows.shared => referrers.get(name).cloned().unwrap_or_default(),
-                    _ => Vec::new(),
-                },
-                loosen: match &planned {
-                    Some(_) => order.later.remove(name).into_iter().flatten().collect(),
-                    None => Vec::new(),
-                },
-                planned: planned.map(Arc::new),
-                load: by_parent.into_iter().collect(),
-                detach: Vec::new(),
-            };
+            }
+            let mut planned = planned.map(Arc::new);
+            if planned.as_ref().is_some_and(|rows| rows.shared) {
+                shared.extend(planned.take().map(|rows| (live.oid, rows)));
+            }
+            let mut step = Step::new(name, live, planned);
+            step.load.extend(by_parent);
             for load in plan.load.iter().filter(|load| load.table == name) {
-                if let Which::DeleteReferring(parent) | Which::DetachReferring(parent) = &load.which
+                if let Some(parent) = load.parent()
                     && by_manifest.is_some()
                     && told_by_uuid(engine.compile(plan, schema, parent)?, schema).is_none()
                 {
@@ -146,253 +80,132 @@ impl Removal {
                 }
                 step.add(plan, schema, live, load)?;
             }
-            if step.planned.is_some() || !step.load.is_empty() || !step.detach.is_empty() {
+            if !step.is_nothing() {
                 steps.push(step);
             }
         }
-        Ok(Self { steps })
+        Ok(Self { plan, schema, references, steps, shared })
     }
 
+    /// `since` is the time of the first apply, as the manifest has it.
+    ///
+    /// # Errors
+    /// When rows of others would not stay as they are and the plan does not allow it, and when
+    /// the database refuses or fails.
     pub(crate) async fn run(
         &self,
         connection: &mut PgConnection,
+        since: Option<DateTime<Utc>>,
     ) -> Result<Vec<RemovedRows>, ApplyError> {
-        defer(connection, "DEFERRED").await.map_err(DatabaseError::while_doing("deferring"))?;
-        for planned in self.steps.iter().filter_map(|step| step.planned.as_ref()) {
+        let failed = || DatabaseError::while_doing("looking for what is to be removed");
+        // Rows that are hidden from us could not be counted: then the server says so.
+        execute(connection, "SET LOCAL row_security = off", &[]).await.map_err(failed())?;
+        for planned in self.planned() {
             send_keys(connection, planned).await?;
         }
-        for step in &self.steps {
-            step.loosen(connection).await?;
-        }
-        let mut removed = Vec::new();
-        for step in &self.steps {
-            let done = step.run(connection).await?;
-            let shared = step.planned.as_ref().is_some_and(|rows| rows.shared);
-            if !shared || done.planned > 0 {
-                removed.push(done);
-            }
-        }
-        // Rows that still refer to a removed one are reported now, not at the end.
-        defer(connection, "IMMEDIATE").await.map_err(|error| still_referred("the plan", error))?;
-        for planned in self.steps.iter().filter_map(|step| step.planned.as_ref()) {
-            let drop = format!("DROP TABLE {}", keys_of(&planned.name));
-            execute(connection, &drop, &[])
-                .await
-                .map_err(DatabaseError::while_doing("dropping the list of keys"))?;
-        }
-        Ok(removed)
-    }
-}
-
-impl Step {
-    fn add(
-        &mut self,
-        plan: &Plan,
-        schema: &Schema,
-        live: &Table,
-        load: &LoadRows,
-    ) -> Result<(), PlanError> {
-        match &load.which {
-            Which::DeleteLike { column, pattern } => {
-                if live.column(column).is_none() {
-                    let known = live.columns.iter().map(|column| column.name.as_str());
-                    let hint = nearest::hint(column, known);
-                    let message = format!("table {} has no column {column}{hint}", self.table);
-                    return Err(plan.error(load.line, message));
-                }
-                let sql = format!("t.{} LIKE $", quoted(column));
-                self.load.push(Condition { sql, parameter: Some(pattern.clone()) });
-            }
-            Which::DeleteReferring(parent) => {
-                for key in references(plan, schema, live, load, parent)? {
-                    let sql = referring(plan, schema, parent, key);
-                    self.load.push(Condition { sql, parameter: None });
-                }
-            }
-            Which::DetachReferring(parent) => {
-                for key in references(plan, schema, live, load, parent)? {
-                    let condition = referring(plan, schema, parent, key);
-                    self.detach.push(Detach { columns: key.columns.clone(), condition });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn run(&self, connection: &mut PgConnection) -> Result<RemovedRows, ApplyError> {
-        let planned = match &self.planned {
-            None => 0,
-            Some(planned) => {
-                let condition = self.is_doomed(planned);
-                let sql = format!("SELECT count(*) FROM {} t WHERE {condition}", self.sql_name);
-                let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
-                    .fetch_one(&mut *connection)
-                    .await
-                    .map_err(self.failed("counting"))?;
-                u64::try_from(count).unwrap_or_default()
-            }
+        doomed::create(connection).await.map_err(failed())?;
+        let mut removed = Removed::default();
+        self.find(connection, since, &mut removed).await?;
+        let along = ids(self.schema, &self.plan.allowed.cascade);
+        doomed::follow(connection, &self.references, &along).await.map_err(failed())?;
+        let doomed = doomed::counts(connection).await.map_err(failed())?;
+        let referring = doomed::referring(connection, &self.references).await.map_err(failed())?;
+        let deletion = Deletion {
+            plan: self.plan,
+            schema: self.schema,
+            references: &self.references,
+            shared: &self.shared,
+            doomed: &doomed,
+            referring: &referring,
         };
-        let deleted = self.delete(connection).await?;
-        let mut detached = 0;
-        for Detach { columns, condition } in &self.detach {
-            let nulls: Vec<String> =
-                columns.iter().map(|column| format!("{} = NULL", quoted(column))).collect();
-            let sql =
-                format!("UPDATE {} t SET {} WHERE {condition}", self.sql_name, nulls.join(", "));
-            detached += execute(connection, &sql, &[]).await.map_err(self.failed("detaching"))?;
+        deletion.run(connection, &mut removed).await?;
+        doomed::discard(connection).await.map_err(failed())?;
+        for planned in self.planned() {
+            drop_keys(connection, planned).await?;
         }
-        Ok(RemovedRows { table: self.table.clone(), planned, load: deleted - planned, detached })
+        execute(connection, "SET LOCAL row_security TO DEFAULT", &[]).await.map_err(failed())?;
+        Ok(removed.told(self.steps.iter().map(|step| (step.oid, step.table.as_str()))))
     }
 
-    fn is_doomed(&self, planned: &TableRows) -> String {
-        let unless = self.unless.iter().map(|referred| format!(" AND NOT {referred}"));
-        is_planned(planned) + &unless.collect::<String>()
+    fn planned(&self) -> impl Iterator<Item = &Arc<TableRows>> {
+        let own = self.steps.iter().filter_map(|step| step.planned.as_ref());
+        own.chain(self.shared.iter().map(|(_, rows)| rows))
     }
 
-    async fn loosen(&self, connection: &mut PgConnection) -> Result<(), ApplyError> {
-        let (Some(planned), false) = (&self.planned, self.loosen.is_empty()) else { return Ok(()) };
-        let sets: Vec<String> =
-            self.loosen.iter().map(|column| format!("{} = NULL", quoted(column))).collect();
-        let set: Vec<String> =
-            self.loosen.iter().map(|column| format!("t.{} IS NOT NULL", quoted(column))).collect();
-        let sql = format!(
-            "UPDATE {} t SET {} WHERE ({}) AND {}",
-            self.sql_name,
-            sets.join(", "),
-            set.join(" OR "),
-            is_planned(planned)
-        );
-        execute(connection, &sql, &[]).await.map_err(self.failed("loosening"))?;
+    /// Marks the plan's rows and the load's, and detaches what the plan wants to be detached.
+    async fn find(
+        &self,
+        connection: &mut PgConnection,
+        since: Option<DateTime<Utc>>,
+        removed: &mut Removed,
+    ) -> Result<(), ApplyError> {
+        let mut planned = 0;
+        for step in &self.steps {
+            if let Some(rows) = &step.planned {
+                let condition = is_planned(rows);
+                planned += doomed::add(connection, Whose::Plan, &step.sql_name, &condition, &[])
+                    .await
+                    .map_err(looking_into(step))?;
+            }
+        }
+        let since = match since {
+            // What nobody has applied, no load has hung anything on.
+            None if planned == 0 => None,
+            known => self.first_apply(connection, known).await?,
+        };
+        let time = since.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, true));
+        let unknown = planned > 0 && time.is_none();
+        for step in &self.steps {
+            let conditions = step.load.iter().chain(step.detach.iter().map(|to| &to.condition));
+            if unknown && conditions.clone().any(super::step::Condition::needs_time) {
+                return Err(ApplyError::NoTime { table: step.table.clone() });
+            }
+            for condition in &step.load {
+                if time.is_none() && condition.needs_time() {
+                    continue;
+                }
+                let (sql, parameters) = condition.since(time.as_deref().unwrap_or_default());
+                doomed::add(connection, Whose::Load, &step.sql_name, &sql, &parameters)
+                    .await
+                    .map_err(looking_into(step))?;
+            }
+        }
+        for step in &self.steps {
+            for detach in &step.detach {
+                if time.is_none() && detach.condition.needs_time() {
+                    continue;
+                }
+                let (sql, parameters) = detach.condition.since(time.as_deref().unwrap_or_default());
+                let nulls =
+                    detach.columns.iter().map(|column| format!("{} = NULL", quoted(column)));
+                let update = format!(
+                    "UPDATE {} t SET {} WHERE {sql} AND {}",
+                    step.sql_name,
+                    nulls.collect::<Vec<_>>().join(", "),
+                    doomed::stays()
+                );
+                let detached =
+                    execute(connection, &update, &parameters).await.map_err(|error| {
+                        not_removed(&format!("detaching rows of {}", step.table), error)
+                    })?;
+                removed.of(step.oid).detached += detached;
+            }
+        }
         Ok(())
     }
 
-    /// In one statement, since rows of a table may refer to each other; each
-    /// condition by itself, so that each is a join and none a loop.
-    async fn delete(&self, connection: &mut PgConnection) -> Result<u64, ApplyError> {
-        let mut parameters = Vec::new();
-        let mut conditions: Vec<String> =
-            self.planned.iter().map(|planned| self.is_doomed(planned)).collect();
-        for Condition { sql, parameter } in &self.load {
-            match parameter {
-                None => conditions.push(sql.clone()),
-                Some(parameter) => {
-                    parameters.push(parameter.as_str());
-                    conditions.push(format!("{sql}{}", parameters.len()));
-                }
-            }
-        }
-        if conditions.is_empty() {
-            return Ok(0);
-        }
-        let doomed: Vec<String> = conditions
-            .iter()
-            .map(|condition| {
-                format!("SELECT t.tableoid, t.ctid FROM {} t WHERE {condition}", self.sql_name)
-            })
-            .collect();
-        let sql = format!(
-            "DELETE FROM {} WHERE (tableoid, ctid) IN ({})",
-            self.sql_name,
-            doomed.join(" UNION ")
-        );
-        execute(connection, &sql, &parameters).await.map_err(|source| self.refused(source))
-    }
-
-    fn failed(&self, doing: &str) -> impl FnOnce(sqlx::Error) -> DatabaseError + use<> {
-        DatabaseError::while_doing(format!("{doing} rows of {}", self.table))
-    }
-
-    /// Rows unknown to the plan may refer to those being removed.
-    fn refused(&self, error: sqlx::Error) -> ApplyError {
-        still_referred(&self.table, error)
+    /// The time of the first apply, as far as it is known.
+    async fn first_apply(
+        &self,
+        connection: &mut PgConnection,
+        of_manifest: Option<DateTime<Utc>>,
+    ) -> Result<Option<DateTime<Utc>>, ApplyError> {
+        let rows = self.planned().map(|rows| &**rows);
+        let stamped = since::stamped(connection, self.schema, rows).await?;
+        Ok(of_manifest.max(stamped))
     }
 }
 
-fn still_referred(table: &str, error: sqlx::Error) -> ApplyError {
-    let source = SqlError::from(error);
-    let still = source.server().filter(|said| said.code() == FOREIGN_KEY_VIOLATION);
-    let table = table.to_owned();
-    match still.and_then(|said| said.table().map(str::to_owned)) {
-        Some(by) => ApplyError::StillReferred { table, by, source },
-        None => {
-            let doing = format!("removing rows of {table}");
-            ApplyError::Database(DatabaseError::Failed { doing, source })
-        }
-    }
-}
-
-/// `DEFERRED` or `IMMEDIATE`, of the foreign keys that can be either.
-pub(crate) async fn defer(connection: &mut PgConnection, when: &str) -> Result<(), sqlx::Error> {
-    execute(connection, &format!("SET CONSTRAINTS ALL {when}"), &[]).await?;
-    Ok(())
-}
-
-/// The foreign keys by which the load's rows refer to the plan's.
-fn references<'s>(
-    plan: &Plan,
-    schema: &Schema,
-    live: &'s Table,
-    load: &LoadRows,
-    parent: &str,
-) -> Result<Vec<&'s ForeignKey>, PlanError> {
-    let oid = schema.table(parent).map(|table| table.oid);
-    let keys: Vec<&ForeignKey> =
-        live.foreign_keys.iter().filter(|key| Some(key.parent) == oid).collect();
-    let fixed = keys.iter().flat_map(|key| &key.columns).find(|column| {
-        matches!(load.which, Which::DetachReferring(_))
-            && live.column(column).is_some_and(|column| column.not_null)
-    });
-    match fixed {
-        _ if keys.is_empty() => {
-            let message = format!("table {} has no foreign key to {parent}", load.table);
-            Err(plan.error(load.line, message))
-        }
-        Some(column) => {
-            let message = format!("{}.{column} is NOT NULL and cannot be detached", load.table);
-            Err(plan.error(load.line, message))
-        }
-        None => Ok(keys),
-    }
-}
-
-/// None where no generated uuid tells the rows from all others.
-fn told_by_uuid(rows: TableRows, schema: &Schema) -> Option<TableRows> {
-    rows.with_generated_key(schema).filter(TableRows::is_by_uuid)
-}
-
-/// Rows whose key is a reference to a row with a generated uuid belong to that row; none where
-/// the key is no such reference.
-fn parent_with_uuid(
-    engine: &'static Engine,
-    plan: &Plan,
-    schema: &Schema,
-    live: &Table,
-) -> Result<Option<Condition>, PlanError> {
-    for key in live.foreign_keys.iter().filter(|key| key.columns == live.primary_key) {
-        let parent = schema.name_of(key.parent).and_then(|name| plan.table(name));
-        if let Some(parent) = parent.filter(|parent| !parent.shared)
-            && told_by_uuid(engine.compile(plan, schema, &parent.name)?, schema).is_some()
-        {
-            let sql = referring(plan, schema, &parent.name, key);
-            return Ok(Some(Condition { sql, parameter: None }));
-        }
-    }
-    Ok(None)
-}
-
-/// `(t.a, t.b) IN` the planned rows of the parent.
-fn referring(plan: &Plan, schema: &Schema, parent: &str, key: &ForeignKey) -> String {
-    let key_of_parent = plan.table(parent).and_then(|table| table.key.clone());
-    let live = schema.table(parent);
-    let key_of_parent =
-        key_of_parent.or_else(|| live.map(|table| table.primary_key.clone())).unwrap_or_default();
-    format!(
-        "({}) IN (SELECT {} FROM {} p WHERE ({}) IN (SELECT {} FROM {}))",
-        prefixed("t", &key.columns),
-        prefixed("p", &key.parent_columns),
-        live.map_or("", |table| table.sql_name.as_str()),
-        prefixed("p", &key_of_parent),
-        quoted_list(key_of_parent.iter().map(String::as_str)),
-        keys_of(parent),
-    )
+fn looking_into(step: &Step) -> impl FnOnce(sqlx::Error) -> DatabaseError + use<> {
+    DatabaseError::while_doing(format!("looking into {}", step.table))
 }

@@ -1,6 +1,6 @@
 //! One transaction, then the manifest.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -10,17 +10,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{Before, Config, Present};
 use super::earlier::Earlier;
+use super::effects::{self, Effects};
 use super::error::{ApplyError, refused};
 use super::hashes;
 use super::insert;
 use super::past::{Past, confirm};
-use super::pending::{self, settle};
+use super::pending;
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
-use super::remove::{self, RemovedRows};
-use crate::database::{self, Database, DatabaseError};
+use super::removed::{Effect, RemovedRows};
+use super::send::defer;
+use super::session::{commit, open, unless};
+use super::since;
+use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::Engine;
-use crate::schema::Schema;
+use crate::schema::{self, Schema};
 use common::digest;
 use manifest::format::{
     DatabaseId, FORMAT, Header, MINOR, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
@@ -35,6 +39,9 @@ pub struct Summary {
     pub digest: String,
     pub removed: Vec<RemovedRows>,
     pub tables: Vec<InsertedRows>,
+    /// What triggers did beside that, which `clean` cannot undo.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_triggers: Vec<TriggeredRows>,
     pub accounts: u64,
     /// Where it is.
     pub manifest: String,
@@ -52,6 +59,13 @@ pub struct InsertedRows {
     pub repaired: u64,
 }
 
+#[derive(Debug, Serialize)]
+pub struct TriggeredRows {
+    pub table: String,
+    #[serde(flatten)]
+    pub effect: Effect,
+}
+
 impl Summary {
     pub fn inserted(&self) -> u64 {
         self.tables.iter().map(|table| table.inserted).sum()
@@ -62,7 +76,8 @@ impl Summary {
 ///
 /// # Errors
 /// With nothing changed in the database: everything is one transaction. The same
-/// holds when `shutdown` is cancelled before it is committed.
+/// holds when `shutdown` is cancelled before it is committed. Only [`ApplyError::Uncertain`],
+/// [`ApplyError::Unpublished`] and [`ApplyError::Untidy`] come later, and say so.
 pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summary, ApplyError> {
     let mut plan = Plan::read(&config.plan)?;
     plan.epoch = config.now.unwrap_or(plan.epoch);
@@ -72,50 +87,27 @@ pub async fn apply(config: &Config, shutdown: &CancellationToken) -> Result<Summ
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
     let loading = load(config, &plan, id, transaction, manifest);
     // The transaction goes with the connection.
-    let LoadedPlan { transaction, sealed, header, removed, tables, schema } =
+    let LoadedPlan { transaction, sealed, header, removed, tables, by_triggers, schema } =
         unless(shutdown, loading).await?;
     // From here on to the end: rows without their manifest, or one without the
     // rows, would be neither done nor undone.
-    transaction.commit().await.map_err(DatabaseError::while_doing("committing"))?;
-    let accounts = sealed.publish().map_err(ManifestError::from)?;
-    tidy(&mut connection, &schema, !removed.is_empty()).await?;
+    commit(transaction).await?;
+    let path = || config.manifest.clone();
+    let accounts = sealed
+        .publish()
+        .map_err(|source| ApplyError::Unpublished { path: path(), source: source.into() })?;
+    tidy(&mut connection, &schema, !removed.is_empty())
+        .await
+        .map_err(|source| ApplyError::Untidy { path: path(), source })?;
     Ok(Summary {
         plan: plan.name,
         digest: header.digest,
         removed,
         tables,
+        by_triggers,
         accounts,
         manifest: config.manifest.display().to_string(),
     })
-}
-
-/// Connects, and puts right what an earlier command left half done.
-///
-/// # Errors
-/// When the database is not there, refuses or fails.
-pub(crate) async fn open(
-    database: &Database,
-    manifest: &Path,
-) -> Result<(PgConnection, DatabaseId), ApplyError> {
-    let mut connection = database.connect().await?;
-    let id = database::identify(&mut connection).await?;
-    settle(manifest, &mut connection, &id).await?;
-    Ok((connection, id))
-}
-
-/// What comes of the work, or that a signal came first.
-///
-/// # Errors
-/// Those of the work, and [`ApplyError::Interrupted`].
-pub(crate) async fn unless<T>(
-    shutdown: &CancellationToken,
-    work: impl Future<Output = Result<T, ApplyError>>,
-) -> Result<T, ApplyError> {
-    tokio::select! {
-        biased;
-        () = shutdown.cancelled() => Err(ApplyError::Interrupted),
-        done = work => done,
-    }
 }
 
 /// Everything but the last step, which makes it final.
@@ -125,6 +117,7 @@ struct LoadedPlan<'c> {
     header: Header,
     removed: Vec<RemovedRows>,
     tables: Vec<InsertedRows>,
+    by_triggers: Vec<TriggeredRows>,
     schema: Schema,
 }
 
@@ -144,24 +137,25 @@ async fn load<'c>(
     let earlier = Earlier::of(&config.manifest, plan, &id)?;
     let changes = earlier.as_ref().map(|earlier| earlier.changes(plan, seed, config.scale));
     let changes = changes.unwrap_or_default();
+    let since = earlier.as_ref().and_then(|earlier| earlier.since);
+    let mut triggered = earlier.as_ref().map_or_else(BTreeSet::new, |one| one.by_triggers.clone());
     if config.before == Before::Keep && !changes.is_empty() {
         return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
     }
     // Before anything is locked that others may want.
     hashes::ahead(&mut transaction, engine, &tables).await?;
-    let removed = match config.before {
-        Before::Keep => Vec::new(),
-        Before::Replace if changes.is_empty() => Vec::new(),
-        Before::Replace | Before::Reset => {
+    let (removed, since) = match config.before.removes(&changes) {
+        false => (Vec::new(), since),
+        true => {
             let past = Past::new(plan, earlier, seed, config.scale);
             let removed = past.remove(&mut transaction).await?;
             confirm(&removed, &config.database, config.confirmed)?;
-            removed
+            // What a load had left is gone with the rows.
+            (removed, Some(since::now(&mut transaction).await?))
         }
     };
-    remove::defer(&mut transaction, "DEFERRED")
-        .await
-        .map_err(DatabaseError::while_doing("deferring"))?;
+    defer(&mut transaction, "DEFERRED").await.map_err(DatabaseError::while_doing("deferring"))?;
+    let before = effects::so_far(&mut transaction).await.map_err(counting())?;
     let (mut inserted, mut entries, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     for table in &tables {
         let later = order.later.get(table.name.as_str());
@@ -182,14 +176,45 @@ async fn load<'c>(
             repaired: if config.present == Present::Repair { load.changed } else { 0 },
         });
     }
+    let mut connected: BTreeMap<String, u64> = BTreeMap::new();
     for stage in unfinished {
-        stage.finish(&mut transaction).await?;
+        let (table, rows) = stage.finish(&mut transaction).await?;
+        *connected.entry(table).or_default() += rows;
     }
-    remove::defer(&mut transaction, "IMMEDIATE")
+    defer(&mut transaction, "IMMEDIATE")
         .await
         .map_err(|error| refused("the database", "checking", error))?;
+    let after = effects::so_far(&mut transaction).await.map_err(counting())?;
+    let by_triggers = match (before, after) {
+        (Some(before), Some(after)) => {
+            let done = inserted.iter().filter_map(|rows| {
+                let InsertedRows { table, inserted, repaired, .. } = rows;
+                let connected = connected.get(table).copied().unwrap_or_default();
+                // A row that is put right may move to another partition.
+                let effect = Effect {
+                    inserted: inserted + repaired,
+                    changed: repaired + connected,
+                    deleted: *repaired,
+                };
+                Some((schema.table(table)?.oid, effect))
+            });
+            triggered_rows(&mut transaction, &before, &after, done.collect()).await?
+        }
+        _ => Vec::new(),
+    };
+    triggered.extend(by_triggers.iter().map(|rows| rows.table.clone()));
 
-    let header = header(plan, engine, config.scale, id, entries);
+    let present = inserted.iter().any(|table| table.inserted < table.rows);
+    let since = match since {
+        Some(since) => since,
+        None if present => since::of_rows(&mut transaction, &schema, &tables).await?,
+        None => since::now(&mut transaction).await?,
+    };
+    let header = Header {
+        since: Some(since.to_rfc3339_opts(SecondsFormat::Micros, true)),
+        by_triggers: triggered.into_iter().collect(),
+        ..header(plan, engine, config.scale, id, entries)
+    };
     let failed = ManifestError::from;
     manifest.header(&header).map_err(failed)?;
     for accounts in &accounts {
@@ -201,7 +226,32 @@ async fn load<'c>(
     // It is on disk before the rows are final, and at its destination after.
     let number = pending::transaction(&mut transaction).await?;
     let sealed = manifest.seal(&number).map_err(failed)?;
-    Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, schema })
+    Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, by_triggers, schema })
+}
+
+/// What was done beside what the plan wanted.
+async fn triggered_rows(
+    connection: &mut PgConnection,
+    before: &Effects,
+    after: &Effects,
+    done: Vec<(u32, Effect)>,
+) -> Result<Vec<TriggeredRows>, DatabaseError> {
+    let tables = done.iter().map(|(table, _)| *table);
+    let roots = schema::roots(connection, tables).await.map_err(counting())?;
+    let mut expected = Effects::new();
+    for (table, effect) in done {
+        expected.entry(roots.get(&table).copied().unwrap_or(table)).or_default().add(effect);
+    }
+    let unexpected = effects::unexpected(before, after, &expected);
+    let names = schema::names(connection, unexpected.keys().copied()).await.map_err(counting())?;
+    let named = unexpected.into_iter().filter_map(|(table, effect)| {
+        Some(TriggeredRows { table: names.get(&table)?.plain.clone(), effect })
+    });
+    Ok(named.collect())
+}
+
+fn counting() -> impl FnOnce(sqlx::Error) -> DatabaseError {
+    DatabaseError::while_doing("counting what triggers do")
 }
 
 fn header(
@@ -231,6 +281,8 @@ fn header(
         seed: engine.seed(),
         scale,
         database,
+        since: None,
+        by_triggers: Vec::new(),
         bcrypt_costs: engine.bcrypt_costs(),
         tables,
         digest: digest::text(&hash.finalize()),

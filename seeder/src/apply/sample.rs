@@ -1,10 +1,17 @@
-//! `apply --dry-run`: what would be sent, without anything being sent.
+//! `apply --dry-run`: what would be sent and removed, without anything being changed.
 
 use serde::Serialize;
+use sqlx::Connection;
+use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
+use super::earlier::Earlier;
 use super::error::ApplyError;
-use super::prepare::{Compiled, compile, introspect};
+use super::past::Past;
+use super::prepare::{Compiled, compile, introspect, lock};
+use super::removed::RemovedRows;
+use super::session::{open, unless};
+use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::Engine;
 
@@ -52,4 +59,32 @@ pub async fn sample(config: &Config) -> Result<Vec<Sample>, ApplyError> {
             })
         })
         .collect()
+}
+
+/// What `--reset` or `--replace` would remove; none with neither.
+///
+/// # Errors
+/// As [`apply`]; the database is as it was before.
+pub async fn would_remove(
+    config: &Config,
+    shutdown: &CancellationToken,
+) -> Result<Vec<RemovedRows>, ApplyError> {
+    let mut plan = Plan::read(&config.plan)?;
+    plan.epoch = config.now.unwrap_or(plan.epoch);
+    let (mut connection, id) = unless(shutdown, open(&config.database, &config.manifest)).await?;
+    let earlier = Earlier::of(&config.manifest, &plan, &id)?;
+    let seed = config.seed.unwrap_or(plan.seed);
+    let changes = earlier.as_ref().map(|earlier| earlier.changes(&plan, seed, config.scale));
+    if !config.before.removes(&changes.unwrap_or_default()) {
+        return Ok(Vec::new());
+    }
+    let mut transaction =
+        connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
+    let removing = async {
+        lock(&mut transaction, &plan).await?;
+        Past::new(&plan, earlier, seed, config.scale).remove(&mut transaction).await
+    };
+    let removed = unless(shutdown, removing).await?;
+    transaction.rollback().await.map_err(DatabaseError::while_doing("rolling back"))?;
+    Ok(removed)
 }

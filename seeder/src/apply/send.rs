@@ -61,3 +61,9 @@ pub(super) async fn execute(
     }
     Ok(query.execute(connection).await?.rows_affected())
 }
+
+/// `DEFERRED` or `IMMEDIATE`, of the foreign keys that can be either.
+pub(super) async fn defer(connection: &mut PgConnection, when: &str) -> Result<(), sqlx::Error> {
+    execute(connection, &format!("SET CONSTRAINTS ALL {when}"), &[]).await?;
+    Ok(())
+}

@@ -117,8 +117,12 @@ impl Stage {
         Ok(None)
     }
 
-    /// Fills in references to rows that were inserted later.
-    pub(super) async fn finish(self, connection: &mut PgConnection) -> Result<(), ApplyError> {
+    /// Fills in references to rows that were inserted later. Returns the table's name and how
+    /// many of its rows that was.
+    pub(super) async fn finish(
+        self,
+        connection: &mut PgConnection,
+    ) -> Result<(String, u64), ApplyError> {
         let later = |prefix: &str| {
             let names = self.later.iter().map(|column| format!("{prefix}{}", quoted(column)));
             names.collect::<Vec<_>>().join(", ")
@@ -133,8 +137,10 @@ impl Stage {
             later("t."),
             later("s."),
         );
-        self.execute(connection, update, "connecting").await?;
-        self.drop_table(connection).await
+        let rows = self.execute(connection, update, "connecting").await?;
+        let table = self.table.clone();
+        self.drop_table(connection).await?;
+        Ok((table, rows))
     }
 
     async fn drop_table(self, connection: &mut PgConnection) -> Result<(), ApplyError> {

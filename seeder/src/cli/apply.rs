@@ -5,12 +5,14 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::output::{print, print_json};
 use super::place::Place;
+use super::time::Time;
 use crate::Error;
-use crate::apply::{self, Before, Config, Present, Progress, Sample, Summary};
+use crate::apply::{self, Before, Config, Present, Progress, RemovedRows, Sample, Summary};
 use common::exit::Exit;
 
 /// Load a plan's rows into the database and write the manifest.
@@ -49,12 +51,19 @@ pub(super) struct Apply {
     /// Let --reset and --replace remove rows on another machine
     #[arg(long)]
     yes: bool,
-    /// Print what would be inserted, with the first rows, and insert nothing
+    /// Print what would be removed and inserted, with the first rows, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Print what was done as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// With `--reset` or `--replace`.
+#[derive(Debug, Serialize)]
+struct DryRun {
+    removed: Vec<RemovedRows>,
+    tables: Vec<Sample>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,9 +76,7 @@ impl FromStr for Now {
         if text == "present" {
             return Ok(Self(Utc::now()));
         }
-        let time = DateTime::parse_from_rfc3339(text);
-        time.map(|time| Self(time.to_utc()))
-            .map_err(|_| format!("{text} is not a time such as 2026-01-01T00:00:00Z"))
+        text.parse().map(|Time(time)| Self(time))
     }
 }
 
@@ -82,11 +89,23 @@ impl Apply {
         let config = self.resolve()?;
         if dry_run {
             let samples = apply::sample(&config).await?;
-            if json {
-                print_json(&samples)?;
-            } else {
-                show(&samples)?;
+            if config.before == Before::Keep {
+                if json {
+                    print_json(&samples)?;
+                } else {
+                    show(&samples)?;
+                }
+                return Ok(Exit::Good);
             }
+            let removed = apply::would_remove(&config, &listen()).await?;
+            if json {
+                print_json(&DryRun { removed, tables: samples })?;
+                return Ok(Exit::Good);
+            }
+            for removed in removed.iter().filter(|removed| !removed.is_nothing()) {
+                print(&format!("would be removed first: {removed}"))?;
+            }
+            show(&samples)?;
             return Ok(Exit::Good);
         }
         let summary = apply::apply(&config, &listen()).await?;
@@ -129,6 +148,9 @@ fn tell(summary: &Summary) -> Result<(), Error> {
             0 => format!("{}: {present} present, {} changed by others", table.table, table.changed),
             repaired => format!("{}: {present} present, {repaired} put right", table.table),
         })?;
+    }
+    for rows in &summary.by_triggers {
+        print(&format!("{}: {} by triggers, which clean does not undo", rows.table, rows.effect))?;
     }
     let rows: u64 = summary.tables.iter().map(|table| table.rows).sum();
     match summary.inserted() {

@@ -7,14 +7,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::{print, print_json};
 use super::place::Place;
+use super::time::Time;
 use crate::Error;
 use crate::clean::{self, Config, Run};
 use common::exit::Exit;
 
 /// Remove what apply inserted and what a load has hung on it, and the manifest.
 ///
-/// All is one transaction. Rows of others stay; where such a row refers to a
-/// removed one and the plan says "detach", the reference is emptied and counted.
+/// All is one transaction. Rows of others stay: what foreign keys and triggers
+/// would do to them is looked for first, and stops it, with the lines that the
+/// plan needs where that is meant. References to removed rows that are emptied,
+/// by the plan's "detach" or by ON DELETE SET NULL or SET DEFAULT, are counted.
 /// What a load left is told by the plan, never by the manifest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,6 +33,9 @@ pub(super) struct Clean {
     /// The scale that was applied, where the manifest is lost
     #[arg(long, value_name = "N", default_value = "1")]
     scale: NonZeroU32,
+    /// When the plan was first applied, where the manifest is lost
+    #[arg(long, value_name = "TIME")]
+    since: Option<Time>,
     /// Count, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -46,13 +52,14 @@ impl Clean {
         self,
         listen: impl FnOnce() -> CancellationToken,
     ) -> Result<Exit, Error> {
-        let Self { place, seed, scale, dry_run, yes, json } = self;
+        let Self { place, seed, scale, since, dry_run, yes, json } = self;
         let config = Config {
             database: place.database.pin()?,
             plan: place.plan,
             manifest: place.manifest,
             seed,
             scale: scale.get(),
+            since: since.map(|Time(time)| time),
             run: if dry_run { Run::Dry } else { Run::Real },
             confirmed: yes,
         };
@@ -63,7 +70,7 @@ impl Clean {
         }
         let mut rows = 0;
         for removed in summary.removed.iter().filter(|removed| !removed.is_nothing()) {
-            rows += removed.planned + removed.load;
+            rows += removed.rows();
             print(&removed.to_string())?;
         }
         let would = if summary.dry_run { "would be " } else { "" };

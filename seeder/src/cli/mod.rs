@@ -7,6 +7,7 @@ mod cluster;
 mod output;
 mod place;
 mod plan;
+mod time;
 mod verify;
 
 use clap::{Parser, Subcommand};

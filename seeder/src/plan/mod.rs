@@ -38,8 +38,24 @@
 //!
 //! [[load]]                           # what a load leaves, for clean and --reset
 //! table = "orders"
-//! refers_to = "users"                # or: like = { column = "…", pattern = "…" }
+//! refers_to = "users"                # rows that refer to the plan's users
 //! action = "delete"                  # or "detach": keep the row, empty the reference
+//!
+//! [[load]]
+//! table = "events"                   # rows with a value of the plan's users, in any case
+//! equals = { column = "details.email", of = "users.email" }   # "details": anywhere in that JSON
+//! # like = { column = "source", pattern = "load %" }     SQL's LIKE, where there is no better
+//! since = "created_at"               # only rows since the first apply (without a zone: UTC)
+//! # also = "older"                   or those from before it, too
+//! ```
+//!
+//! What a removal would do to rows of others, by foreign keys or triggers, stops it, unless the
+//! plan has these lines at its top:
+//!
+//! ```toml
+//! cascade = ["comments"]             # rows of these that refer to removed ones go with them
+//! triggers = ["history"]             # triggers may insert, change or delete rows of these
+//! soft_delete = ["users"]            # rows of these may stay, marked by a trigger
 //! ```
 //!
 //! What stands in it is checked here as far as it can be without a database:
@@ -54,5 +70,7 @@ mod template;
 mod typed;
 
 pub use login::{Content as LoginContent, Login, Step as LoginStep};
-pub use model::{Accounts, Cell, Content, Group, LoadRows, Plan, PlanError, Table, Which};
+pub use model::{
+    Accounts, Allowed, Cell, Content, Group, LoadRows, Named, Plan, PlanError, Table, Which,
+};
 pub use template::{Template, Values};

@@ -30,6 +30,32 @@ pub struct Plan {
     pub load: Vec<LoadRows>,
     /// How accounts log in.
     pub login: Option<Login>,
+    /// What else may happen when they go.
+    pub allowed: Allowed,
+}
+
+/// Tables of others that a removal may reach; without their names it is refused.
+#[derive(Clone, Debug, Default)]
+pub struct Allowed {
+    /// Rows of these that refer to removed ones go with them.
+    pub cascade: Vec<Named>,
+    /// Rows of these may be inserted, changed or deleted by the database's own triggers.
+    pub triggers: Vec<Named>,
+    /// Rows of these may stay, since a trigger marks them instead of deleting them.
+    pub soft_delete: Vec<Named>,
+}
+
+impl Allowed {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Named> {
+        self.cascade.iter().chain(&self.triggers).chain(&self.soft_delete)
+    }
+}
+
+/// A table that is only named.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub name: String,
+    pub line: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +117,29 @@ pub struct LoadRows {
     pub table: String,
     pub line: usize,
     pub which: Which,
+    /// The column with the time that a row was made at: only rows since the first apply are meant.
+    pub since: Option<String>,
+    /// Whether rows from before the first apply are meant as well.
+    pub older: bool,
+}
+
+impl LoadRows {
+    /// The table of the plan whose rows tell these.
+    pub(crate) fn parent(&self) -> Option<&str> {
+        match &self.which {
+            Which::DeleteReferring(parent)
+            | Which::DetachReferring(parent)
+            | Which::DeleteEqual { parent, .. } => Some(parent),
+            Which::DeleteLike { .. } => None,
+        }
+    }
+
+    /// Rows that refer to inserted ones came after them; what is told by a value alone may have
+    /// been there before.
+    pub(crate) fn may_be_older(&self) -> bool {
+        let by_value = matches!(self.which, Which::DeleteLike { .. } | Which::DeleteEqual { .. });
+        by_value && self.since.is_none()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +150,9 @@ pub enum Which {
     DetachReferring(String),
     /// Rows whose column matches the SQL LIKE pattern are deleted.
     DeleteLike { column: String, pattern: String },
+    /// Rows are deleted whose column is what an inserted row of `parent` has in its column `of`,
+    /// in whatever case. Of JSON it is what the path leads to, or without one any text in it.
+    DeleteEqual { column: String, path: Vec<String>, parent: String, of: String },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +161,9 @@ pub enum PlanError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("plan {} line {line}: {message}", path.display())]
     At { path: PathBuf, line: usize, message: String },
+    /// What would not be safe.
+    #[error("plan {} line {line}: {message}", path.display())]
+    Unsafe { path: PathBuf, line: usize, message: String },
 }
 
 impl Plan {

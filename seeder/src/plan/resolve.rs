@@ -8,7 +8,7 @@ use minijinja::Value;
 use toml::Spanned;
 
 use super::login::Login;
-use super::model::{Accounts, Cell, Content, Group, LoadRows, Plan, Table, Which};
+use super::model::{Accounts, Allowed, Cell, Content, Group, LoadRows, Named, Plan, Table, Which};
 use super::typed::{self, Action, At, line};
 use common::{digest, nearest};
 
@@ -52,6 +52,11 @@ pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, 
             .into_iter()
             .map(|load| file.load(load, &tables))
             .collect::<Result<_, At>>()?,
+        allowed: Allowed {
+            cascade: file.named(typed.cascade),
+            triggers: file.named(typed.triggers),
+            soft_delete: file.named(typed.soft_delete),
+        },
         name: typed.name.into_inner(),
         tables,
     })
@@ -151,35 +156,58 @@ impl File<'_> {
 
     fn load(&self, typed: typed::Load, tables: &[Table]) -> Result<LoadRows, At> {
         let at = self.line(&typed.table);
-        let which = match (typed.refers_to, typed.like, typed.action) {
-            (Some(parent), None, action) => {
-                let parent_at = self.line(&parent);
-                let parent = parent.into_inner();
-                let Some(table) = tables.iter().find(|table| table.name == parent) else {
-                    let hint = nearest::hint(&parent, tables.iter().map(|t| t.name.as_str()));
-                    return Err((parent_at, format!("no table {parent} in the plan{hint}")));
-                };
-                if table.shared {
-                    return Err((parent_at, format!("{parent} is shared, and is never removed")));
-                }
+        let which = match (typed.refers_to, typed.like, typed.equals, typed.action) {
+            (Some(parent), None, None, action) => {
+                let line = self.line(&parent);
+                let parent = removed(parent.into_inner(), line, tables)?;
                 match action {
                     Action::Delete => Which::DeleteReferring(parent),
                     Action::Detach => Which::DetachReferring(parent),
                 }
             }
-            (None, Some(typed::Like { column, pattern }), Action::Delete) => {
+            (None, Some(typed::Like { column, pattern }), None, Action::Delete) => {
                 Which::DeleteLike { column, pattern }
             }
+            (None, None, Some(equals), Action::Delete) => self.equal(equals, tables)?,
             _ => {
                 return Err((
                     at,
-                    "a [[load]] entry needs either refers_to = \"table\" or \
+                    "a [[load]] entry needs either refers_to = \"table\", \
+                     equals = { column = …, of = \"table.column\" } or \
                      like = { column = …, pattern = … }; action = \"detach\" goes with the first"
                         .to_owned(),
                 ));
             }
         };
-        Ok(LoadRows { table: typed.table.into_inner(), line: at, which })
+        let (since, older) = (typed.since, typed.also.is_some());
+        if older
+            && (since.is_some()
+                || !matches!(which, Which::DeleteLike { .. } | Which::DeleteEqual { .. }))
+        {
+            return Err((
+                at,
+                "also = \"older\" goes with like or equals, and not with since".to_owned(),
+            ));
+        }
+        Ok(LoadRows { table: typed.table.into_inner(), line: at, which, since, older })
+    }
+
+    fn equal(&self, typed: typed::Equals, tables: &[Table]) -> Result<Which, At> {
+        let line = self.line(&typed.of);
+        let of = typed.of.into_inner();
+        let Some((parent, of)) = of.rsplit_once('.') else {
+            return Err((line, format!("{of} is no table.column of the plan")));
+        };
+        let parent = removed(parent.to_owned(), line, tables)?;
+        let mut path = typed.column.split('.').map(str::to_owned);
+        let column = path.next().unwrap_or_default();
+        Ok(Which::DeleteEqual { column, path: path.collect(), parent, of: of.to_owned() })
+    }
+
+    fn named(&self, typed: Vec<Spanned<String>>) -> Vec<Named> {
+        let named =
+            |name: Spanned<String>| Named { line: self.line(&name), name: name.into_inner() };
+        typed.into_iter().map(named).collect()
     }
 
     fn cells(
@@ -220,6 +248,20 @@ impl File<'_> {
             .map_err(|_| {
                 (self.line(typed), "epoch is not a time such as 2026-01-01T00:00:00Z".to_owned())
             })
+    }
+}
+
+/// A table of the plan whose rows are removed, on this line.
+fn removed(name: String, line: usize, tables: &[Table]) -> Result<String, At> {
+    match tables.iter().find(|table| table.name == name) {
+        None => {
+            let hint = nearest::hint(&name, tables.iter().map(|table| table.name.as_str()));
+            Err((line, format!("no table {name} in the plan{hint}")))
+        }
+        Some(table) if table.shared => {
+            Err((line, format!("{name} is shared, and is never removed")))
+        }
+        Some(_) => Ok(name),
     }
 }
 

@@ -24,6 +24,12 @@ pub(super) struct Plan {
     pub(super) load: Vec<Load>,
     /// A table, or a list of them.
     pub(super) login: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    pub(super) cascade: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) triggers: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) soft_delete: Vec<Spanned<String>>,
 }
 
 fn default_seed() -> u64 {
@@ -72,6 +78,9 @@ pub(super) struct Load {
     #[serde(default)]
     pub(super) action: Action,
     pub(super) like: Option<Like>,
+    pub(super) equals: Option<Equals>,
+    pub(super) since: Option<String>,
+    pub(super) also: Option<Also>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +89,21 @@ pub(super) struct Like {
     pub(super) column: String,
     /// Of SQL's LIKE.
     pub(super) pattern: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Equals {
+    /// `column`, or `column.key` of a JSON document.
+    pub(super) column: String,
+    /// `table.column` of the plan.
+    pub(super) of: Spanned<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Also {
+    Older,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -69,7 +69,7 @@ pub async fn introspect(
 }
 
 /// Ids travel as bigint: the driver has no unsigned integers.
-fn oid(id: i64) -> u32 {
+pub(super) fn oid(id: i64) -> u32 {
     u32::try_from(id).unwrap_or_default()
 }
 
@@ -263,26 +263,4 @@ async fn foreign_keys(
         keys.entry(table).or_default().push(key);
     }
     Ok(keys)
-}
-
-/// Conditions, of a row `t` of a table, that a row somewhere refers to it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn referrers(
-    connection: &mut PgConnection,
-    table: u32,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT format('EXISTS (SELECT FROM %s r WHERE %s)', conrelid::regclass, (
-                SELECT string_agg(format('r.%I = t.%I', own.attname, other.attname), ' AND ')
-                FROM unnest(conkey, confkey) AS k (own, other)
-                JOIN pg_attribute own ON own.attrelid = conrelid AND own.attnum = k.own
-                JOIN pg_attribute other ON other.attrelid = confrelid AND other.attnum = k.other))
-         FROM pg_constraint
-         WHERE contype = 'f' AND conparentid = 0 AND confrelid = $1::bigint::oid",
-    )
-    .bind(i64::from(table))
-    .fetch_all(connection)
-    .await
 }

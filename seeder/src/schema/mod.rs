@@ -2,11 +2,15 @@
 
 mod introspect;
 mod order;
+mod references;
 
 use std::collections::BTreeMap;
 
-pub use introspect::{SchemaError, introspect, referrers};
+pub use introspect::{SchemaError, introspect};
 pub use order::{CycleError, LoadOrder, load_order};
+pub use references::{
+    DeleteRule, Reference, TableName, delete_triggers, names, references, roots, stamped,
+};
 
 /// The tables of a plan, by the names that it uses.
 #[derive(Debug)]

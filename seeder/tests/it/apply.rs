@@ -218,7 +218,7 @@ fn rows_that_the_plan_does_not_know_of_stop_a_reset_and_are_named() {
          INSERT INTO notes SELECT 1, id FROM users LIMIT 1",
     );
     let before = vigilia.state();
-    let failed = vigilia.apply(&["--reset"]).fails(4);
+    let failed = vigilia.apply(&["--reset"]).fails(3);
     assert!(failed.stderr.contains("table = \"notes\", refers_to = \"users\""), "{failed:?}");
     assert_eq!(vigilia.state(), before);
 }

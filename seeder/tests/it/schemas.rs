@@ -222,17 +222,3 @@ const LOADED: &str = "
         occurrence_count)
         SELECT gen_random_uuid(), 'alarm_system', 'device_' || (1000 + i), 'high', 'pending',
             'scream', 'Load', now(), 1 FROM generate_series(1, 60) i";
-
-impl Vigilia<'_> {
-    /// Of each table what all its rows come to.
-    fn checksums(&self) -> Vec<String> {
-        let tables = "agencies users alerts incidents audit_logs buildings resources roles";
-        let sums = tables.split(' ').flat_map(|table| {
-            self.rows(&format!(
-                "SELECT '{table} ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '')
-                 FROM {table} t"
-            ))
-        });
-        sums.collect()
-    }
-}

@@ -100,6 +100,23 @@ impl<'a> Vigilia<'a> {
         rows(self.url(), query)
     }
 
+    /// Of each table of the database what all its rows come to.
+    pub(crate) fn checksums(&self) -> Vec<String> {
+        let tables = self.rows(
+            "SELECT oid::regclass::text FROM pg_class
+             WHERE relkind IN ('r', 'p') AND relpersistence <> 't' AND NOT relispartition
+               AND relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+             ORDER BY 1",
+        );
+        let sums = tables.iter().flat_map(|table| {
+            self.rows(&format!(
+                "SELECT '{table} ' || count(*) || ' ' || coalesce(md5(string_agg(t::text, '' ORDER BY t::text)), '')
+                 FROM {table} t"
+            ))
+        });
+        sums.collect()
+    }
+
     /// Every row of the plan's tables, the columns that the database fills aside.
     pub(crate) fn state(&self) -> Vec<String> {
         let tables =
