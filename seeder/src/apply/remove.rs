@@ -14,7 +14,7 @@ use super::prepare::table_names;
 use super::removed::{Removed, RemovedRows};
 use super::send::execute;
 use super::since;
-use super::step::{Step, parent_with_uuid, told_by_uuid};
+use super::step::{Condition, Step, parent_with_uuid, told_by_uuid};
 use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::{Engine, TableRows};
@@ -157,7 +157,7 @@ impl<'p> Removal<'p> {
         let unknown = planned > 0 && time.is_none();
         for step in &self.steps {
             let conditions = step.load.iter().chain(step.detach.iter().map(|to| &to.condition));
-            if unknown && conditions.clone().any(super::step::Condition::needs_time) {
+            if unknown && conditions.clone().any(Condition::needs_time) {
                 return Err(ApplyError::NoTime { table: step.table.clone() });
             }
             for condition in &step.load {
