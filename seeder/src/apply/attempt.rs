@@ -1,7 +1,7 @@
 //! A plan tried out: its rows go into the database and out again, and all that it is refused for
 //! is told at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -36,6 +36,14 @@ pub(crate) struct Failure {
     is_check: bool,
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) failures: Vec<Failure>,
+    /// Rows that triggers inserted beside the plan's, by table: `clean` knows nothing of them.
+    pub(crate) by_triggers: Vec<(String, u64)>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -50,18 +58,15 @@ pub(crate) struct Column {
 pub(crate) async fn attempt(
     connection: &mut PgConnection,
     plan: &Plan,
-) -> Result<Vec<Failure>, ApplyError> {
+) -> Result<Attempt, ApplyError> {
     let mut transaction =
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
-    let failures = attempt_within(&mut transaction, plan).await;
+    let attempt = attempt_within(&mut transaction, plan).await;
     transaction.rollback().await.map_err(DatabaseError::while_doing("rolling back"))?;
-    failures
+    attempt
 }
 
-async fn attempt_within(
-    connection: &mut PgConnection,
-    plan: &Plan,
-) -> Result<Vec<Failure>, ApplyError> {
+async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<Attempt, ApplyError> {
     execute(connection, LOCK_TIMEOUT).await?;
     let schema = introspect(connection, plan).await?;
     let (mut failures, mut broken) = (Vec::new(), BTreeSet::new());
@@ -79,13 +84,13 @@ async fn attempt_within(
         broken.extend(failure.table.clone());
         failures.push(failure);
         if sound.tables.len() == before {
-            return Ok(failures);
+            return Ok(Attempt { failures, by_triggers: Vec::new() });
         }
     };
     let names: Vec<&str> = plan.tables.iter().map(|table| table.name.as_str()).collect();
     let order = schema::load_order(&schema, &names)?;
     execute(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
-    let mut unfinished = Vec::new();
+    let (mut unfinished, mut inserted_rows) = (Vec::new(), BTreeMap::new());
     for name in &order.tables {
         if broken.contains(*name) || refers_to_any(&schema, name, &broken) {
             // Why is told of the other.
@@ -105,7 +110,11 @@ async fn attempt_within(
         let inserted =
             insert::table(connection, &rows, later, Present::Keep, Progress::Silent).await;
         match inserted {
-            Ok(load) => unfinished.extend(load.unfinished.into_iter().map(|stage| (*name, stage))),
+            Ok(load) => {
+                let table = schema.table(name).map(|table| table.oid).unwrap_or_default();
+                inserted_rows.insert(table, load.inserted);
+                unfinished.extend(load.unfinished.into_iter().map(|stage| (*name, stage)));
+            }
             Err(error) => {
                 broken.insert((*name).to_owned());
                 execute(connection, "ROLLBACK TO SAVEPOINT attempt").await?;
@@ -122,7 +131,7 @@ async fn attempt_within(
                     false => failures.extend(all),
                 }
                 if forbidden {
-                    return Ok(failures);
+                    return Ok(Attempt { failures, by_triggers: Vec::new() });
                 }
             }
         }
@@ -140,7 +149,36 @@ async fn attempt_within(
         let error = super::error::refused("the database", "checking", error);
         failures.push(explain(connection, plan, &schema, None, error).await?);
     }
-    Ok(failures)
+    let by_triggers = match failures.is_empty() {
+        true => beyond(connection, &schema, &inserted_rows).await?,
+        // What was taken back is counted, too.
+        false => Vec::new(),
+    };
+    Ok(Attempt { failures, by_triggers })
+}
+
+/// Tables that got more rows than the plan has for them.
+async fn beyond(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    inserted: &BTreeMap<u32, u64>,
+) -> Result<Vec<(String, u64)>, ApplyError> {
+    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
+        "SELECT relid::bigint, relid::regclass::text, n_tup_ins FROM pg_stat_xact_user_tables
+         WHERE n_tup_ins > 0 AND schemaname NOT LIKE 'pg\\_%'
+           AND relid NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY 2",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(DatabaseError::while_doing("counting what triggers did"))?;
+    let more = rows.into_iter().filter_map(|(table, name, rows)| {
+        let table = u32::try_from(table).unwrap_or_default();
+        let own = inserted.get(&table).copied().unwrap_or_default();
+        let more = u64::try_from(rows).unwrap_or_default().checked_sub(own)?;
+        let name = schema.name_of(table).map_or(name, str::to_owned);
+        (more > 0).then_some((name, more))
+    });
+    Ok(more.collect())
 }
 
 fn refers_to_any(schema: &Schema, table: &str, broken: &BTreeSet<String>) -> bool {
