@@ -40,8 +40,16 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) failures: Vec<Failure>,
-    /// Rows that triggers inserted beside the plan's, by table: `clean` knows nothing of them.
-    pub(crate) by_triggers: Vec<(String, u64)>,
+    pub(crate) by_triggers: Vec<ByTriggers>,
+}
+
+/// Rows that triggers inserted beside the plan's: `clean` knows nothing of them.
+#[derive(Debug)]
+pub(crate) struct ByTriggers {
+    pub(crate) table: String,
+    pub(crate) rows: u64,
+    /// The tables that have such triggers, one of which it must have been.
+    pub(crate) of: String,
 }
 
 #[derive(Debug)]
@@ -91,6 +99,9 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
     let order = schema::load_order(&schema, &names)?;
     execute(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
     let (mut unfinished, mut inserted_rows) = (Vec::new(), BTreeMap::new());
+    // Rows that are there already: of an earlier apply, where keys that it alone makes are among
+    // them.
+    let (mut applied, mut taken) = (false, Vec::new());
     for name in &order.tables {
         if broken.contains(*name) || refers_to_any(&schema, name, &broken) {
             // Why is told of the other.
@@ -113,6 +124,12 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
             Ok(load) => {
                 let table = schema.table(name).map(|table| table.oid).unwrap_or_default();
                 inserted_rows.insert(table, load.inserted);
+                let present = rows.rows() - load.inserted;
+                if present > 0 && rows.is_by_generated_key() {
+                    applied = true;
+                } else if present > 0 {
+                    taken.push(of_others(&rows, &schema, present));
+                }
                 unfinished.extend(load.unfinished.into_iter().map(|stage| (*name, stage)));
             }
             Err(error) => {
@@ -149,6 +166,9 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
         let error = super::error::refused("the database", "checking", error);
         failures.push(explain(connection, plan, &schema, None, error).await?);
     }
+    if !applied {
+        failures.extend(taken);
+    }
     let by_triggers = match failures.is_empty() {
         true => beyond(connection, &schema, &inserted_rows).await?,
         // What was taken back is counted, too.
@@ -162,23 +182,45 @@ async fn beyond(
     connection: &mut PgConnection,
     schema: &Schema,
     inserted: &BTreeMap<u32, u64>,
-) -> Result<Vec<(String, u64)>, ApplyError> {
+) -> Result<Vec<ByTriggers>, ApplyError> {
     let rows: Vec<(i64, String, i64)> = sqlx::query_as(
         "SELECT relid::bigint, relid::regclass::text, n_tup_ins FROM pg_stat_xact_user_tables
          WHERE n_tup_ins > 0 AND schemaname NOT LIKE 'pg\\_%'
            AND relid NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY 2",
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(DatabaseError::while_doing("counting what triggers did"))?;
+    let filled: Vec<i64> = inserted.keys().map(|table| i64::from(*table)).collect();
+    let by: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger
+         WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
+           AND tgrelid::bigint = ANY($1) ORDER BY 1",
+    )
+    .bind(filled)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(DatabaseError::while_doing("looking for triggers"))?;
+    let by = by.join(", ");
     let more = rows.into_iter().filter_map(|(table, name, rows)| {
         let table = u32::try_from(table).unwrap_or_default();
         let own = inserted.get(&table).copied().unwrap_or_default();
         let more = u64::try_from(rows).unwrap_or_default().checked_sub(own)?;
         let name = schema.name_of(table).map_or(name, str::to_owned);
-        (more > 0).then_some((name, more))
+        (more > 0).then(|| ByTriggers { table: name, rows: more, of: by.clone() })
     });
     Ok(more.collect())
+}
+
+/// By their key they are taken for the plan's, and would go with them.
+fn of_others(rows: &TableRows, schema: &Schema, present: u64) -> Failure {
+    let key: Vec<String> = rows.key.iter().map(|(name, _)| name.clone()).collect();
+    let message = format!(
+        "{present} of its rows are there already by their key ({}), so that clean would remove rows of others; give the plan's other values",
+        key.join(", ")
+    );
+    let columns = columns_of(schema, &rows.name, key);
+    Failure { table: Some(rows.name.clone()), columns, line: None, message, is_check: false }
 }
 
 fn refers_to_any(schema: &Schema, table: &str, broken: &BTreeSet<String>) -> bool {

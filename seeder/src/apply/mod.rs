@@ -18,7 +18,7 @@ mod sample;
 mod send;
 mod stage;
 
-pub(crate) use attempt::{Attempt, Failure, attempt};
+pub(crate) use attempt::{Attempt, ByTriggers, Failure, attempt};
 pub use config::{Before, Config, Present};
 pub(crate) use earlier::Earlier;
 pub use error::ApplyError;

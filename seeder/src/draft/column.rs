@@ -94,6 +94,7 @@ fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
             "time_between('1h', '30d')".to_owned()
         }
         Kind::Timestamp => "time_between('-30d', '-1h')".to_owned(),
+        Kind::Date if *unique && *alone => "time('-' ~ (n + 20000) ~ 'd')[:10]".to_owned(),
         Kind::Date if *unique => "time('-' ~ n ~ 'd')[:10]".to_owned(),
         Kind::Date if has(&["birth"]) => "time_between('-29000d', '-6600d')[:10]".to_owned(),
         Kind::Date => "time_between('-365d', '-1d')[:10]".to_owned(),
@@ -110,9 +111,10 @@ fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
 }
 
 fn number(wanted: &Wanted<'_>, has: &dyn Fn(&[&str]) -> bool) -> String {
-    let Wanted { column, limits, unique, .. } = wanted;
+    let Wanted { column, limits, unique, alone, .. } = wanted;
+    let has_room = limits.max.is_none() && !column.base_type.contains('(');
     if *unique {
-        return "n".to_owned();
+        return if *alone && has_room { "n + 1000000000" } else { "n" }.to_owned();
     }
     let (low, high) = match () {
         () if has(&["latitude"]) => (-60.0, 60.0),

@@ -173,11 +173,15 @@ impl Draft<'_> {
             table: self.name,
             column,
             unique: unique || is_login,
-            alone: self.facts.unique.contains(&BTreeSet::from([column.name.clone()])),
+            alone: self.is_alone(column),
             account: self.is_account(),
-            limits: Limits::of(self.facts.checks.get(&column.name).map_or(&[], Vec::as_slice)),
+            limits: self.limits(column),
             partitions: self.facts.partitions.get(&column.name).map_or(&[], Vec::as_slice),
         })
+    }
+
+    fn limits(&self, column: &Column) -> Limits {
+        Limits::of(self.facts.checks.get(&column.name).map_or(&[], Vec::as_slice))
     }
 
     /// Whether the seeder makes it: see `rows::keys`.
@@ -185,6 +189,7 @@ impl Draft<'_> {
         self.table.primary_key == [column.name.as_str()]
             && matches!(column.kind, Kind::Uuid | Kind::Integer { .. })
             && self.keys_of(&column.name).next().is_none()
+            && self.limits(column) == Limits::default()
             && !self.facts.partitions.contains_key(&column.name)
     }
 
@@ -254,9 +259,7 @@ impl Draft<'_> {
     /// own.
     fn is_free(&self, column: &Column) -> bool {
         !matches!(column.kind, Kind::Boolean | Kind::Enum { .. })
-            && Limits::of(self.facts.checks.get(&column.name).map_or(&[], Vec::as_slice))
-                .one_of
-                .is_empty()
+            && self.limits(column).one_of.is_empty()
             && !self.facts.partitions.contains_key(&column.name)
             && self.keys_of(&column.name).next().is_none()
     }
@@ -266,6 +269,14 @@ impl Draft<'_> {
         unique.iter().find(|name| {
             let column = self.table.column(name);
             column.is_some_and(|column| self.is_free(column) && !self.stays_null(column))
+        })
+    }
+
+    /// Whether it alone keeps rows apart from those of others: no column of a unique set refers to
+    /// a row of the plan.
+    fn is_alone(&self, column: &Column) -> bool {
+        self.unique().iter().any(|set| {
+            set.contains(&column.name) && set.iter().all(|name| self.keys_of(name).next().is_none())
         })
     }
 

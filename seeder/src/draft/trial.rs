@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sqlx::PgConnection;
 
-use crate::apply::{self, ApplyError, Attempt, Failure};
+use crate::apply::{self, ApplyError, Attempt, ByTriggers, Failure};
 use crate::plan::{Content, Plan, PlanError};
 
 /// Of each table; what a constraint refuses shows in the first ones.
@@ -76,8 +76,10 @@ pub(super) async fn run(
                 fault(&text, line, failure.message + remedy)
             });
             let faults = faults.collect();
-            remarks.extend(by_triggers.into_iter().map(|(table, rows)| {
-                format!("{table}: triggers make {rows} more rows in it, which clean does not know")
+            remarks.extend(by_triggers.into_iter().map(|ByTriggers { table, rows, of }| {
+                format!(
+                    "{table}: triggers (of {of}) make {rows} more rows in it, which clean does not know; rows = 0 there avoids them"
+                )
             }));
             return Ok(Tried { text, faults, remarks });
         }
