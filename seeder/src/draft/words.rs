@@ -71,9 +71,9 @@ pub(super) fn is_state(name: &str) -> bool {
 
 /// Whether a column holds a hash of a password.
 pub(super) fn is_hash(name: &str) -> bool {
-    const NOT: [&str; 16] = [
-        "reset", "hint", "changed", "change", "expire", "token", "_at", "_on", "algo", "salt",
-        "old", "previous", "history", "format", "must", "count",
+    const NOT: [&str; 19] = [
+        "policy", "strength", "require", "reset", "hint", "changed", "change", "expire", "token",
+        "_at", "_on", "algo", "salt", "old", "previous", "history", "format", "must", "count",
     ];
     (has(name, &["password", "passwd", "passhash", "pass_hash", "pwd", "passphrase"]))
         && !has(name, &NOT)
@@ -212,7 +212,9 @@ mod tests {
         {
             assert!(is_hash(name), "{name}");
         }
-        for name in ["reset_password_token", "password_changed_at", "password_salt"] {
+        for name in
+            ["reset_password_token", "password_changed_at", "password_salt", "auth_password_policy"]
+        {
             assert!(!is_hash(name), "{name}");
         }
         for (table, expected) in [
