@@ -2,13 +2,13 @@
 //!
 //! No database is asked and nothing is inserted: the manifest says who may log in, and no more.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use csv::{ByteRecord, ReaderBuilder, StringRecord};
+use csv::{ReaderBuilder, StringRecord};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use common::{digest, input};
 use manifest::format::{DatabaseId, FORMAT, Header, MINOR, PlanRef, SECRET_FIELDS, VERSION};
@@ -60,17 +60,17 @@ pub enum ImportError {
 /// Writes the manifest of a CSV table's accounts, a line each, its columns by the names in the
 /// first line.
 ///
+/// Held are the table, of 16 MiB at most, and 16 bytes a name.
+///
 /// # Errors
 /// With file and line, and without any value of the table.
 pub fn import(config: &Config) -> Result<Summary, ImportError> {
     let Config { table: path, manifest, .. } = config;
     let read = |source| ImportError::Read { path: path.clone(), source };
-    let mut file = input::open(path).map_err(read)?;
-    let mode = file.metadata().map_err(read)?.permissions().mode();
-    let mut text = Vec::new();
-    // More could not be read again.
-    file.by_ref().take(MAX_BYTES + 1).read_to_end(&mut text).map_err(read)?;
-    let table = Table::read(config, &text)?;
+    let mode = input::open(path).and_then(|file| file.metadata()).map_err(read)?;
+    let mode = mode.permissions().mode();
+    let table = Table { config, text: input::text(path).map_err(read)? };
+    let Survey { header, fields, accounts } = table.survey()?;
     if let Ok(there) = Header::read(manifest)
         && !there.tables.is_empty()
     {
@@ -78,101 +78,96 @@ pub fn import(config: &Config) -> Result<Summary, ImportError> {
     }
     let mut writer = ManifestWriter::create(manifest)?;
     let failed = |error| ImportError::Manifest(ManifestError::Output(error));
-    writer.header(&table.header(path)).map_err(failed)?;
-    for account in &table.accounts {
-        writer.account(account).map_err(failed)?;
-    }
+    writer.header(&header).map_err(failed)?;
+    table.each(|_, account| writer.account(account).map_err(failed))?;
     writer.finish().map_err(failed)?;
-    let mut accounts = BTreeMap::new();
-    for account in &table.accounts {
-        *accounts.entry(account.persona.clone()).or_insert(0) += 1;
-    }
     Ok(Summary {
         accounts,
-        fields: table.fields,
+        fields,
         manifest: manifest.display().to_string(),
         open_to_others: mode & 0o077 != 0 && !path.starts_with("/dev"),
     })
 }
 
-/// What was read. It holds passwords, hence no `Debug`.
-struct Table {
+/// What is known once all of it was read.
+struct Survey {
+    header: Header,
     fields: Vec<String>,
-    accounts: Vec<Account>,
+    /// How many each persona has.
+    accounts: BTreeMap<String, u64>,
 }
 
-/// Which columns have a part to play.
-struct Columns {
-    names: Vec<String>,
-    persona: Option<usize>,
-    name: usize,
+/// It holds passwords, hence no `Debug`.
+struct Table<'a> {
+    config: &'a Config,
+    text: String,
 }
 
-impl Table {
-    fn read(config: &Config, text: &[u8]) -> Result<Self, ImportError> {
-        let at = |line: u64, message: String| {
-            let path = config.table.clone();
-            ImportError::At { path, line, message }
-        };
-        if text.len() as u64 > MAX_BYTES {
-            let most = MAX_BYTES >> 20;
-            return Err(at(1, format!("it is over {most} MiB, more than a manifest may have")));
-        }
+impl Table<'_> {
+    fn at(&self, line: u64, message: impl Into<String>) -> ImportError {
+        ImportError::At { path: self.config.table.clone(), line, message: message.into() }
+    }
+
+    /// Calls `each` with every account and its line; returns which columns there are.
+    fn each(
+        &self,
+        mut each: impl FnMut(u64, &Account) -> Result<(), ImportError>,
+    ) -> Result<Columns, ImportError> {
+        // Text was UTF-8 when it was read: nothing is left to go wrong, whose words could quote it.
+        let text = self.text.as_bytes();
         let mut reader =
             ReaderBuilder::new().delimiter(delimiter(text)).flexible(true).from_reader(text);
-        // What the library says may quote the table.
-        let unreadable = |error: &csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
-            at(line, "it is not UTF-8".to_owned())
+        let unreadable = |error: csv::Error| {
+            self.at(error.position().map_or(1, csv::Position::line), "it is no CSV")
         };
-        let first = reader.headers().map_err(|error| unreadable(&error))?.clone();
-        let columns = Columns::of(config, &first).map_err(|message| at(1, message))?;
-        let fields = columns.names.iter().enumerate();
-        let fields = fields.filter(|(place, _)| Some(*place) != columns.persona);
-        let fields: Vec<String> = fields.map(|(_, name)| name.clone()).collect();
-        let mut accounts: Vec<Account> = Vec::new();
-        let (mut names, mut bytes) = (BTreeSet::new(), 0);
-        let mut record = ByteRecord::new();
-        loop {
-            // Before the first there is the line of names.
-            let more = reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))?;
-            if !more {
-                break;
-            }
+        let first = reader.headers().map_err(unreadable)?.clone();
+        let columns = Columns::of(self.config, &first).map_err(|message| self.at(1, message))?;
+        let mut record = StringRecord::new();
+        while reader.read_record(&mut record).map_err(unreadable)? {
             let line = record.position().map_or(1, csv::Position::line);
-            let record = StringRecord::from_byte_record(record.clone())
-                .map_err(|_| at(line, "it is not UTF-8".to_owned()))?;
-            let account = columns.account(config, &record).map_err(|message| at(line, message))?;
-            if !names.insert(account.name.clone()) {
-                let column = &columns.names[columns.name];
-                return Err(at(line, format!("its {column} is that of an earlier line, too")));
-            }
-            bytes += serde_json::to_vec(&account).map_or(0, |json| json.len() as u64 + 8);
-            if bytes > MAX_BYTES {
-                let most = MAX_BYTES >> 20;
-                let message = format!("the manifest of so many would be over {most} MiB");
-                return Err(at(line, message));
-            }
-            accounts.push(account);
+            let account = columns.account(self.config, &record);
+            each(line, &account.map_err(|message| self.at(line, message))?)?;
         }
-        if accounts.is_empty() {
-            return Err(at(1, "it has no line of an account".to_owned()));
-        }
-        Ok(Self { fields, accounts })
+        Ok(columns)
     }
 
     /// Digests go into traces and reports, where a weak password could be guessed by them: they
     /// say who there is and what is known of each, not what the fields hold.
-    fn header(&self, path: &Path) -> Header {
-        let mut who = self.fields.join("\t");
-        for Account { persona, name, .. } in &self.accounts {
+    fn survey(&self) -> Result<Survey, ImportError> {
+        let (mut who, mut bytes) = (Sha256::new(), 0);
+        let (mut names, mut accounts) = (HashSet::new(), BTreeMap::new());
+        let columns = self.each(|line, account| {
+            let Account { persona, name, .. } = account;
             for part in [persona, name] {
-                who.push_str(&format!("\n{}:{part}", part.len()));
+                who.update((part.len() as u64).to_le_bytes());
+                who.update(part.as_bytes());
             }
+            let mut short = [0; 16];
+            short.copy_from_slice(&Sha256::digest(name.as_bytes())[..16]);
+            if !names.insert(short) {
+                return Err(self.at(line, "its account is called as that of an earlier line is"));
+            }
+            bytes += serde_json::to_vec(account).map_or(0, |json| json.len() as u64 + 8);
+            if bytes > MAX_BYTES {
+                let most = MAX_BYTES >> 20;
+                let message = format!("the manifest of so many would be over {most} MiB");
+                return Err(self.at(line, message));
+            }
+            match accounts.get_mut(persona) {
+                Some(count) => *count += 1,
+                None => drop(accounts.insert(persona.clone(), 1)),
+            }
+            Ok(())
+        })?;
+        if accounts.is_empty() {
+            return Err(self.at(1, "it has no line of an account"));
         }
-        let digest = digest::of(who.as_bytes());
+        let fields = columns.fields();
+        who.update(fields.join("\t").as_bytes());
+        let digest = digest::text(&who.finalize());
+        let path = &self.config.table;
         let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-        Header {
+        let header = Header {
             format: FORMAT.to_owned(),
             version: VERSION,
             minor: MINOR,
@@ -187,11 +182,26 @@ impl Table {
             bcrypt_costs: Vec::new(),
             tables: Vec::new(),
             digest,
-        }
+        };
+        Ok(Survey { header, fields, accounts })
     }
 }
 
+/// Which columns have a part to play.
+struct Columns {
+    names: Vec<String>,
+    persona: Option<usize>,
+    name: usize,
+}
+
 impl Columns {
+    /// What personas may name.
+    fn fields(&self) -> Vec<String> {
+        let names = self.names.iter().enumerate();
+        let names = names.filter(|(place, _)| Some(*place) != self.persona);
+        names.map(|(_, name)| name.clone()).collect()
+    }
+
     fn of(config: &Config, first: &StringRecord) -> Result<Self, String> {
         let names: Vec<String> = first.iter().map(|name| name.trim().to_owned()).collect();
         let is_name = |name: &String| {
@@ -339,7 +349,7 @@ mod tests {
             (
                 "email,password\na,hush\na,hush\n",
                 Some("P"),
-                "line 3: its email is that of an earlier",
+                "line 3: its account is called as that of an earlier",
             ),
             ("email,persona,password\na,,hush\n", None, "line 2: its persona is empty"),
         ] {

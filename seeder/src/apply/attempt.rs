@@ -1,7 +1,7 @@
 //! A plan tried out: its rows go into the database and out again, and all that it is refused for
 //! is told at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -35,6 +35,22 @@ pub(crate) struct Failure {
     is_check: bool,
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) by_triggers: Vec<ByTriggers>,
+}
+
+/// Rows that triggers inserted beside the plan's: `clean` knows nothing of them.
+#[derive(Debug)]
+pub(crate) struct ByTriggers {
+    pub(crate) table: String,
+    pub(crate) rows: u64,
+    /// The tables that have such triggers, one of which it must have been.
+    pub(crate) of: String,
+}
+
 #[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -49,18 +65,15 @@ pub(crate) struct Column {
 pub(crate) async fn attempt(
     connection: &mut PgConnection,
     plan: &Plan,
-) -> Result<Vec<Failure>, ApplyError> {
+) -> Result<Attempt, ApplyError> {
     let mut transaction =
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
-    let failures = attempt_within(&mut transaction, plan).await;
+    let attempt = attempt_within(&mut transaction, plan).await;
     transaction.rollback().await.map_err(DatabaseError::while_doing("rolling back"))?;
-    failures
+    attempt
 }
 
-async fn attempt_within(
-    connection: &mut PgConnection,
-    plan: &Plan,
-) -> Result<Vec<Failure>, ApplyError> {
+async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<Attempt, ApplyError> {
     execute(connection, LOCK_TIMEOUT).await?;
     let schema = introspect(connection, plan).await?;
     let (mut failures, mut broken) = (Vec::new(), BTreeSet::new());
@@ -78,13 +91,16 @@ async fn attempt_within(
         broken.extend(failure.table.clone());
         failures.push(failure);
         if sound.tables.len() == before {
-            return Ok(failures);
+            return Ok(Attempt { failures, by_triggers: Vec::new() });
         }
     };
     let names: Vec<&str> = plan.tables.iter().map(|table| table.name.as_str()).collect();
     let order = schema::load_order(&schema, &names)?;
     execute(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
-    let mut unfinished = Vec::new();
+    let (mut unfinished, mut inserted_rows) = (Vec::new(), BTreeMap::new());
+    // Rows that are there already: of an earlier apply, where keys that it alone makes are among
+    // them.
+    let (mut applied, mut taken) = (false, Vec::new());
     for name in &order.tables {
         if broken.contains(*name) || refers_to_any(&schema, name, &broken) {
             // Why is told of the other.
@@ -104,7 +120,17 @@ async fn attempt_within(
         let inserted =
             insert::table(connection, &rows, later, Present::Keep, Progress::Silent).await;
         match inserted {
-            Ok(load) => unfinished.extend(load.unfinished.into_iter().map(|stage| (*name, stage))),
+            Ok(load) => {
+                let table = schema.table(name).map(|table| table.oid).unwrap_or_default();
+                inserted_rows.insert(table, load.inserted);
+                let present = rows.rows() - load.inserted;
+                if present > 0 && rows.is_by_generated_key() {
+                    applied = true;
+                } else if present > 0 {
+                    taken.push(of_others(&rows, &schema, present));
+                }
+                unfinished.extend(load.unfinished.into_iter().map(|stage| (*name, stage)));
+            }
             Err(error) => {
                 broken.insert((*name).to_owned());
                 execute(connection, "ROLLBACK TO SAVEPOINT attempt").await?;
@@ -121,7 +147,7 @@ async fn attempt_within(
                     false => failures.extend(all),
                 }
                 if forbidden {
-                    return Ok(failures);
+                    return Ok(Attempt { failures, by_triggers: Vec::new() });
                 }
             }
         }
@@ -139,7 +165,61 @@ async fn attempt_within(
         let error = super::error::refused("the database", "checking", error);
         failures.push(explain(connection, plan, &schema, None, error).await?);
     }
-    Ok(failures)
+    if !applied {
+        failures.extend(taken);
+    }
+    let by_triggers = match failures.is_empty() {
+        true => beyond(connection, &schema, &inserted_rows).await?,
+        // What was taken back is counted, too.
+        false => Vec::new(),
+    };
+    Ok(Attempt { failures, by_triggers })
+}
+
+/// Tables that got more rows than the plan has for them.
+async fn beyond(
+    connection: &mut PgConnection,
+    schema: &Schema,
+    inserted: &BTreeMap<u32, u64>,
+) -> Result<Vec<ByTriggers>, ApplyError> {
+    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
+        "SELECT relid::bigint, relid::regclass::text, n_tup_ins FROM pg_stat_xact_user_tables
+         WHERE n_tup_ins > 0 AND schemaname NOT LIKE 'pg\\_%'
+           AND relid NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY 2",
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(DatabaseError::while_doing("counting what triggers did"))?;
+    let filled: Vec<i64> = inserted.keys().map(|table| i64::from(*table)).collect();
+    let by: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger
+         WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
+           AND tgrelid::bigint = ANY($1) ORDER BY 1",
+    )
+    .bind(filled)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(DatabaseError::while_doing("looking for triggers"))?;
+    let by = by.join(", ");
+    let more = rows.into_iter().filter_map(|(table, name, rows)| {
+        let table = u32::try_from(table).unwrap_or_default();
+        let own = inserted.get(&table).copied().unwrap_or_default();
+        let more = u64::try_from(rows).unwrap_or_default().checked_sub(own)?;
+        let name = schema.name_of(table).map_or(name, str::to_owned);
+        (more > 0).then(|| ByTriggers { table: name, rows: more, of: by.clone() })
+    });
+    Ok(more.collect())
+}
+
+/// By their key they are taken for the plan's, and would go with them.
+fn of_others(rows: &TableRows, schema: &Schema, present: u64) -> Failure {
+    let key: Vec<String> = rows.key.iter().map(|(name, _)| name.clone()).collect();
+    let message = format!(
+        "{present} of its rows are there already by their key ({}), so that clean would remove rows of others; give the plan's other values",
+        key.join(", ")
+    );
+    let columns = columns_of(schema, &rows.name, key);
+    Failure { table: Some(rows.name.clone()), columns, line: None, message, is_check: false }
 }
 
 fn refers_to_any(schema: &Schema, table: &str, broken: &BTreeSet<String>) -> bool {

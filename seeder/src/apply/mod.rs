@@ -26,7 +26,7 @@ mod since;
 mod stage;
 mod step;
 
-pub(crate) use attempt::{Failure, attempt};
+pub(crate) use attempt::{Attempt, ByTriggers, Failure, attempt};
 pub use config::{Before, Config, Present};
 pub(crate) use earlier::Earlier;
 pub use error::ApplyError;

@@ -37,6 +37,13 @@ impl Limits {
             }
             return;
         }
+        if let Some(literal) = plain.strip_prefix("VALUE = '")
+            && let Some(literal) = literal.strip_suffix('\'')
+            && !literal.contains('\'')
+        {
+            self.one_of = vec![literal.to_owned()];
+            return;
+        }
         for condition in plain.split(" AND ") {
             for operator in [">=", "<=", ">", "<"] {
                 if let Some((left, right)) = condition.split_once(&format!(" {operator} ")) {
@@ -107,6 +114,10 @@ mod tests {
             (
                 "CHECK (((VALUE)::text = ANY ((ARRAY['new'::character varying, 'paid'::character varying])::text[])))",
                 Limits { one_of: vec!["new".to_owned(), "paid".to_owned()], ..none.clone() },
+            ),
+            (
+                "CHECK ((VALUE = 'X'::bpchar))",
+                Limits { one_of: vec!["X".to_owned()], ..none.clone() },
             ),
             ("CHECK ((length((VALUE)::text) <= 8))", Limits { longest: Some(8), ..none.clone() }),
             ("CHECK ((VALUE < other))", none.clone()),

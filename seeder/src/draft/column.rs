@@ -11,6 +11,8 @@ pub(super) struct Wanted<'a> {
     pub(super) column: &'a Column,
     /// Whether no two rows may have the same value.
     pub(super) unique: bool,
+    /// Of the whole table, the rows of others among them.
+    pub(super) alone: bool,
     /// Whether its rows log in.
     pub(super) account: bool,
     pub(super) limits: Limits,
@@ -51,7 +53,7 @@ fn when(wanted: &Wanted<'_>) -> Option<String> {
 }
 
 fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
-    let Wanted { column, limits, unique, account, .. } = wanted;
+    let Wanted { column, limits, unique, alone, account, .. } = wanted;
     let name = words::snake(&column.name);
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
     Some(match kind {
@@ -73,7 +75,10 @@ fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
             };
             let low = limits.min.map_or(low, |min| min.ceil() as i64).max(*min);
             let high = limits.max.map_or(high.max(low), |max| max.floor() as i64).min(*max);
+            // Far from where an application begins to count.
+            let far = if *max > i64::from(i16::MAX) { 1_000_000_000 } else { 10_000 };
             match (*unique, low) {
+                (true, _) if *alone && limits.max.is_none() => format!("n + {far}"),
                 (true, 1) => "n".to_owned(),
                 (true, low) => format!("n + {}", low - 1),
                 (false, _) if low > high => format!("integer({high}, {high})"),
@@ -89,6 +94,7 @@ fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
             "time_between('1h', '30d')".to_owned()
         }
         Kind::Timestamp => "time_between('-30d', '-1h')".to_owned(),
+        Kind::Date if *unique && *alone => "time('-' ~ (n + 20000) ~ 'd')[:10]".to_owned(),
         Kind::Date if *unique => "time('-' ~ n ~ 'd')[:10]".to_owned(),
         Kind::Date if has(&["birth"]) => "time_between('-29000d', '-6600d')[:10]".to_owned(),
         Kind::Date => "time_between('-365d', '-1d')[:10]".to_owned(),
@@ -105,9 +111,10 @@ fn by_kind(wanted: &Wanted<'_>, kind: &Kind) -> Option<String> {
 }
 
 fn number(wanted: &Wanted<'_>, has: &dyn Fn(&[&str]) -> bool) -> String {
-    let Wanted { column, limits, unique, .. } = wanted;
+    let Wanted { column, limits, unique, alone, .. } = wanted;
+    let has_room = limits.max.is_none() && !column.base_type.contains('(');
     if *unique {
-        return "n".to_owned();
+        return if *alone && has_room { "n + 1000000000" } else { "n" }.to_owned();
     }
     let (low, high) = match () {
         () if has(&["latitude"]) => (-60.0, 60.0),
@@ -303,6 +310,7 @@ mod tests {
                 table: &table,
                 column: &column,
                 unique,
+                alone: unique,
                 account: false,
                 limits: Limits::default(),
                 partitions: &[],

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
-use crate::schema::quoted;
+use super::check::Limits;
+use crate::schema::{FilledBy, Kind, Table, quoted};
 
 /// All ordinary and partitioned tables, partitions themselves aside, by the
 /// names that a plan has for them.
@@ -38,6 +39,29 @@ pub(super) struct Facts {
     pub(super) checks: BTreeMap<String, Vec<String>>,
     /// Literals that a partition takes; where there is a default partition, none.
     pub(super) partitions: BTreeMap<String, Vec<String>>,
+}
+
+impl Facts {
+    /// Whether a unique set has one value alone by the table's own conditions.
+    pub(super) fn has_one_row(&self, table: &Table) -> bool {
+        let is_fixed = |column: &String| {
+            let checks = self.checks.get(column).map_or(&[][..], Vec::as_slice);
+            // `lock char(1) DEFAULT 'X' UNIQUE`: there is no room for another.
+            let is_lock = table.column(column).is_some_and(|column| {
+                column.filled_by == FilledBy::Default
+                    && matches!(column.kind, Kind::Boolean | Kind::Text { max: Some(1) })
+            });
+            is_lock
+                || Limits::of(checks).one_of.len() == 1
+                || checks.iter().any(|check| is_true(check))
+        };
+        self.unique.iter().any(|set| !set.is_empty() && set.iter().all(is_fixed))
+    }
+}
+
+/// `CHECK (lock)`, of a boolean.
+fn is_true(check: &str) -> bool {
+    ["CHECK (VALUE)", "CHECK ((VALUE))", "CHECK ((VALUE = true))"].contains(&check)
 }
 
 pub(super) async fn facts(connection: &mut PgConnection, table: u32) -> Result<Facts, sqlx::Error> {

@@ -16,6 +16,8 @@ const CHEAP: u32 = 4;
 pub(super) struct Found {
     /// None where none of ours fits.
     pub(super) scheme: Option<Scheme>,
+    /// Whether nothing but the column's name tells that there is one.
+    pub(super) guess: bool,
     /// To be read after the scheme: `by the length of the column`.
     pub(super) because: &'static str,
 }
@@ -41,14 +43,14 @@ pub(super) async fn find(
         match Stored::parse(text) {
             Some(found) => {
                 let scheme = Some(found.scheme());
-                return Ok(Found { scheme, because: "as in a row that is there" });
+                return Ok(Found { scheme, guess: false, because: "as in a row that is there" });
             }
             None => others = true,
         }
     }
     if others {
         let because = "what the rows have is no hash of bcrypt, argon2, scrypt or pbkdf2";
-        return Ok(Found { scheme: None, because });
+        return Ok(Found { scheme: None, guess: false, because });
     }
     Ok(guess(table, column, comment))
 }
@@ -59,7 +61,10 @@ fn guess(table: &Table, column: &Column, comment: Option<&str>) -> Found {
         _ => None,
     };
     let fits = |least: usize| max.is_none_or(|max| max >= least);
-    let of = |scheme: Result<Scheme, _>, because| Found { scheme: scheme.ok(), because };
+    let of = |scheme: Result<Scheme, _>, because| {
+        let scheme = scheme.ok();
+        Found { scheme, guess: false, because }
+    };
     let bcrypt = Scheme::bcrypt(CHEAP, Form::Phc);
     let argon2 = Scheme::argon2(Variant::Id, 65536, 3, 4, Form::Phc);
     let django = Scheme::pbkdf2(Digest::Sha256, 1_000_000, Form::Django);
@@ -90,8 +95,10 @@ fn guess(table: &Table, column: &Column, comment: Option<&str>) -> Found {
         Some(60) => of(bcrypt, LENGTH),
         Some(95..=99) => of(argon2, LENGTH),
         Some(162) => of(Scheme::scrypt(1 << 15, 8, 1, Form::Werkzeug), LENGTH),
-        Some(max) if max < 60 => Found { scheme: None, because: "the column is too short for one" },
-        _ => of(bcrypt, "a guess, as nothing tells which it is"),
+        Some(max) if max < 60 => {
+            Found { scheme: None, guess: false, because: "the column is too short for one" }
+        }
+        _ => Found { guess: true, ..of(bcrypt, "a guess, as nothing tells which it is") },
     }
 }
 

@@ -5,6 +5,7 @@ mod check;
 mod column;
 mod facts;
 mod hash;
+mod meant;
 mod table;
 mod trial;
 mod words;
@@ -66,8 +67,13 @@ pub async fn draft(config: &Config) -> Result<Drafted, ApplyError> {
     }
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let whole = schema::introspect(&mut connection, &all).await?;
+    let mut single = Vec::new();
+    for (name, table) in whole.tables() {
+        let facts = facts::facts(&mut connection, table.oid).await.map_err(failed())?;
+        single.extend(facts.has_one_row(table).then_some(name));
+    }
     let left_out = match only.as_slice() {
-        [] => bookkeeping::left_out(&whole),
+        [] => bookkeeping::left_out(&whole, &single),
         _ => BTreeMap::new(),
     };
     let names: Vec<&str> = all.into_iter().filter(|name| !left_out.contains_key(*name)).collect();
@@ -86,7 +92,7 @@ pub async fn draft(config: &Config) -> Result<Drafted, ApplyError> {
     let password = constant(&schema);
     let mut remarks: Vec<String> = Vec::new();
     for (name, (_, hash)) in &known {
-        let Some((column, Found { scheme, because })) = hash else { continue };
+        let Some((column, Found { scheme, because, .. })) = hash else { continue };
         remarks.push(match scheme {
             Some(scheme) => format!("{name}.{column}: {scheme}, {because}"),
             None => format!("{name}.{column}: no account can log in; {because}"),
@@ -104,7 +110,9 @@ pub async fn draft(config: &Config) -> Result<Drafted, ApplyError> {
             continue;
         };
         let hash = hash.as_ref().and_then(|(column, found)| Some((table.column(column)?, found)));
-        let draft = Draft { schema: &schema, name, table, facts, hash, password: &password };
+        let meant = meant::references(&schema, table);
+        let (schema, meant, password) = (&schema, &meant[..], &*password);
+        let draft = Draft { schema, name, table, facts, meant, hash, password };
         draft.write(*rows, &mut text);
     }
     let mut faults = Vec::new();
@@ -112,7 +120,7 @@ pub async fn draft(config: &Config) -> Result<Drafted, ApplyError> {
         let tried = trial::run(&mut connection, text).await?;
         text = tried.text;
         faults = tried.faults;
-        remarks.extend(tried.left_null);
+        remarks.extend(tried.remarks);
     }
     Ok(Drafted { text, faults, remarks })
 }

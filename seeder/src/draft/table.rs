@@ -20,6 +20,8 @@ pub(super) struct Draft<'a> {
     pub(super) name: &'a str,
     pub(super) table: &'a Table,
     pub(super) facts: &'a Facts,
+    /// References that no foreign key tells of.
+    pub(super) meant: &'a [ForeignKey],
     /// The column with hashes of passwords, and which these are.
     pub(super) hash: Option<(&'a Column, &'a Found)>,
     /// The constant that is the password.
@@ -81,13 +83,21 @@ impl Draft<'_> {
         if self.is_made(column) || column.filled_by == FilledBy::Database {
             return;
         }
-        let in_key = self.table.primary_key.contains(&column.name);
+        let in_key = self.table.primary_key.contains(&column.name)
+            || self.key().is_some_and(|key| key.contains(&column.name));
         let partitioned = self.facts.partitions.contains_key(&column.name);
         let reference = self.reference(column);
         // No two rows came to be at once, whatever the default says.
         let is_time = matches!(column.kind, Kind::Timestamp | Kind::Date)
             && words::is_of_itself(&words::snake(&column.name));
-        let left_out = column.filled_by == FilledBy::Default && !in_key && !partitioned && !is_time;
+        // A default is the same in all rows, and nothing that another row can name.
+        let is_needed = in_key
+            || partitioned
+            || is_time
+            || self.is_referred(column)
+            || self.varies_alone(column)
+            || self.login().is_some_and(|login| login.name == column.name);
+        let left_out = column.filled_by == FilledBy::Default && !is_needed;
         if left_out && reference.is_none() || self.stays_null(column) {
             return;
         }
@@ -120,10 +130,28 @@ impl Draft<'_> {
         let because = found.because;
         match found.scheme {
             Some(scheme) => {
-                (Some(scheme.expression(self.password)), format!(" # {scheme}: {because}"))
+                (Some(scheme.expression(&self.password())), format!(" # {scheme}: {because}"))
             }
             None => (Some("'!'".to_owned()), format!(" # nobody logs in with this: {because}")),
         }
+    }
+
+    /// One for all, unless no two may have the same hash.
+    fn password(&self) -> String {
+        match self.hash {
+            Some((hash, _)) if self.varies_alone(hash) => format!("{} ~ n", self.password),
+            _ => self.password.to_owned(),
+        }
+    }
+
+    /// Whether a row of another table names it.
+    fn is_referred(&self, column: &Column) -> bool {
+        self.schema.tables().any(|(_, table)| {
+            let mut keys = table.foreign_keys.iter();
+            keys.any(|key| {
+                key.parent == self.table.oid && key.parent_columns.contains(&column.name)
+            })
+        })
     }
 
     fn expression(&self, column: &Column) -> Option<String> {
@@ -145,17 +173,23 @@ impl Draft<'_> {
             table: self.name,
             column,
             unique: unique || is_login,
+            alone: self.is_alone(column),
             account: self.is_account(),
-            limits: Limits::of(self.facts.checks.get(&column.name).map_or(&[], Vec::as_slice)),
+            limits: self.limits(column),
             partitions: self.facts.partitions.get(&column.name).map_or(&[], Vec::as_slice),
         })
+    }
+
+    fn limits(&self, column: &Column) -> Limits {
+        Limits::of(self.facts.checks.get(&column.name).map_or(&[], Vec::as_slice))
     }
 
     /// Whether the seeder makes it: see `rows::keys`.
     fn is_made(&self, column: &Column) -> bool {
         self.table.primary_key == [column.name.as_str()]
             && matches!(column.kind, Kind::Uuid | Kind::Integer { .. })
-            && self.table.reference(&column.name).is_none()
+            && self.keys_of(&column.name).next().is_none()
+            && self.limits(column) == Limits::default()
             && !self.facts.partitions.contains_key(&column.name)
     }
 
@@ -164,17 +198,23 @@ impl Draft<'_> {
         let name = words::snake(&column.name);
         let is_spare = self.is_account() && words::is_spare(&name) && !words::is_hash(&name);
         let is_reference = || self.keys_of(&column.name).next().is_some();
-        let is_kept = column.not_null || self.facts.partitions.contains_key(&column.name);
+        let is_kept = column.not_null
+            || self.is_referred(column)
+            || self.facts.partitions.contains_key(&column.name);
         !is_kept && (words::is_state(&name) && !is_reference() || is_spare)
     }
 
     fn is_account(&self) -> bool {
-        self.login().is_some() && self.hash.is_some_and(|(_, found)| found.scheme.is_some())
+        self.login().is_some()
     }
 
     /// What a person types beside the password.
     fn login(&self) -> Option<&Column> {
-        self.hash?;
+        let (_, found) = self.hash?;
+        let is_account = found.scheme.is_some() && (!found.guess || words::is_people(self.name));
+        if !is_account {
+            return None;
+        }
         words::LOGIN_NAMES.iter().find_map(|known| {
             self.table.columns.iter().find(|column| {
                 let is_text =
@@ -187,7 +227,7 @@ impl Draft<'_> {
     }
 
     fn accounts(&self, plan: &mut String) {
-        let Some(login) = self.login().filter(|_| self.is_account()) else { return };
+        let Some(login) = self.login() else { return };
         let persona = words::persona(self.name);
         let mut fields = Vec::new();
         let id = self.table.columns.iter().find(|column| self.is_made(column));
@@ -199,9 +239,10 @@ impl Draft<'_> {
                 .filter(|column| column.name == login.name || column.filled_by == FilledBy::Nobody);
             fields.extend(column.map(|column| (known.to_owned(), column.name.clone())));
         }
-        fields.push(("password".to_owned(), self.password.to_owned()));
         let is_name = |name: &str| toml_edit_key(name) && !name.contains('-');
-        let fields = fields.iter().filter(|(_, column)| is_name(column));
+        fields.retain(|(_, column)| is_name(column));
+        fields.push(("password".to_owned(), self.password()));
+        let fields = fields.iter();
         let fields = fields.map(|(name, column)| format!("{name} = {}", quoted(column)));
         let prefix = crate::rows::literal(&persona.to_lowercase());
         let _ = write!(
@@ -218,9 +259,7 @@ impl Draft<'_> {
     /// own.
     fn is_free(&self, column: &Column) -> bool {
         !matches!(column.kind, Kind::Boolean | Kind::Enum { .. })
-            && Limits::of(self.facts.checks.get(&column.name).map_or(&[], Vec::as_slice))
-                .one_of
-                .is_empty()
+            && self.limits(column).one_of.is_empty()
             && !self.facts.partitions.contains_key(&column.name)
             && self.keys_of(&column.name).next().is_none()
     }
@@ -233,13 +272,22 @@ impl Draft<'_> {
         })
     }
 
+    /// Whether it alone keeps rows apart from those of others: no column of a unique set refers to
+    /// a row of the plan.
+    fn is_alone(&self, column: &Column) -> bool {
+        self.unique().iter().any(|set| {
+            set.contains(&column.name) && set.iter().all(|name| self.keys_of(name).next().is_none())
+        })
+    }
+
     fn varies_alone(&self, column: &Column) -> bool {
         self.unique().iter().any(|unique| self.varying(unique) == Some(&column.name))
     }
 
     fn keys_of(&self, column: &str) -> impl Iterator<Item = &ForeignKey> {
         let column = column.to_owned();
-        self.table.foreign_keys.iter().filter(move |key| key.columns.contains(&column))
+        let keys = self.table.foreign_keys.iter().chain(self.meant);
+        keys.filter(move |key| key.columns.contains(&column))
     }
 
     /// The expression of a column that refers to another table's row.
@@ -286,7 +334,8 @@ impl Draft<'_> {
     /// each to one further, where a condition is about more than one of them. None for any row.
     fn turn(&self, column: &Column, key: &ForeignKey) -> Option<usize> {
         let to_the_same = self.table.columns.iter().filter(|other| {
-            self.table.reference(&other.name).is_some_and(|other| other.parent == key.parent)
+            self.keys_of(&other.name)
+                .any(|other| other.columns.len() == 1 && other.parent == key.parent)
         });
         let to_the_same: Vec<&str> = to_the_same.map(|column| column.name.as_str()).collect();
         let sets = self.unique();

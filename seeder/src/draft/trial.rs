@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sqlx::PgConnection;
 
-use crate::apply::{self, ApplyError, Failure};
+use crate::apply::{self, ApplyError, Attempt, ByTriggers, Failure};
 use crate::plan::{Content, Plan, PlanError};
 
 /// Of each table; what a constraint refuses shows in the first ones.
@@ -37,8 +37,8 @@ impl fmt::Display for Fault {
 pub(super) struct Tried {
     pub(super) text: String,
     pub(super) faults: Vec<Fault>,
-    /// Columns that are left NULL after all, and why.
-    pub(super) left_null: Vec<String>,
+    /// Columns that are left NULL after all, and why; what triggers did.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Tries a plan, and without the columns for which it is refused, where these may be NULL.
@@ -46,40 +46,47 @@ pub(super) async fn run(
     connection: &mut PgConnection,
     mut text: String,
 ) -> Result<Tried, ApplyError> {
-    let mut left_null = Vec::new();
+    let mut remarks = Vec::new();
     for _ in 0..TRIALS {
         let mut plan = match Plan::parse(Path::new("the draft"), &text) {
             Ok(plan) => plan,
             Err(PlanError::At { line, message, .. }) => {
                 let faults = vec![fault(&text, Some(line), message)];
-                return Ok(Tried { text, faults, left_null });
+                return Ok(Tried { text, faults, remarks });
             }
             Err(error) => return Err(error.into()),
         };
         for group in plan.tables.iter_mut().flat_map(|table| &mut table.groups) {
             group.rows = group.rows.min(ROWS);
         }
-        let failures = apply::attempt(connection, &plan).await?;
+        let Attempt { failures, by_triggers } = apply::attempt(connection, &plan).await?;
         let mut mended = false;
         for failure in &failures {
             let Some((line, column)) = superfluous(&plan, failure) else { continue };
             let table = failure.table.as_deref().unwrap_or_default();
-            left_null.push(format!("{table}.{column} is left NULL: {}", failure.message));
+            remarks.push(format!("{table}.{column} is left NULL: {}", failure.message));
             text = without(&text, line, &failure.message);
             mended = true;
         }
         if !mended {
             let faults = failures.into_iter().map(|failure| {
-                let line = line_of(&plan, &failure);
-                fault(&text, line, failure.message)
+                let (line, at_table) = line_of(&plan, &failure);
+                let remedy =
+                    if at_table { "; rows = 0 below it leaves the table empty" } else { "" };
+                fault(&text, line, failure.message + remedy)
             });
             let faults = faults.collect();
-            return Ok(Tried { text, faults, left_null });
+            remarks.extend(by_triggers.into_iter().map(|ByTriggers { table, rows, of }| {
+                format!(
+                    "{table}: triggers (of {of}) make {rows} more rows in it, which clean does not know; rows = 0 there avoids them"
+                )
+            }));
+            return Ok(Tried { text, faults, remarks });
         }
     }
     let message = format!("it is refused for other reasons each of {TRIALS} times");
     let faults = vec![Fault { line: None, content: String::new(), message }];
-    Ok(Tried { text, faults, left_null })
+    Ok(Tried { text, faults, remarks })
 }
 
 /// A column that the plan can do without, and its line.
@@ -103,13 +110,16 @@ fn superfluous<'f>(plan: &Plan, failure: &'f Failure) -> Option<(usize, &'f str)
     })
 }
 
-fn line_of(plan: &Plan, failure: &Failure) -> Option<usize> {
+/// The line, and whether it is that of a whole table.
+fn line_of(plan: &Plan, failure: &Failure) -> (Option<usize>, bool) {
     let table = failure.table.as_deref().and_then(|name| plan.table(name));
+    let at_table = table.map(|table| table.line);
     let cell = || {
         let columns = &table?.groups.first()?.columns;
         failure.columns.iter().rev().find_map(|column| Some(columns.get(&column.name)?.line))
     };
-    failure.line.or_else(cell).or(table.map(|table| table.line))
+    let line = failure.line.or_else(cell).or(at_table);
+    (line, line.is_some() && line == at_table)
 }
 
 fn fault(text: &str, line: Option<usize>, message: String) -> Fault {

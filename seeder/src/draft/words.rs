@@ -71,9 +71,9 @@ pub(super) fn is_state(name: &str) -> bool {
 
 /// Whether a column holds a hash of a password.
 pub(super) fn is_hash(name: &str) -> bool {
-    const NOT: [&str; 16] = [
-        "reset", "hint", "changed", "change", "expire", "token", "_at", "_on", "algo", "salt",
-        "old", "previous", "history", "format", "must", "count",
+    const NOT: [&str; 19] = [
+        "policy", "strength", "require", "reset", "hint", "changed", "change", "expire", "token",
+        "_at", "_on", "algo", "salt", "old", "previous", "history", "format", "must", "count",
     ];
     (has(name, &["password", "passwd", "passhash", "pass_hash", "pwd", "passphrase"]))
         && !has(name, &NOT)
@@ -146,6 +146,29 @@ pub(super) fn is_good_state(label: &str) -> bool {
         .contains(&label.to_lowercase().as_str())
 }
 
+/// Whether a table is of people, by its name.
+pub(super) fn is_people(table: &str) -> bool {
+    const PEOPLE: [&str; 16] = [
+        "user",
+        "account",
+        "member",
+        "customer",
+        "person",
+        "people",
+        "admin",
+        "login",
+        "staff",
+        "employee",
+        "client",
+        "player",
+        "author",
+        "contact",
+        "subscriber",
+        "principal",
+    ];
+    has(&snake(table.rsplit('.').next().unwrap_or(table)), &PEOPLE)
+}
+
 /// A table's name as that of one of its rows: `auth_users` is of `AuthUser`s.
 pub(super) fn persona(table: &str) -> String {
     let table = table.rsplit('.').next().unwrap_or(table);
@@ -155,7 +178,11 @@ pub(super) fn persona(table: &str) -> String {
     let count = words.len();
     let words = words.into_iter().enumerate().map(|(place, word)| {
         let is_plural = place + 1 == count && word.len() > 3 && !word.ends_with("ss");
-        let word = if is_plural { word.strip_suffix('s').unwrap_or(word) } else { word };
+        let word = match word.strip_suffix("ies").filter(|_| is_plural) {
+            Some(stem) => format!("{stem}y"),
+            None if is_plural => word.strip_suffix('s').unwrap_or(word).to_owned(),
+            None => word.to_owned(),
+        };
         let mut letters = word.chars();
         let first = letters.next().map(|first| first.to_uppercase().collect::<String>());
         first.unwrap_or_default() + letters.as_str()
@@ -185,12 +212,17 @@ mod tests {
         {
             assert!(is_hash(name), "{name}");
         }
-        for name in ["reset_password_token", "password_changed_at", "password_salt"] {
+        for name in
+            ["reset_password_token", "password_changed_at", "password_salt", "auth_password_policy"]
+        {
             assert!(!is_hash(name), "{name}");
         }
-        for (table, expected) in
-            [("users", "User"), ("public.auth_user", "AuthUser"), ("address", "Address")]
-        {
+        for (table, expected) in [
+            ("repositories", "Repository"),
+            ("users", "User"),
+            ("public.auth_user", "AuthUser"),
+            ("address", "Address"),
+        ] {
             assert_eq!(persona(table), expected);
         }
     }

@@ -5,7 +5,7 @@
 //! seed = 42                          # values do; --seed overrides it
 //! epoch = 2026-01-01T00:00:00Z       # what now() is
 //!
-//! [constants]
+//! [constants]                        # not called as a column, a function, n or group is
 //! password = "TestPass123456!"
 //!
 //! [[table]]

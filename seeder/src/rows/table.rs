@@ -45,6 +45,13 @@ impl TableRows {
         Some(self)
     }
 
+    /// Whether they are told apart by keys that the seeder makes, which no row of others has.
+    pub(crate) fn is_by_generated_key(&self) -> bool {
+        self.groups.iter().all(|group| {
+            matches!(group.key[..], [key] if matches!(group.columns[key].content, Source::Key))
+        })
+    }
+
     /// Whether a uuid alone tells these rows from all others.
     pub(crate) fn is_by_uuid(&self) -> bool {
         matches!(&self.key[..], [(_, kind)] if kind == "uuid")

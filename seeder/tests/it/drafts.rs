@@ -127,6 +127,53 @@ fn what_a_database_refuses_is_left_null_or_named_with_its_line() {
 }
 
 #[test]
+fn no_row_of_a_draft_is_one_that_is_there() {
+    let server = TestServer::start().unwrap();
+    let one = Vigilia::empty(&server);
+    // Numbers as an application gives them, and no key but what the plan finds.
+    one.execute(
+        "CREATE TABLE stream (stream_id bigint NOT NULL, room text);
+         INSERT INTO stream SELECT i, 'real' FROM generate_series(1, 200) i;
+         CREATE TABLE days (day date PRIMARY KEY, note text);
+         INSERT INTO days SELECT date '2026-01-01' - i, 'real' FROM generate_series(1, 200) i;
+         CREATE TABLE grades (grade int PRIMARY KEY CHECK (grade BETWEEN 1 AND 200), note text);
+         INSERT INTO grades SELECT i, 'real' FROM generate_series(1, 10) i",
+    );
+    let sums = || {
+        let all = ["stream", "days", "grades"].map(|table| {
+            one.rows(&format!(
+                "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {table} t"
+            ))
+        });
+        all.concat()
+    };
+    let before = sums();
+    let (drafted, text) = one.draft(&[]);
+    let log = "CREATE TABLE log (at timestamptz);
+        CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN INSERT INTO log VALUES (now()); RETURN NEW; END $$;
+        CREATE TRIGGER note AFTER INSERT ON days FOR EACH ROW EXECUTE FUNCTION note()";
+    // What has to be one of a few values is some row's already.
+    assert_eq!(drafted.code, Some(13), "{drafted:?}");
+    assert!(
+        drafted.stderr.contains("10 of its rows are there already by their key (grade)"),
+        "{drafted:?}"
+    );
+    assert!(!drafted.stderr.contains("(stream_id)") && !drafted.stderr.contains("(day)"));
+    let plan = one.plan(&text.replace("grade = \"n\"", "grade = \"n + 10\""));
+    one.on_plan("apply", &plan, &[]).succeeds();
+    assert_eq!((one.count("stream"), one.count("days"), one.count("grades")), (300, 300, 110));
+    one.on_plan("clean", &plan, &[]).succeeds();
+    assert_eq!(sums(), before);
+
+    // What clean would leave behind is said.
+    one.execute(log);
+    let (logged, _) = one.draft(&["--table", "days", "--table", "stream"]);
+    let told = "log: triggers (of days) make 100 more rows in it, which clean does not know";
+    assert!(logged.succeeds().stderr.contains(told));
+}
+
+#[test]
 fn who_may_only_read_is_told_that_nothing_was_tried() {
     let server = TestServer::start().unwrap();
     let one = Vigilia::empty(&server);
