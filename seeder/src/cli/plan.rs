@@ -18,6 +18,11 @@ pub(super) enum Command {
 }
 
 /// Write a plan from the live schema, with a generator for each column by name and type.
+///
+/// Where a table has a login and a hash of a password, its rows are accounts, by
+/// the hash that the application uses: as in a row that is there, else by the
+/// column's comment or length. Tables that frameworks fill are left out. Exit
+/// code 13: the plan is written, and has lines to change.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
