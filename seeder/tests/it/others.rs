@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cluster::testing::TestServer;
 use serde_json::Value;
 
-use crate::support::Vigilia;
+use crate::support::{Vigilia, repository};
 
 /// Articles are seeded, all else is other people's.
 const PRESS: &str = "
@@ -456,4 +456,77 @@ fn rows_that_are_hidden_are_not_taken_for_none() {
     assert!(refused.stderr.contains("row-level security policy"), "{refused:?}");
     assert_eq!(press.database.count("comments"), 1);
     press.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// What others have in the schemas that nobody wrote a plan for; how that comes to refer to the
+/// plan's rows, and back.
+const FOREIGN_SCHEMAS: [(&str, &str, &str, &str); 3] = [
+    (
+        "shop",
+        "INSERT INTO tenants VALUES ('zz', 'Foreign', '{en}', NULL);
+         INSERT INTO customers (id, email, first_name, last_name, address)
+             VALUES (1, 'f@example.org', 'F', 'F', '{}');
+         INSERT INTO products VALUES ('zz', 's1', 'Foreign', 1, '{1}', '{}');
+         INSERT INTO orders VALUES ('a0000000-0000-4000-8000-000000000000', 1, 'new', '{}', now());
+         INSERT INTO order_lines VALUES ('a0000000-0000-4000-8000-000000000000', 1, 'zz', 's1', 1);
+         INSERT INTO favourites VALUES (1, 'zz', '2026-01-01')",
+        "UPDATE orders SET customer_id = (SELECT max(id) FROM customers)
+             WHERE id = 'a0000000-0000-4000-8000-000000000000';
+         UPDATE order_lines SET (tenant_code, sku) =
+                 (SELECT tenant_code, sku FROM products WHERE tenant_code <> 'zz' LIMIT 1)
+             WHERE order_id = 'a0000000-0000-4000-8000-000000000000'",
+        "UPDATE orders SET customer_id = 1 WHERE id = 'a0000000-0000-4000-8000-000000000000';
+         UPDATE order_lines SET (tenant_code, sku) = ('zz', 's1')
+             WHERE order_id = 'a0000000-0000-4000-8000-000000000000'",
+    ),
+    (
+        "circular",
+        "INSERT INTO departments VALUES (1, 'Foreign', NULL);
+         INSERT INTO employees VALUES ('a0000000-0000-4000-8000-000000000000', 1, NULL, 'F');
+         UPDATE departments SET head_id = 'a0000000-0000-4000-8000-000000000000';
+         INSERT INTO accounts VALUES ('zz', 'zz', NULL);
+         INSERT INTO entries OVERRIDING SYSTEM VALUE VALUES (1, 'zz', 1);
+         UPDATE accounts SET closing_entry = 1",
+        "UPDATE employees SET manager_id = (SELECT id FROM employees WHERE full_name <> 'F' LIMIT 1)
+             WHERE full_name = 'F';
+         UPDATE accounts SET closing_entry = (SELECT max(id) FROM entries) WHERE code = 'zz'",
+        "UPDATE employees SET manager_id = NULL WHERE full_name = 'F';
+         UPDATE accounts SET closing_entry = 1 WHERE code = 'zz'",
+    ),
+    (
+        "measurements",
+        "INSERT INTO stations (id, label, kind, latitude, longitude, address, opens, every)
+             OVERRIDING SYSTEM VALUE VALUES (1, 'foreign', 'air', 0, 0, '::1', '8:00', '1 day');
+         INSERT INTO readings (station_id, taken_at, value, confidence)
+             VALUES (1, '2026-01-05 00:00Z', 1, 1), (1, '2026-02-05 00:00Z', 1, 1);
+         INSERT INTO events VALUES ('a0000000-0000-4000-8000-000000000000', 'east', 2010, 1, '{}');
+         INSERT INTO event_notes VALUES ('a0000000-0000-4000-8000-000000000000', 'east', 2010, 'F')",
+        "UPDATE readings SET station_id = (SELECT max(id) FROM stations) WHERE station_id = 1",
+        "UPDATE readings SET station_id = 1 WHERE value = 1 AND confidence = 1",
+    ),
+];
+
+#[test]
+fn in_schemas_that_nobody_wrote_a_plan_for_all_is_as_it_was_or_refused() {
+    let server = TestServer::start().unwrap();
+    for (schema, theirs, refer, back) in FOREIGN_SCHEMAS {
+        let one = Vigilia::empty(&server);
+        one.run_file(&repository(&format!("fixtures/schemas/{schema}.sql")));
+        one.execute(theirs);
+        let before = one.checksums();
+        let arguments =
+            ["draft", "--database-url", one.url(), "--plan", "drafted.toml"].map(Into::into);
+        one.seeder("plan", arguments).succeeds();
+        let plan = one.folder().join("drafted.toml");
+        one.on_plan("apply", &plan, &[]).succeeds();
+        one.execute(refer);
+        let referring = one.checksums();
+        let refused = one.on_plan("clean", &plan, &[]).fails(3);
+        assert!(refused.stderr.contains("of others, still refer to"), "{refused:?}");
+        assert!(refused.stderr.contains("cascade = ["), "{refused:?}");
+        assert_eq!(one.checksums(), referring, "{schema}");
+        one.execute(back);
+        one.on_plan("clean", &plan, &[]).succeeds();
+        assert_eq!(one.checksums(), before, "{schema}");
+    }
 }
