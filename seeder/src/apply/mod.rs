@@ -23,6 +23,7 @@ mod session;
 mod since;
 mod stage;
 mod step;
+mod triggered;
 
 pub use config::{Before, Config, Present};
 pub(crate) use earlier::Earlier;
@@ -32,6 +33,7 @@ pub(crate) use past::{Past, confirm};
 pub(crate) use prepare::{Compiled, compile, introspect, lock};
 pub use progress::Progress;
 pub use removed::{Effect, RemovedRows};
-pub use run::{InsertedRows, Summary, TriggeredRows, apply};
+pub use run::{InsertedRows, Summary, apply};
 pub use sample::{Sample, sample, would_remove};
 pub(crate) use session::{commit, open, unless};
+pub use triggered::TriggeredRows;

@@ -530,3 +530,65 @@ fn in_schemas_that_nobody_wrote_a_plan_for_all_is_as_it_was_or_refused() {
         assert_eq!(one.checksums(), before, "{schema}");
     }
 }
+
+/// A role that may read what others have, and no more.
+#[test]
+fn without_the_right_to_change_rows_of_others_they_are_counted_all_the_same() {
+    let server = TestServer::start().unwrap();
+    let role = format!("reading_{}", std::process::id());
+    let press = Press::new(
+        &server,
+        &format!(
+            "CREATE TABLE comments (id int, article uuid REFERENCES articles ON DELETE CASCADE);
+             CREATE ROLE {role} NOINHERIT;
+             GRANT ALL ON articles TO {role};
+             GRANT SELECT ON comments TO {role};
+             GRANT EXECUTE ON FUNCTION pg_control_system TO {role}"
+        ),
+    );
+    press.database.execute("INSERT INTO comments SELECT 1, id FROM articles");
+    let separator = if press.database.url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options=-c%20role%3D{role}", press.database.url());
+    let clean = || {
+        let arguments = [
+            "--database-url".into(),
+            url.clone().into(),
+            "--plan".into(),
+            press.plan.clone(),
+            "--manifest".into(),
+            press.database.manifest(),
+        ];
+        press.database.seeder("clean", arguments)
+    };
+    let refused = clean().fails(3);
+    assert!(refused.stderr.contains("5 rows of comments, of others"), "{refused:?}");
+    press.database.execute(
+        "DELETE FROM comments WHERE article IN (SELECT id FROM articles WHERE title LIKE 'ours%')",
+    );
+    clean().succeeds();
+    assert_eq!(press.database.count("comments"), 3);
+    press.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// Totals of orders, kept by a trigger: the orders are the plan's.
+#[test]
+fn what_triggers_change_in_the_plans_own_rows_is_nobodys_business() {
+    let server = TestServer::start().unwrap();
+    let press = Press::new(
+        &server,
+        "ALTER TABLE articles ADD revision int DEFAULT 0;
+         CREATE FUNCTION revise() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE articles SET revision = 1 WHERE id = NEW.id;
+             UPDATE articles SET revision = revision + 1 WHERE title = NEW.title || '!';
+             RETURN NEW; END $$;
+         CREATE TRIGGER revise AFTER INSERT ON articles FOR EACH ROW EXECUTE FUNCTION revise()",
+    );
+    assert_eq!(press.database.count("articles WHERE revision = 1"), 5);
+    press.is_cleaned();
+    // One row of others in the same table makes it somebody's.
+    press.database.execute("INSERT INTO articles VALUES (gen_random_uuid(), 'ours 1!')");
+    let told = press.database.apply_plan(&press.plan, &[]).succeeds();
+    assert!(told.stdout.contains("articles: 6 changed by triggers"), "{told:?}");
+    let refused = press.database.on_plan("clean", &press.plan, &[]).fails(3);
+    assert!(refused.stderr.contains("triggers = [\"articles\"]"), "{refused:?}");
+}
