@@ -87,9 +87,12 @@ pub(super) async fn follow(
             if goes(reference, along) {
                 let next = round + 1;
                 let whose = Whose::Others.letter();
+                // Without it, they could still be changed, but none can be added: what they
+                // refer to is locked.
+                let lock = if reference.lockable { "FOR UPDATE OF r" } else { "" };
                 let add = format!(
                     "INSERT INTO {TABLE} SELECT r.tableoid, r.ctid, '{whose}', {next} {}
-                     WHERE d.round = {round} FOR UPDATE OF r ON CONFLICT DO NOTHING",
+                     WHERE d.round = {round} {lock} ON CONFLICT DO NOTHING",
                     from(reference)
                 );
                 found += execute(connection, &add, &[]).await?;

@@ -93,6 +93,23 @@ impl Earlier {
     }
 }
 
+/// The plan of now at the time of the earlier one, where both have the same rows.
+pub(super) fn same_rows(earlier: &Plan, now: &Plan) -> Option<Plan> {
+    let now = Plan { epoch: earlier.epoch, ..now.clone() };
+    let same = between(earlier, &now).is_empty()
+        && earlier.tables.iter().all(|table| {
+            now.table(&table.name).is_some_and(|other| {
+                // Their order decides the numbers of rows.
+                let of = |table: &Table| -> Vec<(String, bool)> {
+                    let groups = table.groups.iter();
+                    groups.map(|group| (group.name.clone(), group.scales)).collect()
+                };
+                table.shared == other.shared && of(table) == of(other)
+            })
+        });
+    same.then_some(now)
+}
+
 fn between(old: &Plan, new: &Plan) -> Vec<String> {
     let mut changes = Vec::new();
     if old.epoch != new.epoch {

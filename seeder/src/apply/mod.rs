@@ -25,6 +25,7 @@ mod session;
 mod since;
 mod stage;
 mod step;
+mod triggered;
 
 pub(crate) use attempt::{Attempt, ByTriggers, Failure, attempt};
 pub use config::{Before, Config, Present};
@@ -35,6 +36,7 @@ pub(crate) use past::{Past, confirm};
 pub(crate) use prepare::{Compiled, compile, introspect, lock};
 pub use progress::Progress;
 pub use removed::{Effect, RemovedRows};
-pub use run::{InsertedRows, Summary, TriggeredRows, apply};
+pub use run::{InsertedRows, Summary, apply};
 pub use sample::{Sample, sample, would_remove};
 pub(crate) use session::{commit, open, unless};
+pub use triggered::TriggeredRows;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::earlier::Earlier;
+use super::earlier::{Earlier, same_rows};
 use super::error::ApplyError;
 use super::prepare::introspect;
 use super::refusal;
@@ -44,9 +44,11 @@ impl<'p> Past<'p> {
         };
         let scale = at.max(scale);
         let (plan, by_manifest) = match then {
-            Some(then) if digest != plan.digest => {
-                (Cow::Owned(with_rules_of(then, plan)), Some(digest))
-            }
+            Some(then) if digest != plan.digest => match same_rows(&then, plan) {
+                // It is the user's own plan, as it was then but for what is said of others.
+                Some(now) => (Cow::Owned(now), None),
+                None => (Cow::Owned(with_rules_of(then, plan)), Some(digest)),
+            },
             // The same but for what `now()` was.
             Some(then) => (Cow::Owned(then), None),
             None => (Cow::Borrowed(plan), None),

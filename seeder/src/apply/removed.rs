@@ -146,7 +146,11 @@ pub(super) fn in_words(removed: &[RemovedRows]) -> String {
             0 => String::new(),
             cascaded => format!(", {cascaded} of others"),
         };
-        format!("{} rows of {table} ({load} of them of the load{others})", removed.rows())
+        let emptied = match removed.detached + removed.set_null + removed.set_default {
+            0 => String::new(),
+            emptied => format!(", and empty {emptied} references"),
+        };
+        format!("{} rows of {table} ({load} of them of the load{others}){emptied}", removed.rows())
     });
     words.collect::<Vec<_>>().join(", ")
 }

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::SecondsFormat;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::{Connection, PgConnection};
+use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Before, Config, Present};
 use super::earlier::Earlier;
-use super::effects::{self, Effects};
 use super::error::{ApplyError, refused};
 use super::hashes;
 use super::insert;
@@ -21,10 +20,11 @@ use super::removed::{Effect, RemovedRows};
 use super::send::defer;
 use super::session::{commit, open, unless};
 use super::since;
+use super::triggered::{self, TriggeredRows};
 use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::Engine;
-use crate::schema::{self, Schema};
+use crate::schema::Schema;
 use common::digest;
 use manifest::format::{
     DatabaseId, FORMAT, Header, MINOR, PlanRef, PlanSource, TableRows as TableEntry, VERSION,
@@ -57,13 +57,6 @@ pub struct InsertedRows {
     pub changed: u64,
     /// Of those, the ones that were repaired.
     pub repaired: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct TriggeredRows {
-    pub table: String,
-    #[serde(flatten)]
-    pub effect: Effect,
 }
 
 impl Summary {
@@ -155,7 +148,7 @@ async fn load<'c>(
         }
     };
     defer(&mut transaction, "DEFERRED").await.map_err(DatabaseError::while_doing("deferring"))?;
-    let before = effects::so_far(&mut transaction).await.map_err(counting())?;
+    let before = triggered::so_far(&mut transaction).await?;
     let (mut inserted, mut entries, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     for table in &tables {
         let later = order.later.get(table.name.as_str());
@@ -184,24 +177,19 @@ async fn load<'c>(
     defer(&mut transaction, "IMMEDIATE")
         .await
         .map_err(|error| refused("the database", "checking", error))?;
-    let after = effects::so_far(&mut transaction).await.map_err(counting())?;
-    let by_triggers = match (before, after) {
-        (Some(before), Some(after)) => {
-            let done = inserted.iter().filter_map(|rows| {
-                let InsertedRows { table, inserted, repaired, .. } = rows;
-                let connected = connected.get(table).copied().unwrap_or_default();
-                // A row that is put right may move to another partition.
-                let effect = Effect {
-                    inserted: inserted + repaired,
-                    changed: repaired + connected,
-                    deleted: *repaired,
-                };
-                Some((schema.table(table)?.oid, effect))
-            });
-            triggered_rows(&mut transaction, &before, &after, done.collect()).await?
-        }
-        _ => Vec::new(),
-    };
+    let done = inserted.iter().filter_map(|rows| {
+        let InsertedRows { table, inserted, repaired, .. } = rows;
+        let connected = connected.get(table).copied().unwrap_or_default();
+        // A row that is put right may move to another partition.
+        let effect = Effect {
+            inserted: inserted + repaired,
+            changed: repaired + connected,
+            deleted: *repaired,
+        };
+        Some((schema.table(table)?.oid, effect))
+    });
+    let done = done.collect();
+    let by_triggers = triggered::rows(&mut transaction, &schema, &tables, before, done).await?;
     triggered.extend(by_triggers.iter().map(|rows| rows.table.clone()));
 
     let present = inserted.iter().any(|table| table.inserted < table.rows);
@@ -227,31 +215,6 @@ async fn load<'c>(
     let number = pending::transaction(&mut transaction).await?;
     let sealed = manifest.seal(&number).map_err(failed)?;
     Ok(LoadedPlan { transaction, sealed, header, removed, tables: inserted, by_triggers, schema })
-}
-
-/// What was done beside what the plan wanted.
-async fn triggered_rows(
-    connection: &mut PgConnection,
-    before: &Effects,
-    after: &Effects,
-    done: Vec<(u32, Effect)>,
-) -> Result<Vec<TriggeredRows>, DatabaseError> {
-    let tables = done.iter().map(|(table, _)| *table);
-    let roots = schema::roots(connection, tables).await.map_err(counting())?;
-    let mut expected = Effects::new();
-    for (table, effect) in done {
-        expected.entry(roots.get(&table).copied().unwrap_or(table)).or_default().add(effect);
-    }
-    let unexpected = effects::unexpected(before, after, &expected);
-    let names = schema::names(connection, unexpected.keys().copied()).await.map_err(counting())?;
-    let named = unexpected.into_iter().filter_map(|(table, effect)| {
-        Some(TriggeredRows { table: names.get(&table)?.plain.clone(), effect })
-    });
-    Ok(named.collect())
-}
-
-fn counting() -> impl FnOnce(sqlx::Error) -> DatabaseError {
-    DatabaseError::while_doing("counting what triggers do")
 }
 
 fn header(

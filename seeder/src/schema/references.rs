@@ -20,6 +20,8 @@ pub struct Reference {
     pub child_sql: String,
     pub parent_sql: String,
     pub rule: DeleteRule,
+    /// Whether we have the right to lock rows of the child.
+    pub lockable: bool,
     /// Column, operator and column that it refers to, quoted.
     pairs: Vec<(String, String, String)>,
 }
@@ -59,6 +61,7 @@ struct Row {
     child_sql: String,
     parent_sql: String,
     rule: String,
+    lockable: bool,
     own: Vec<String>,
     operators: Vec<String>,
     other: Vec<String>,
@@ -81,6 +84,7 @@ impl From<Row> for Reference {
                 "r" => DeleteRule::Restrict,
                 _ => DeleteRule::NoAction,
             },
+            lockable: row.lockable,
             pairs: columns.map(|((own, by), other)| (quoted(own), by, quoted(other))).collect(),
         }
     }
@@ -101,7 +105,8 @@ pub async fn references(connection: &mut PgConnection) -> Result<Vec<Reference>,
                 CASE parent.relkind WHEN 'r' THEN 'ONLY ' ELSE '' END
                     || format('%I.%I', of_parent.nspname, parent.relname)
                     AS parent_sql,
-                k.confdeltype::text AS rule, pairs.own, pairs.operators, pairs.other
+                k.confdeltype::text AS rule,
+                has_table_privilege(k.conrelid, 'UPDATE') AS lockable, pairs.own, pairs.operators, pairs.other
          FROM pg_constraint k
          JOIN pg_class child ON child.oid = k.conrelid
          JOIN pg_namespace of_child ON of_child.oid = child.relnamespace

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cluster::testing::TestServer;
 use serde_json::Value;
 
-use crate::support::Vigilia;
+use crate::support::{Vigilia, repository};
 
 /// Articles are seeded, all else is other people's.
 const PRESS: &str = "
@@ -456,4 +456,152 @@ fn rows_that_are_hidden_are_not_taken_for_none() {
     assert!(refused.stderr.contains("row-level security policy"), "{refused:?}");
     assert_eq!(press.database.count("comments"), 1);
     press.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// What others have in the schemas that nobody wrote a plan for; how that comes to refer to the
+/// plan's rows, and back.
+const FOREIGN_SCHEMAS: [(&str, &str, &str, &str); 3] = [
+    (
+        "shop",
+        "INSERT INTO tenants VALUES ('zz', 'Foreign', '{en}', NULL);
+         INSERT INTO customers (id, email, first_name, last_name, address)
+             VALUES (1, 'f@example.org', 'F', 'F', '{}');
+         INSERT INTO products VALUES ('zz', 's1', 'Foreign', 1, '{1}', '{}');
+         INSERT INTO orders VALUES ('a0000000-0000-4000-8000-000000000000', 1, 'new', '{}', now());
+         INSERT INTO order_lines VALUES ('a0000000-0000-4000-8000-000000000000', 1, 'zz', 's1', 1);
+         INSERT INTO favourites VALUES (1, 'zz', '2026-01-01')",
+        "UPDATE orders SET customer_id = (SELECT max(id) FROM customers)
+             WHERE id = 'a0000000-0000-4000-8000-000000000000';
+         UPDATE order_lines SET (tenant_code, sku) =
+                 (SELECT tenant_code, sku FROM products WHERE tenant_code <> 'zz' LIMIT 1)
+             WHERE order_id = 'a0000000-0000-4000-8000-000000000000'",
+        "UPDATE orders SET customer_id = 1 WHERE id = 'a0000000-0000-4000-8000-000000000000';
+         UPDATE order_lines SET (tenant_code, sku) = ('zz', 's1')
+             WHERE order_id = 'a0000000-0000-4000-8000-000000000000'",
+    ),
+    (
+        "circular",
+        "INSERT INTO departments VALUES (1, 'Foreign', NULL);
+         INSERT INTO employees VALUES ('a0000000-0000-4000-8000-000000000000', 1, NULL, 'F');
+         UPDATE departments SET head_id = 'a0000000-0000-4000-8000-000000000000';
+         INSERT INTO accounts VALUES ('zz', 'zz', NULL);
+         INSERT INTO entries OVERRIDING SYSTEM VALUE VALUES (1, 'zz', 1);
+         UPDATE accounts SET closing_entry = 1",
+        "UPDATE employees SET manager_id = (SELECT id FROM employees WHERE full_name <> 'F' LIMIT 1)
+             WHERE full_name = 'F';
+         UPDATE accounts SET closing_entry = (SELECT max(id) FROM entries) WHERE code = 'zz'",
+        "UPDATE employees SET manager_id = NULL WHERE full_name = 'F';
+         UPDATE accounts SET closing_entry = 1 WHERE code = 'zz'",
+    ),
+    (
+        "measurements",
+        "INSERT INTO stations (id, label, kind, latitude, longitude, address, opens, every)
+             OVERRIDING SYSTEM VALUE VALUES (1, 'foreign', 'air', 0, 0, '::1', '8:00', '1 day');
+         INSERT INTO readings (station_id, taken_at, value, confidence)
+             VALUES (1, '2026-01-05 00:00Z', 1, 1), (1, '2026-02-05 00:00Z', 1, 1);
+         INSERT INTO events VALUES ('a0000000-0000-4000-8000-000000000000', 'east', 2010, 1, '{}');
+         INSERT INTO event_notes VALUES ('a0000000-0000-4000-8000-000000000000', 'east', 2010, 'F')",
+        "UPDATE readings SET station_id = (SELECT max(id) FROM stations) WHERE station_id = 1",
+        "UPDATE readings SET station_id = 1 WHERE value = 1 AND confidence = 1",
+    ),
+];
+
+#[test]
+fn in_schemas_that_nobody_wrote_a_plan_for_all_is_as_it_was_or_refused() {
+    let server = TestServer::start().unwrap();
+    for (schema, theirs, refer, back) in FOREIGN_SCHEMAS {
+        let one = Vigilia::empty(&server);
+        one.run_file(&repository(&format!("fixtures/schemas/{schema}.sql")));
+        one.execute(theirs);
+        let before = one.checksums();
+        let arguments =
+            ["draft", "--database-url", one.url(), "--plan", "drafted.toml"].map(Into::into);
+        one.seeder("plan", arguments).succeeds();
+        let plan = one.folder().join("drafted.toml");
+        one.on_plan("apply", &plan, &[]).succeeds();
+        one.execute(refer);
+        let referring = one.checksums();
+        let refused = one.on_plan("clean", &plan, &[]).fails(3);
+        assert!(refused.stderr.contains("of others, still refer to"), "{refused:?}");
+        assert!(refused.stderr.contains("cascade = ["), "{refused:?}");
+        assert_eq!(one.checksums(), referring, "{schema}");
+        // What it names helps, also where no uuid tells the plan's rows.
+        let drafted = std::fs::read_to_string(&plan).unwrap();
+        let mut refused = refused;
+        for _ in 0..4 {
+            let (_, line) = refused.stderr.split_once("at the top of the plan: ").unwrap();
+            let line = &line[..=line.find(']').unwrap()];
+            std::fs::write(&plan, format!("{line}\n{drafted}")).unwrap();
+            refused = one.on_plan("clean", &plan, &["--dry-run"]);
+            if refused.code == Some(0) {
+                break;
+            }
+        }
+        assert!(refused.stdout.contains("of others went with them"), "{refused:?}");
+        one.execute(back);
+        one.on_plan("clean", &plan, &[]).succeeds();
+        assert_eq!(one.checksums(), before, "{schema}");
+    }
+}
+
+/// A role that may read what others have, and no more.
+#[test]
+fn without_the_right_to_change_rows_of_others_they_are_counted_all_the_same() {
+    let server = TestServer::start().unwrap();
+    let role = format!("reading_{}", std::process::id());
+    let press = Press::new(
+        &server,
+        &format!(
+            "CREATE TABLE comments (id int, article uuid REFERENCES articles ON DELETE CASCADE);
+             CREATE ROLE {role} NOINHERIT;
+             GRANT ALL ON articles TO {role};
+             GRANT SELECT ON comments TO {role};
+             GRANT EXECUTE ON FUNCTION pg_control_system TO {role}"
+        ),
+    );
+    press.database.execute("INSERT INTO comments SELECT 1, id FROM articles");
+    let separator = if press.database.url().contains('?') { '&' } else { '?' };
+    let url = format!("{}{separator}options=-c%20role%3D{role}", press.database.url());
+    let clean = || {
+        let arguments = [
+            "--database-url".into(),
+            url.clone().into(),
+            "--plan".into(),
+            press.plan.clone(),
+            "--manifest".into(),
+            press.database.manifest(),
+        ];
+        press.database.seeder("clean", arguments)
+    };
+    let refused = clean().fails(3);
+    assert!(refused.stderr.contains("5 rows of comments, of others"), "{refused:?}");
+    press.database.execute(
+        "DELETE FROM comments WHERE article IN (SELECT id FROM articles WHERE title LIKE 'ours%')",
+    );
+    clean().succeeds();
+    assert_eq!(press.database.count("comments"), 3);
+    press.database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+/// Totals of orders, kept by a trigger: the orders are the plan's.
+#[test]
+fn what_triggers_change_in_the_plans_own_rows_is_nobodys_business() {
+    let server = TestServer::start().unwrap();
+    let press = Press::new(
+        &server,
+        "ALTER TABLE articles ADD revision int DEFAULT 0;
+         CREATE FUNCTION revise() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE articles SET revision = 1 WHERE id = NEW.id;
+             UPDATE articles SET revision = revision + 1 WHERE title = NEW.title || '!';
+             RETURN NEW; END $$;
+         CREATE TRIGGER revise AFTER INSERT ON articles FOR EACH ROW EXECUTE FUNCTION revise()",
+    );
+    assert_eq!(press.database.count("articles WHERE revision = 1"), 5);
+    press.is_cleaned();
+    // One row of others in the same table makes it somebody's.
+    press.database.execute("INSERT INTO articles VALUES (gen_random_uuid(), 'ours 1!')");
+    let told = press.database.apply_plan(&press.plan, &[]).succeeds();
+    assert!(told.stdout.contains("articles: 6 changed by triggers"), "{told:?}");
+    let refused = press.database.on_plan("clean", &press.plan, &[]).fails(3);
+    assert!(refused.stderr.contains("triggers = [\"articles\"]"), "{refused:?}");
 }
