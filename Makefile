@@ -61,7 +61,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py --self-test
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh fixtures/foreign/run.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test}.sh fixtures/{checks,clients}/*.sh fixtures/foreign/{run,drafts}.sh; fi
 
 .PHONY: deny
 deny: rust ## what comes from others: licences, sources, doubled libraries
@@ -82,6 +82,10 @@ test-clients: build ## personas, curl, Locust and a browser through the proxy, r
 .PHONY: test-foreign
 test-foreign: build ## applications of others, installed from registries, recorded and replayed; APP=redmine for one
 	@fixtures/foreign/run.sh $(APP)
+
+.PHONY: test-drafts
+test-drafts: build ## plans drafted from schemas that others wrote, applied, verified, cleaned; APP=wagtail for one
+	@fixtures/foreign/drafts.sh $(APP)
 
 .PHONY: test-secrets
 test-secrets: build ## 500 marked secrets through all that writes, then looked for in every file; SEED=N repeats one

@@ -24,7 +24,8 @@ use common::exit::Exit;
     arg_required_else_help = true,
     after_help = "\
 Exit codes: 0 good, 1 I/O, 2 usage or a file's content, 3 refused for safety, 4 database or
-target unreachable or unfit, 13 rows missing or a draft to be changed, 130/143 ended by a signal, nothing changed"
+target unreachable or unfit, 13 rows missing or --check failed, 130/143 ended by a signal,
+nothing changed"
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -21,8 +21,7 @@ pub(super) enum Command {
 ///
 /// Where a table has a login and a hash of a password, its rows are accounts, by
 /// the hash that the application uses: as in a row that is there, else by the
-/// column's comment or length. Tables that frameworks fill are left out. Exit
-/// code 13: the plan is written, and has lines to change.
+/// column's comment or length. Tables that frameworks fill are left out.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,17 +43,17 @@ pub(super) struct Draft {
     #[arg(long, value_name = "N", default_value_t = ROWS)]
     rows: u64,
     /// Try it first, in a transaction that is rolled back, and name what fails with the line to
-    /// change; --check=false only reads
+    /// change: exit code 13. This is done without the option as well, with exit code 0;
+    /// --check=false only reads
     #[arg(
         long,
         value_name = "BOOL",
-        default_value_t = true,
         default_missing_value = "true",
         num_args = 0..=1,
         require_equals = true,
         action = ArgAction::Set
     )]
-    check: bool,
+    check: Option<bool>,
 }
 
 impl Command {
@@ -63,12 +62,17 @@ impl Command {
         if let Some(path) = &plan {
             output::check(path, force)?;
         }
-        let config = Config { database: database.pin()?, only: table, rows, check };
+        let tried = check != Some(false);
+        let config = Config { database: database.pin()?, only: table, rows, check: tried };
         let Drafted { text, faults, remarks } = draft::draft(&config).await?;
         for remark in &remarks {
             common::say!("{}", common::shown::line(remark));
         }
-        let exit = if faults.is_empty() { Exit::Good } else { Exit::Incomplete };
+        // A draft is there to be changed: only who asks whether it holds is told by a code.
+        let exit = match check {
+            Some(true) if !faults.is_empty() => Exit::Incomplete,
+            _ => Exit::Good,
+        };
         let tell = || {
             for fault in &faults {
                 common::say!("{}", common::shown::line(&fault.to_string()));
@@ -84,9 +88,9 @@ impl Command {
             .map_err(|source| OutputError::Io { path: path.clone(), source })?;
         file.publish()?;
         let shown = path.display();
-        match (exit, check) {
-            (Exit::Good, true) => common::say!("{shown} is written; the database takes its rows"),
-            (Exit::Good, false) => {
+        match (faults.is_empty(), tried) {
+            (true, true) => common::say!("{shown} is written; the database takes its rows"),
+            (true, false) => {
                 common::say!("{shown} is written; try it with: seeder apply --dry-run");
             }
             _ => common::say!("{shown} is written; to be changed in it:"),

@@ -128,9 +128,9 @@ async fn compare(
             Some(stored) => {
                 Some(format!("the stored hash ({}) is of another password", stored.scheme()))
             }
-            None => {
-                Some("what is stored is no hash of bcrypt, argon2, scrypt or pbkdf2".to_owned())
-            }
+            None => Some(
+                "what is stored is no bcrypt hash, nor one of argon2, scrypt or pbkdf2".to_owned(),
+            ),
         },
     })
 }

@@ -99,7 +99,7 @@ fn what_a_database_refuses_is_left_null_or_named_with_its_line() {
             $$ BEGIN RAISE EXCEPTION 'names come from the registry'; END $$;
          CREATE TRIGGER guard BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION refuse()",
     );
-    let (drafted, text) = one.draft(&[]);
+    let (drafted, text) = one.draft(&["--check"]);
     assert_eq!(drafted.code, Some(13), "{drafted:?}");
     assert!(text.contains("# ean = ") && text.contains("left NULL: "), "{text}");
     let place = |line: &str| text.lines().position(|known| known.starts_with(line)).unwrap() + 1;
@@ -148,7 +148,7 @@ fn no_row_of_a_draft_is_one_that_is_there() {
         all.concat()
     };
     let before = sums();
-    let (drafted, text) = one.draft(&[]);
+    let (drafted, text) = one.draft(&["--check"]);
     let log = "CREATE TABLE log (at timestamptz);
         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN INSERT INTO log VALUES (now()); RETURN NEW; END $$;
@@ -180,9 +180,28 @@ fn who_may_only_read_is_told_that_nothing_was_tried() {
     one.execute("CREATE TABLE things (id uuid PRIMARY KEY, name text NOT NULL)");
     let database = one.url().rsplit('/').next().unwrap().split('?').next().unwrap().to_owned();
     one.execute(&format!("ALTER DATABASE \"{database}\" SET default_transaction_read_only = on"));
-    let (drafted, text) = one.draft(&[]);
+    let (drafted, text) = one.draft(&["--check"]);
     assert_eq!(drafted.code, Some(13), "{drafted:?}");
     assert!(drafted.stderr.contains("the rows could not be tried: "), "{drafted:?}");
     assert!(text.contains("name = \"things\""));
-    one.draft(&["--check=false"]).0.succeeds();
+    // A draft is there to be changed: without being asked it is no error.
+    assert_eq!(one.draft(&[]).0.succeeds().stderr, drafted.stderr);
+    assert!(!one.draft(&["--check=false"]).0.succeeds().stderr.contains("could not be tried"));
+}
+
+#[test]
+fn each_table_that_makes_no_sense_is_named_and_what_refers_to_it_is_not() {
+    let server = TestServer::start().unwrap();
+    let one = Vigilia::empty(&server);
+    one.execute(
+        "CREATE TABLE odd (id uuid PRIMARY KEY, shape polygon NOT NULL);
+         CREATE TABLE even (id uuid PRIMARY KEY, path path NOT NULL);
+         CREATE TABLE of_odd (id uuid PRIMARY KEY, odd_id uuid NOT NULL REFERENCES odd)",
+    );
+    let (drafted, _) = one.draft(&["--check"]);
+    assert_eq!(drafted.code, Some(13), "{drafted:?}");
+    for named in ["shape = \"…\" # polygon", "path = \"…\" # path"] {
+        assert!(drafted.stderr.contains(named), "{drafted:?}");
+    }
+    assert!(!drafted.stderr.contains("of_odd"), "{drafted:?}");
 }

@@ -131,8 +131,12 @@ fn a_json_login_is_where_the_plan_says_and_its_token_too() {
         people.verify(&login("{{ account.password }}", "/data/jwt"), &target, &[]).succeeds();
     assert!(good.stdout.contains("Person: 4 of 4 can log in"), "{good:?}");
     for (pass, pointer, expected) in [
-        ("wrong", "/data/jwt", "POST /session answered 401"),
-        ("{{ account.password }}", "/token", "answered 201 without a value at /token"),
+        ("wrong", "/data/jwt", "answered 401 to POST /session"),
+        (
+            "{{ account.password }}",
+            "/token",
+            "answered 201 to POST /session without a value at /token",
+        ),
     ] {
         let refused = people.verify(&login(pass, pointer), &target, &[]);
         assert_eq!(refused.code, Some(4), "{refused:?}");
@@ -144,7 +148,7 @@ fn a_json_login_is_where_the_plan_says_and_its_token_too() {
         &target,
         &["--login-path", "/nowhere"],
     );
-    assert!(elsewhere.stdout.contains("POST /nowhere answered 404"), "{elsewhere:?}");
+    assert!(elsewhere.stdout.contains("answered 404 to POST /nowhere"), "{elsewhere:?}");
 }
 
 /// A page with a hidden token that belongs to its cookie, as Django and Rails have it.
@@ -198,10 +202,14 @@ fn a_form_is_sent_with_the_hidden_token_and_the_cookie_of_its_page() {
         people.verify(&login("{{ account.password }}", more), &target, &[]).succeeds();
     }
     for (pw, more, expected) in [
-        ("wrong", "", "POST /login answered 200 with the form again"),
-        ("wrong", "cookie = 'sid'", "POST /login answered 200 and set no cookie sid"),
-        ("{{ account.password }}", "cookie = 'token'", "answered 302 and set no cookie token"),
-        ("{{ account.password }}", "page = '/none'", "GET /none answered 404"),
+        ("wrong", "", "answered 200 to POST /login with the form again"),
+        ("wrong", "cookie = 'sid'", "answered 200 to POST /login and set no cookie sid"),
+        (
+            "{{ account.password }}",
+            "cookie = 'token'",
+            "answered 302 to POST /login and set no cookie token",
+        ),
+        ("{{ account.password }}", "page = '/none'", "answered 404 to GET /none"),
     ] {
         let refused = people.verify(&login(pw, more), &target, &[]);
         assert_eq!(refused.code, Some(4), "{refused:?}");

@@ -109,25 +109,11 @@ fn url_option(url: &str) -> Vec<std::path::PathBuf> {
 fn a_column_that_only_its_owner_knows_is_named_with_the_line_to_add() {
     let server = TestServer::start().unwrap();
     let one = Vigilia::empty(&server);
-    one.execute(
-        "CREATE TABLE odd (id uuid PRIMARY KEY, shape polygon NOT NULL);
-         CREATE TABLE even (id uuid PRIMARY KEY, path path NOT NULL);
-         CREATE TABLE of_odd (id uuid PRIMARY KEY, odd_id uuid NOT NULL REFERENCES odd)",
-    );
+    one.execute("CREATE TABLE odd (id uuid PRIMARY KEY, shape polygon NOT NULL)");
     let arguments = ["draft", "--database-url", one.url(), "--plan", "odd.toml"].map(Into::into);
-    let drafted = one.seeder("plan", arguments);
-    assert_eq!(drafted.code, Some(13), "{drafted:?}");
-    for named in ["shape = \"…\" # polygon", "path = \"…\" # path"] {
-        assert!(drafted.stderr.contains(named), "{drafted:?}");
-    }
-    assert!(
-        !drafted.stderr.contains("of_odd"),
-        "what refers to it fails for its sake: {drafted:?}"
-    );
-    let unchecked = ["draft", "--check=false", "--database-url", one.url()].map(Into::into);
-    assert!(one.seeder("plan", unchecked).succeeds().stderr.is_empty());
+    one.seeder("plan", arguments).succeeds();
     let failed = one.on_plan("apply", &one.folder().join("odd.toml"), &[]).fails(2);
-    assert!(failed.stderr.contains("= \"…\" # p"), "{failed:?}");
+    assert!(failed.stderr.contains("shape = \"…\" # polygon"), "{failed:?}");
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), LoginError> {
         let Answer { status, location, set, body } = answer;
         let refused = |what: &str| {
-            Err(LoginError::Refused(format!("{} {path} answered {status}{what}", step.method)))
+            Err(LoginError::Refused(format!("answered {status} to {} {path}{what}", step.method)))
         };
         if !(200..400).contains(status) {
             return refused("");
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
                 }
                 (status, _) => {
                     let path = url.path();
-                    return Err(LoginError::Refused(format!("GET {path} answered {status}")));
+                    return Err(LoginError::Refused(format!("answered {status} to GET {path}")));
                 }
             }
         }
@@ -170,7 +170,7 @@ impl<'a> Session<'a> {
             if body.len() + chunk.len() > MAX_BYTES {
                 let path = url.path();
                 let most = MAX_BYTES >> 20;
-                return Err(LoginError::Refused(format!("{path} answered over {most} MiB")));
+                return Err(LoginError::Refused(format!("answered over {most} MiB to {path}")));
             }
             body.extend_from_slice(&chunk);
         }
