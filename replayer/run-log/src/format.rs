@@ -37,7 +37,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -135,6 +135,21 @@ pub enum EndedBy {
     /// Of a later minor version, as it is written there.
     #[serde(untagged)]
     Other(serde_json::Value),
+}
+
+/// Why a run ended, in words.
+impl fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duration => f.write_str("its duration was over"),
+            Self::PlanDone => f.write_str("the plan had no further request"),
+            Self::MaxRequests => f.write_str("it had sent as many requests as it was allowed"),
+            Self::StopOn(condition) => write!(f, "`{condition}` held"),
+            Self::LoginsRefused => f.write_str("the target refused too many logins"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Other(reason) => write!(f, "`{reason}`, which this version does not know"),
+        }
+    }
 }
 
 /// One of several parts of a plan that are replayed at once: `1/3` is the first of three.
@@ -388,10 +403,18 @@ pub struct Extra {
     pub retries: u64,
     #[serde(deserialize_with = "count")]
     pub probes: u64,
+    /// GET /metrics, to see the target's own figures. Unknown, and 0, before minor 2.
+    #[serde(default, deserialize_with = "count", skip_serializing_if = "is_zero")]
+    pub observations: u64,
 }
 
 impl Extra {
     pub fn sum(&self) -> u64 {
+        self.of_users() + self.observations
+    }
+
+    /// What was sent as users send it, and a target counts that leaves its observers out.
+    pub fn of_users(&self) -> u64 {
         self.renewals + self.retries + self.probes
     }
 }

@@ -163,6 +163,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         request_timeout: choices.request_timeout,
         grace: choices.grace,
         fidelity: choices.fidelity,
+        excuses_recorded: false,
         max_queue: choices.max_queue,
         error_samples: ERROR_SAMPLES,
         login_rate: choices.login_rate,

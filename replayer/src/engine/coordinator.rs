@@ -216,6 +216,7 @@ pub async fn run(
                 }
             }
             run.elapsed_s = clock.now().elapsed_s();
+            collector.totals.extra.observations = observer.asked();
             run.totals = collector.totals.clone();
             writer.run(&run)?;
         }
@@ -237,6 +238,7 @@ pub async fn run(
 
     let until = stop.borrow().at;
     collector.totals.extra.probes += probes;
+    collector.totals.extra.observations = observer.asked();
     run.plateau = plateau;
     collector.totals.planned = match settings.load.pacing {
         Pacing::Open => {

@@ -65,7 +65,7 @@ pub(super) fn settle<T>(
     answer: Option<&mut Answer<'_>>,
 ) {
     let settings = &context.settings;
-    let is_failed = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
+    let is_failed = settings.is_failure(request, attempt.outcome, attempt.status);
     let mut answer = answer.filter(|_| attempt.is_completed());
     let asker = Asker { settings, user, ticket, sent: &[], at: release.taken };
     let is_rebound = answer.as_mut().is_some_and(|answer| apply_body(asker, answer));
@@ -87,11 +87,12 @@ pub(super) fn settle<T>(
         user.deny(ticket, request);
     }
     if is_failed {
-        note_error(context, user, request, attempt, answer);
+        let sample = || error_sample(context, user, request, attempt, answer);
+        context.note_error(request.endpoint, sample);
         if is_good_login(context, ticket, request) {
             context.count(|batch| batch.logins_failed += 1);
             if attempt.is_refusal() && user.refuse() {
-                context.count(|batch| batch.logins_refused += 1);
+                context.note_refusal(sample);
             }
         }
     }
@@ -160,29 +161,26 @@ fn compare<T>(
     FidelityCheck::StatusAndShape { same_status, same_shape }
 }
 
-fn note_error<T>(
+fn error_sample<T>(
     context: &Context<T>,
     user: &User,
     request: &Request,
     attempt: &Attempt,
     answer: Option<&Answer<'_>>,
-) {
-    context.note_error(request.endpoint, || {
-        let status = attempt.is_completed().then_some(attempt.status);
-        let body = answer.map(|answer| {
-            let AnswerText { text, is_whole } = answer.text(DECODED_BYTES);
-            let redacted = redact(&text, user, &context.settings);
-            sample(redacted, is_whole)
-        });
-        ErrorSample {
-            second: attempt.end.second(),
-            endpoint: context.plan.endpoints[request.endpoint].clone(),
-            persona: context.plan.personas[user.planned.persona].name.clone(),
-            outcome: attempt.outcome.name(),
-            status,
-            body: body.filter(|body| !body.is_empty()),
-        }
+) -> ErrorSample {
+    let body = answer.map(|answer| {
+        let AnswerText { text, is_whole } = answer.text(DECODED_BYTES);
+        let redacted = redact(&text, user, &context.settings);
+        sample(redacted, is_whole)
     });
+    ErrorSample {
+        second: attempt.end.second(),
+        endpoint: context.plan.endpoints[request.endpoint].clone(),
+        persona: context.plan.personas[user.planned.persona].name.clone(),
+        outcome: attempt.outcome.name(),
+        status: attempt.is_completed().then_some(attempt.status),
+        body: body.filter(|body| !body.is_empty()),
+    }
 }
 
 /// The second of the load that a request is part of: the one in which it became ready, or, where

@@ -2,7 +2,7 @@
 
 use trace::format::{AttributePart, ListStep};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Capture {
     pub into: Source,
     pub from: CaptureFrom,
@@ -11,7 +11,7 @@ pub struct Capture {
 }
 
 /// Where a captured value is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Of this run of the session.
     Session(usize),
@@ -19,7 +19,7 @@ pub enum Source {
     Login(usize),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum CaptureFrom {
     /// Reference tokens of a JSON pointer, unescaped.
     Json {

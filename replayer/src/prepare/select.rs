@@ -79,7 +79,7 @@ impl<'a> Selector<'a> {
             self.noted.note(&request.name);
             return false;
         }
-        let is_safe = matches!(request.method.as_str(), "GET" | "HEAD");
+        let is_safe = line::is_safe(&request.method);
         let is_truncated = matches!(request.body, Some(Body::Truncated { .. }));
         let needs_left_out = request.bind.iter().any(|binding| match &binding.from {
             Origin::Capture { of, .. } => self.left_out.contains(of.as_str()),

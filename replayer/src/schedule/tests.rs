@@ -87,6 +87,7 @@ fn request(number: usize) -> Request {
         endpoint: number % 2,
         template: Template::default(),
         idempotent: true,
+        is_safe: true,
         is_head: false,
         waits: Box::default(),
         dependents: Box::default(),

@@ -145,16 +145,7 @@ impl RunReport {
 }
 
 fn ended_by(run: &Run) -> String {
-    match &run.ended_by {
-        None => "it did not end by itself".to_owned(),
-        Some(EndedBy::Duration) => "its duration was over".to_owned(),
-        Some(EndedBy::PlanDone) => "the plan had no further request".to_owned(),
-        Some(EndedBy::MaxRequests) => "it had sent as many requests as it was allowed".to_owned(),
-        Some(EndedBy::StopOn(condition)) => format!("`{condition}` held"),
-        Some(EndedBy::LoginsRefused) => "the target refused too many logins".to_owned(),
-        Some(EndedBy::Signal(signal)) => format!("signal {signal}"),
-        Some(EndedBy::Other(reason)) => format!("`{reason}`, which this version does not know"),
-    }
+    run.ended_by.as_ref().map_or_else(|| "it did not end by itself".to_owned(), EndedBy::to_string)
 }
 
 fn results(summary: &Summary) -> Results {
