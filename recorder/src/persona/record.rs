@@ -221,12 +221,14 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
             manifest: Some(config.manifest.header.digest.clone()),
             input: Some(config.personas.digest.clone()),
             target: Some(config.target.origin()),
+            rewrites: Vec::new(),
         }],
         personas: weights
             .map(|p| PersonaWeight { name: p.name.clone(), weight: f64::from(p.weight) })
             .collect(),
         redaction: redact::Names::default().in_force(),
         routes: Vec::new(),
+        failures: None,
         shapes: std::collections::BTreeMap::new(),
     }
 }

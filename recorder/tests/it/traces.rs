@@ -32,10 +32,12 @@ pub(crate) fn header() -> Header {
             manifest: Some("sha256:00".to_owned()),
             input: None,
             target: Some("http://127.0.0.1:1".to_owned()),
+            rewrites: Vec::new(),
         }],
         personas: vec![PersonaWeight { name: "A".to_owned(), weight: 0.3 }],
         redaction: vec!["authorization".to_owned()],
         routes: Vec::new(),
+        failures: None,
         shapes: std::collections::BTreeMap::new(),
     }
 }

@@ -101,6 +101,9 @@ pub struct Run {
     pub lag: Lag,
     pub validity: Validity,
     pub fidelity: Fidelity,
+    /// What was sent in the place of what was recorded. Unknown, and empty, before minor 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<RewriteRef>,
     /// What limits the meaning of the figures, in words for the report.
     pub limitations: Vec<String>,
     /// The scenario's expectations as judged on the plateau, in order.
@@ -252,6 +255,24 @@ pub struct TraceRef {
     pub digest: String,
     pub requests: u64,
     pub sessions: u64,
+}
+
+/// A rule that changed requests before they were sent; they are under the names that they were
+/// recorded by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewriteRef {
+    /// Name of the file without its folder, and digest of its bytes.
+    pub file: String,
+    pub digest: String,
+    /// What it does, in words.
+    pub rule: String,
+    /// What that means for the figures, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub means: Option<String>,
+    /// Requests of the trace that it was for; none where they were rewritten when they were
+    /// recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,6 +20,9 @@ pub struct Scenario {
     /// Statuses that count as success, by endpoint name, where they are not
     /// those below 400.
     pub statuses: BTreeMap<String, Vec<u16>>,
+    /// A file of what is sent in the place of what was recorded; a relative path is one from the
+    /// scenario's folder.
+    pub rewrites: Option<PathBuf>,
     pub full: Load,
     pub quick: Load,
     /// `sha256:…` of the file's bytes.
@@ -50,6 +53,7 @@ struct Typed {
     expect: Vec<Expectation>,
     #[serde(default)]
     statuses: BTreeMap<String, Vec<u16>>,
+    rewrites: Option<PathBuf>,
     load: load::Typed,
     #[serde(default)]
     quick: load::Typed,
@@ -64,8 +68,11 @@ impl Scenario {
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let text = common::input::text(path)
             .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text)
-            .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })
+        let mut scenario = Self::parse(&text)
+            .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        scenario.rewrites = scenario.rewrites.map(|rewrites| folder.join(rewrites));
+        Ok(scenario)
     }
 
     /// Reads all `*.toml` of a folder, by number.
@@ -113,6 +120,7 @@ impl Scenario {
             objective: typed.objective,
             expect: typed.expect,
             statuses: typed.statuses,
+            rewrites: typed.rewrites,
             full,
             quick,
             digest: common::digest::of(text.as_bytes()),

@@ -305,6 +305,8 @@ pub(super) fn plan(mut session: Session) -> Prepared {
         shapes: Vec::new(),
         bindings: Bindings::default(),
         left_out: LeftOut::default(),
+        rewrites: Vec::new(),
+        recorded_failures: None,
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) fn first_session(plan: &Prepared, persona: usize, extent: Extent) -> 
         shapes: Vec::new(),
         bindings: Bindings::default(),
         left_out: LeftOut::default(),
+        rewrites: Vec::new(),
+        recorded_failures: None,
     };
     Some(Chosen { plan, not_tried })
 }

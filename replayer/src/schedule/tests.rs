@@ -50,6 +50,8 @@ pub(super) fn plan_of(shapes: &[Shape]) -> Prepared {
         shapes: Vec::new(),
         bindings: Bindings::default(),
         left_out: LeftOut::default(),
+        rewrites: Vec::new(),
+        recorded_failures: None,
     }
 }
 
