@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// Each with file and, where there is one, line and key.
 #[derive(Debug, thiserror::Error)]
 pub enum RewritesError {
-    #[error("cannot read rewrites file {}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("rewrites {}{}: {message}", path.display(), line.map_or(String::new(), |line| format!(" line {line}")))]
-    Content { path: PathBuf, line: Option<usize>, message: String },
+    #[error("cannot read {kind} {}", path.display())]
+    Read { kind: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{kind} {}{}: {message}", path.display(), line.map_or(String::new(), |line| format!(" line {line}")))]
+    Content { kind: &'static str, path: PathBuf, line: Option<usize>, message: String },
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,44 +76,61 @@ pub(super) enum Header {
 
 /// The file's text, kept for its digest and for finding lines.
 pub(super) struct Source {
+    kind: &'static str,
     path: PathBuf,
     pub(super) text: String,
 }
 
 impl Source {
-    pub(super) fn read(path: &Path) -> Result<Self, RewritesError> {
-        let text = common::input::text(path)
-            .map_err(|source| RewritesError::Read { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), text })
+    /// Of a file of this kind.
+    pub(super) fn read(kind: &'static str, path: &Path) -> Result<Self, RewritesError> {
+        let text = common::input::text(path).map_err(|source| RewritesError::Read {
+            kind,
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self { kind, path: path.to_owned(), text })
     }
 
-    pub(super) fn parse(&self) -> Result<File, RewritesError> {
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, RewritesError> {
         toml::from_str(&self.text).map_err(|error| {
             let line = error.span().map(|span| self.line_at(span.start));
             self.error(line, error.message().replace('\n', " "))
         })
     }
 
-    /// An error about a key of the rule with this number, from 1.
-    pub(super) fn at_key(&self, rule: usize, key: &str, message: impl ToString) -> RewritesError {
+    /// An error about a key of the table of this kind with this number, from 1.
+    pub(super) fn at_key(
+        &self,
+        kind: &str,
+        rule: usize,
+        key: &str,
+        message: impl ToString,
+    ) -> RewritesError {
         let name = key.split('.').next_back().unwrap_or(key);
-        let begin = self.text.match_indices("[[rewrite]]").nth(rule - 1).map(|(at, _)| at);
+        let table = format!("[[{kind}]]");
+        let begin = self.text.match_indices(&table).nth(rule - 1).map(|(at, _)| at);
         let line = begin.map(|begin| {
             let of_rule = self.text[begin..].lines();
             let is_key = |line: &str| {
                 let line = line.trim_start();
                 !line.starts_with('#') && line.contains(name) && line.contains('=')
             };
-            let after = of_rule.clone().skip(1).take_while(|line| !line.starts_with("[[rewrite]]"));
+            let after = of_rule.clone().skip(1).take_while(|line| !line.starts_with(&table));
             let found = after.clone().position(is_key).map_or(0, |at| at + 1);
             self.line_at(begin) + found
         });
         let message = message.to_string().replace('\n', " ");
-        self.error(line, format!("rewrite {rule}, {key}: {message}"))
+        self.error(line, format!("{kind} {rule}, {key}: {message}"))
     }
 
     pub(super) fn error(&self, line: Option<usize>, message: impl Into<String>) -> RewritesError {
-        RewritesError::Content { path: self.path.clone(), line, message: message.into() }
+        RewritesError::Content {
+            kind: self.kind,
+            path: self.path.clone(),
+            line,
+            message: message.into(),
+        }
     }
 
     pub(super) fn name(&self) -> String {

@@ -15,6 +15,8 @@
 //! headers = { X-Api-Key = "{{ env.API_KEY }}", X-Debug = false }
 //! means = "alerts/s is incidents/s"
 //! ```
+//!
+//! Beside them are [`Traps`], the known faults of a system, which are what rewrites are for.
 
 mod apply;
 mod file;
@@ -22,8 +24,10 @@ mod marks;
 mod route;
 mod rule;
 mod text;
+mod traps;
 
 pub use apply::{Applied, ApplyError, Change};
 pub use file::RewritesError;
 pub use route::{Route, RouteError};
 pub use rule::{Rewrites, Rule};
+pub use traps::{Trap, Traps};

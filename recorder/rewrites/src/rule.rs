@@ -65,8 +65,8 @@ impl Rewrites {
     /// nothing or two things at once, an expression that does not compile, or a variable that the
     /// environment has not.
     pub fn read(path: &Path) -> Result<Self, RewritesError> {
-        let source = Source::read(path)?;
-        let typed = source.parse()?;
+        let source = Source::read("rewrites", path)?;
+        let typed: file::File = source.parse()?;
         if typed.rewrite.is_empty() {
             return Err(source.error(None, "it has no [[rewrite]]"));
         }
@@ -80,7 +80,7 @@ impl Rewrites {
         let mut secrets = BTreeMap::new();
         let mut rules = Vec::with_capacity(typed.rewrite.len());
         for (number, rule) in (1..).zip(&typed.rewrite) {
-            let at = |key: &str, message: String| source.at_key(number, key, message);
+            let at = |key: &str, message: String| source.at_key("rewrite", number, key, message);
             rules.push(compile(rule, &compiler, &mut secrets, &at)?);
         }
         Ok(Self {

@@ -20,7 +20,7 @@ fn schema() -> Validator {
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 }
 
-const GOLDENS: [(&str, SourceKind); 8] = [
+const GOLDENS: [(&str, SourceKind); 9] = [
     ("personas.trace.jsonl", SourceKind::Personas),
     ("proxy.trace.jsonl", SourceKind::Proxy),
     ("chrome.trace.jsonl", SourceKind::Har),
@@ -30,6 +30,8 @@ const GOLDENS: [(&str, SourceKind); 8] = [
     ("access-log.trace.jsonl", SourceKind::AccessLog),
     // Of minor 1.
     ("notes.trace.jsonl", SourceKind::Har),
+    // Of minor 2.
+    ("failing.trace.jsonl", SourceKind::AccessLog),
 ];
 
 /// What the last six were made of, and how.
@@ -38,7 +40,7 @@ const INPUTS: [(&str, &str, &str, &[&str]); 6] = [
     ("firefox", "har", "firefox.har", &[]),
     ("safari", "har", "safari.har", &[]),
     ("gor", "gor", "app.gor", &[]),
-    ("access-log", "access-log", "combined.log", &["--unit", "s"]),
+    ("failing", "access-log", "combined.log", &["--unit", "s"]),
     ("notes", "har", "notes.har", &[]),
 ];
 
@@ -97,7 +99,7 @@ fn goldens_have_what_the_format_has() {
     assert!(from(|origin| matches!(origin, Origin::Fresh { .. })) > 0);
     assert!(requests.iter().any(|request| request.prologue));
     assert!(from(|origin| matches!(origin, Origin::Slot(_))) > 0);
-    let recorded = GOLDENS[..2].iter().flat_map(|(name, _)| read(&golden(name)));
+    let recorded = GOLDENS.iter().take(2).flat_map(|(name, _)| read(&golden(name)));
     assert!(recorded.into_iter().all(|request| request.account.is_some()));
 }
 
@@ -121,8 +123,10 @@ fn broken(line: &Value) -> Vec<Value> {
     let fields = line.as_object().unwrap();
     let mut unknown = fields.clone();
     unknown.insert("colour".to_owned(), json!("red"));
-    let optional =
-        ["minor", "routes", "shapes", "persona", "account", "body", "bind", "after", "prologue"];
+    let optional = [
+        "minor", "routes", "failures", "shapes", "persona", "account", "body", "bind", "after",
+        "prologue",
+    ];
     let less = fields.keys().filter(|key| !optional.contains(&key.as_str())).map(|key| {
         let mut less = fields.clone();
         less.remove(key);

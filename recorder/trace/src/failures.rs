@@ -64,16 +64,21 @@ impl FailureCount {
         }
     }
 
-    /// What the header says; nothing where at most 1 % failed.
-    pub fn noted(&self) -> Option<Failures> {
+    /// What the header says; nothing where at most 1 % failed. `named` says what a route is called
+    /// in the end, where that is another name.
+    pub fn noted(&self, named: impl Fn(&str) -> Option<String>) -> Option<Failures> {
         if u128::from(self.failed) * 100 <= u128::from(self.requests) {
             return None;
         }
-        let ((name, status), failed) = self
-            .by_route
-            .iter()
-            .max_by_key(|((name, _), failed)| (**failed, std::cmp::Reverse(name)))?;
-        let mostly = Mostly { name: name.to_string(), status: *status, failed: *failed };
+        let mut by_name: BTreeMap<(String, Option<u16>), u64> = BTreeMap::new();
+        for ((name, status), failed) in &self.by_route {
+            let name = named(name).unwrap_or_else(|| name.to_string());
+            *by_name.entry((name, *status)).or_default() += failed;
+        }
+        // Of equals the first by name.
+        let ((name, status), failed) =
+            by_name.into_iter().rev().max_by_key(|(_, failed)| *failed)?;
+        let mostly = Mostly { name, status, failed };
         Some(Failures { requests: self.requests, failed: self.failed, mostly })
     }
 }
