@@ -5,6 +5,8 @@
 #   make seed DATABASE_URL=postgres://… TARGET=http://…
 # One scenario, or the full load:
 #   make replay SCENARIO=stress PROFILE=full
+# Another request in the place of one that your target does not have, and failures recorded as they are:
+#   make record replay REWRITES=fixtures/rewrites/vigilia-incidents.toml ALLOW_FAILURES=1
 
 SHELL := bash
 RUN := fixtures/steps/run.sh
@@ -32,11 +34,11 @@ seed: build ## put the data back to how the plan has it, write .local/manifest.j
 	@$(RUN) seed
 
 .PHONY: record
-record: build ## record simulated personas into .local/traces
+record: build ## record simulated personas into .local/traces; PERSONAS=FILE, REWRITES=FILE, ALLOW_FAILURES=1
 	@$(RUN) record
 
 .PHONY: replay
-replay: build ## replay the recording by SCENARIO (default all) and PROFILE (quick, full)
+replay: build ## replay the recording by SCENARIO (default all) and PROFILE (quick, full); REWRITES=FILE
 	@$(RUN) replay
 
 .PHONY: report

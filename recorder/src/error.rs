@@ -7,10 +7,12 @@ use common::exit::Exit;
 use common::output::OutputError;
 use common::target::OptionError;
 use manifest::ManifestError;
+use rewrites::RewritesError;
 
 use crate::correlate::RulesError;
 use crate::edit::diff::DiffError;
 use crate::import::ImportError;
+use crate::mock::MockError;
 use crate::persona::{PersonasError, RecordError};
 use crate::proxy::ProxyError;
 use trace::journal::JournalError;
@@ -28,6 +30,8 @@ pub enum Error {
     #[error(transparent)]
     Personas(#[from] PersonasError),
     #[error(transparent)]
+    Rewrites(#[from] RewritesError),
+    #[error(transparent)]
     Rules(#[from] RulesError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -35,6 +39,8 @@ pub enum Error {
     Record(#[from] RecordError),
     #[error(transparent)]
     Proxy(#[from] ProxyError),
+    #[error(transparent)]
+    Mock(#[from] MockError),
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]
@@ -72,12 +78,14 @@ impl Error {
             Self::Output(error) => error.exit(),
             Self::Option(_)
             | Self::Personas(_)
+            | Self::Rewrites(_)
             | Self::Rules(_)
             | Self::Manifest(_)
             | Self::Faulty { .. }
             | Self::Apart { .. } => Exit::Usage,
             Self::Record(error) => record(error),
             Self::Proxy(error) => proxy(error),
+            Self::Mock(error) => mock(error),
             Self::Import(error) => import(error),
             Self::Journal(error) => journal(error),
             Self::Read(error) | Self::Diff(DiffError::Read(error)) => read(error),
@@ -92,6 +100,7 @@ fn record(error: &RecordError) -> Exit {
         | RecordError::NoPersona { .. }
         | RecordError::NoLogin { .. }
         | RecordError::NoField { .. }
+        | RecordError::Answers { .. }
         | RecordError::Request { .. } => Exit::Usage,
         RecordError::Refused(error) => error.exit(),
         RecordError::Unreachable { .. }
@@ -115,6 +124,16 @@ fn proxy(error: &ProxyError) -> Exit {
         | ProxyError::Lost { .. }
         | ProxyError::Finish { .. }
         | ProxyError::Task(_) => Exit::Internal,
+    }
+}
+
+fn mock(error: &MockError) -> Exit {
+    match error {
+        MockError::Read(error) => read(error),
+        MockError::NoAnswer { .. } | MockError::Failures { .. } => Exit::Usage,
+        MockError::Refused(error) => error.exit(),
+        MockError::Client(_) => Exit::Internal,
+        MockError::Listen { .. } => Exit::Environment,
     }
 }
 

@@ -12,6 +12,7 @@ mod edits;
 mod error;
 pub mod exchange;
 pub mod import;
+pub mod mock;
 pub mod persona;
 pub mod proxy;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use common::exit::Exit;
 use manifest::ManifestError;
+use rewrites::RewritesError;
 
 use crate::config::ConfigError;
 use crate::engine::EngineError;
@@ -24,6 +25,8 @@ pub enum Error {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Rewrites(#[from] RewritesError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(transparent)]
@@ -60,7 +63,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Config(error) => error.exit(),
-            Self::Scenario(_) | Self::Schedule(_) => Exit::Usage,
+            Self::Scenario(_) | Self::Rewrites(_) | Self::Schedule(_) => Exit::Usage,
             Self::Manifest(error) => match error {
                 ManifestError::Read { source, .. } if !is_absent(source) => Exit::Internal,
                 _ => Exit::Usage,
@@ -100,6 +103,7 @@ impl PrepareError {
             Self::Read(_)
             | Self::Request { .. }
             | Self::Empty { .. }
+            | Self::PartlyRewritten { .. }
             | Self::TooBig { .. }
             | Self::TooWide { .. } => Exit::Usage,
             Self::Changed { .. } => Exit::Internal,

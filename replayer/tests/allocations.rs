@@ -69,10 +69,12 @@ fn write_trace(path: &Path, requests: usize, every: usize) {
             manifest: None,
             input: None,
             target: None,
+            rewrites: Vec::new(),
         }],
         personas: vec![PersonaWeight { name: "visitor".into(), weight: 1.0 }],
         redaction: vec![],
         routes: vec![],
+        failures: None,
         shapes: Default::default(),
     };
     let mut writer = TraceWriter::create(path, &header).unwrap();

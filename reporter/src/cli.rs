@@ -50,6 +50,9 @@ struct Fill {
     /// Manifest to check the runs against
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
+    /// Known faults of the system, to name them where failures show them
+    #[arg(long, value_name = "FILE")]
+    traps: Option<PathBuf>,
     /// The report; its JSON gets the same name with the ending .json
     #[arg(long, value_name = "FILE", default_value = "load-test-report.md")]
     out: PathBuf,
@@ -95,6 +98,7 @@ impl Fill {
             scenarios: self.scenarios,
             runs: self.runs,
             manifest: self.manifest,
+            traps: self.traps,
             json: self.out.with_extension("json"),
             out: self.out,
             charts,

@@ -2,6 +2,7 @@
 
 use common::exit::Exit;
 use manifest::ManifestError;
+use rewrites::RewritesError;
 
 use crate::chart::DrawError;
 use crate::load::LoadError;
@@ -14,6 +15,8 @@ pub enum Error {
     Load(#[from] LoadError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Traps(#[from] RewritesError),
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error(transparent)]
@@ -28,7 +31,7 @@ impl Error {
     /// Damaged input is for the user to fix; output that cannot be written is not.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Load(_) | Self::Manifest(_) | Self::Template(_) => Exit::Usage,
+            Self::Load(_) | Self::Manifest(_) | Self::Traps(_) | Self::Template(_) => Exit::Usage,
             Self::Write(WriteError::Output(error)) => error.exit(),
             Self::Draw(_) | Self::Write(_) | Self::Stdout(_) => Exit::Internal,
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 use common::exit::Exit;
 use manifest::Manifest;
+use rewrites::Traps;
 use serde::Serialize;
 
 use crate::chart;
@@ -23,6 +24,8 @@ pub struct Config {
     pub scenarios: PathBuf,
     pub runs: PathBuf,
     pub manifest: Option<PathBuf>,
+    /// Known faults of the system.
+    pub traps: Option<PathBuf>,
     pub out: PathBuf,
     pub json: PathBuf,
     pub charts: PathBuf,
@@ -61,6 +64,7 @@ pub struct ScenarioOutcome {
 pub fn fill(config: &Config) -> Result<Filled, Error> {
     let template = Template::load(config.template.as_deref())?;
     let manifest = config.manifest.as_deref().map(Manifest::read).transpose()?;
+    let traps = config.traps.as_deref().map(Traps::read).transpose()?.unwrap_or_default();
     let out = Document::create(&config.out)?;
     let json = Document::create(&config.json)?;
     let loaded = load::load(&config.scenarios, &config.runs)?;
@@ -69,6 +73,7 @@ pub fn fill(config: &Config) -> Result<Filled, Error> {
         runs: &config.runs.display().to_string(),
         manifest: manifest.as_ref().map(|manifest| &manifest.header),
         date: config.date,
+        traps,
     };
     let mut report = Report::new(&loaded, &inputs);
     let mut charts = Vec::new();

@@ -73,6 +73,10 @@ fn text(path: &Path, found: &Inspection) -> String {
             statuses.collect::<Vec<_>>().join(" "),
         ]
     }));
+    let failures = found.failures.as_ref().map(|failures| format!("! {failures}\n"));
+    let rewrites = found.sources.iter().flat_map(|source| &source.rewrites);
+    let rewrites = rewrites.map(|of| format!("rewritten by {}: {}\n", of.file, of.rule));
+    let notes: String = failures.into_iter().chain(rewrites).collect();
     let bindings = &found.bindings;
     let slots: String = found.slots.keys().map(|name| format!(" {name}")).collect();
     format!(
@@ -80,7 +84,7 @@ fn text(path: &Path, found: &Inspection) -> String {
 recorded {} by {}, format {}
 {} without answer, {} dropped; {} body shapes
 bindings: {} captures, {} account fields, {} clock, {} fresh values, {} secret slots{}; {} ambiguous
-{}
+{notes}{}
 
 {}
 

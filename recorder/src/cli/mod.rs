@@ -11,6 +11,7 @@ mod finish;
 mod import;
 mod inspect;
 mod merge;
+mod mock;
 mod output;
 mod personas;
 mod progress;
@@ -44,6 +45,8 @@ enum Command {
     Personas(personas::Args),
     /// Record what clients send through a reverse proxy
     Proxy(proxy::Args),
+    /// Answer chosen routes as a recording has it, and pass on all else
+    Mock(mock::Args),
     /// Make a trace of a recording that another tool made
     #[command(subcommand)]
     Import(import::Command),
@@ -76,6 +79,7 @@ impl Cli {
         match self.command {
             Command::Personas(args) => args.run(listen).await,
             Command::Proxy(args) => args.run(listen).await,
+            Command::Mock(args) => args.run(listen).await,
             Command::Import(command) => command.run(),
             Command::Finish(args) => args.run(),
             Command::Inspect(args) => args.run(),

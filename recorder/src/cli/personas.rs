@@ -3,12 +3,14 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::exit::Exit;
 use common::target::Typed;
 use common_net::signals::Shutdown;
 use manifest::format::Manifest;
+use rewrites::Rewrites;
 use serde::Serialize;
 
 use super::files::new_recording;
@@ -16,7 +18,9 @@ use super::output::{print, print_json};
 use super::progress::Progress;
 use super::table::{row, table};
 use crate::Error;
-use crate::persona::{Config, PersonaTotals, Personas, Recording, Target, record};
+use crate::persona::{
+    Config, PersonaTotals, Personas, RecordError, Recording, Target, TaskEnds, record,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -48,6 +52,10 @@ pub(super) struct Args {
     /// End when so many requests were sent, if the duration has not ended it before
     #[arg(long, value_name = "N")]
     max_requests: Option<NonZeroU64>,
+
+    /// What to send in the place of what the personas file says, as a file of rewrites
+    #[arg(long, value_name = "FILE")]
+    rewrites: Option<PathBuf>,
 
     /// The trace; compressed if it ends in .zst
     #[arg(long, value_name = "FILE")]
@@ -104,6 +112,10 @@ struct Summary {
     failures: u64,
     seconds: f64,
     personas: Vec<PersonaSummary>,
+    /// Tasks that did not always come to their end.
+    tasks: Vec<TaskEnds>,
+    /// What is to be known before this is replayed.
+    warnings: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,6 +142,10 @@ impl Args {
         let target = self.target.value("--target")?;
         let personas = Personas::read(&self.personas)?;
         let manifest = Manifest::read(&self.manifest)?;
+        let rewrites = self.rewrites.as_deref().map(Rewrites::read).transpose()?;
+        if let Some(rewrites) = rewrites.as_ref().filter(|rewrites| rewrites.answers()) {
+            return Err(RecordError::Answers { file: rewrites.file().to_owned() }.into());
+        }
         new_recording(&self.out, self.force)?;
         Ok(Config {
             personas,
@@ -143,13 +159,19 @@ impl Args {
             seed: self.seed,
             out: self.out,
             allow_failures: self.allow_failures,
+            rewrites: rewrites.map(Arc::new),
         })
     }
 }
 
 impl From<Recording> for Summary {
-    fn from(Recording { finished, totals, length }: Recording) -> Self {
+    fn from(Recording { finished, totals, length, tasks, mostly }: Recording) -> Self {
+        let failures = finished.failures.as_ref().map(ToString::to_string);
+        let mostly = totals.personas.iter().zip(mostly).filter(|(of, _)| of.failures > 0);
+        let mostly = mostly.map(|(of, mostly)| format!("failed of {}: mostly {mostly}", of.name));
         Self {
+            tasks,
+            warnings: failures.into_iter().chain(mostly).collect(),
             trace: finished.path,
             digest: finished.end.digest,
             requests: finished.end.requests,
@@ -184,8 +206,11 @@ impl Summary {
                 persona.failures.to_string(),
             ]
         }));
+        let tasks = self.tasks.iter().map(|task| format!("\n{task}"));
+        let warnings = self.warnings.iter().map(|warning| format!("\n! {warning}"));
+        let notes: String = tasks.chain(warnings).collect();
         format!(
-            "{}: {} requests of {} sessions in {:.1} s, {} failed\n{}\n{}",
+            "{}: {} requests of {} sessions in {:.1} s, {} failed\n{}{notes}\n{}",
             self.trace.display(),
             self.requests,
             self.sessions,

@@ -62,8 +62,15 @@ impl Observer for Progress {
         let count = *count;
         if count <= SHOWN {
             let how = failure.status.map_or("no answer".to_owned(), |status| status.to_string());
+            let answer = if count == 1 { failure.answer } else { "" };
+            let how = format!("{how} {answer}").trim_end().to_owned();
+            let first = if count == 1 { &failure.traps[..] } else { &[] };
+            let traps: String = first.iter().map(|trap| format!("; {trap}")).collect();
             let last = if count == SHOWN { "; more of these are only counted" } else { "" };
-            self.line(&format!("failed: {} {}: {how}{last}", failure.persona, failure.endpoint));
+            self.line(&format!(
+                "failed: {} {}: {how}{traps}{last}",
+                failure.persona, failure.endpoint
+            ));
         }
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use trace::failures::{FailureCount, Failures};
 use trace::format::{End, Origin, PersonaWeight, RecordedResult, Request, Source};
 use trace::reader::{ReadError, TraceReader};
 
@@ -23,6 +24,9 @@ pub struct Inspection {
     pub tool: String,
     pub started: DateTime<Utc>,
     pub sources: Vec<Source>,
+    /// Where over 1 % of it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Failures>,
     pub end: End,
     /// From the first sending to the end of the last exchange.
     pub length_us: u64,
@@ -121,6 +125,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, ReadError> {
         tool: header.tool,
         started: header.started,
         sources: header.sources,
+        failures: header.failures.or_else(|| counts.failures.noted(|_| None)),
         mean_per_s: end.requests as f64 / (length_us.max(1) as f64 / 1e6),
         peak_per_s: counts.peak.max(counts.in_second),
         length_us,
@@ -147,10 +152,13 @@ struct Counts {
     endpoints: BTreeMap<String, Endpoint>,
     bindings: Bindings,
     slots: BTreeMap<String, u64>,
+    /// A trace before minor 2 does not say it.
+    failures: FailureCount,
 }
 
 impl Counts {
     fn add(&mut self, request: &Request) {
+        self.failures.add(request);
         let second = (request.at - *self.first_at.get_or_insert(request.at)) / 1_000_000;
         if second != self.second {
             self.peak = self.peak.max(self.in_second);

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use common::output::folder;
+use trace::failures::{FailureCount, Failures};
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
 use trace::minor;
@@ -56,7 +57,7 @@ pub fn merge(
     out: &Path,
     align: Align,
 ) -> Result<(End, BTreeMap<usize, String>), JournalError> {
-    let Overview { prefixes, minor, named } = look(traces, out)?;
+    let Overview { prefixes, minor, named, failures } = look(traces, out)?;
     let mut readers = Vec::with_capacity(traces.len());
     for trace in traces {
         readers.push(TraceReader::open(trace)?);
@@ -73,7 +74,8 @@ pub fn merge(
             }
         })
         .collect();
-    let mut writer = TraceWriter::create_for(out, &merged_header(&headers, started), minor)?;
+    let header = Header { failures, ..merged_header(&headers, started) };
+    let mut writer = TraceWriter::create_for(out, &header, minor)?;
     let mut predecessors = Predecessors::default();
     let mut heads = BinaryHeap::new();
     let mut waiting: Vec<Option<Request>> = Vec::new();
@@ -115,6 +117,7 @@ struct Overview {
     prefixes: BTreeMap<usize, String>,
     /// What the requests need of the format.
     minor: u32,
+    failures: Option<Failures>,
     named: Named,
 }
 
@@ -125,6 +128,7 @@ fn look(traces: &[PathBuf], out: &Path) -> Result<Overview, JournalError> {
     let mut renamed: BTreeMap<usize, String> = BTreeMap::new();
     let mut highest = 0;
     let mut needed = 0;
+    let mut failures = FailureCount::default();
     let mut given = Vec::new();
     for trace in traces {
         given.extend(TraceReader::open(trace)?.header().routes.iter().cloned());
@@ -135,6 +139,7 @@ fn look(traces: &[PathBuf], out: &Path) -> Result<Overview, JournalError> {
         let is_named = reader.header().is_of_scripts();
         while let Some(request) = reader.next_request()? {
             needed = needed.max(minor::of_request(&request));
+            failures.add(&request);
             if !is_named {
                 routes.add(&request.name);
             }
@@ -169,7 +174,9 @@ fn look(traces: &[PathBuf], out: &Path) -> Result<Overview, JournalError> {
     for (count, prefix) in (1..).zip(renamed.values_mut()) {
         *prefix = format!("m{}-", highest + count);
     }
-    Ok(Overview { prefixes: renamed, minor: needed, named: routes.named() })
+    let named = routes.named();
+    let failures = failures.noted(|name| named.of(name));
+    Ok(Overview { prefixes: renamed, minor: needed, named, failures })
 }
 
 /// Of a prefix that an earlier merge gave, else 0.
@@ -212,6 +219,7 @@ fn merged_header(headers: &[&Header], started: chrono::DateTime<chrono::Utc>) ->
         personas,
         redaction: each_once(headers.iter().flat_map(|header| &header.redaction)),
         routes: each_once(headers.iter().flat_map(|header| &header.routes)),
+        failures: None,
         shapes: headers.iter().flat_map(|header| header.shapes.clone()).collect(),
     }
 }

@@ -68,10 +68,12 @@ pub fn import<F: Format>(
             manifest: config.manifest.as_ref().map(|manifest| manifest.header.digest.clone()),
             input: Some(digest),
             target: None,
+            rewrites: Vec::new(),
         }],
         personas: Vec::new(),
         redaction: config.rules.secret_names(),
         routes: config.rules.routes().to_vec(),
+        failures: None,
         shapes: BTreeMap::new(),
     };
     let mut sink = Sink {

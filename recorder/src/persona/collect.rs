@@ -1,13 +1,15 @@
 //! The one task that owns the journal and the counts; users send it exchanges.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Duration, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use trace::format::{RecordedErrorKind, RecordedResult, Request};
+use rewrites::{Trap, Traps};
+use trace::failures::failed;
+use trace::format::{RecordedResult, Request};
 use trace::journal::Journal;
 use trace::shape::Shape;
 use trace::writer::WriteError;
@@ -25,6 +27,8 @@ pub(super) struct PersonaExchange {
     pub(super) persona: usize,
     pub(super) request: Request,
     pub(super) shape: Option<Shape>,
+    /// What may be shown of a failing answer.
+    pub(super) answer: Option<String>,
 }
 
 /// Gets progress while recording; called from the thread that writes the journal.
@@ -35,12 +39,24 @@ pub trait Observer: Send + 'static {
     fn failure(&mut self, failure: &Failure<'_>);
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure<'a> {
     pub persona: &'a str,
     pub endpoint: &'a str,
     /// None where there was no answer.
     pub status: Option<u16>,
+    /// What may be shown of the answer.
+    pub answer: &'a str,
+    /// Known faults that it shows.
+    pub traps: Vec<&'a Trap>,
+}
+
+/// A kind of failure: what is asked of and what comes back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kind {
+    count: u64,
+    /// Of the first.
+    answer: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -73,6 +89,8 @@ impl PersonaTotals {
 pub(super) struct Collected {
     pub(super) journal: Journal,
     pub(super) totals: Totals,
+    /// By persona, what failed most, in words.
+    pub(super) mostly: Vec<String>,
 }
 
 pub(super) struct Collector {
@@ -84,6 +102,9 @@ pub(super) struct Collector {
     pub(super) stop: CancellationToken,
     pub(super) observer: Box<dyn Observer>,
     pub(super) sessions: HashSet<String>,
+    pub(super) traps: Traps,
+    /// By persona, route and status; bounded by the steps of the personas file.
+    pub(super) kinds: BTreeMap<(usize, String, Option<u16>), Kind>,
 }
 
 impl Collector {
@@ -112,11 +133,12 @@ impl Collector {
                 _ = second.tick() => self.observer.second(self.started.elapsed(), &self.totals),
             }
         }
-        Ok(Collected { journal: self.journal, totals: self.totals })
+        let mostly = (0..self.totals.personas.len()).map(|persona| self.mostly(persona)).collect();
+        Ok(Collected { journal: self.journal, totals: self.totals, mostly })
     }
 
     fn take(&mut self, exchange: PersonaExchange) -> Result<(), WriteError> {
-        let PersonaExchange { persona, mut request, shape } = exchange;
+        let PersonaExchange { persona, mut request, shape, answer } = exchange;
         let status = match &mut request.result {
             RecordedResult::Answer(answer) => {
                 if let Some(shape) = shape {
@@ -126,11 +148,7 @@ impl Collector {
             }
             RecordedResult::Error(_) => None,
         };
-        // What the end of the recording cut off is no failure of the server.
-        let is_failure = match &request.result {
-            RecordedResult::Answer(answer) => answer.status >= 400,
-            RecordedResult::Error(error) => error.kind != RecordedErrorKind::StillOpen,
-        };
+        let is_failure = failed(&request.result).is_some();
         self.journal.append(&request)?;
 
         let totals = &mut self.totals.personas[persona];
@@ -145,7 +163,19 @@ impl Collector {
             totals.failures += 1;
             self.totals.failures += 1;
             let name = &totals.name;
-            self.observer.failure(&Failure { persona: name, endpoint: &request.name, status });
+            let answer = answer.unwrap_or_default();
+            self.observer.failure(&Failure {
+                persona: name,
+                endpoint: &request.name,
+                status,
+                answer: &answer,
+                traps: status.map_or_else(Vec::new, |of| self.traps.shown_by(&request.name, of)),
+            });
+            let kind = self.kinds.entry((persona, request.name.clone(), status)).or_default();
+            kind.count += 1;
+            if kind.count == 1 {
+                kind.answer = answer;
+            }
             let judged = totals.requests >= JUDGED_FROM && !self.allow_failures;
             if judged && totals.fails_too_often() {
                 self.stop.cancel();
@@ -155,9 +185,29 @@ impl Collector {
     }
 }
 
+impl Collector {
+    /// What failed most of a persona, with the first answer, and what is known of it.
+    fn mostly(&self, persona: usize) -> String {
+        let of_persona = self.kinds.iter().filter(|((of, ..), _)| *of == persona);
+        let Some(((_, name, status), kind)) = of_persona.max_by_key(|(_, kind)| kind.count) else {
+            return String::new();
+        };
+        let Kind { count, answer } = kind;
+        match status {
+            None => format!("{name}, {count} times without an answer"),
+            Some(status) => {
+                let traps = self.traps.shown_by(name, *status);
+                let traps: String = traps.iter().map(|trap| format!("; {trap}")).collect();
+                let answered = format!("{name}, {count} times answered {status} {answer}");
+                answered.trim_end().to_owned() + &traps
+            }
+        }
+    }
+}
+
 impl Totals {
     /// The first persona of whose requests more than a fifth failed.
-    pub(super) fn failing(&self) -> Option<&PersonaTotals> {
-        self.personas.iter().find(|persona| persona.fails_too_often())
+    pub(super) fn failing(&self) -> Option<(usize, &PersonaTotals)> {
+        self.personas.iter().enumerate().find(|(_, persona)| persona.fails_too_often())
     }
 }

@@ -29,9 +29,15 @@ pub enum RecordError {
     #[error("cannot make the request {request}: {why}")]
     Request { request: String, why: String },
     #[error(
-        "{failures} of {requests} requests of persona {persona} failed, more than 20 %; --allow-failures records them"
+        "{failures} of {requests} requests of persona {persona} failed, more than 20 %: mostly {mostly}; \
+         --allow-failures records them all the same"
     )]
-    Failures { persona: String, failures: u64, requests: u64 },
+    Failures { persona: String, failures: u64, requests: u64, mostly: String },
+    #[error(
+        "{file} has requests answered from a recording, which is still to be made: answer for them \
+         with recorder mock"
+    )]
+    Answers { file: String },
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error(transparent)]

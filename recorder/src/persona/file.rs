@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rewrites::RewritesError;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
@@ -17,6 +18,8 @@ pub enum PersonasError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("{}{}: {message}", path.display(), line.map_or(String::new(), |line| format!(" line {line}")))]
     Content { path: PathBuf, line: Option<usize>, message: String },
+    #[error(transparent)]
+    Traps(#[from] RewritesError),
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +28,8 @@ pub(super) struct File {
     /// Put before every path, and in no route name.
     #[serde(default)]
     pub(super) base: String,
+    /// A file of known faults of what is recorded; a relative path is one from this file's folder.
+    pub(super) traps: Option<PathBuf>,
     /// Of all requests but those of the login.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, String>,

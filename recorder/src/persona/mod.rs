@@ -16,9 +16,11 @@ mod file;
 mod prologue;
 mod record;
 mod render;
+mod rewritten;
 mod script;
 mod send;
 mod stored;
+mod tasks;
 mod template;
 mod user;
 
@@ -29,3 +31,4 @@ pub use prologue::{AfterLogin, MOST_AHEAD_US, Prologue};
 pub use record::{Config, Recording, record};
 pub use script::Personas;
 pub use send::Target;
+pub use tasks::TaskEnds;

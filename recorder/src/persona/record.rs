@@ -1,6 +1,6 @@
 //! A recording from start to end.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -12,16 +12,18 @@ use chrono::Utc;
 use common::address;
 use common_net::signals::Shutdown;
 use manifest::format::Manifest;
+use rewrites::Rewrites;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::cast::cast;
-use super::collect::{Collector, Observer, Totals};
+use super::collect::{Collected, Collector, Observer, Totals};
 use super::error::RecordError;
 use super::script::Personas;
 use super::send::Target;
+use super::tasks::{TaskCounts, TaskEnds};
 use super::user::{Stage, User};
 use trace::finish::Finished;
 use trace::format::{self, Header, PersonaWeight, Source, SourceKind};
@@ -54,6 +56,8 @@ pub struct Config {
     pub out: PathBuf,
     /// Whether to go on where more than a fifth of a persona's requests fail.
     pub allow_failures: bool,
+    /// What is sent in the place of what the personas file says.
+    pub rewrites: Option<Arc<Rewrites>>,
 }
 
 /// What was recorded.
@@ -62,6 +66,10 @@ pub struct Recording {
     pub finished: Finished,
     pub totals: Totals,
     pub length: Duration,
+    /// Tasks that did not always come to their end.
+    pub tasks: Vec<TaskEnds>,
+    /// By persona, what failed most, in words; empty where nothing did.
+    pub mostly: Vec<String>,
 }
 
 /// Records until the duration has passed, enough requests were sent or `shutdown` stops it; then
@@ -95,6 +103,8 @@ pub async fn record(
         stop: stop.clone(),
         observer,
         sessions: HashSet::new(),
+        traps: config.personas.traps.clone(),
+        kinds: BTreeMap::new(),
     };
     // A thread of its own, because it writes to the disk.
     let runtime = tokio::runtime::Handle::current();
@@ -107,6 +117,7 @@ pub async fn record(
         collected
     });
 
+    let tasks = Arc::new(TaskCounts::default());
     let stage = Arc::new(Stage {
         target: target.clone(),
         generators: config.personas.generators.clone(),
@@ -117,6 +128,9 @@ pub async fn record(
         stop: stop.clone(),
         abandon: abandon.clone(),
         left: config.max_requests.map(|most| AtomicU64::new(most.get())),
+        rewrites: config.rewrites.clone(),
+        traps: config.personas.traps.clone(),
+        tasks: Arc::clone(&tasks),
     });
     let mut users = JoinSet::new();
     for (index, role) in cast.roles.into_iter().enumerate() {
@@ -138,18 +152,21 @@ pub async fn record(
     let collected = collecting.await??;
     let failing = collected.totals.failing().filter(|_| !config.allow_failures);
     let failures = failing.map_or(Ok(()), |persona| {
+        let (index, persona) = persona;
         Err(RecordError::Failures {
             persona: persona.name.clone(),
             failures: persona.failures,
             requests: persona.requests,
+            mostly: collected.mostly[index].clone(),
         })
     });
     if let Err(error) = played.and(failures) {
         collected.journal.discard()?;
         return Err(error);
     }
-    let finished = tokio::task::spawn_blocking(move || collected.journal.finish()).await??;
-    Ok(Recording { finished, totals: collected.totals, length })
+    let Collected { journal, totals, mostly } = collected;
+    let finished = tokio::task::spawn_blocking(move || journal.finish()).await??;
+    Ok(Recording { finished, totals, length, tasks: tasks.ended_early(), mostly })
 }
 
 /// Waits for the end of all users; the first error of one ends the others.
@@ -221,12 +238,14 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
             manifest: Some(config.manifest.header.digest.clone()),
             input: Some(config.personas.digest.clone()),
             target: Some(config.target.origin()),
+            rewrites: config.rewrites.as_ref().map(|of| of.in_force()).unwrap_or_default(),
         }],
         personas: weights
             .map(|p| PersonaWeight { name: p.name.clone(), weight: f64::from(p.weight) })
             .collect(),
         redaction: redact::Names::default().in_force(),
         routes: Vec::new(),
+        failures: None,
         shapes: std::collections::BTreeMap::new(),
     }
 }

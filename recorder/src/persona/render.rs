@@ -7,6 +7,7 @@
 use chrono::{DateTime, Utc};
 use manifest::format::Account;
 use rand_chacha::ChaCha8Rng;
+use reqwest::Method;
 
 use super::body::{Body, quoted};
 use super::capture::Variables;
@@ -32,10 +33,13 @@ pub(super) struct RenderContext<'a> {
 
 /// A request before it is sent. It contains secrets, hence no `Debug`.
 pub(super) struct Rendered {
+    pub(super) method: Method,
     pub(super) path: Written,
     pub(super) headers: Vec<(String, Written)>,
     pub(super) body: Option<Written>,
     pub(super) bind: Vec<Binding>,
+    /// What is bound, as it is without any encoding.
+    pub(super) values: Vec<(Origin, String)>,
 }
 
 #[derive(Default)]
@@ -52,6 +56,8 @@ pub(super) enum RenderError {
     Variable(String),
     #[error(transparent)]
     Unsendable(#[from] wire::Unsendable),
+    #[error(transparent)]
+    Rewrite(#[from] rewrites::ApplyError),
     #[error("an expression failed: {0}")]
     Expression(#[from] minijinja::Error),
 }
@@ -72,7 +78,7 @@ pub(super) fn render(
     values: &RenderContext<'_>,
     fresh: &mut ChaCha8Rng,
 ) -> Result<Rendered, RenderError> {
-    let mut renderer = Renderer { values, fresh, made: 0, bind: Vec::new() };
+    let mut renderer = Renderer { values, fresh, made: 0, bind: Vec::new(), bound: Vec::new() };
     let path = renderer.template(Part::Path, &step.path, Encoding::Percent)?;
     let mut headers = vec![
         plain("Accept", "*/*"),
@@ -96,7 +102,8 @@ pub(super) fn render(
         wire::target(&path.sent)?;
     }
     headers.iter().try_for_each(|(name, value)| wire::header(name, value.sent.as_bytes()))?;
-    Ok(Rendered { path, headers, body, bind: renderer.bind })
+    let Renderer { bind, bound: values, .. } = renderer;
+    Ok(Rendered { method: step.method.clone(), path, headers, body, bind, values })
 }
 
 fn plain(name: &str, value: &str) -> (String, Written) {
@@ -118,6 +125,7 @@ struct Renderer<'a> {
     /// How many fresh ids this request has so far.
     made: u32,
     bind: Vec<Binding>,
+    bound: Vec<(Origin, String)>,
 }
 
 impl Renderer<'_> {
@@ -209,6 +217,7 @@ impl Renderer<'_> {
         if !value.secret {
             written.stored.push_str(&text);
         }
+        self.bound.push((value.origin.clone(), value.text));
         self.bind.push(Binding {
             part,
             start,

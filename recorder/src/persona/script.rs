@@ -9,6 +9,7 @@ use std::time::Duration;
 use generate::Generators;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
+use rewrites::Traps;
 
 use super::body::{self, Body};
 use super::capture::Rule;
@@ -22,6 +23,8 @@ pub struct Personas {
     /// `sha256:…` of the file's bytes.
     pub digest: String,
     pub(super) generators: Generators,
+    /// Known faults of what is recorded.
+    pub(super) traps: Traps,
     pub(super) personas: Vec<Arc<Persona>>,
 }
 
@@ -40,6 +43,7 @@ pub(super) struct Persona {
 
 #[derive(Debug)]
 pub(super) struct Task {
+    pub(super) name: String,
     pub(super) weight: u32,
     pub(super) steps: Vec<Step>,
 }
@@ -99,8 +103,15 @@ impl Personas {
         if personas.is_empty() {
             return Err(source.error(None, "it has no [[persona]]"));
         }
+        let traps = match &typed.traps {
+            Some(traps) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                Traps::read(&folder.join(traps))?
+            }
+            None => Traps::default(),
+        };
         let digest = common::digest::of(source.text.as_bytes());
-        Ok(Self { digest, generators: loader.compiler.generators, personas })
+        Ok(Self { traps, digest, generators: loader.compiler.generators, personas })
     }
 }
 
@@ -133,7 +144,7 @@ impl Loader<'_> {
                 return Err(self.source.error_at(&task.name, message));
             }
             let steps = self.steps(&task.steps, self.headers, &mut known.clone())?;
-            tasks.push(Task { weight: task.weight.get(), steps });
+            tasks.push(Task { name: task.name.clone(), weight: task.weight.get(), steps });
         }
         Ok(Persona {
             accounts: typed.accounts.unwrap_or_else(|| typed.name.clone()),

@@ -39,12 +39,22 @@ impl FromStr for Target {
 }
 
 impl Target {
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or(80)
+    }
+
+    /// The address of a path and query.
+    pub(crate) fn url(&self, path: &str) -> Option<Url> {
+        // Of one that begins with two slashes, a join would take the first part for a host.
+        let mut url = self.0.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+        url.set_path(path);
+        url.set_query(query);
+        path.starts_with('/').then_some(url)
     }
 
     /// `http://127.0.0.1:8080`.
@@ -53,7 +63,7 @@ impl Target {
     }
 
     /// A client with connections of its own, to the pinned addresses alone.
-    pub(super) fn client(&self, addresses: &[SocketAddr]) -> reqwest::Result<Client> {
+    pub(crate) fn client(&self, addresses: &[SocketAddr]) -> reqwest::Result<Client> {
         let mut builder = Client::builder()
             .no_proxy()
             .redirect(Policy::none())

@@ -23,7 +23,7 @@ pub(super) fn render(
 }
 
 /// Leaves out of what is stored whatever is secret and is not left out yet.
-fn clean(rendered: &mut Rendered, values: &RenderContext<'_>) {
+pub(super) fn clean(rendered: &mut Rendered, values: &RenderContext<'_>) {
     let mut known = Known::of(values.account);
     for captured in values.login.values().chain(values.task.values()) {
         if captured.secret {

@@ -16,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::capture::Variables;
 use super::collect::PersonaExchange;
 use super::error::RecordError;
-use super::render::{RenderContext, Rendered};
+use super::render::{RenderContext, RenderError, Rendered, render};
+use super::rewritten::rewrite;
 use super::script::{Persona, Step, Task};
 use super::send::{Received, Target, send};
-use super::stored::render;
+use super::stored::clean;
+use super::tasks::TaskCounts;
 use redact::{Known, Names, Redactor};
+use rewrites::{Rewrites, Traps};
 use trace::format::{Answer, Body, Capture, RecordedError, RecordedResult, Request};
 
 /// What all users share.
@@ -39,6 +42,10 @@ pub(super) struct Stage {
     pub(super) abandon: CancellationToken,
     /// How many more requests may be sent; none for any number.
     pub(super) left: Option<AtomicU64>,
+    /// What is sent in the place of what the steps say.
+    pub(super) rewrites: Option<Arc<Rewrites>>,
+    pub(super) traps: Traps,
+    pub(super) tasks: Arc<TaskCounts>,
 }
 
 impl Stage {
@@ -160,11 +167,14 @@ impl Session<'_> {
     async fn log_in(&mut self) -> Result<(), End> {
         let user = self.user;
         for (index, step) in user.persona.login.iter().enumerate() {
-            let (received, captured) =
-                self.exchange(step, StepPosition { turn: LOGIN, step: index }).await?;
+            let position = StepPosition { turn: LOGIN, step: index };
+            let Some((received, captured)) = self.exchange(step, position).await? else { continue };
             let why = match &received {
                 Received::Answer { status, body, .. } if *status >= 400 => {
-                    format!("was answered {status} {}", self.without_secrets(body))
+                    let answer = self.without_secrets(body);
+                    let traps = user.stage.traps.shown_by(&step.name, *status);
+                    let traps: String = traps.iter().map(|trap| format!("; {trap}")).collect();
+                    format!("was answered {status} {answer}{traps}")
                 }
                 Received::Answer { .. } => {
                     match step.captures.iter().find(|r| !captured.contains_key(&r.name)) {
@@ -209,32 +219,46 @@ impl Session<'_> {
     /// Does the steps of a task, up to one that needs a value which no answer had.
     async fn do_task(&mut self, task: &Task, turn: u64) -> Result<(), End> {
         self.task.clear();
+        let mut missing = None;
         for (index, step) in task.steps.iter().enumerate() {
-            let has = |name: &String| self.task.contains_key(name) || self.login.contains_key(name);
-            if !step.needs.iter().all(has) {
+            let has =
+                |name: &&String| self.task.contains_key(*name) || self.login.contains_key(*name);
+            if let Some(name) = step.needs.iter().find(|name| !has(name)) {
+                let gives = |step: &&Step| step.captures.iter().any(|rule| rule.name == *name);
+                let before = task.steps[..index].iter().chain(&self.user.persona.login);
+                let giver = before.rev().find(gives).map_or("nothing", |step| &step.name);
+                missing = Some(format!("{giver} gave no {name}"));
                 break;
             }
-            let (_, captured) = self.exchange(step, StepPosition { turn, step: index }).await?;
-            self.task.extend(captured);
+            let position = StepPosition { turn, step: index };
+            if let Some((_, captured)) = self.exchange(step, position).await? {
+                self.task.extend(captured);
+            }
         }
+        self.user.stage.tasks.over(&self.user.persona.name, &task.name, missing);
         Ok(())
     }
 
-    /// Sends a step's request and hands the exchange over. Captures are those of a success.
+    /// Sends a step's request and hands the exchange over; nothing where a rewrite drops it. Captures
+    /// are those of a success.
     async fn exchange(
         &mut self,
         step: &Step,
         position: StepPosition,
-    ) -> Result<(Received, Variables), End> {
+    ) -> Result<Option<(Received, Variables)>, End> {
         let user = self.user;
         let stage = &*user.stage;
+        if stage.stop.is_cancelled() {
+            return Err(End::Stopped);
+        }
+        let id = format!("{}-{}", self.name, self.sent + 1);
+        let rendered = self.render(step, position, &id).map_err(End::Failed)?;
+        let Some(rendered) = rendered else { return Ok(None) };
         if !stage.may_send() {
             return Err(End::Stopped);
         }
         self.sent += 1;
-        let id = format!("{}-{}", self.name, self.sent);
-        let rendered = self.render(step, position, &id).map_err(End::Failed)?;
-        let request = stage.target.request(&step.method, &rendered).ok_or_else(|| {
+        let request = stage.target.request(&rendered.method, &rendered).ok_or_else(|| {
             End::Failed(RecordError::Request {
                 request: step.name.clone(),
                 why: "a value in it cannot stand in a path or header".to_owned(),
@@ -262,7 +286,7 @@ impl Session<'_> {
             account: Some(user.account.name.clone()),
             name: step.name.clone(),
             http: "1.1".to_owned(),
-            method: step.method.to_string(),
+            method: rendered.method.to_string(),
             path: rendered.path.stored,
             headers: rendered.headers.into_iter().map(|(name, v)| (name, v.stored)).collect(),
             body: rendered.body.map(|body| Body::Text(body.stored)),
@@ -273,10 +297,14 @@ impl Session<'_> {
         };
         let names = Names::default();
         let shape = received.shape(Redactor { names: &names, known: &self.known() });
-        let exchange = PersonaExchange { persona: user.persona_index, request, shape };
+        let answer = match &received {
+            Received::Answer { status: 400.., body, .. } => Some(self.without_secrets(body)),
+            _ => None,
+        };
+        let exchange = PersonaExchange { persona: user.persona_index, request, shape, answer };
         // The collector is gone where it could not write; it reports the reason itself.
         stage.exchanges.send(exchange).await.map_err(|_| End::Stopped)?;
-        Ok((received, captured))
+        Ok(Some((received, captured)))
     }
 
     fn render(
@@ -284,7 +312,7 @@ impl Session<'_> {
         step: &Step,
         position: StepPosition,
         id: &str,
-    ) -> Result<Rendered, RecordError> {
+    ) -> Result<Option<Rendered>, RecordError> {
         let values = RenderContext {
             account: &self.user.account,
             login: &self.login,
@@ -296,9 +324,24 @@ impl Session<'_> {
         let draw = (position.turn << 16) + position.step as u64;
         let mut fresh = self.fresh.at(draw);
         let generators = &self.user.stage.generators;
-        generators.draw(&self.payloads, draw, || render(step, &values, &mut fresh)).map_err(
-            |error| RecordError::Request { request: step.name.clone(), why: error.to_string() },
-        )
+        let failed = |error: RenderError| RecordError::Request {
+            request: step.name.clone(),
+            why: error.to_string(),
+        };
+        let rendered = generators
+            .draw(&self.payloads, draw, || render(step, &values, &mut fresh))
+            .map_err(failed)?;
+        let rendered = match &self.user.stage.rewrites {
+            Some(rewrites) => {
+                let who = (self.user.persona.name.as_str(), id);
+                rewrite(rewrites, step, who, position.turn == LOGIN, rendered).map_err(failed)?
+            }
+            None => Some(rendered),
+        };
+        Ok(rendered.map(|mut rendered| {
+            clean(&mut rendered, &values);
+            rendered
+        }))
     }
 }
 

@@ -195,10 +195,12 @@ fn header(config: &Config, started: chrono::DateTime<Utc>) -> Header {
             manifest: config.manifest.as_ref().map(|manifest| manifest.header.digest.clone()),
             input: None,
             target: Some(config.upstream.to_string()),
+            rewrites: Vec::new(),
         }],
         personas: Vec::new(),
         redaction: config.rules.secret_names(),
         routes: config.rules.routes().to_vec(),
+        failures: None,
         shapes: BTreeMap::new(),
     }
 }

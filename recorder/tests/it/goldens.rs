@@ -20,7 +20,7 @@ fn schema() -> Validator {
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()
 }
 
-const GOLDENS: [(&str, SourceKind); 11] = [
+const GOLDENS: [(&str, SourceKind); 12] = [
     ("personas.trace.jsonl", SourceKind::Personas),
     ("proxy.trace.jsonl", SourceKind::Proxy),
     ("chrome.trace.jsonl", SourceKind::Har),
@@ -33,6 +33,8 @@ const GOLDENS: [(&str, SourceKind); 11] = [
     ("access-log.trace.jsonl", SourceKind::AccessLog),
     // Of minor 1.
     ("notes.trace.jsonl", SourceKind::Har),
+    // Of minor 2.
+    ("failing.trace.jsonl", SourceKind::AccessLog),
 ];
 
 /// What the last nine were made of, and how.
@@ -44,7 +46,7 @@ const INPUTS: [(&str, &str, &str, &[&str]); 9] = [
     ("fiddler", "har", "fiddler.har", &[]),
     ("insomnia", "har", "insomnia.har", &[]),
     ("gor", "gor", "app.gor", &[]),
-    ("access-log", "access-log", "combined.log", &["--unit", "s"]),
+    ("failing", "access-log", "combined.log", &["--unit", "s"]),
     ("notes", "har", "notes.har", &[]),
 ];
 
@@ -103,7 +105,7 @@ fn goldens_have_what_the_format_has() {
     assert!(from(|origin| matches!(origin, Origin::Fresh { .. })) > 0);
     assert!(requests.iter().any(|request| request.prologue));
     assert!(from(|origin| matches!(origin, Origin::Slot(_))) > 0);
-    let recorded = GOLDENS[..2].iter().flat_map(|(name, _)| read(&golden(name)));
+    let recorded = GOLDENS.iter().take(2).flat_map(|(name, _)| read(&golden(name)));
     assert!(recorded.into_iter().all(|request| request.account.is_some()));
 }
 
@@ -127,8 +129,10 @@ fn broken(line: &Value) -> Vec<Value> {
     let fields = line.as_object().unwrap();
     let mut unknown = fields.clone();
     unknown.insert("colour".to_owned(), json!("red"));
-    let optional =
-        ["minor", "routes", "shapes", "persona", "account", "body", "bind", "after", "prologue"];
+    let optional = [
+        "minor", "routes", "failures", "shapes", "persona", "account", "body", "bind", "after",
+        "prologue",
+    ];
     let less = fields.keys().filter(|key| !optional.contains(&key.as_str())).map(|key| {
         let mut less = fields.clone();
         less.remove(key);

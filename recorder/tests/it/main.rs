@@ -13,6 +13,7 @@ mod memory;
 mod minors;
 mod proxy;
 mod recording;
+mod rewriting;
 mod secrets;
 mod traces;
 mod vigilia;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use trace::finish::{RUN_BYTES, finish};
 use trace::format::{
     self, Answer, Binding, Body, Capture, CaptureFrom, Encoding, Header, ListStep, Origin, Part,
-    PersonaWeight, RecordedError, RecordedErrorKind, Request, Source, SourceKind,
+    PersonaWeight, RecordedError, RecordedErrorKind, RecordedResult, Request, Source, SourceKind,
 };
 use trace::journal::{Journal, LateCapture};
 use trace::order::Predecessors;
@@ -32,10 +32,12 @@ pub(crate) fn header() -> Header {
             manifest: Some("sha256:00".to_owned()),
             input: None,
             target: Some("http://127.0.0.1:1".to_owned()),
+            rewrites: Vec::new(),
         }],
         personas: vec![PersonaWeight { name: "A".to_owned(), weight: 0.3 }],
         redaction: vec!["authorization".to_owned()],
         routes: Vec::new(),
+        failures: None,
         shapes: std::collections::BTreeMap::new(),
     }
 }
@@ -177,8 +179,18 @@ proptest! {
         expected.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
         let mut predecessors = Predecessors::default();
         expected.iter_mut().for_each(|request| predecessors.fill(request));
-        prop_assert_eq!(read, expected);
-        prop_assert_eq!(read_header, header());
+        prop_assert_eq!(&read, &expected);
+        // Counted anew: the header says how much had failed, where that is over 1 %.
+        let has_failed = |request: &&Request| match &request.result {
+            RecordedResult::Answer(answer) => answer.status >= 400,
+            RecordedResult::Error(error) => error.kind != RecordedErrorKind::StillOpen,
+        };
+        let failed = read.iter().filter(has_failed).count();
+        let said = read_header.failures.as_ref().map(|of| (of.failed, of.requests));
+        let is_said = failed * 100 > read.len();
+        prop_assert_eq!(said, is_said.then_some((failed as u64, read.len() as u64)));
+        let minor = header().minor;
+        prop_assert_eq!(Header { failures: None, minor, ..read_header }, header());
         prop_assert_eq!(&end, &finished.end);
         prop_assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the trace is left");
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use common::output::folder;
 
 use super::error::{JournalError, ReadError, WriteError};
+use super::failures::{FailureCount, Failures};
 use super::format::{End, Header, PersonaWeight, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
@@ -35,6 +36,8 @@ pub struct Finished {
     pub end: End,
     /// Number of a last line that was cut off, and so left out.
     pub cut_line: Option<u64>,
+    /// As the header says it.
+    pub failures: Option<Failures>,
 }
 
 /// Who a session turned out to be, and until when it was logging in: what only its later
@@ -127,7 +130,7 @@ pub fn finish(journal: &Path, run_bytes: usize) -> Result<Finished, JournalError
     let end = writer.finish(dropped)?;
     std::fs::remove_file(journal)
         .map_err(|source| WriteError::Io { path: journal.to_owned(), source })?;
-    Ok(Finished { path: trace, end, cut_line })
+    Ok(Finished { path: trace, end, cut_line, failures: header.failures })
 }
 
 /// Has no session go without a persona: replay shares users among them.
@@ -182,6 +185,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     let mut sessions: HashMap<String, Login> = HashMap::new();
     let mut sorter = Sorter::new(temporary, run_bytes);
     let mut needed = 0;
+    let mut failures = FailureCount::default();
     let mut routes = Routes::new(header.routes.iter().cloned());
     let is_named = header.is_of_scripts();
     let cut_line = loop {
@@ -219,6 +223,7 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
                     wire::check(&request).map_err(|why| damaged(path, &lines, why.to_string()))?;
                     sessions.entry(request.session.clone()).or_default().learn(&request);
                     needed = needed.max(minor::of_request(&request));
+                    failures.add(&request);
                     if !is_named {
                         routes.add(&request.name);
                     }
@@ -233,6 +238,8 @@ fn scan(path: &Path, temporary: &Path, run_bytes: usize) -> Result<Scanned, Jour
     };
     header.shapes = shapes;
     let named = routes.named();
+    // Routes that differ by an id alone are one by now.
+    header.failures = failures.noted(|name| named.of(name));
     Ok(Scanned { header, sorter, sessions, cut_line, dropped, minor: needed, named })
 }
 

@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::failures::Failures;
 use super::shape::Shape;
 
 pub const FORMAT: &str = "timed-request-log";
 /// Major version: a reader refuses any other.
 pub const VERSION: &str = "1";
 /// The latest minor version of which this tool knows every kind.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 /// The latest `at`, in microseconds: 285 years, and what every reader of JSON keeps exactly.
 pub const LAST_AT: u64 = (1 << 53) - 1;
 /// The most characters of an id that the client made.
@@ -47,6 +48,9 @@ pub struct Header {
     /// Paths of routes that the recording's own rules named: nobody names these anew. Minor 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<String>,
+    /// Where over 1 % of the requests failed. Minor 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Failures>,
     /// Body shapes by the digest that answers refer to. A digest alone could
     /// not tell whether a shape *fits* another (null fits any type).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -63,7 +67,10 @@ impl Header {
         let is_later = |source: &Source| matches!(source.kind, SourceKind::Other(_));
         let of_sources = if self.sources.iter().any(is_later) { self.minor } else { 0 };
         let of_shapes = self.shapes.values().any(Shape::has_missing);
-        of_sources.max(u32::from(!self.routes.is_empty() || of_shapes))
+        let of_routes = u32::from(!self.routes.is_empty() || of_shapes);
+        let is_rewritten = self.sources.iter().any(|source| !source.rewrites.is_empty());
+        let of_minor_2 = if is_rewritten || self.failures.is_some() { 2 } else { 0 };
+        of_sources.max(of_routes).max(of_minor_2)
     }
 
     /// Whether scripts made all of it: they name their routes themselves.
@@ -92,6 +99,23 @@ pub struct Source {
     /// target of a replay is never taken from the trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// What changed the requests before they were sent. Minor 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<Rewrite>,
+}
+
+/// A rule that changed requests before they were sent: the log has them as they were sent, under
+/// the names that they had before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// Name of the file without its folder, and digest of its bytes.
+    pub file: String,
+    pub digest: String,
+    /// What it does, in words.
+    pub rule: String,
+    /// What that means for the figures, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub means: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 //! [`own_site`] which of its headers name the target, [`wire`] what of it may be sent. `recorder/FORMAT.md` is the specification.
 
 mod error;
+pub mod failures;
 pub mod finish;
 pub mod format;
 mod header;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use common::output::folder;
 
 use super::error::WriteError;
+use super::failures::FailureCount;
 use super::format::{End, Header, RecordedResult, Request};
 use super::minor;
 use super::order::Predecessors;
@@ -21,6 +22,7 @@ pub struct Unordered {
     minor: u32,
     /// Where routes are named by what varies in all of them.
     routes: Option<Routes>,
+    failures: FailureCount,
 }
 
 /// What stands before the line of a request in its record.
@@ -60,7 +62,9 @@ impl Beginning {
 impl Unordered {
     pub fn new(trace: &Path, run_bytes: usize) -> Self {
         let sorter = Sorter::new(folder(trace), run_bytes);
-        Self { trace: trace.to_owned(), sorter, record: Vec::new(), minor: 0, routes: None }
+        let trace = trace.to_owned();
+        let failures = FailureCount::default();
+        Self { trace, sorter, record: Vec::new(), minor: 0, routes: None, failures }
     }
 
     /// Names the routes by what varies in all of them.
@@ -75,6 +79,7 @@ impl Unordered {
     pub fn add(&mut self, mut request: Request) -> Result<(), WriteError> {
         let io = |source| WriteError::Io { path: self.trace.clone(), source };
         self.minor = self.minor.max(minor::of_request(&request));
+        self.failures.add(&request);
         if let Some(routes) = &mut self.routes {
             routes.add(&request.name);
         }
@@ -100,9 +105,12 @@ impl Unordered {
     /// When the disk refuses it, or a request is too long for a line.
     pub fn finish(self, header: &Header, dropped: u64) -> Result<End, WriteError> {
         let io = |source| WriteError::Io { path: self.trace.clone(), source };
-        let mut writer = TraceWriter::create_for(&self.trace, header, self.minor)?;
-        let mut predecessors = Predecessors::default();
         let named = self.routes.map(Routes::named).filter(|named| !named.is_empty());
+        let in_the_end = |name: &str| named.as_ref().and_then(|named| named.of(name));
+        let failures = self.failures.noted(in_the_end);
+        let header = Header { failures, ..header.clone() };
+        let mut writer = TraceWriter::create_for(&self.trace, &header, self.minor)?;
+        let mut predecessors = Predecessors::default();
         let mut sorted = self.sorter.sorted().map_err(io)?;
         let mut whole = Vec::new();
         while let Some((key, record)) = sorted.next_line().map_err(io)? {

@@ -37,7 +37,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -101,6 +101,9 @@ pub struct Run {
     pub lag: Lag,
     pub validity: Validity,
     pub fidelity: Fidelity,
+    /// What was sent in the place of what was recorded. Unknown, and empty, before minor 2.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<RewriteRef>,
     /// What limits the meaning of the figures, in words for the report.
     pub limitations: Vec<String>,
     /// The scenario's expectations as judged on the plateau, in order.
@@ -135,6 +138,21 @@ pub enum EndedBy {
     /// Of a later minor version, as it is written there.
     #[serde(untagged)]
     Other(serde_json::Value),
+}
+
+/// Why a run ended, in words.
+impl fmt::Display for EndedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duration => f.write_str("its duration was over"),
+            Self::PlanDone => f.write_str("the plan had no further request"),
+            Self::MaxRequests => f.write_str("it had sent as many requests as it was allowed"),
+            Self::StopOn(condition) => write!(f, "`{condition}` held"),
+            Self::LoginsRefused => f.write_str("the target refused too many logins"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Other(reason) => write!(f, "`{reason}`, which this version does not know"),
+        }
+    }
 }
 
 /// One of several parts of a plan that are replayed at once: `1/3` is the first of three.
@@ -237,6 +255,24 @@ pub struct TraceRef {
     pub digest: String,
     pub requests: u64,
     pub sessions: u64,
+}
+
+/// A rule that changed requests before they were sent; they are under the names that they were
+/// recorded by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewriteRef {
+    /// Name of the file without its folder, and digest of its bytes.
+    pub file: String,
+    pub digest: String,
+    /// What it does, in words.
+    pub rule: String,
+    /// What that means for the figures, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub means: Option<String>,
+    /// Requests of the trace that it was for; none where they were rewritten when they were
+    /// recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -388,10 +424,18 @@ pub struct Extra {
     pub retries: u64,
     #[serde(deserialize_with = "count")]
     pub probes: u64,
+    /// GET /metrics, to see the target's own figures. Unknown, and 0, before minor 2.
+    #[serde(default, deserialize_with = "count", skip_serializing_if = "is_zero")]
+    pub observations: u64,
 }
 
 impl Extra {
     pub fn sum(&self) -> u64 {
+        self.of_users() + self.observations
+    }
+
+    /// What was sent as users send it, and a target counts that leaves its observers out.
+    pub fn of_users(&self) -> u64 {
         self.renewals + self.retries + self.probes
     }
 }

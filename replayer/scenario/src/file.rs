@@ -23,6 +23,9 @@ pub struct Scenario {
     pub statuses: BTreeMap<String, Vec<u16>>,
     /// What an answer must be beside its status.
     pub checks: Vec<Check>,
+    /// A file of what is sent in the place of what was recorded; a relative path is one from the
+    /// scenario's folder.
+    pub rewrites: Option<PathBuf>,
     pub full: Load,
     pub quick: Load,
     /// `sha256:…` of the file's bytes.
@@ -55,6 +58,7 @@ struct Typed {
     statuses: BTreeMap<String, Vec<u16>>,
     #[serde(default)]
     check: Vec<check::Typed>,
+    rewrites: Option<PathBuf>,
     load: load::Typed,
     #[serde(default)]
     quick: load::Typed,
@@ -69,8 +73,11 @@ impl Scenario {
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let text = common::input::text(path)
             .map_err(|source| ScenarioError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text)
-            .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })
+        let mut scenario = Self::parse(&text)
+            .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        scenario.rewrites = scenario.rewrites.map(|rewrites| folder.join(rewrites));
+        Ok(scenario)
     }
 
     /// Reads all `*.toml` of a folder, by number.
@@ -119,6 +126,7 @@ impl Scenario {
             expect: typed.expect,
             statuses: typed.statuses,
             checks: check::resolve(typed.check)?,
+            rewrites: typed.rewrites,
             full,
             quick,
             digest: common::digest::of(text.as_bytes()),

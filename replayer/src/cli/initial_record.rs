@@ -8,11 +8,11 @@ use super::input::{Choices, Ready};
 use super::run_args::Args;
 use crate::engine::Settings;
 use crate::measure::host;
-use crate::prepare::Prepared;
+use crate::prepare::{Prepared, Rewritten};
 use crate::schedule::Schedule;
 use run_log::format::{
-    self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, Run, ScenarioRef, State, Totals,
-    VERSION, Validity, ValidityState, Window,
+    self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, RewriteRef, Run, ScenarioRef, State,
+    Totals, VERSION, Validity, ValidityState, Window,
 };
 use scenario::{Load, Order, Pacing, Profile, Rate, Scenario};
 
@@ -82,8 +82,19 @@ pub(super) fn initial_record(
         lag: Lag::default(),
         validity: Validity { state: ValidityState::Valid, reasons: Vec::new() },
         fidelity: Fidelity::default(),
+        rewrites: plan.rewrites.iter().map(rewrite).collect(),
         limitations: ready.limitations.clone(),
         verdicts: Vec::new(),
+    }
+}
+
+fn rewrite(Rewritten { rewrite, requests }: &Rewritten) -> RewriteRef {
+    RewriteRef {
+        file: rewrite.file.clone(),
+        digest: rewrite.digest.clone(),
+        rule: rewrite.rule.clone(),
+        means: rewrite.means.clone(),
+        requests: *requests,
     }
 }
 

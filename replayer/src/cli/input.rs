@@ -12,11 +12,14 @@ use common::secret::Secret;
 use common::target::{Target, Typed};
 use common_net::trust::Trust;
 use manifest::format::Manifest;
+use rewrites::Rewrites;
 
 use crate::config::{self, ConfigError};
 use crate::engine::{FidelityMode, Http, Settings, checks_by_endpoint};
 use crate::error::Error;
-use crate::prepare::{LeftOut, Prepared, Selection, TraceStream, prepare, prepare_streamed};
+use crate::prepare::{
+    LeftOut, Prepared, Rewritten, Selection, TraceStream, prepare, prepare_streamed,
+};
 use http1::{Destination, tls};
 use run_log::format::ManifestRef;
 use scenario::{Axis, Load, Order, Scenario};
@@ -45,6 +48,10 @@ pub(super) struct Input {
     /// Value of a named secret slot of the trace: NAME=ENVIRONMENT_VARIABLE
     #[arg(long, value_name = "NAME=VAR")]
     slot: Vec<String>,
+    /// What to send in the place of what was recorded, as a file of rewrites; instead of the
+    /// scenario's
+    #[arg(long, value_name = "FILE")]
+    pub rewrites: Option<PathBuf>,
     /// Seed of everything that is drawn
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -115,12 +122,18 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     };
     let destination = from_sources(destination, &input.source_ip)?;
     let manifest = input.manifest.as_deref().map(Manifest::read).transpose()?;
+    let of_scenario = choices.scenario.as_ref().and_then(|scenario| scenario.rewrites.as_ref());
+    let rewrites = match input.rewrites.as_ref().or(of_scenario) {
+        Some(path) => Some(Arc::new(Rewrites::read(path)?)),
+        None => None,
+    };
     let selection = Selection {
         personas: choices.load.personas.clone(),
         read_only: input.read_only,
         skip_truncated: input.skip_truncated,
         order: choices.load.order,
         pacing: choices.load.pacing,
+        rewrites: rewrites.clone(),
     };
     let (origin, memory) = (destination.origin(), input.max_trace_memory);
     let (plan, stream) = if choices.load.axis == Axis::Clones(1) {
@@ -129,9 +142,13 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     } else {
         (prepare(&input.trace, &origin, &selection, memory)?, None)
     };
-    let secrets = secrets(input, &plan)?;
+    let secrets = secrets(input, &plan, rewrites.as_deref())?;
     let mut limitations = Vec::new();
-    for notice in left_out(&plan).into_iter().chain(ambiguous(&plan)) {
+    for rewritten in &plan.rewrites {
+        common::say!("replayer: {}", in_words(rewritten));
+    }
+    let failures = plan.recorded_failures.as_ref().map(ToString::to_string);
+    for notice in left_out(&plan).into_iter().chain(ambiguous(&plan)).chain(failures) {
         common::say!("replayer: {notice}");
         limitations.push(notice);
     }
@@ -164,6 +181,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         request_timeout: choices.request_timeout,
         grace: choices.grace,
         fidelity: choices.fidelity,
+        excuses_recorded: false,
         max_queue: choices.max_queue,
         error_samples: ERROR_SAMPLES,
         login_rate: choices.login_rate,
@@ -215,10 +233,12 @@ fn ambiguous(plan: &Prepared) -> Option<String> {
 
 /// What was not taken from the trace, in words.
 fn left_out(plan: &Prepared) -> Option<String> {
-    let LeftOut { unsafe_methods, truncated, dependent, .. } = plan.left_out;
+    let LeftOut { unsafe_methods, truncated, dependent, dropped, answered, .. } = plan.left_out;
     let parts: Vec<String> = [
         (unsafe_methods, "that are not GET or HEAD, logins among them (--read-only)"),
         (truncated, "whose body was not kept (--skip-truncated)"),
+        (dropped, "that a rewrite drops"),
+        (answered, "that are answered from the recording, and in no figure"),
         (dependent, "that need the answer of one that was left out"),
     ]
     .into_iter()
@@ -245,10 +265,24 @@ pub(super) fn pairs(
         .collect()
 }
 
-/// The values of the trace's secret slots, from the environment.
-fn secrets(input: &Input, plan: &Prepared) -> Result<BTreeMap<String, Secret>, ConfigError> {
+/// What a rule does, to how many requests, and what that means.
+fn in_words(Rewritten { rewrite, requests }: &Rewritten) -> String {
+    let count = requests.map_or_else(
+        || "when it was recorded".to_owned(),
+        |requests| format!("{requests} requests of the trace"),
+    );
+    let means = rewrite.means.as_ref().map_or_else(String::new, |means| format!("; {means}"));
+    format!("rewritten by {}: {} ({count}){means}", rewrite.file, rewrite.rule)
+}
+
+/// The values of the trace's secret slots, and of those that rewrites make, from the environment.
+fn secrets(
+    input: &Input,
+    plan: &Prepared,
+    rewrites: Option<&Rewrites>,
+) -> Result<BTreeMap<String, Secret>, ConfigError> {
     let option = "--slot";
-    let mut values = BTreeMap::new();
+    let mut values = rewrites.map(|of| of.secrets().clone()).unwrap_or_default();
     for (name, variable) in pairs(option, &input.slot)? {
         let value = std::env::var(&variable).map_err(|_| ConfigError::Option {
             option,

@@ -15,15 +15,15 @@ use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
 use super::names::check_names;
 use super::probe::show_probed;
-use super::run_args::Args;
+use super::run_args::{Args, ProbeArg};
 use super::start_at::Start;
-use super::summary::print_summary;
+use super::summary::{print_summary, say_refusal};
 use crate::config;
 use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings};
 use crate::error::Error;
 use crate::live::Live;
 use crate::observe::{Database, Observer};
-use crate::probe::{Probed, probe};
+use crate::probe::{Extent, Probed, probe};
 use crate::schedule::{Policy, Schedule, Walk};
 use run_log::format::{Run, Shard, Window};
 use run_log::outcome::Outcome;
@@ -131,22 +131,29 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     );
     let (run, judged) = finish(&collector, run, writer, expectations)?;
     print_summary(&run, &judged, &out, args.json)?;
+    say_refusal(&run, collector.refusal.as_ref());
     Ok(exit_of(&run, &judged.conclusion, args.verify.then_some(args.min_fidelity)))
 }
 
 /// Connects to what is observed, and probes the target.
 async fn look(args: &Args, ready: &Ready) -> Result<(Observer, Probed), Error> {
-    let database = match &args.database_url {
+    let database = match args.database_url.as_ref().filter(|_| !args.no_observe) {
         Some(url) => Some(Database::connect(url.expose(), &args.input.allow_host).await?),
         None => None,
     };
-    let mut observer = Observer::new(Arc::clone(&ready.http.destination), database);
+    let mut observer =
+        Observer::new(Arc::clone(&ready.http.destination), !args.no_observe, database);
     // Before the probe: what it sends is counted as extra, and the target counts it too.
     observer.sample_at(0).await;
-    if args.no_probe {
+    // Whoever compares answers has data as they were when it was recorded.
+    if args.no_probe || args.verify {
         return Ok((observer, Probed::default()));
     }
-    let probing = probe(&ready.plan, &ready.settings, &ready.http);
+    let extent = match args.probe {
+        ProbeArg::Safe => Extent::Safe,
+        ProbeArg::Full => Extent::Full,
+    };
+    let probing = probe(&ready.plan, &ready.settings, &ready.http, extent);
     let probed = tokio::task::LocalSet::new().run_until(probing).await?;
     show_probed(&probed);
     Ok((observer, probed))

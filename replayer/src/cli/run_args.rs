@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use common::secret::Secret;
 
 use super::input::Input;
@@ -11,6 +11,12 @@ use super::load::LoadArgs;
 use super::start_at::StartAt;
 use run_log::format::Shard;
 use scenario::Rate;
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ProbeArg {
+    Safe,
+    Full,
+}
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -27,10 +33,18 @@ pub(super) struct Args {
     /// Print the plan, and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Start without trying one session of each persona first
-    #[arg(long)]
+    /// What of each persona's first session is tried before the start: logins with an account's
+    /// credentials and what only reads, or all of it
+    #[arg(long, value_enum, default_value_t = ProbeArg::Safe, conflicts_with = "verify")]
+    pub probe: ProbeArg,
+    /// Start without trying anything
+    #[arg(long, conflicts_with = "probe")]
     pub no_probe: bool,
-    /// Compare every answer with the recorded one, its shape included; exit 11 below --min-fidelity
+    /// Ask neither the target for GET /metrics, which is done once a second, nor its database
+    #[arg(long)]
+    pub no_observe: bool,
+    /// Compare every answer with the recorded one, its shape included, and try nothing before;
+    /// exit 11 below --min-fidelity
     #[arg(long)]
     pub verify: bool,
     /// Least share of answers with the recorded status and shape, in percent

@@ -6,7 +6,7 @@ use common::say::{print, print_json};
 use figures::judged::Judged;
 
 use crate::error::Error;
-use run_log::format::{Judgement, Run, ValidityState};
+use run_log::format::{EndedBy, ErrorSample, Judgement, Run, ValidityState};
 use run_log::outcome::Outcome;
 
 pub(super) fn print_summary(
@@ -33,7 +33,7 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
     let mut text = first_lines(judged);
     text.push_str(&format!(
         "{} planned: {} completed ({} with a failure status), {} not; {share:.3} % failed\n\
-         {} extra ({} renewals, {} retries, {} probes); {} connections opened\n",
+         {} extra ({} renewals, {} retries, {} probes, {} GET /metrics); {} connections opened\n",
         totals.planned,
         outcomes[Outcome::Completed],
         totals.failed_status,
@@ -42,8 +42,12 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
         totals.extra.renewals,
         totals.extra.retries,
         totals.extra.probes,
+        totals.extra.observations,
         totals.connections_opened,
     ));
+    if let Some(reason) = &run.ended_by {
+        text.push_str(&format!("ended after {:.1} s: {reason}\n", run.elapsed_s));
+    }
     if totals.rebound > 0 {
         text.push_str(&format!(
             "{} answers had fewer items than recorded: values were taken from others of them\n",
@@ -83,6 +87,28 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
         out.display()
     ));
     text
+}
+
+/// Says what stopped a run before its time, where that was the target.
+pub(super) fn say_refusal(run: &Run, refusal: Option<&ErrorSample>) {
+    let Some((EndedBy::LoginsRefused, refusal)) = run.ended_by.as_ref().zip(refusal) else {
+        return;
+    };
+    let ErrorSample { endpoint, persona, .. } = refusal;
+    let answer = answer(refusal);
+    common::say!(
+        "replayer: stopped, since over 1 % of the users were refused: {endpoint} of {persona} was \
+         answered {answer}"
+    );
+}
+
+/// How a request failed.
+pub(super) fn answer(sample: &ErrorSample) -> String {
+    match (sample.status, &sample.body) {
+        (Some(status), Some(body)) => format!("{status} {body}"),
+        (Some(status), None) => status.to_string(),
+        (None, _) => sample.outcome.clone(),
+    }
 }
 
 /// What it came to, and what has to be seen before any figure.

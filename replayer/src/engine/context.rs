@@ -39,6 +39,8 @@ pub(super) struct Context<T> {
     pub scratch: RefCell<Vec<u8>>,
     /// By endpoint, how many samples of failing answers were kept.
     error_samples: RefCell<Vec<usize>>,
+    /// A login was refused.
+    was_refused: Cell<bool>,
     /// When the next renewal may begin.
     next_login: Cell<At>,
 }
@@ -78,6 +80,7 @@ impl<T> Context<T> {
             buffers: Store::default(),
             scratch: RefCell::default(),
             error_samples: RefCell::new(vec![0; endpoints]),
+            was_refused: Cell::new(false),
             next_login: Cell::new(At::START),
         }
     }
@@ -177,6 +180,15 @@ impl<T> Context<T> {
             *seen += 1;
             self.batch.borrow_mut().errors.push(make());
         }
+    }
+
+    /// Notes a user whose login was refused, and of the first one how.
+    pub(super) fn note_refusal(&self, make: impl FnOnce() -> ErrorSample) {
+        let first = (!self.was_refused.replace(true)).then(make);
+        self.count(|batch| {
+            batch.logins_refused += 1;
+            batch.refusal = batch.refusal.take().or(first);
+        });
     }
 
     /// Whether another failing answer of this endpoint is wanted.

@@ -221,6 +221,7 @@ pub async fn run(
                 }
             }
             run.elapsed_s = clock.now().elapsed_s();
+            collector.totals.extra.observations = observer.asked();
             run.totals = collector.totals.clone();
             writer.run(&run)?;
         }
@@ -242,6 +243,7 @@ pub async fn run(
 
     let until = stop.borrow().at;
     collector.totals.extra.probes += probes;
+    collector.totals.extra.observations = observer.asked();
     run.plateau = plateau;
     collector.totals.planned = match settings.load.pacing {
         Pacing::Open => {

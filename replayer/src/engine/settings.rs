@@ -10,6 +10,7 @@ use common::secret::Secret;
 use super::account::SharedAccount;
 use super::budget::Budget;
 use super::checks::Checks;
+use crate::prepare::Request;
 use crate::time::At;
 use run_log::outcome::Outcome;
 use scenario::Load;
@@ -23,6 +24,9 @@ pub struct Settings {
     /// How long after the end of the plan what is left of it may take.
     pub grace: Duration,
     pub fidelity: FidelityMode,
+    /// Whether a failure with the status that was recorded is none: so for a probe, never for a
+    /// run.
+    pub excuses_recorded: bool,
     /// Requests of one user that may be ready and waiting; past it they are shed.
     pub max_queue: usize,
     /// Failing answers an endpoint of which a sample is kept, by each worker.
@@ -63,11 +67,12 @@ impl Settings {
     }
 
     /// Not completed, or completed with a status that is none of a success.
-    pub(super) fn is_failure(&self, endpoint: usize, outcome: Outcome, status: u16) -> bool {
+    pub(super) fn is_failure(&self, request: &Request, outcome: Outcome, status: u16) -> bool {
+        let had_it = || request.recorded.as_ref().is_some_and(|recorded| recorded.status == status);
         outcome != Outcome::Completed
-            || match &self.accepted[endpoint] {
+            || match &self.accepted[request.endpoint] {
                 Some(accepted) => !accepted.contains(&status),
-                None => status >= 400,
+                None => status >= 400 && !(self.excuses_recorded && had_it()),
             }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn settle<T>(
 ) {
     let settings = &context.settings;
     let mut answer = answer.filter(|_| attempt.is_completed());
-    let is_failing = settings.is_failure(request.endpoint, attempt.outcome, attempt.status);
+    let is_failing = settings.is_failure(request, attempt.outcome, attempt.status);
     // One that failed already is looked into no further.
     let missed_check = answer
         .as_ref()
@@ -95,11 +95,12 @@ pub(super) fn settle<T>(
         user.deny(ticket, request);
     }
     if is_failed {
-        note_error(context, user, ticket, request, attempt, answer, missed_check);
+        let sample = || error_sample(context, user, ticket, request, attempt, answer, missed_check);
+        context.note_error(request.endpoint, sample);
         if is_good_login(context, ticket, request) {
             context.count(|batch| batch.logins_failed += 1);
             if attempt.is_refusal() && user.refuse() {
-                context.count(|batch| batch.logins_refused += 1);
+                context.note_refusal(sample);
             }
         }
     }
@@ -169,7 +170,7 @@ fn compare<T>(
     FidelityCheck::StatusAndShape { same_status, same_shape }
 }
 
-fn note_error<T>(
+fn error_sample<T>(
     context: &Context<T>,
     user: &User,
     ticket: &Ticket,
@@ -177,27 +178,23 @@ fn note_error<T>(
     attempt: &Attempt,
     answer: Option<&Answer<'_>>,
     missed_check: Option<u16>,
-) {
-    context.note_error(request.endpoint, || {
-        let status = attempt.is_completed().then_some(attempt.status);
-        let body = answer.map(|answer| {
-            let AnswerText { text, is_whole } = answer.text(DECODED_BYTES);
-            let redacted = redact(&text, user, &context.settings);
-            sample(redacted, is_whole)
-        });
-        ErrorSample {
-            second: attempt.end.second(),
-            endpoint: context.plan.endpoints[request.endpoint].clone(),
-            persona: context.plan.personas[user.planned.persona].name.clone(),
-            outcome: attempt.outcome.name(),
-            status,
-            body: body.filter(|body| !body.is_empty()),
-            check: missed_check
-                .and_then(|number| context.settings.check_names.get(usize::from(number)).cloned()),
-            lacks: (attempt.outcome == Outcome::Unbound)
-                .then(|| lacks(context, user, ticket, request)),
-        }
+) -> ErrorSample {
+    let body = answer.map(|answer| {
+        let AnswerText { text, is_whole } = answer.text(DECODED_BYTES);
+        let redacted = redact(&text, user, &context.settings);
+        sample(redacted, is_whole)
     });
+    ErrorSample {
+        second: attempt.end.second(),
+        endpoint: context.plan.endpoints[request.endpoint].clone(),
+        persona: context.plan.personas[user.planned.persona].name.clone(),
+        outcome: attempt.outcome.name(),
+        status: attempt.is_completed().then_some(attempt.status),
+        body: body.filter(|body| !body.is_empty()),
+        check: missed_check
+            .and_then(|number| context.settings.check_names.get(usize::from(number)).cloned()),
+        lacks: (attempt.outcome == Outcome::Unbound).then(|| lacks(context, user, ticket, request)),
+    }
 }
 
 /// What an unbound request lacked.

@@ -148,6 +148,7 @@ pub(super) fn request() -> Request {
         endpoint: 0,
         template: Template::default(),
         idempotent: true,
+        is_safe: true,
         is_head: false,
         waits: Box::default(),
         dependents: Box::default(),
@@ -271,6 +272,7 @@ pub(super) fn settings(load: Load) -> Settings {
         request_timeout: Duration::from_secs(60),
         grace: Duration::from_secs(10),
         fidelity: FidelityMode::Status,
+        excuses_recorded: false,
         max_queue: 1000,
         error_samples: 3,
         login_rate: 20.0,
@@ -306,6 +308,8 @@ pub(super) fn plan(mut session: Session) -> Prepared {
         shapes: Vec::new(),
         bindings: Bindings::default(),
         left_out: LeftOut::default(),
+        rewrites: Vec::new(),
+        recorded_failures: None,
     }
 }
 

@@ -109,7 +109,7 @@ async fn a_panic_of_a_lane_ends_the_run_with_its_place() {
         plateau: Window { end_s: u64::MAX, ..Window::default() },
         writer: RunWriter::create(&folder.path().join("out"), false, &record).unwrap(),
         run: record,
-        observer: Observer::new(destination, None),
+        observer: Observer::new(destination, true, None),
         probes: 0,
         planned: Vec::new(),
     };

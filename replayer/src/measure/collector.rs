@@ -60,6 +60,8 @@ pub struct Collector {
     /// Planned requests that were taken up.
     pub taken: u64,
     pub logins_refused: u64,
+    /// How the first login was refused.
+    pub refusal: Option<ErrorSample>,
     pub login_wait_us: u64,
 }
 
@@ -107,6 +109,7 @@ impl Collector {
             left_late: 0,
             taken: 0,
             logins_refused: 0,
+            refusal: None,
             login_wait_us: 0,
         }
     }
@@ -139,6 +142,7 @@ impl Collector {
         partial.gap_us = partial.gap_us.max(batch.gap_us);
         self.taken += batch.taken;
         self.logins_refused += batch.logins_refused;
+        self.refusal = self.refusal.take().or(batch.refusal);
         self.login_wait_us = self.login_wait_us.max(batch.login_wait_us);
         self.totals.planned_sent += batch.sent;
         self.totals.extra.renewals += batch.extra.renewals;

@@ -92,6 +92,8 @@ pub struct Batch {
     pub logins_failed: u64,
     /// Users whose login was refused.
     pub logins_refused: u64,
+    /// How the worker's first login was refused, if it was in this batch.
+    pub refusal: Option<ErrorSample>,
     /// The longest time that a request waited for the login rate, in microseconds.
     pub login_wait_us: u64,
     /// The system took the timer away; the worker ended.

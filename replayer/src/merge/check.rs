@@ -56,6 +56,7 @@ fn difference(one: &Run, other: &Run) -> Option<&'static str> {
         (one.shard.map(|s| s.of) != other.shard.map(|s| s.of), "number of shards"),
         (one.tool != other.tool, "version of the replayer"),
         (one.trace != other.trace, "trace"),
+        (one.rewrites != other.rewrites, "rewrites"),
         (one.manifest != other.manifest, "manifest"),
         (one.scenario != other.scenario, "scenario"),
         (of_whole(&one.config) != of_whole(&other.config), "configuration"),

@@ -129,6 +129,7 @@ fn add_totals(a: &Totals, b: &Totals) -> Totals {
             renewals: a.extra.renewals + b.extra.renewals,
             retries: a.extra.retries + b.extra.retries,
             probes: a.extra.probes + b.extra.probes,
+            observations: a.extra.observations + b.extra.observations,
         },
         planned_sent: a.planned_sent + b.planned_sent,
         failed_status: a.failed_status + b.failed_status,

@@ -49,12 +49,18 @@ pub struct Observer {
     cpu: Option<(f64, Instant)>,
     database: Option<Database>,
     samples: Vec<TargetSample>,
+    /// How often the target was asked.
+    asked: u64,
 }
 
 impl Observer {
-    /// An observer of the target at `destination`; whether there is anything to
-    /// observe shows at the first sample.
-    pub fn new(destination: std::sync::Arc<Destination>, database: Option<Database>) -> Self {
+    /// An observer of the target at `destination`, if it may be asked for its metrics; whether it
+    /// has any shows at the first sample.
+    pub fn new(
+        destination: std::sync::Arc<Destination>,
+        asks_target: bool,
+        database: Option<Database>,
+    ) -> Self {
         let request = format!(
             "GET /metrics HTTP/1.1\r\nHost: {}\r\nAccept: text/plain\r\n\r\n",
             destination.authority()
@@ -63,10 +69,11 @@ impl Observer {
             destination,
             connection: None,
             request: request.into_bytes(),
-            gives_metrics: true,
+            gives_metrics: asks_target,
             cpu: None,
             database,
             samples: Vec::new(),
+            asked: 0,
         }
     }
 
@@ -110,6 +117,11 @@ impl Observer {
         std::mem::take(&mut self.samples)
     }
 
+    /// Requests that were sent to the target so far.
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
     async fn scrape(&mut self) -> Option<BTreeMap<String, f64>> {
         let mut connection =
             match self.connection.take().and_then(|mut c| (!c.is_stale()).then_some(c)) {
@@ -119,6 +131,7 @@ impl Observer {
                     Connection::open(&self.destination, by).await.ok()?.connection
                 }
             };
+        self.asked += 1;
         let mut answer = Page::default();
         let limits = Limits::default();
         let exchange =

@@ -4,7 +4,7 @@ use std::fmt;
 
 use trace::format::{AttributePart, ListStep};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Capture {
     pub into: Source,
     pub from: CaptureFrom,
@@ -13,7 +13,7 @@ pub struct Capture {
 }
 
 /// Where a captured value is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// Of this run of the session.
     Session(usize),
@@ -21,7 +21,7 @@ pub enum Source {
     Login(usize),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum CaptureFrom {
     /// Reference tokens of a JSON pointer, unescaped.
     Json {

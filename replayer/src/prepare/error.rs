@@ -22,6 +22,11 @@ pub enum PrepareError {
         path.display(), needed >> 20, memory >> 20
     )]
     TooWide { path: PathBuf, needed: u64, memory: u64 },
+    #[error(
+        "a part of trace {} was recorded with {file}, and another was not: replay them apart",
+        path.display()
+    )]
+    PartlyRewritten { path: PathBuf, file: String },
     #[error("trace {} changed while it was replayed", path.display())]
     Changed { path: PathBuf },
     #[error("trace {} has no request{}", path.display(), of_persona(persona.as_ref()))]

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use trace::failures::Failures;
 use trace::shape::Shape;
 
+use super::rewritten::Rewritten;
 use super::select::LeftOut;
 use super::session::Session;
 use super::template::Origin;
@@ -23,6 +25,10 @@ pub struct Prepared {
     pub shapes: Vec<Shape>,
     pub bindings: Bindings,
     pub left_out: LeftOut,
+    /// What changed requests, when they were recorded or here.
+    pub rewrites: Vec<Rewritten>,
+    /// Where over 1 % of the recording had failed already.
+    pub recorded_failures: Option<Failures>,
 }
 
 /// What the requests need that is not a literal.

@@ -1,12 +1,17 @@
 //! Which requests of a trace take part.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
 
+use rewrites::{Applied, Rewrites};
 use scenario::{Order, Pacing};
-use trace::format::{Body, Origin, Request};
+use trace::format::{Body, Header, Origin, Request};
 use trace::order::Predecessors;
 
+use super::error::PrepareError;
 use super::line;
+use super::rewritten::{self, Rewritten};
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +25,8 @@ pub struct Selection {
     /// Whether what a request came after is kept.
     pub order: Order,
     pub pacing: Pacing,
+    /// What is sent in the place of what was recorded.
+    pub rewrites: Option<Arc<Rewrites>>,
 }
 
 /// Requests that were left out, counted of the personas that take part.
@@ -30,6 +37,10 @@ pub struct LeftOut {
     pub truncated: u64,
     /// They need a value from the answer of one that was left out.
     pub dependent: u64,
+    /// By a rewrite.
+    pub dropped: u64,
+    /// By a rewrite, and what they gave is as it was recorded.
+    pub answered: u64,
     /// The endpoints and personas of all of them; bounded as the names that take part are,
     /// by what a trace names.
     pub names: BTreeSet<String>,
@@ -49,10 +60,15 @@ const BESIDE_AN_ID: usize = 50;
 
 /// Decides request by request, in the order of the trace.
 pub(super) struct Selector<'a> {
-    selection: &'a Selection,
-    /// Ids of those that were left out, since any later request may need one. What they take is
-    /// part of the memory that the trace may take, which bounds them: see [`Selector::memory`].
-    left_out: HashSet<Box<str>>,
+    pub(super) selection: &'a Selection,
+    /// What is applied here, and was not when it was recorded.
+    rewrites: Option<&'a Rewrites>,
+    /// What is in force of either kind.
+    pub(super) rewritten: Vec<Rewritten>,
+    /// Ids of those that were left out, since any later request may need one, and whether what they
+    /// gave is known. What they take is part of the memory that the trace may take, which bounds
+    /// them: see [`Selector::memory`].
+    left_out: HashMap<Box<str>, bool>,
     memory: u64,
     /// Those that take part, of which each session has one or a few.
     kept: Predecessors,
@@ -60,54 +76,97 @@ pub(super) struct Selector<'a> {
 }
 
 impl<'a> Selector<'a> {
-    pub(super) fn new(selection: &'a Selection) -> Self {
-        Self {
+    /// Of the trace at `path` with this header.
+    ///
+    /// # Errors
+    /// When a part of it was rewritten in this way when it was recorded, and another was not.
+    pub(super) fn new(
+        path: &Path,
+        header: &Header,
+        selection: &'a Selection,
+    ) -> Result<Self, PrepareError> {
+        let asked = selection.rewrites.as_deref();
+        let rewrites = rewritten::to_apply(path, header, asked)?;
+        Ok(Self {
             selection,
-            left_out: HashSet::new(),
+            rewrites,
+            rewritten: rewritten::in_force(header, rewrites),
+            left_out: HashMap::new(),
             memory: 0,
             kept: Predecessors::default(),
             noted: LeftOut::default(),
-        }
+        })
     }
 
-    /// Whether a request takes part; it then came after the nearest that do, and waits for no other.
-    pub(super) fn selects(&mut self, request: &mut Request) -> bool {
+    /// Whether a request takes part; it is then as it is to be sent, came after the nearest that
+    /// take part, too, and waits for no other.
+    ///
+    /// # Errors
+    /// When it cannot be rewritten; in words.
+    pub(super) fn selects(&mut self, request: &mut Request) -> Result<bool, String> {
         let persona = line::persona(request);
         let Selection { personas, read_only, skip_truncated, .. } = self.selection;
         if !personas.is_empty() && !personas.iter().any(|name| name == persona) {
             self.noted.note(persona);
             self.noted.note(&request.name);
-            return false;
+            return Ok(false);
         }
-        let is_safe = matches!(request.method.as_str(), "GET" | "HEAD");
+        let applied = self.rewrite(request)?;
+        let is_safe = line::is_safe(&request.method);
         let is_truncated = matches!(request.body, Some(Body::Truncated { .. }));
-        let needs_left_out = request.bind.iter().any(|binding| match &binding.from {
-            Origin::Capture { of, .. } => self.left_out.contains(of.as_str()),
-            _ => false,
-        });
-        let count = if *read_only && !is_safe {
+        let needs_left_out = self.needs_left_out(request);
+        let count = if applied == Applied::Dropped {
+            &mut self.noted.dropped
+        } else if applied == Applied::Answered {
+            &mut self.noted.answered
+        } else if *read_only && !is_safe {
             &mut self.noted.unsafe_methods
         } else if *skip_truncated && is_truncated {
             &mut self.noted.truncated
         } else if needs_left_out {
             &mut self.noted.dependent
         } else {
-            if *read_only || *skip_truncated {
+            if *read_only || *skip_truncated || self.rewrites.is_some() {
                 self.bridge(request);
             }
-            return true;
+            return Ok(true);
         };
         *count += 1;
         self.noted.note(&request.name);
         self.memory += (request.id.len() + BESIDE_AN_ID) as u64;
-        self.left_out.insert(request.id.as_str().into());
-        false
+        self.left_out.insert(request.id.as_str().into(), applied == Applied::Answered);
+        Ok(false)
+    }
+
+    fn rewrite(&mut self, request: &mut Request) -> Result<Applied, String> {
+        let Some(rewrites) = self.rewrites else { return Ok(Applied::Sent) };
+        let change = rewrites.apply(request).map_err(|error| error.to_string())?;
+        rewritten::count(&mut self.rewritten, &change.rules);
+        Ok(change.applied)
+    }
+
+    /// Whether a request needs what one that is left out would have given. What an answered one
+    /// gave stands there as it was recorded, unless that is a secret.
+    fn needs_left_out(&self, request: &mut Request) -> bool {
+        if self.left_out.is_empty() {
+            return false;
+        }
+        request.bind.retain(|binding| match &binding.from {
+            Origin::Capture { of, .. } => {
+                binding.start == binding.end || self.left_out.get(of.as_str()) != Some(&true)
+            }
+            _ => true,
+        });
+        request.bind.iter().any(|binding| match &binding.from {
+            Origin::Capture { of, .. } => self.left_out.contains_key(of.as_str()),
+            _ => false,
+        })
     }
 
     /// Where a request came after one that is left out, has it come after those that take part and
     /// had ended before it began: order is no need.
     fn bridge(&mut self, request: &mut Request) {
-        let is_whole = !request.after.iter().any(|id| self.left_out.contains(id.as_str()));
+        let is_whole = !request.after.iter().any(|id| self.left_out.contains_key(id.as_str()));
         let said = is_whole.then(|| std::mem::take(&mut request.after));
         self.kept.fill(request);
         if let Some(said) = said {

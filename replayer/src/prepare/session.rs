@@ -107,13 +107,15 @@ impl Body {
 /// Connections that one user may have.
 pub const MAX_CONNECTIONS: usize = 6;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// Index into the endpoints' names.
     pub endpoint: usize,
     pub template: Template,
     /// It is sent again on a fresh connection where a reused one was closed under it.
     pub idempotent: bool,
+    /// It reads and changes nothing: GET or HEAD.
+    pub is_safe: bool,
     pub is_head: bool,
     /// The requests that must have ended before it is sent. Those of the prologue are none of
     /// them: what comes after it waits for all of it.
@@ -132,7 +134,7 @@ pub struct Request {
     pub has_token: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorded {
     pub status: u16,
     /// Index into the trace's shapes.

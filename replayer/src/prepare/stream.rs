@@ -50,10 +50,10 @@ pub fn prepare_streamed(
         }
         sessions[number] = Some(session);
     }
-    let left_out = reading.selector.noted;
-    let end = reading.reader.finish()?;
+    let Reading { reader, selector, .. } = reading;
+    let end = reader.finish()?;
     let sessions = sessions.into_iter().flatten().collect();
-    let plan = prepared(path, selection, header, end, &mut builder, sessions, left_out)?;
+    let plan = prepared(path, header, end, &mut builder, sessions, selector)?;
     let stream =
         TraceStream { path: path.to_owned(), selection: selection.clone(), extents, builder };
     Ok((plan, stream))
@@ -182,6 +182,7 @@ impl Extents {
 
 /// One pass over the trace.
 struct Reading<'a> {
+    path: &'a Path,
     reader: TraceReader,
     selector: Selector<'a>,
     /// Lines of sessions that are not whole yet.
@@ -189,14 +190,21 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn open(path: &Path, selection: &'a Selection) -> Result<Self, PrepareError> {
+    fn open(path: &'a Path, selection: &'a Selection) -> Result<Self, PrepareError> {
         let reader = TraceReader::open(path)?;
-        Ok(Self { reader, selector: Selector::new(selection), open: HashMap::new() })
+        let selector = Selector::new(path, reader.header(), selection)?;
+        Ok(Self { path, reader, selector, open: HashMap::new() })
     }
 
     fn next(&mut self) -> Result<Option<disk::Request>, PrepareError> {
         while let Some(mut request) = self.reader.next_request()? {
-            if self.selector.selects(&mut request) {
+            let is_selected = self.selector.selects(&mut request);
+            let is_selected = is_selected.map_err(|message| PrepareError::Request {
+                path: self.path.to_owned(),
+                id: request.id.clone(),
+                message,
+            })?;
+            if is_selected {
                 return Ok(Some(request));
             }
         }

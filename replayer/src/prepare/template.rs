@@ -11,7 +11,7 @@ use super::capture::Source;
 ///
 /// Where no values stand, the head is one literal before the place of the cookies and the body
 /// is another, so that most requests are one or two copies.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Template {
     literals: Vec<u8>,
     head: Vec<Piece>,
@@ -20,7 +20,7 @@ pub struct Template {
     has_body: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Piece {
     Literal(Range<usize>),
     Value {
@@ -33,7 +33,7 @@ pub enum Piece {
 }
 
 /// Where a value comes from that is known only when the request is sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Origin {
     Captured(Source),
     /// The entity tag that an earlier answer had. Who has none asks for the whole.

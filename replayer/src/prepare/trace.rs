@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::error::PrepareError;
 use super::line::size_in_memory;
 use super::plan::Prepared;
-use super::select::{LeftOut, Selection, Selector};
+use super::select::{Selection, Selector};
 use super::session::{Body, Session};
 use run_log::format::TraceRef;
 
@@ -31,7 +31,7 @@ pub fn prepare(
 ) -> Result<Prepared, PrepareError> {
     let reader = TraceReader::open(path)?;
     let header = reader.header().clone();
-    let mut selector = Selector::new(selection);
+    let mut selector = Selector::new(path, &header, selection)?;
     let mut builder = Builder::new(path, origin, &header, selection);
     let mut by_session: HashMap<String, usize, RandomState> = HashMap::default();
     // In the order in which they appear.
@@ -39,7 +39,11 @@ pub fn prepare(
     let mut needed = 0;
     let mut requests = ReadAhead::start(reader);
     while let Some(request) = requests.next() {
-        let is_selected = selector.selects(request);
+        let is_selected = selector.selects(request).map_err(|message| PrepareError::Request {
+            path: path.to_owned(),
+            id: request.id.clone(),
+            message,
+        })?;
         if is_selected {
             needed += size_in_memory(request);
         }
@@ -65,21 +69,20 @@ pub fn prepare(
         session.body = Body::Held(requests);
         sessions.push(session);
     }
-    prepared(path, selection, header, end, &mut builder, sessions, selector.noted)
+    prepared(path, header, end, &mut builder, sessions, selector)
 }
 
 /// A trace whose sessions are all known.
 pub(super) fn prepared(
     path: &Path,
-    selection: &Selection,
     header: disk::Header,
     end: disk::End,
     builder: &mut Builder,
     sessions: Vec<Session>,
-    left_out: LeftOut,
+    selector: Selector<'_>,
 ) -> Result<Prepared, PrepareError> {
     let (endpoints, personas, bindings) = builder.summary();
-    for name in &selection.personas {
+    for name in &selector.selection.personas {
         if !personas.iter().any(|persona| persona.name == *name) {
             return Err(PrepareError::Empty { path: path.to_owned(), persona: Some(name.clone()) });
         }
@@ -101,6 +104,8 @@ pub(super) fn prepared(
         sessions,
         shapes: header.shapes.into_values().collect(),
         bindings,
-        left_out,
+        left_out: selector.noted,
+        rewrites: selector.rewritten,
+        recorded_failures: header.failures,
     })
 }

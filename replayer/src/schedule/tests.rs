@@ -50,6 +50,8 @@ pub(super) fn plan_of(shapes: &[Shape]) -> Prepared {
         shapes: Vec::new(),
         bindings: Bindings::default(),
         left_out: LeftOut::default(),
+        rewrites: Vec::new(),
+        recorded_failures: None,
     }
 }
 
@@ -87,6 +89,7 @@ fn request(number: usize) -> Request {
         endpoint: number % 2,
         template: Template::default(),
         idempotent: true,
+        is_safe: true,
         is_head: false,
         waits: Box::default(),
         dependents: Box::default(),

@@ -25,10 +25,12 @@ fn write(place: &Workplace, mib: u64) -> u64 {
             manifest: Some("sha256:11".into()),
             input: None,
             target: None,
+            rewrites: Vec::new(),
         }],
         personas: vec![PersonaWeight { name: "visitor".into(), weight: 1.0 }],
         redaction: vec![],
         routes: vec![],
+        failures: None,
         shapes: Default::default(),
     };
     let requests = mib * 1024 / BODY_KIB;

@@ -20,6 +20,7 @@ mod probe;
 mod rate;
 mod registering;
 mod renewal;
+mod rewrites;
 mod secrets;
 mod shards;
 mod target;

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
 
+use crate::support::trace::{answer, at, bears, gives, logs_in, request, takes};
 use crate::support::{PASSWORD, TraceBuilder, Workplace};
 
 /// The target with accounts of the persona `visitor`.
@@ -40,6 +41,27 @@ impl<'a> World<'a> {
         .unwrap();
         let target = Target::start(pool.clone(), settings).await.unwrap();
         Self { pool, target, _database: database }
+    }
+
+    /// All rows of each table but the log of the logins, as digests.
+    async fn checksums(&self) -> Vec<(String, String)> {
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT relname::text FROM pg_class WHERE relkind = 'r'
+                AND relnamespace = 'public'::regnamespace AND relname <> 'audit_logs'
+             ORDER BY relname",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        assert!(tables.len() > 5, "{tables:?}");
+        let mut sums = Vec::new();
+        for table in tables {
+            let sum = sqlx::query_scalar(sqlx::AssertSqlSafe(format!(
+                "SELECT md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '')) FROM {table} t"
+            )));
+            sums.push((table, sum.fetch_one(&self.pool).await.unwrap()));
+        }
+        sums
     }
 
     async fn logins(&self) -> u64 {
@@ -85,4 +107,51 @@ async fn users_outlive_their_tokens_and_lose_nothing() {
     // The probe's login, one a user, and the renewals.
     assert_eq!(world.logins().await, 1 + 100 + totals.extra.renewals);
     assert_eq!((run.personas[0].accounts, run.personas[0].users_per_account), (25, 4));
+}
+
+/// Somebody who reports an incident, opens it, and acknowledges an alert that he reported himself.
+fn reporter() -> TraceBuilder {
+    let incident = r#"{"category":"fire","priority":1,"title":"Smoke on the roof","description":"d",
+        "location":{"latitude":45.5,"longitude":-73.5,"address":"1 Main St","building_info":"2"}}"#;
+    let path = |rest: &str| format!("/api/v1{rest}");
+    let mut of = TraceBuilder::default();
+    of.requests.push(logs_in("l", "s", 0, &path("/auth/login"), "access_token"));
+    let mut make = request("a", "s", 100, "POST", &path("/incidents"));
+    make.headers.push(("Content-Type".into(), "application/json".into()));
+    make.body = Some(trace::format::Body::Text(incident.into()));
+    answer(&mut make).status = 201;
+    gives(&mut make, "id", at("/id"));
+    let id = "11111111-1111-1111-1111-111111111111";
+    let mut one = request("b", "s", 200, "GET", &path(&format!("/incidents/{id}")));
+    takes(&mut one, 18..54, "a", "id");
+    let list = request("c", "s", 300, "GET", &path("/incidents/active"));
+    for mut request in [make, one, list] {
+        bears(&mut request, "l", "access_token");
+        of.requests.push(request);
+    }
+    of.in_order()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_changes_no_row_of_the_target() {
+    let server = TestServer::start().unwrap();
+    let world = World::new(&server, 1, Settings::default()).await;
+    let place = Workplace::new(&reporter(), 1);
+    let probe = async |options: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_replayer"));
+        command.arg("probe").arg("--trace").arg(place.path("t.trace.jsonl.zst"));
+        command.arg("--manifest").arg(place.path("manifest.json"));
+        command.args(["--target", &world.target.url()]).args(options);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        place.ran(output)
+    };
+    let before = world.checksums().await;
+    let ran = probe(&[]).await;
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "2 requests sent, 0 failed\n");
+    assert_eq!(world.checksums().await, before);
+    // What it left out would have changed them.
+    let ran = probe(&["--full"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "4 requests sent, 0 failed\n"));
+    assert_ne!(world.checksums().await, before);
 }

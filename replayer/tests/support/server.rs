@@ -86,6 +86,12 @@ impl Server {
         self.peers.lock().unwrap().clone()
     }
 
+    /// How often it was asked for metrics; counted unless it is forgetful.
+    pub(crate) fn looks(&self) -> u64 {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|asked| asked.path == "/metrics").count() as u64
+    }
+
     /// What was asked so far, the tool's look for metrics left out.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         let asked = self.asked.lock().unwrap();

@@ -76,6 +76,8 @@ pub(crate) struct TraceBuilder {
     pub(crate) weights: Vec<(&'static str, f64)>,
     /// Where one logs in, `/login` if it is not said.
     pub(crate) login: Option<&'static str>,
+    /// What changed the requests before they were sent.
+    pub(crate) rewrites: Vec<trace::format::Rewrite>,
     /// What the answers' shapes refer to.
     pub(crate) shapes: BTreeMap<String, Shape>,
 }
@@ -127,6 +129,7 @@ impl TraceBuilder {
                 manifest: Some("sha256:11".into()),
                 input: None,
                 target: None,
+                rewrites: self.rewrites.clone(),
             }],
             personas: weights
                 .into_iter()
@@ -134,6 +137,7 @@ impl TraceBuilder {
                 .collect(),
             redaction: vec![],
             routes: vec![],
+            failures: None,
             shapes: self.shapes.clone(),
         };
         let mut writer = TraceWriter::create(path, &header).unwrap();

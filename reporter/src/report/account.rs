@@ -18,6 +18,8 @@ pub struct Account {
     pub renewals: Figure,
     pub retries: Figure,
     pub probes: Figure,
+    /// In neither of the two sums that follow.
+    pub observations: Figure,
     pub sent: Figure,
     pub target_counted: Figure,
     /// Requests counted by the target, minus those sent.
@@ -39,7 +41,8 @@ pub struct OutcomeRow {
 impl Account {
     pub(super) fn new(summary: &Summary) -> Self {
         let totals = &summary.run.totals;
-        let sent = totals.planned_sent + totals.extra.sum();
+        // A target that shows a count leaves its observers out of it.
+        let sent = totals.planned_sent + totals.extra.of_users();
         let counted = summary.samples.requests_counted();
         let difference = counted.map(|counted| counted as f64 - sent as f64);
         Self {
@@ -51,6 +54,7 @@ impl Account {
             renewals: Figure::count(totals.extra.renewals),
             retries: Figure::count(totals.extra.retries),
             probes: Figure::count(totals.extra.probes),
+            observations: Figure::count(totals.extra.observations),
             sent: Figure::count(sent),
             target_counted: counted.map_or(Figure::none(Unit::Count), Figure::count),
             difference: difference.map_or(Figure::none(Unit::Count), |difference| {

@@ -20,6 +20,7 @@ mod stress;
 use chrono::NaiveDate;
 use common::exit::Exit;
 use manifest::Header;
+use rewrites::Traps;
 use run_log::format::Run;
 use serde::Serialize;
 
@@ -45,6 +46,8 @@ pub struct Inputs<'a> {
     pub runs: &'a str,
     pub manifest: Option<&'a Header>,
     pub date: Option<NaiveDate>,
+    /// Known faults of the system.
+    pub traps: Traps,
 }
 
 #[derive(Serialize)]
@@ -128,10 +131,7 @@ impl Report {
             scenarios_total: entries.len(),
             environment: newest.map(environment),
             seeding: newest.map(seeding).or_else(|| inputs.manifest.map(seeding_of_manifest)),
-            scenarios: entries
-                .iter()
-                .map(|entry| ScenarioReport::new(entry, inputs.runs))
-                .collect(),
+            scenarios: entries.iter().map(|entry| ScenarioReport::new(entry, inputs)).collect(),
             targets: entries.iter().flat_map(TargetRow::of).collect(),
             fidelity: loaded
                 .fidelity

@@ -1,7 +1,8 @@
 //! The figures of a run as they stand in the report's tables.
 
 use figures::Group;
-use run_log::format::{EndedBy, Run, ValidityState};
+use rewrites::{Trap, Traps};
+use run_log::format::{EndedBy, RewriteRef, Run, ValidityState};
 use serde::Serialize;
 
 use super::account::Account;
@@ -50,7 +51,22 @@ pub struct RunReport {
     /// Of a scenario with stages.
     pub stress: Option<Stress>,
     pub charts: Vec<ChartRef>,
+    /// What was sent in the place of what was recorded, and what that means for the figures.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewrites: Vec<RewriteRow>,
+    /// Known faults that failures of the run show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub traps: Vec<String>,
     pub limitations: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub struct RewriteRow {
+    pub file: String,
+    pub rule: String,
+    pub means: Option<String>,
+    /// How many requests of the recording it changed, in words.
+    pub requests: String,
 }
 
 /// From the start of the plateau; rates are within it.
@@ -100,7 +116,7 @@ pub struct ChartRef {
 }
 
 impl RunReport {
-    pub(super) fn new(entry: &Entry, measured: &MeasuredRun) -> Self {
+    pub(super) fn new(entry: &Entry, measured: &MeasuredRun, known: &Traps) -> Self {
         let summary = &measured.summary;
         let run = &summary.run;
         Self {
@@ -139,22 +155,45 @@ impl RunReport {
             counters: machines::counters(summary),
             stress: Stress::new(summary),
             charts: Vec::new(),
+            rewrites: run.rewrites.iter().map(rewrite).collect(),
+            traps: traps(summary, known),
             limitations: run.limitations.clone(),
         }
     }
 }
 
 fn ended_by(run: &Run) -> String {
-    match &run.ended_by {
-        None => "it did not end by itself".to_owned(),
-        Some(EndedBy::Duration) => "its duration was over".to_owned(),
-        Some(EndedBy::PlanDone) => "the plan had no further request".to_owned(),
-        Some(EndedBy::MaxRequests) => "it had sent as many requests as it was allowed".to_owned(),
-        Some(EndedBy::StopOn(condition)) => format!("`{condition}` held"),
-        Some(EndedBy::LoginsRefused) => "the target refused too many logins".to_owned(),
-        Some(EndedBy::Signal(signal)) => format!("signal {signal}"),
-        Some(EndedBy::Other(reason)) => format!("`{reason}`, which this version does not know"),
+    run.ended_by.as_ref().map_or_else(|| "it did not end by itself".to_owned(), EndedBy::to_string)
+}
+
+fn rewrite(of: &RewriteRef) -> RewriteRow {
+    RewriteRow {
+        file: of.file.clone(),
+        rule: of.rule.clone(),
+        means: of.means.clone(),
+        requests: match of.requests {
+            Some(1) => "1 request of the recording".to_owned(),
+            Some(requests) => format!("{} requests of the recording", requests),
+            None => "when it was recorded".to_owned(),
+        },
     }
+}
+
+/// Each with the endpoints that show it.
+fn traps(summary: &Summary, known: &Traps) -> Vec<String> {
+    let mut found: Vec<(&Trap, Vec<String>)> = Vec::new();
+    for row in rows::failures(summary) {
+        let Ok(status) = row.error.parse() else { continue };
+        for trap in known.shown_by(&row.endpoint, status) {
+            let shown = format!("{} {status}", row.endpoint);
+            match found.iter_mut().find(|(known, _)| known.number == trap.number) {
+                Some((_, all)) => all.push(shown),
+                None => found.push((trap, vec![shown])),
+            }
+        }
+    }
+    found.sort_by_key(|(trap, _)| trap.number);
+    found.into_iter().map(|(trap, shown)| format!("{trap} ({})", shown.join(", "))).collect()
 }
 
 fn results(summary: &Summary) -> Results {

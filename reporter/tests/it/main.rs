@@ -7,5 +7,6 @@ mod golden;
 mod help;
 mod hostile;
 mod report;
+mod rewrites;
 mod states;
 mod synthetic;

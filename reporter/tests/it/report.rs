@@ -26,6 +26,7 @@ impl Folder {
             scenarios: root().join("fixtures/scenarios"),
             runs: dir.path().join("runs"),
             manifest: None,
+            traps: None,
             out: dir.path().join("report.md"),
             json: dir.path().join("report.json"),
             charts: dir.path().join("report-charts"),

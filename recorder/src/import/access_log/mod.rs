@@ -147,6 +147,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
             manifest: config.manifest.clone(),
             input: Some(digest),
             target: None,
+            rewrites: Vec::new(),
         }],
         personas: match &config.login {
             Some(login) => vec![PersonaWeight { name: login.persona().to_owned(), weight: 1.0 }],
@@ -154,6 +155,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
         },
         redaction: config.rules.secret_names(),
         routes: config.rules.routes().to_vec(),
+        failures: None,
         shapes: BTreeMap::new(),
     };
     let end = sink.out.finish(&header, 0)?;

@@ -1,14 +1,19 @@
 //! One session of each persona, once, before any load.
 //!
 //! A load test that cannot log in measures refusals. So that nobody finds out
-//! afterwards, each persona's first session runs without think times, and what
-//! fails in it is shown with the target's answer.
+//! afterwards, each persona's first session runs without think times, one request
+//! after another, and what fails in it is shown with the target's answer. Unless
+//! more is asked for, only that runs of it which changes nothing: see [`choose`].
 
+mod choose;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use self::choose::Chosen;
 use crate::engine::{EngineError, Http, Settings, Stop, Worker};
 use crate::pacer::Pacer;
 use crate::prepare::Prepared;
@@ -30,16 +35,30 @@ pub enum ProbeError {
     Engine(#[from] EngineError),
 }
 
+/// How much a probe may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// What changes nothing: logins with an account's credentials, and GET and HEAD that need
+    /// nothing else.
+    #[default]
+    Safe,
+    /// All of the session.
+    Full,
+}
+
 /// What the probe found.
 #[derive(Debug, Default)]
 pub struct Probed {
     /// Requests that went out.
     pub sent: u64,
+    /// Those that failed, and had not when they were recorded.
     pub failed: u64,
     pub samples: Vec<ErrorSample>,
+    /// Requests that were left out, by endpoint.
+    pub not_tried: BTreeMap<String, u64>,
 }
 
-/// Runs the first session of each persona.
+/// Runs the first session of each persona, as far as `extent` allows.
 ///
 /// # Errors
 /// When the target does not answer at all, or refuses a login that was recorded as good.
@@ -47,12 +66,14 @@ pub async fn probe(
     plan: &Arc<Prepared>,
     settings: &Settings,
     http: &Http,
+    extent: Extent,
 ) -> Result<Probed, ProbeError> {
     let settings = Settings {
         // What is sent here is extra.
         budget: None,
         // Every one of them is shown.
         error_samples: usize::MAX,
+        excuses_recorded: true,
         load: Load {
             pacing: Pacing::Closed,
             speed: Speed::WITHOUT_WAITS,
@@ -63,16 +84,23 @@ pub async fn probe(
         ..settings.clone()
     };
     let mut probed = Probed::default();
-    for (persona, of) in plan.personas.iter().enumerate() {
-        let Some(&session) = of.sessions.first() else { continue };
+    for persona in 0..plan.personas.len() {
+        let Some(chosen) = choose::first_session(plan, persona, extent) else { continue };
+        let Chosen { plan, not_tried } = chosen;
+        for endpoint in not_tried {
+            *probed.not_tried.entry(plan.endpoints[endpoint].clone()).or_default() += 1;
+        }
+        if plan.sessions[0].offsets.is_empty() {
+            continue;
+        }
         let user = PlannedUser {
             persona,
             ordinal: 0,
             start: At::START,
-            chain: Chain::Once { session },
+            chain: Chain::Once { session: 0 },
             bound: Bound::NONE,
         };
-        run_one(plan, &settings, http, user, &mut probed).await?;
+        run_one(&Arc::new(plan), &settings, http, user, &mut probed).await?;
     }
     Ok(probed)
 }
