@@ -638,7 +638,12 @@ fn in_any_schema_rows_of_others_are_as_they_were_or_nothing_is_removed() {
     let world = World { url: database.url(), folder: folder.path(), connection };
     let world = std::cell::RefCell::new((world, Seen::default()));
     let began = Instant::now();
-    let config = Proptest { cases: 400, max_shrink_iters: 200, ..Proptest::default() };
+    let config = Proptest {
+        cases: 400,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..Proptest::default()
+    };
     let done = TestRunner::new(config).run(&cases(), |case| {
         if began.elapsed() > ENOUGH {
             return Ok(());
