@@ -171,7 +171,7 @@ fn rewrite(of: &RewriteRef) -> RewriteRow {
         means: of.means.clone(),
         requests: match of.requests {
             Some(1) => "1 request of the recording".to_owned(),
-            Some(requests) => format!("{} requests of the recording", requests),
+            Some(requests) => format!("{requests} requests of the recording"),
             None => "when it was recorded".to_owned(),
         },
     }
