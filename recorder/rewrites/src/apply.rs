@@ -7,6 +7,7 @@ use minijinja::{Expression, Value};
 use trace::format::{Binding, Body, Encoding, Origin, Part, Request};
 use trace::wire;
 
+use super::error::ApplyError;
 use super::marks::{self, Place, unmarked};
 use super::rule::{Does, Rewrites, Sent};
 use super::text::{Piece, Text};
@@ -25,22 +26,6 @@ pub struct Change {
     pub applied: Applied,
     /// The rules that were for it, from 0.
     pub rules: Vec<usize>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    #[error("rewrite {rule} of {file}, {key}: {reason}")]
-    Expression { file: String, rule: usize, key: &'static str, reason: String },
-    #[error(
-        "a bound value was cut or changed by an expression; it can only be put elsewhere whole"
-    )]
-    CutMark,
-    #[error("it has private characters (U+E000 to U+E002), which a rewrite uses itself")]
-    Private,
-    #[error("its bindings do not fit its text")]
-    Bindings,
-    #[error(transparent)]
-    Unsendable(#[from] wire::Unsendable),
 }
 
 impl Rewrites {

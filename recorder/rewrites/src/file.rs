@@ -105,7 +105,7 @@ impl Source {
         kind: &str,
         rule: usize,
         key: &str,
-        message: impl ToString,
+        message: &impl ToString,
     ) -> RewritesError {
         let name = key.split('.').next_back().unwrap_or(key);
         let table = format!("[[{kind}]]");

@@ -19,6 +19,7 @@
 //! Beside them are [`Traps`], the known faults of a system, which are what rewrites are for.
 
 mod apply;
+mod error;
 mod file;
 mod marks;
 mod route;
@@ -26,7 +27,8 @@ mod rule;
 mod text;
 mod traps;
 
-pub use apply::{Applied, ApplyError, Change};
+pub use apply::{Applied, Change};
+pub use error::ApplyError;
 pub use file::RewritesError;
 pub use route::{Route, RouteError};
 pub use rule::{Rewrites, Rule};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use trace::format::{Binding, Encoding, Part};
 use trace::values::encode;
 
-use super::apply::ApplyError;
+use super::error::ApplyError;
 
 const BEGIN: char = '\u{e000}';
 /// Of one that stood where JSON has a value without quotes.

@@ -80,7 +80,7 @@ impl Rewrites {
         let mut secrets = BTreeMap::new();
         let mut rules = Vec::with_capacity(typed.rewrite.len());
         for (number, rule) in (1..).zip(&typed.rewrite) {
-            let at = |key: &str, message: String| source.at_key("rewrite", number, key, message);
+            let at = |key: &str, message: String| source.at_key("rewrite", number, key, &message);
             rules.push(compile(rule, &compiler, &mut secrets, &at)?);
         }
         Ok(Self {

@@ -64,7 +64,7 @@ impl Traps {
             let mut routes = Vec::new();
             for text in typed.routes.all() {
                 let route = text.parse().map_err(|error: super::RouteError| {
-                    source.at_key("trap", number, "match", error)
+                    source.at_key("trap", number, "match", &error)
                 })?;
                 routes.push(route);
             }

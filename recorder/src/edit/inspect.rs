@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use trace::failures::{FailureCount, Failures};
+use trace::failures::FailureCount;
+use trace::format::Failures;
 use trace::format::{End, Origin, PersonaWeight, RecordedResult, Request, Source};
 use trace::reader::{ReadError, TraceReader};
 

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use common::output::folder;
-use trace::failures::{FailureCount, Failures};
+use trace::failures::FailureCount;
+use trace::format::Failures;
 use trace::format::{self, End, Header, Origin, PersonaWeight, Request};
 use trace::journal::JournalError;
 use trace::minor;

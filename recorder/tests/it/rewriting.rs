@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
 use recorder::edit::check::check;
-use trace::failures::Mostly;
+use trace::format::Mostly;
 use trace::format::{Body, Origin};
 use trace::reader::TraceReader;
 

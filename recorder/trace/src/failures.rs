@@ -7,30 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
-use super::format::{RecordedErrorKind, RecordedResult, Request};
-
-/// Of a trace of which over 1 % failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failures {
-    pub requests: u64,
-    /// A status of 400 or above, or no answer; what the end of the recording cut off is none.
-    pub failed: u64,
-    /// What failed most.
-    pub mostly: Mostly,
-}
-
-/// The commonest failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mostly {
-    /// The route.
-    pub name: String,
-    /// None where there was no answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-    pub failed: u64,
-}
+use super::format::{Failures, Mostly, RecordedErrorKind, RecordedResult, Request};
 
 /// Routes that failures are counted of; those of further ones are counted, and are none's.
 const MOST_ROUTES: usize = 1000;

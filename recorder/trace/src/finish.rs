@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use common::output::folder;
 
 use super::error::{JournalError, ReadError, WriteError};
-use super::failures::{FailureCount, Failures};
-use super::format::{End, Header, PersonaWeight, RecordedResult, Request};
+use super::failures::FailureCount;
+use super::format::{End, Failures, Header, PersonaWeight, RecordedResult, Request};
 use super::header::{input_error, read_header};
 use super::lines::{FoundLine, Lines};
 use super::minor;

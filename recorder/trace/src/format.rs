@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::failures::Failures;
 use super::shape::Shape;
 
 pub const FORMAT: &str = "timed-request-log";
@@ -82,6 +81,27 @@ impl Header {
 
 fn is_zero(minor: &u32) -> bool {
     *minor == 0
+}
+
+/// Of a trace of which over 1 % failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    pub requests: u64,
+    /// A status of 400 or above, or no answer; what the end of the recording cut off is none.
+    pub failed: u64,
+    /// What failed most.
+    pub mostly: Mostly,
+}
+
+/// The commonest failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mostly {
+    /// The route.
+    pub name: String,
+    /// None where there was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    pub failed: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use trace::failures::Failures;
+use trace::format::Failures;
 use trace::shape::Shape;
 
 use super::rewritten::Rewritten;

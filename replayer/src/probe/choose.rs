@@ -9,10 +9,20 @@ use std::sync::Arc;
 
 use redact::is_secret_field;
 
-use super::Extent;
 use crate::prepare::{
     Bindings, Body, LeftOut, Origin, Prepared, Request, Session, Source, Wait, link, number,
 };
+
+/// How much a probe may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// What changes nothing: logins with an account's credentials, and GET and HEAD that need
+    /// nothing else.
+    #[default]
+    Safe,
+    /// All of the session.
+    Full,
+}
 
 /// A plan of one session, and which endpoints' requests are not in it.
 pub(super) struct Chosen {

@@ -7,6 +7,8 @@
 
 mod choose;
 
+pub use choose::Extent;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,17 +35,6 @@ pub enum ProbeError {
     Timer(#[source] std::io::Error),
     #[error(transparent)]
     Engine(#[from] EngineError),
-}
-
-/// How much a probe may send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Extent {
-    /// What changes nothing: logins with an account's credentials, and GET and HEAD that need
-    /// nothing else.
-    #[default]
-    Safe,
-    /// All of the session.
-    Full,
 }
 
 /// What the probe found.

@@ -131,7 +131,10 @@ impl Report {
             scenarios_total: entries.len(),
             environment: newest.map(environment),
             seeding: newest.map(seeding).or_else(|| inputs.manifest.map(seeding_of_manifest)),
-            scenarios: entries.iter().map(|entry| ScenarioReport::new(entry, inputs)).collect(),
+            scenarios: entries
+                .iter()
+                .map(|entry| ScenarioReport::new(entry, inputs.runs, &inputs.traps))
+                .collect(),
             targets: entries.iter().flat_map(TargetRow::of).collect(),
             fidelity: loaded
                 .fidelity

@@ -52,10 +52,8 @@ pub struct RunReport {
     pub stress: Option<Stress>,
     pub charts: Vec<ChartRef>,
     /// What was sent in the place of what was recorded, and what that means for the figures.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rewrites: Vec<RewriteRow>,
     /// Known faults that failures of the run show.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traps: Vec<String>,
     pub limitations: Vec<String>,
 }
@@ -173,7 +171,7 @@ fn rewrite(of: &RewriteRef) -> RewriteRow {
         means: of.means.clone(),
         requests: match of.requests {
             Some(1) => "1 request of the recording".to_owned(),
-            Some(requests) => format!("{} requests of the recording", requests),
+            Some(requests) => format!("{requests} requests of the recording"),
             None => "when it was recorded".to_owned(),
         },
     }
@@ -183,7 +181,9 @@ fn rewrite(of: &RewriteRef) -> RewriteRow {
 fn traps(summary: &Summary, known: &Traps) -> Vec<String> {
     let mut found: Vec<(&Trap, Vec<String>)> = Vec::new();
     for row in rows::failures(summary) {
-        let Ok(status) = row.error.parse() else { continue };
+        // `HTTP 500`, or an outcome.
+        let status = row.error.strip_prefix("HTTP ").and_then(|status| status.parse().ok());
+        let Some(status) = status else { continue };
         for trap in known.shown_by(&row.endpoint, status) {
             let shown = format!("{} {status}", row.endpoint);
             match found.iter_mut().find(|(known, _)| known.number == trap.number) {

@@ -4,13 +4,13 @@ use run_log::format::Judgement;
 use scenario::{Expectation, Scope, with_defaults};
 use serde::Serialize;
 
-use super::Inputs;
 use super::load::{LoadText, scaled};
 use super::run::RunReport;
 use crate::load::Entry;
 use crate::units::{Figure, Unit, of_metric, seconds};
 use figures::conclusion::Conclusion;
 use figures::judge::Verdict;
+use rewrites::Traps;
 
 #[derive(Serialize)]
 pub struct ScenarioReport {
@@ -56,7 +56,7 @@ pub struct TargetRow {
 }
 
 impl ScenarioReport {
-    pub(super) fn new(entry: &Entry, inputs: &Inputs<'_>) -> Self {
+    pub(super) fn new(entry: &Entry, runs: &str, traps: &Traps) -> Self {
         let scenario = &entry.scenario;
         let stem = entry
             .path
@@ -78,7 +78,7 @@ impl ScenarioReport {
                 .collect(),
             command: format!(
                 "replayer run --scenario {file} --trace TRACE --manifest MANIFEST --target URL --out {}/{stem}",
-                inputs.runs.trim_end_matches('/')
+                runs.trim_end_matches('/')
             ),
             file,
             outcome: entry.conclusion.name(),
@@ -86,7 +86,7 @@ impl ScenarioReport {
             reason: reason(entry),
             marks: entry.marks.clone(),
             pending: entry.conclusion == Conclusion::Pending,
-            run: entry.run.as_ref().map(|run| RunReport::new(entry, run, &inputs.traps)),
+            run: entry.run.as_ref().map(|run| RunReport::new(entry, run, traps)),
         }
     }
 }

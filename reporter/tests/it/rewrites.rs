@@ -32,8 +32,11 @@ fn a_report_lists_each_rewrite_in_force_with_what_it_means_and_names_traps() {
     let endpoint = run.endpoints[0].clone();
     let (method, name) = endpoint.split_once(' ').unwrap();
     let failures = path.with_file_name("failures.csv");
-    std::fs::write(&failures, format!("Method,Name,Error,Occurrences\n{method},{name},500,3\n"))
-        .unwrap();
+    std::fs::write(
+        &failures,
+        format!("Method,Name,Error,Occurrences\n{method},{name},HTTP 500,3\n"),
+    )
+    .unwrap();
     let traps = runs.join("../traps.toml");
     let text = format!(
         "[[trap]]\nnumber = 9\nmatch = '{endpoint}'\nstatus = 500\nsays = 'numbers collide'\nhelp = 'fewer at once'\n"
