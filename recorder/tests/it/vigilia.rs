@@ -85,11 +85,14 @@ impl<'a> Vigilia<'a> {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("m.json"), manifest(&accounts).to_string()).unwrap();
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/personas/vigilia.toml");
+        // What it names stands beside the shipped file, and not beside a copy.
+        let traps = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/traps/vigilia.toml");
         // Waits a twentieth as long, so that a few seconds show every task.
         let text = std::fs::read_to_string(shipped).unwrap();
         let faster = text
             .replace("[\"2s\", \"5s\"]", "[\"100ms\", \"250ms\"]")
-            .replace("[\"3s\", \"8s\"]", "[\"150ms\", \"400ms\"]");
+            .replace("[\"3s\", \"8s\"]", "[\"150ms\", \"400ms\"]")
+            .replace("../traps/vigilia.toml", traps);
         assert_ne!(faster, text);
         std::fs::write(folder.path().join("p.toml"), faster).unwrap();
         Self { pool, url, issued, folder, _database: database }
