@@ -194,7 +194,7 @@ fn an_expired_token_is_renewed_and_nothing_is_lost() {
     let run = ran.checked();
     assert_eq!((run.totals.planned, run.totals.failed_status), (5, 0), "{}", ran.stderr);
     assert_eq!((run.totals.extra.renewals, run.totals.extra.retries), (1, 1));
-    let sent = run.totals.planned_sent + run.totals.extra.sum();
+    let sent = run.totals.planned_sent + run.totals.extra.of_users();
     assert_eq!(sent, server.asked().len() as u64, "planned sent + extra = what the target counted");
 }
 

@@ -91,7 +91,10 @@ fn a_load_that_is_not_the_scenarios_passes_nothing() {
         assert!(lines.contains(&format!("not the scenario's load: {change}")), "{lines}");
         let read = ran.checked();
         assert!(read.verdicts.iter().all(|verdict| verdict.result == Judgement::NotJudged));
-        assert_eq!((read.scenario.unwrap().changed, read.minor), (vec![change.to_owned()], 1));
+        assert_eq!(
+            (read.scenario.unwrap().changed, read.minor),
+            (vec![change.to_owned()], run_log::format::MINOR)
+        );
     }
     // A part is judged with the others.
     let ran = run(&place, &server.url(), expect, &["--shard", "1/2"]);
