@@ -129,8 +129,10 @@ fn verification_tells_missing_rows_dangling_references_and_wrong_passwords() {
     vigilia.execute("UPDATE users SET hashed_password = 'x' WHERE email LIKE 'dispatcher1@%'");
     let refused = vigilia.shipped("verify", &[]);
     assert_eq!(refused.code, Some(4), "{refused:?}");
-    let told = "dispatcher1: what is stored is no hash of bcrypt, argon2, scrypt or pbkdf2";
-    assert!(refused.stdout.contains(told), "{refused:?}");
+    assert!(
+        refused.stdout.contains("dispatcher1: what is stored is no bcrypt hash"),
+        "{refused:?}"
+    );
     vigilia.execute(
         "SET session_replication_role = replica;
          DELETE FROM users WHERE email LIKE 'dispatcher2@%'",
@@ -178,7 +180,7 @@ fn verification_logs_in_at_a_target() {
     let found = vigilia.shipped("verify", &["--target", &target]);
     assert_eq!(found.code, Some(4), "{found:?}");
     assert!(found.stdout.contains("ERIOPDispatcher: 6 of 6 can log in"), "{found:?}");
-    assert!(found.stdout.contains("responder2: POST /api/v1/auth/login answered 401"), "{found:?}");
+    assert!(found.stdout.contains("responder2: answered 401"), "{found:?}");
     let outside = vigilia.shipped("verify", &["--target", "http://203.0.113.7"]).fails(3);
     assert!(outside.stderr.contains("--allow-host 203.0.113.7"), "{outside:?}");
 }
