@@ -253,7 +253,7 @@ proptest! {
         let run: Ran = Workplace::new(&trace, 0).run(&server.url(), &options);
         let run = run.checked();
         prop_assert_eq!(run.totals.planned, sessions * steps.len() as u64);
-        let sent = run.totals.planned_sent + run.totals.extra.sum();
+        let sent = run.totals.planned_sent + run.totals.extra.of_users();
         let counted = server.asked().len() as u64;
         // What was sent may never arrive, on a connection that the server was closing.
         prop_assert!(counted <= sent, "{} counted, {} sent", counted, sent);
