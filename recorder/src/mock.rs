@@ -30,6 +30,7 @@ use trace::format::{Answer, CaptureFrom, RecordedResult};
 use trace::reader::{ReadError, TraceReader};
 
 use crate::persona::Target;
+use crate::proxy::headers;
 
 /// Answers of the recording that are kept of each route; a longer one has the first of them.
 const MOST_ANSWERS: usize = 10_000;
@@ -327,9 +328,8 @@ impl Mock {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let url = self.upstream.url(path).ok_or("its path cannot be passed on")?;
         let mut passed = reqwest::Request::new(head.method, url);
-        *passed.headers_mut() = end_to_end(head.headers);
+        *passed.headers_mut() = passed_on(head.headers);
         passed.headers_mut().remove(header::HOST);
-        passed.headers_mut().remove(header::CONTENT_LENGTH);
         if !body.is_empty() {
             *passed.body_mut() = Some(body.into());
         }
@@ -345,8 +345,7 @@ impl Mock {
             bytes.extend_from_slice(&chunk);
         }
         let mut response = whole(status, Bytes::from(bytes));
-        *response.headers_mut() = end_to_end(headers);
-        response.headers_mut().remove(header::CONTENT_LENGTH);
+        *response.headers_mut() = passed_on(headers);
         Ok(response)
     }
 }
@@ -361,25 +360,11 @@ impl Answers {
     }
 }
 
-/// Headers without those that are about one connection (RFC 9110, section 7.6.1).
-fn end_to_end(mut headers: hyper::HeaderMap) -> hyper::HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&[
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::TE,
-        header::TRAILER,
-        header::UPGRADE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-    ]) {
-        headers.remove(name);
-    }
+/// The headers of a message whose body is held whole: its length is written anew, and it has no
+/// trailers.
+fn passed_on(mut headers: hyper::HeaderMap) -> hyper::HeaderMap {
+    headers::remove_hop_by_hop(&mut headers);
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::TRAILER);
     headers
 }

@@ -15,7 +15,7 @@ mod collect;
 mod error;
 mod forward;
 mod guard;
-mod headers;
+pub(crate) mod headers;
 mod idle;
 mod limits;
 mod link;
