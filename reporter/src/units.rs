@@ -3,7 +3,7 @@
 use std::fmt;
 
 use figures::Reading;
-use scenario::Metric;
+use scenario::{Metric, MetricUnit};
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
@@ -66,16 +66,11 @@ impl Figure {
 
 /// What an expectation is about.
 pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
-    let unit = match metric {
-        Metric::Percentile(_)
-        | Metric::Mean
-        | Metric::Max
-        | Metric::SinceDue(_)
-        | Metric::Service(_)
-        | Metric::Lag(_) => Unit::Microseconds,
-        Metric::Failures | Metric::LoadHeld | Metric::Unbound | Metric::Fidelity => Unit::Share,
-        Metric::Requests => Unit::PerSecond,
-        Metric::Users => Unit::Count,
+    let unit = match metric.unit() {
+        MetricUnit::Microseconds => Unit::Microseconds,
+        MetricUnit::Share => Unit::Share,
+        MetricUnit::PerSecond => Unit::PerSecond,
+        MetricUnit::Users => Unit::Count,
     };
     Figure::of(reading, unit)
 }

@@ -1,7 +1,7 @@
 //! Holds the measured against the expected.
 
 use run_log::format::{self, Judgement};
-use scenario::{Expectation, Metric, Scope};
+use scenario::{Expectation, Metric, MetricUnit, Scope};
 
 use crate::{Group, Plateau, Reading};
 
@@ -131,20 +131,11 @@ impl Verdict {
 /// The figure with its unit, to a thousandth of what the bounds are written in.
 pub(crate) fn measured_text(verdict: &Verdict) -> String {
     let Some(value) = verdict.measured.value else { return "–".to_owned() };
-    let text = match verdict.expectation.metric {
-        Metric::Percentile(_)
-        | Metric::Mean
-        | Metric::Max
-        | Metric::SinceDue(_)
-        | Metric::Service(_)
-        | Metric::Lag(_) => {
-            format!("{:.1} ms", value / 1e3)
-        }
-        Metric::Failures | Metric::LoadHeld | Metric::Unbound | Metric::Fidelity => {
-            format!("{:.3} %", value * 100.0)
-        }
-        Metric::Requests => format!("{value:.1}/s"),
-        Metric::Users => format!("{value} users"),
+    let text = match verdict.expectation.metric.unit() {
+        MetricUnit::Microseconds => format!("{:.1} ms", value / 1e3),
+        MetricUnit::Share => format!("{:.3} %", value * 100.0),
+        MetricUnit::PerSecond => format!("{value:.1}/s"),
+        MetricUnit::Users => format!("{value} users"),
     };
     if verdict.measured.at_least { format!("≥ {text}") } else { text }
 }

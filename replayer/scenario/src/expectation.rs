@@ -22,7 +22,7 @@ pub struct Expectation {
     pub scope: Scope,
     pub metric: Metric,
     pub comparison: Comparison,
-    /// Microseconds, a share from 0 to 1, events a second, or users.
+    /// In the metric's [`unit`](Metric::unit).
     pub bound: f64,
     text: String,
 }
@@ -67,6 +67,16 @@ pub enum Comparison {
     AtMost,
     More,
     AtLeast,
+}
+
+/// What a metric is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricUnit {
+    Microseconds,
+    /// From 0 to 1.
+    Share,
+    PerSecond,
+    Users,
 }
 
 impl Comparison {
@@ -181,6 +191,20 @@ fn percentile(word: &str) -> Option<Percentile> {
 }
 
 impl Metric {
+    pub const fn unit(self) -> MetricUnit {
+        match self {
+            Self::Percentile(_)
+            | Self::Mean
+            | Self::Max
+            | Self::SinceDue(_)
+            | Self::Service(_)
+            | Self::Lag(_) => MetricUnit::Microseconds,
+            Self::Failures | Self::LoadHeld | Self::Unbound | Self::Fidelity => MetricUnit::Share,
+            Self::Requests => MetricUnit::PerSecond,
+            Self::Users => MetricUnit::Users,
+        }
+    }
+
     /// Whether it is about when requests are due, which by closed pacing none is.
     pub const fn needs_schedule(self) -> bool {
         matches!(self, Self::LoadHeld | Self::SinceDue(_))
@@ -201,23 +225,16 @@ impl Metric {
 }
 
 fn bound(metric: Metric, word: &str) -> Option<f64> {
-    match metric {
-        Metric::Percentile(_)
-        | Metric::Mean
-        | Metric::Max
-        | Metric::SinceDue(_)
-        | Metric::Service(_)
-        | Metric::Lag(_) => {
+    match metric.unit() {
+        MetricUnit::Microseconds => {
             let duration: Duration = humantime::parse_duration(word).ok()?;
             Some(duration.as_secs_f64() * 1e6)
         }
-        Metric::Failures | Metric::LoadHeld | Metric::Unbound | Metric::Fidelity => {
-            Some(word.strip_suffix('%')?.parse::<f64>().ok()? / 100.0)
-        }
-        Metric::Requests => {
+        MetricUnit::Share => Some(word.strip_suffix('%')?.parse::<f64>().ok()? / 100.0),
+        MetricUnit::PerSecond => {
             word.contains('/').then(|| word.parse::<Rate>().ok())?.map(Rate::per_second)
         }
-        Metric::Users => word.parse().ok(),
+        MetricUnit::Users => word.parse().ok(),
     }
 }
 

@@ -32,7 +32,7 @@ mod typed;
 pub use axis::Axis;
 pub use check::{Asks, Check, Is};
 pub use defaults::{ALLOWED_FAILURES, is_default, with_defaults};
-pub use expectation::{Comparison, Expectation, Metric, Scope};
+pub use expectation::{Comparison, Expectation, Metric, MetricUnit, Scope};
 pub use file::{Scenario, ScenarioError};
 pub use load::{Load, Order, Pacing, Profile, Restart};
 pub use percentile::{Percentile, PercentileError};
