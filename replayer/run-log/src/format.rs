@@ -523,11 +523,31 @@ pub struct FailureRow {
     pub method: String,
     #[serde(rename = "Name")]
     pub name: String,
-    /// The outcome, or the status of a completed request: `timed-out`, `500`.
+    /// The check that was missed, the status of a completed request, or another outcome:
+    /// `check has data`, `HTTP 500`, `timed-out`.
     #[serde(rename = "Error")]
     pub error: String,
     #[serde(rename = "Occurrences", deserialize_with = "count")]
     pub occurrences: u64,
+}
+
+impl FailureRow {
+    const STATUS: &str = "HTTP ";
+
+    /// The error of answers that missed a check.
+    pub fn missed_check(name: &str) -> String {
+        format!("check {name}")
+    }
+
+    /// The error of answers that failed by their status.
+    pub fn failed_status(status: u16) -> String {
+        format!("{}{status}", Self::STATUS)
+    }
+
+    /// The status that [`failed_status`](Self::failed_status) wrote.
+    pub fn status(&self) -> Option<u16> {
+        self.error.strip_prefix(Self::STATUS)?.parse().ok()
+    }
 }
 
 /// A row of `fidelity.csv`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use figures::{Histograms, Names, Plateau, Recorded, is_endpoint, value_at};
 use run_log::format::{
-    ErrorSample, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
+    ErrorSample, FailureRow, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
 };
 use run_log::outcome::Outcome;
 use run_log::timeline::Second;
@@ -247,8 +247,8 @@ impl Collector {
         if sample.is_failed {
             let check = sample.missed_check.and_then(|n| self.check_names.get(usize::from(n)));
             let what = match (sample.outcome, check) {
-                (_, Some(check)) => format!("check {check}"),
-                (Outcome::Completed, None) => format!("HTTP {}", sample.status),
+                (_, Some(check)) => FailureRow::missed_check(check),
+                (Outcome::Completed, None) => FailureRow::failed_status(sample.status),
                 (outcome, None) => outcome.name(),
             };
             *self.failures.entry((usize::from(sample.endpoint), what)).or_default() += 1;

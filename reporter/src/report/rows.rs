@@ -45,6 +45,9 @@ pub struct EndpointRow {
 pub struct FailureRow {
     pub endpoint: String,
     pub error: String,
+    /// Of answers that failed by it.
+    #[serde(skip)]
+    pub status: Option<u16>,
     pub occurrences: Figure,
 }
 
@@ -117,6 +120,7 @@ pub(super) fn failures(summary: &Summary) -> Vec<FailureRow> {
                 format!("{} {}", row.method, row.name)
             },
             error: row.error.clone(),
+            status: row.status(),
             occurrences: Figure::count(row.occurrences),
         })
         .collect()
@@ -130,7 +134,7 @@ pub(super) fn errors(summary: &Summary) -> Vec<ErrorRow> {
             second: error.second,
             endpoint: error.endpoint.clone(),
             what: match (&error.check, error.status) {
-                (Some(check), _) => format!("check {check}"),
+                (Some(check), _) => run_log::format::FailureRow::missed_check(check),
                 (None, Some(status)) => status.to_string(),
                 (None, None) => error.outcome.clone(),
             },

@@ -181,9 +181,7 @@ fn rewrite(of: &RewriteRef) -> RewriteRow {
 fn traps(summary: &Summary, known: &Traps) -> Vec<String> {
     let mut found: Vec<(&Trap, Vec<String>)> = Vec::new();
     for row in rows::failures(summary) {
-        // `HTTP 500`, or an outcome.
-        let status = row.error.strip_prefix("HTTP ").and_then(|status| status.parse().ok());
-        let Some(status) = status else { continue };
+        let Some(status) = row.status else { continue };
         for trap in known.shown_by(&row.endpoint, status) {
             let shown = format!("{} {status}", row.endpoint);
             match found.iter_mut().find(|(known, _)| known.number == trap.number) {
