@@ -1,18 +1,21 @@
 //! A plan tried out: its rows go into the database and out again, and all that it is refused for
 //! is told at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::config::Present;
+use super::effects::Effects;
 use super::error::ApplyError;
 use super::insert;
 use super::lines;
 use super::prepare::introspect;
 use super::progress::Progress;
+use super::removed::Effect;
 use super::send::{copy, defer};
+use super::triggered::{self, TriggeredRows};
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::{Plan, PlanError};
 use crate::rows::{Engine, TableRows};
@@ -97,7 +100,8 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
     let names: Vec<&str> = plan.tables.iter().map(|table| table.name.as_str()).collect();
     let order = schema::load_order(&schema, &names)?;
     execute(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
-    let (mut unfinished, mut inserted_rows) = (Vec::new(), BTreeMap::new());
+    let before = triggered::so_far(connection).await?;
+    let (mut unfinished, mut inserted_rows) = (Vec::new(), Vec::new());
     // Rows that are there already: of an earlier apply, where keys that it alone makes are among
     // them.
     let (mut applied, mut taken) = (false, Vec::new());
@@ -122,7 +126,8 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
         match inserted {
             Ok(load) => {
                 let table = schema.table(name).map(|table| table.oid).unwrap_or_default();
-                inserted_rows.insert(table, load.inserted);
+                inserted_rows
+                    .push((table, Effect { inserted: load.inserted, ..Effect::default() }));
                 let present = rows.rows() - load.inserted;
                 if present > 0 && rows.is_by_generated_key() {
                     applied = true;
@@ -169,7 +174,7 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
         failures.extend(taken);
     }
     let by_triggers = match failures.is_empty() {
-        true => beyond(connection, &schema, &inserted_rows).await?,
+        true => beyond(connection, &schema, before, inserted_rows).await?,
         // What was taken back is counted, too.
         false => Vec::new(),
     };
@@ -180,33 +185,25 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
 async fn beyond(
     connection: &mut PgConnection,
     schema: &Schema,
-    inserted: &BTreeMap<u32, u64>,
+    before: Option<Effects>,
+    inserted: Vec<(u32, Effect)>,
 ) -> Result<Vec<ByTriggers>, ApplyError> {
-    let rows: Vec<(i64, String, i64)> = sqlx::query_as(
-        "SELECT relid::bigint, relid::regclass::text, n_tup_ins FROM pg_stat_xact_user_tables
-         WHERE n_tup_ins > 0 AND schemaname NOT LIKE 'pg\\_%'
-           AND relid NOT IN (SELECT inhrelid FROM pg_inherits) ORDER BY 2",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(DatabaseError::while_doing("counting what triggers did"))?;
-    let filled: Vec<i64> = inserted.keys().map(|table| i64::from(*table)).collect();
+    let filled: Vec<i64> = inserted.iter().map(|(table, _)| i64::from(*table)).collect();
+    let mut rows = triggered::rows(connection, schema, &[], before, inserted).await?;
+    rows.sort_by(|one, other| one.table.cmp(&other.table));
     let by: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger
          WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 4 <> 0
            AND tgrelid::bigint = ANY($1) ORDER BY 1",
     )
     .bind(filled)
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await
     .map_err(DatabaseError::while_doing("looking for triggers"))?;
     let by = by.join(", ");
-    let more = rows.into_iter().filter_map(|(table, name, rows)| {
-        let table = u32::try_from(table).unwrap_or_default();
-        let own = inserted.get(&table).copied().unwrap_or_default();
-        let more = u64::try_from(rows).unwrap_or_default().checked_sub(own)?;
-        let name = schema.name_of(table).map_or(name, str::to_owned);
-        (more > 0).then(|| ByTriggers { table: name, rows: more, of: by.clone() })
+    let more = rows.into_iter().filter_map(|TriggeredRows { table, effect }| {
+        let rows = effect.inserted;
+        (rows > 0).then(|| ByTriggers { table, rows, of: by.clone() })
     });
     Ok(more.collect())
 }
