@@ -3,6 +3,7 @@
 //! An expression sees of a bound value a mark of three private characters and its number. Where
 //! the mark comes out again, the value is bound again, whatever it stands in by then.
 
+use common::encoding::percent_decoded;
 use serde_json::Value;
 use trace::format::{Binding, Encoding, Part};
 use trace::values::encode;
@@ -143,12 +144,9 @@ pub(super) fn values(bind: &[Binding], text_of: impl Fn(Part) -> String) -> Vec<
                 Ok(Value::String(text)) => text,
                 _ => recorded.to_owned(),
             },
-            Encoding::Percent => {
-                percent_encoding::percent_decode_str(recorded).decode_utf8_lossy().into_owned()
+            Encoding::Percent | Encoding::Form => {
+                percent_decoded(recorded, binding.encode == Encoding::Form).into_owned()
             }
-            Encoding::Form => percent_encoding::percent_decode_str(&recorded.replace('+', " "))
-                .decode_utf8_lossy()
-                .into_owned(),
         }
     };
     bind.iter().map(value).collect()
