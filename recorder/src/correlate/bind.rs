@@ -16,7 +16,7 @@ use super::source::{Source, Wanted, is_strong};
 use super::values::SessionValues;
 use crate::edits::{Edit, slot};
 use redact::{Found, Place, Redactor, Verdict, is_secret_field};
-use trace::format::{AttributePart, Capture, CaptureFrom, Encoding, Origin};
+use trace::format::{self, AttributePart, Capture, CaptureFrom, Encoding, Origin};
 use trace::journal::LateCapture;
 
 /// Binds the places of one request.
@@ -160,7 +160,7 @@ impl Binder<'_> {
     /// Whether the client says something new here, so that the value may be its own.
     fn says_something(&self, place: &Place) -> bool {
         place.segment.is_none()
-            && !matches!(self.method, "GET" | "HEAD")
+            && !format::is_safe(self.method)
             && self.entry != Entry::Login
             && place.value.len() <= 4096
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use redact::{Names, Place, body};
 use serde::Serialize;
 use serde_json::Value;
-use trace::format::{Body, Part, RecordedResult, Request};
+use trace::format::{self, Body, Part, RecordedResult, Request};
 use trace::pointer;
 use trace::reader::{ReadError, TraceReader};
 
@@ -246,7 +246,7 @@ fn note(
         known.times += 1;
         return;
     }
-    let writes = !matches!(request.method.as_str(), "GET" | "HEAD");
+    let writes = !format::is_safe(&request.method);
     let is_made = writes
         && value.header.is_none()
         && !value.is_segment

@@ -195,6 +195,11 @@ pub struct Request {
     pub result: RecordedResult,
 }
 
+/// Whether a request of this method changes nothing, as far as its sender is concerned.
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD")
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Body {

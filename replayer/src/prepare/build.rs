@@ -278,7 +278,7 @@ impl Builder {
                 line.method.as_str(),
                 "GET" | "HEAD" | "PUT" | "DELETE" | "OPTIONS" | "TRACE"
             ),
-            is_safe: line::is_safe(&line.method),
+            is_safe: disk::is_safe(&line.method),
             is_head: line.method == "HEAD",
             waits,
             // Known when the session is whole.

@@ -7,11 +7,6 @@ pub(super) fn persona(line: &disk::Request) -> &str {
     line.persona.as_deref().unwrap_or("(none)")
 }
 
-/// Whether a request of this method changes nothing, as far as its sender is concerned.
-pub(super) fn is_safe(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD")
-}
-
 /// What the answer of a line gives to later ones.
 pub(super) fn captures(line: &disk::Request) -> &[disk::Capture] {
     match &line.result {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rewrites::{Applied, Rewrites};
 use scenario::{Order, Pacing};
-use trace::format::{Body, Header, Origin, Request};
+use trace::format::{self, Body, Header, Origin, Request};
 use trace::order::Predecessors;
 
 use super::error::PrepareError;
@@ -112,7 +112,7 @@ impl<'a> Selector<'a> {
             return Ok(false);
         }
         let applied = self.rewrite(request)?;
-        let is_safe = line::is_safe(&request.method);
+        let is_safe = format::is_safe(&request.method);
         let is_truncated = matches!(request.body, Some(Body::Truncated { .. }));
         let needs_left_out = self.needs_left_out(request);
         let count = if applied == Applied::Dropped {

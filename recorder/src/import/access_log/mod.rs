@@ -187,7 +187,7 @@ fn each_hit(
         let is_sendable = wire::method(&hit.method).is_ok()
             && wire::target(&hit.target).is_ok()
             && wire::header("User-Agent", hit.agent.as_bytes()).is_ok();
-        let is_write = !matches!(&*hit.method, "GET" | "HEAD");
+        let is_write = !format::is_safe(&hit.method);
         take(if config.host.as_ref().is_some_and(is_other) {
             LogLine::LeftOut("requests to other hosts (skipped)")
         } else if !is_sendable {
