@@ -74,15 +74,7 @@ fn entry(request: &Request, started: DateTime<Utc>, origin: &str) -> Value {
         sent["bodySize"] = size.into();
         sent["postData"] = data;
     }
-    let none = Answer {
-        status: 0,
-        header_us: 0,
-        total_us: 0,
-        size: 0,
-        shape: None,
-        capture: Vec::new(),
-        body: None,
-    };
+    let none = Answer::default();
     let (answer, total_us) = match &request.result {
         RecordedResult::Answer(answer) => (answer, answer.total_us),
         RecordedResult::Error(error) => (&none, error.after_us),

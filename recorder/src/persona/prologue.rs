@@ -115,12 +115,8 @@ impl Prologue {
                 prologue: true,
                 result: RecordedResult::Answer(Answer {
                     status: 200,
-                    header_us: 0,
-                    total_us: 0,
-                    size: 0,
-                    shape: None,
                     capture: capture.collect(),
-                    body: None,
+                    ..Answer::default()
                 }),
             });
         }

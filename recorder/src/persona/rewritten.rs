@@ -61,15 +61,7 @@ fn request(step: &Step, persona: &str, id: &str, prologue: bool, rendered: &Rend
         bind: rendered.bind.clone(),
         after: Vec::new(),
         prologue,
-        result: RecordedResult::Answer(Answer {
-            status: 0,
-            header_us: 0,
-            total_us: 0,
-            size: 0,
-            shape: None,
-            capture: Vec::new(),
-            body: None,
-        }),
+        result: RecordedResult::Answer(Answer::default()),
     }
 }
 

@@ -312,7 +312,7 @@ pub enum RecordedResult {
     Error(RecordedError),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     pub status: u16,
     /// From sending to the end of the answer's head, in microseconds.
