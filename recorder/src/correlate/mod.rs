@@ -40,7 +40,7 @@ use self::bind::Binder;
 use self::counters::Counters;
 use self::identity::Identity;
 pub use self::identity::SessionBy;
-pub(crate) use self::log::{Logged, of_log};
+pub(crate) use self::log::{LogReader, Logged};
 use self::received::{Content, Looked};
 pub use self::rules::{Rules, RulesError};
 use self::sent::SentBody;

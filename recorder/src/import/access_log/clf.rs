@@ -33,8 +33,11 @@ impl Clf {
 
     pub(super) fn hit<'a>(&mut self, line: &'a str) -> Option<Hit<'a>> {
         // A user without a name may be `""`, and ingress-nginx had the client in brackets as well.
-        let (before, rest) = line.split_at(line.find("] \"")?);
-        let (client, time) = before.rsplit_once(" [")?;
+        // Looked for byte by byte: lines are too short for a searcher to be made for each.
+        let bytes = line.as_bytes();
+        let (before, rest) = line.split_at(bytes.windows(3).position(|three| three == b"] \"")?);
+        let opened = before.as_bytes().windows(2).rposition(|two| two == b" [")?;
+        let (client, time) = (&before[..opened], &before[opened + 2..]);
         let (client, _) = client.split_once(' ')?;
         let (request, rest) = quoted(&rest[2..])?;
         let mut words = rest.split_ascii_whitespace();

@@ -15,6 +15,7 @@ mod line;
 mod reading;
 mod sessions;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ use super::error::ImportError;
 use super::http::is_host;
 use super::input::Input;
 use super::remarks::{Remarks, TOO_LATE, UNSENDABLE};
-use crate::correlate::{Logged, Rules, of_log};
+use crate::correlate::{LogReader, Logged, Rules};
 use crate::persona::{MOST_AHEAD_US, Prologue};
 use trace::finish::ALL;
 use trace::format::{
@@ -114,6 +115,7 @@ pub fn import(input: &mut Input, config: &Config) -> Result<Imported, ImportErro
     let prefix = digest.trim_start_matches("sha256:")[..8].to_owned();
     let mut sink = Sink {
         config,
+        reader: LogReader::new(&config.rules),
         first,
         started,
         out: Unordered::new(&config.out, RUN_BYTES)
@@ -223,7 +225,9 @@ fn each_line(
             }
             _ => {}
         }
-        let text = String::from_utf8_lossy(&line);
+        // The strict check is by far the faster one, and nearly all lines pass it.
+        let text = std::str::from_utf8(&line)
+            .map_or_else(|_| String::from_utf8_lossy(&line), Cow::Borrowed);
         let text = text.trim();
         if !text.is_empty() && !take(number, text)? {
             return Ok(());
@@ -337,6 +341,7 @@ fn look(input: &mut Input, kind: Kind, config: &Config) -> Result<FirstReading, 
 
 struct Sink<'a> {
     config: &'a Config,
+    reader: LogReader<'a>,
     /// Microseconds since 1970 at `at = 0`.
     first: u64,
     started: DateTime<Utc>,
@@ -368,14 +373,14 @@ impl Sink<'_> {
         }
         self.requests += 1;
         let (session, is_first) = self.sessions.of(&hit.client, &hit.agent, hit.time_us);
-        let rules = &self.config.rules;
-        let mut headers = vec![("Accept".to_owned(), "*/*".to_owned())];
-        if !hit.agent.is_empty() {
-            headers.push(("User-Agent".to_owned(), hit.agent.into_owned()));
+        let Logged { name, path, mut bind } = self.reader.request(&hit.method, &hit.target);
+        let mut headers = Vec::with_capacity(2);
+        let agent = Some(("User-Agent", &*hit.agent)).filter(|(_, agent)| !agent.is_empty());
+        for (index, (name, value)) in [("Accept", "*/*")].into_iter().chain(agent).enumerate() {
+            let (value, bindings) = self.reader.header(index, name, value);
+            headers.push((name.to_owned(), value));
+            bind.extend(bindings);
         }
-        let Logged { name, path, headers: values, bind } =
-            of_log(&hit.method, &hit.target, &headers, rules);
-        let headers = headers.into_iter().zip(values).map(|((name, _), value)| (name, value));
         let took_us = hit.took_us.unwrap_or(0);
         let request = Request {
             id: format!("{}-{}", self.prefix, self.requests),
@@ -387,7 +392,7 @@ impl Sink<'_> {
             http: hit.http.to_owned(),
             method: hit.method.into_owned(),
             path,
-            headers: headers.collect(),
+            headers,
             body: None,
             bind,
             after: Vec::new(),
