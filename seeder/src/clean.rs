@@ -118,8 +118,7 @@ pub(crate) fn manifest_of(
         let (found, wanted) = (header.plan.name, plan.name.clone());
         return Err(CleanError::OtherPlan { path, found, wanted });
     }
-    let known = |id: &manifest::format::DatabaseId| (id.system_identifier.clone(), id.name.clone());
-    if known(&header.database) != known(id) {
+    if !header.database.is_same(id) {
         let found = header.database.name;
         return Err(CleanError::OtherDatabase { path, found, place: place.to_owned() });
     }

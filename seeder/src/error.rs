@@ -59,6 +59,8 @@ fn apply(error: &ApplyError) -> Exit {
         | ApplyError::ManifestAlone { .. }
         | ApplyError::Plan(PlanError::Unsafe { .. })
         | ApplyError::Others { .. }
+        | ApplyError::NotInserted { .. }
+        | ApplyError::NotKnown { .. }
         | ApplyError::NotRemoved { .. }
         | ApplyError::Uncounted { .. } => Exit::Refused,
         ApplyError::Plan(PlanError::At { .. })

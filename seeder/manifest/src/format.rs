@@ -89,6 +89,11 @@ pub struct DatabaseId {
 }
 
 impl DatabaseId {
+    /// Whether both are one database, whatever version its server has come to.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.system_identifier, &self.name) == (&other.system_identifier, &other.name)
+    }
+
     /// Of accounts that no seeder put anywhere.
     pub fn unknown() -> Self {
         let unknown = || "unknown".to_owned();

@@ -11,6 +11,8 @@ use super::effects::Effects;
 use super::error::ApplyError;
 use super::insert;
 use super::lines;
+use super::loading::Loading;
+use super::ownership::Ours;
 use super::prepare::introspect;
 use super::progress::Progress;
 use super::removed::Effect;
@@ -100,6 +102,9 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
     let names: Vec<&str> = plan.tables.iter().map(|table| table.name.as_str()).collect();
     let order = schema::load_order(&schema, &names)?;
     execute(connection, "SET CONSTRAINTS ALL DEFERRED").await?;
+    let ours = Ours::default();
+    let (present, progress) = (Present::Keep, Progress::Silent);
+    let loading = Loading { plan, schema: &schema, ours: &ours, present, progress };
     let before = triggered::so_far(connection).await?;
     let (mut unfinished, mut inserted_rows) = (Vec::new(), Vec::new());
     // Rows that are there already: of an earlier apply, where keys that it alone makes are among
@@ -121,8 +126,7 @@ async fn attempt_within(connection: &mut PgConnection, plan: &Plan) -> Result<At
                 continue;
             }
         };
-        let inserted =
-            insert::table(connection, &rows, later, Present::Keep, Progress::Silent).await;
+        let inserted = insert::table(connection, &rows, later, &loading).await;
         match inserted {
             Ok(load) => {
                 let table = schema.table(name).map(|table| table.oid).unwrap_or_default();
@@ -208,11 +212,11 @@ async fn beyond(
     Ok(more.collect())
 }
 
-/// By their key they are taken for the plan's, and would go with them.
+/// With these in its way, the plan would not be applied.
 fn of_others(rows: &TableRows, schema: &Schema, present: u64) -> Failure {
     let key: Vec<String> = rows.key.iter().map(|(name, _)| name.clone()).collect();
     let message = format!(
-        "{present} of its rows are there already by their key ({}), so that clean would remove rows of others; give the plan's other values",
+        "{present} of its rows are there already by their key ({}), and are of others; give the plan's other values",
         key.join(", ")
     );
     let columns = columns_of(schema, &rows.name, key);

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::doomed::{self, Counts, Referring, Whose};
 use super::effects::{self, Effects};
 use super::error::{ApplyError, not_removed};
-use super::keys::is_planned;
+use super::ownership::Ours;
 use super::refusal::Refusal;
 use super::removed::Removed;
 use super::send::{defer, execute};
@@ -24,6 +24,7 @@ pub(super) struct Deletion<'a> {
     pub(super) references: &'a [Reference],
     /// Rows of everyone, which go where nobody refers to them any more.
     pub(super) shared: &'a [(u32, Arc<TableRows>)],
+    pub(super) ours: &'a Ours,
     pub(super) doomed: &'a Counts,
     /// Rows of others that refer to those.
     pub(super) referring: &'a [Referring<'a>],
@@ -210,7 +211,7 @@ impl Deletion<'_> {
     ) -> Result<(u64, u64), ApplyError> {
         let referrers = self.references.iter().filter(|reference| reference.parent == table);
         let unless = referrers.map(|reference| format!(" AND NOT {}", reference.any("t")));
-        let condition = is_planned(rows) + &unless.collect::<String>();
+        let condition = self.ours.among_planned(rows) + &unless.collect::<String>();
         let (name, sql) = (&rows.name, &rows.sql_name);
         let count = format!("SELECT count(*) FROM {sql} t WHERE {condition}");
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(count))

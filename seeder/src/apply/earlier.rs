@@ -25,6 +25,14 @@ pub(crate) struct Earlier {
     pub(crate) by_triggers: BTreeSet<String>,
 }
 
+/// Rows that an apply has put there: those of a plan, at a seed and a scale.
+#[derive(Clone)]
+pub(crate) struct Record {
+    pub(super) plan: Plan,
+    pub(super) seed: u64,
+    pub(super) scale: u32,
+}
+
 impl Earlier {
     /// None where the manifest is missing, damaged, or belongs to something else: then
     /// nothing is known, and the file is about to be replaced.
@@ -37,7 +45,7 @@ impl Earlier {
         database: &DatabaseId,
     ) -> Result<Option<Self>, ApplyError> {
         match Header::read(manifest) {
-            Ok(header) if header.plan.name == plan.name && header.database == *database => {
+            Ok(header) if header.plan.name == plan.name && header.database.is_same(database) => {
                 Self::from_header(manifest, header, plan).map(Some)
             }
             _ => Ok(None),
@@ -74,6 +82,15 @@ impl Earlier {
         let since = since.map(time).transpose()?.map(|time| time.to_utc());
         let by_triggers = by_triggers.into_iter().collect();
         Ok(Self { plan: earlier, digest, seed, scale, since, by_triggers })
+    }
+
+    /// None where it cannot be said which rows these were.
+    pub(super) fn record(&self, now: &Plan) -> Option<Record> {
+        let plan = match &self.plan {
+            Some(then) => then.clone(),
+            None => Some(now.clone()).filter(|now| now.digest == self.digest)?,
+        };
+        Some(Record { plan, seed: self.seed, scale: self.scale })
     }
 
     /// What would make rows of the earlier apply stay behind or look changed,

@@ -24,6 +24,14 @@ pub enum ApplyError {
         "nothing is removed: {what}; if that is meant, put at the top of the plan: {add}{load}"
     )]
     Others { what: String, add: String, load: String },
+    #[error(
+        "nothing is inserted: {what}, and no manifest says that an apply put them there; give the plan's rows other keys or, where those rows are to be used and to stay, shared = true in their table; if an apply of this plan did put them there, name its manifest with --manifest or put at the top of the plan: {adopt}"
+    )]
+    NotInserted { what: String, adopt: String },
+    #[error(
+        "nothing is removed: {what}, and no manifest says that an apply put them there; if one did, name it with --manifest or put at the top of the plan: {adopt}"
+    )]
+    NotKnown { what: String, adopt: String },
     #[error("nothing is removed: the database refuses it while {doing}")]
     NotRemoved { doing: String, source: SqlError },
     #[error(

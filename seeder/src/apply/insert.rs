@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
-use super::config::Present;
 use super::error::ApplyError;
 use super::lines::{self, Chunk};
-use super::progress::Progress;
-use super::send::copy;
+use super::loading::Loading;
+use super::send::{copy, is_empty};
 use super::stage::Stage;
-use crate::database::DatabaseError;
 use crate::rows::TableRows;
 use crate::schema::quoted_list;
 use common::digest;
@@ -35,11 +33,10 @@ pub(super) async fn table(
     connection: &mut PgConnection,
     table: &Arc<TableRows>,
     later: Option<&BTreeSet<String>>,
-    present: Present,
-    progress: Progress,
+    loading: &Loading<'_>,
 ) -> Result<TableLoad, ApplyError> {
     let empty = is_empty(connection, table).await?;
-    let bar = progress.table(&table.name, table.rows());
+    let bar = loading.progress.table(&table.name, table.rows());
     let mut hash = Sha256::new();
     let mut load =
         TableLoad { inserted: 0, changed: 0, digest: String::new(), unfinished: Vec::new() };
@@ -71,7 +68,8 @@ pub(super) async fn table(
             copy(connection, &stage.copy_statement(), lines, &mut each)
                 .await
                 .map_err(|error| error.of(&table.name, "loading"))?;
-            let counts = stage.settle(connection, table, present).await?;
+            stage.look(connection, table, loading).await?;
+            let counts = stage.settle(connection, table, loading.present).await?;
             load.inserted += counts.inserted;
             load.changed += counts.changed;
             load.unfinished.extend(stage.close(connection, table).await?);
@@ -80,13 +78,4 @@ pub(super) async fn table(
     bar.finish(load.inserted);
     load.digest = digest::text(&hash.finalize());
     Ok(load)
-}
-
-async fn is_empty(connection: &mut PgConnection, table: &TableRows) -> Result<bool, ApplyError> {
-    let any = format!("SELECT EXISTS (SELECT FROM {})", table.sql_name);
-    let any: bool = sqlx::query_scalar(AssertSqlSafe(any))
-        .fetch_one(connection)
-        .await
-        .map_err(DatabaseError::while_doing(format!("looking into {}", table.name)))?;
-    Ok(!any)
 }

@@ -11,42 +11,73 @@ use crate::database::DatabaseError;
 use crate::rows::TableRows;
 use crate::schema::{quoted, quoted_list};
 
+/// A list of keys of one table's rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum List {
+    /// Those that the plan has.
+    Planned,
+    /// Those of which it has to be found out whose the rows are.
+    Claimed,
+    /// Those that an earlier apply has, as its manifest says.
+    Recorded,
+}
+
+impl List {
+    /// The temporary table that it is in.
+    pub(super) fn of(self, table: &str) -> String {
+        let what = match self {
+            Self::Planned => "keys",
+            Self::Claimed => "claims",
+            Self::Recorded => "records",
+        };
+        format!("pg_temp.{}", quoted(&format!("seeder {what} of {table}")))
+    }
+}
+
 pub(crate) fn is_planned(planned: &TableRows) -> String {
-    let names: Vec<String> = planned.key.iter().map(|(name, _)| name.clone()).collect();
-    format!(
-        "({}) IN (SELECT {} FROM {})",
-        prefixed("t", &names),
-        quoted_list(names.iter().map(String::as_str)),
-        keys_of(&planned.name)
-    )
+    is_in("t", &List::Planned.of(&planned.name), planned.key_columns())
 }
 
-pub(super) fn prefixed(alias: &str, columns: &[String]) -> String {
-    let columns = columns.iter().map(|column| format!("{alias}.{}", quoted(column)));
+/// The condition that these columns of a row are in a list.
+pub(super) fn is_in<'c>(
+    row: &str,
+    list: &str,
+    columns: impl IntoIterator<Item = &'c str>,
+) -> String {
+    let names: Vec<&str> = columns.into_iter().collect();
+    let own = prefixed(row, names.iter().copied());
+    format!("({own}) IN (SELECT {} FROM {list})", quoted_list(names))
+}
+
+pub(super) fn prefixed<'c>(alias: &str, columns: impl IntoIterator<Item = &'c str>) -> String {
+    let columns = columns.into_iter().map(|column| format!("{alias}.{}", quoted(column)));
     columns.collect::<Vec<_>>().join(", ")
-}
-
-/// The temporary table that holds the keys of a table's planned rows.
-pub(super) fn keys_of(table: &str) -> String {
-    format!("pg_temp.{}", quoted(&format!("seeder keys of {table}")))
 }
 
 pub(crate) async fn send_keys(
     connection: &mut PgConnection,
     planned: &Arc<TableRows>,
 ) -> Result<(), ApplyError> {
-    let failed = || DatabaseError::while_doing(format!("listing the keys of {}", planned.name));
-    let keys = keys_of(&planned.name);
-    let columns = quoted_list(planned.key.iter().map(|(name, _)| name.as_str()));
+    send(connection, planned, List::Planned).await
+}
+
+pub(super) async fn send(
+    connection: &mut PgConnection,
+    rows: &Arc<TableRows>,
+    list: List,
+) -> Result<(), ApplyError> {
+    let failed = || DatabaseError::while_doing(format!("listing the keys of {}", rows.name));
+    let keys = list.of(&rows.name);
+    let columns = quoted_list(rows.key_columns());
     let make =
-        format!("CREATE TABLE {keys} AS SELECT {columns} FROM {} WITH NO DATA", planned.sql_name);
+        format!("CREATE TABLE {keys} AS SELECT {columns} FROM {} WITH NO DATA", rows.sql_name);
     execute(connection, &make, &[]).await.map_err(failed())?;
     let statement = format!("COPY {keys} ({columns}) FROM STDIN");
-    for index in 0..planned.groups.len() {
-        let keys = lines::of_keys(planned.clone(), index);
+    for index in 0..rows.groups.len() {
+        let keys = lines::of_keys(rows.clone(), index);
         copy(connection, &statement, keys, &mut |_| {})
             .await
-            .map_err(|error| error.of(&planned.name, "listing the keys of"))?;
+            .map_err(|error| error.of(&rows.name, "listing the keys of"))?;
     }
     execute(connection, &format!("ANALYZE {keys}"), &[]).await.map_err(failed())?;
     Ok(())
@@ -56,7 +87,7 @@ pub(super) async fn drop_keys(
     connection: &mut PgConnection,
     planned: &TableRows,
 ) -> Result<(), DatabaseError> {
-    let drop = format!("DROP TABLE {}", keys_of(&planned.name));
+    let drop = format!("DROP TABLE {}", List::Planned.of(&planned.name));
     execute(connection, &drop, &[])
         .await
         .map_err(DatabaseError::while_doing("dropping the list of keys"))?;

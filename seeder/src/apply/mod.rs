@@ -11,6 +11,8 @@ mod hashes;
 mod insert;
 mod keys;
 mod lines;
+mod loading;
+mod ownership;
 mod past;
 mod pending;
 mod prepare;
@@ -25,6 +27,7 @@ mod session;
 mod since;
 mod stage;
 mod step;
+mod taken;
 mod triggered;
 
 pub(crate) use attempt::{Attempt, ByTriggers, Failure, attempt};

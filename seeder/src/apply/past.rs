@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::earlier::{Earlier, same_rows};
+use super::earlier::{Earlier, Record, same_rows};
 use super::error::ApplyError;
+use super::ownership::{Ours, Ownership, told_by_generated_keys};
 use super::prepare::introspect;
 use super::refusal;
 use super::remove::Removal;
 use super::removed::{self, RemovedRows};
+use super::taken;
 use crate::database::Database;
 use crate::plan::{Plan, Table};
 use crate::rows::Engine;
@@ -27,6 +29,8 @@ pub(crate) struct Past<'p> {
     by_manifest: Option<String>,
     seed: u64,
     scale: u32,
+    /// What the manifest says, where it holds the user's own plan.
+    record: Option<Record>,
     /// When it was applied first, where that is known.
     since: Option<DateTime<Utc>>,
     /// Tables in which triggers did something while it was applied.
@@ -37,10 +41,11 @@ impl<'p> Past<'p> {
     /// From the manifest where there is one; otherwise from the plan as it is now.
     pub(crate) fn new(plan: &'p Plan, earlier: Option<Earlier>, seed: u64, scale: u32) -> Self {
         use std::borrow::Cow;
+        let record = earlier.as_ref().and_then(|earlier| earlier.record(plan));
         let Some(Earlier { plan: then, digest, seed, scale: at, since, by_triggers }) = earlier
         else {
             let (plan, by_triggers) = (Cow::Borrowed(plan), BTreeSet::new());
-            return Self { plan, by_manifest: None, seed, scale, since: None, by_triggers };
+            return Self { plan, by_manifest: None, seed, scale, record, since: None, by_triggers };
         };
         let scale = at.max(scale);
         let (plan, by_manifest) = match then {
@@ -53,7 +58,7 @@ impl<'p> Past<'p> {
             Some(then) => (Cow::Owned(then), None),
             None => (Cow::Borrowed(plan), None),
         };
-        Self { plan, by_manifest, seed, scale, since, by_triggers }
+        Self { plan, by_manifest, seed, scale, record, since, by_triggers }
     }
 
     /// What somebody typed goes before what the manifest says.
@@ -71,9 +76,25 @@ impl<'p> Past<'p> {
         let engine = Engine::new(&self.plan, &schema, self.seed, self.scale)?;
         let references = schema::references(connection).await.map_err(SchemaError::from)?;
         let by_manifest = self.by_manifest.as_deref();
-        let removal = Removal::new(engine, &self.plan, &schema, references, by_manifest)?;
+        // What goes is told by what is surely ours, as far as there is such.
+        let plan = told_by_generated_keys(&self.plan, &schema);
+        let record = self.record.as_ref().map(|record| Record {
+            plan: told_by_generated_keys(&record.plan, &schema),
+            ..record.clone()
+        });
+        let removal = Removal::new(engine, &plan, &schema, references, by_manifest)?;
         self.look_at_triggers()?;
-        removal.run(connection, self.since).await
+        // By a manifest alone nothing goes but what a uuid tells.
+        let ours = match by_manifest {
+            Some(_) => Ours::default(),
+            None => {
+                let ownership = Ownership::new(engine, &plan, &schema, record.as_ref());
+                ownership.look(connection, taken::not_known).await?
+            }
+        };
+        let removed = removal.run(connection, &ours, self.since).await?;
+        ours.discard(connection).await?;
+        Ok(removed)
     }
 }
 

@@ -28,11 +28,7 @@ pub(super) async fn settle(
     id: &DatabaseId,
 ) -> Result<(), ApplyError> {
     for pending in Pending::of(manifest) {
-        let is_ours = pending.header().is_ok_and(|header| {
-            let DatabaseId { system_identifier, name, .. } = header.database;
-            (system_identifier, name) == (id.system_identifier.clone(), id.name.clone())
-        });
-        if !is_ours {
+        if !pending.header().is_ok_and(|header| header.database.is_same(id)) {
             continue;
         }
         let settled = match fate(connection, &pending.transaction).await?.as_deref() {

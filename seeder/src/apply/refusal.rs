@@ -116,7 +116,7 @@ impl<'a> Refusal<'a> {
 }
 
 /// The whole line, with what stands there already.
-fn line(key: &str, found: &[String], already: &[Named]) -> String {
+pub(super) fn line(key: &str, found: &[String], already: &[Named]) -> String {
     let mut tables: Vec<&str> = already.iter().map(|named| named.name.as_str()).collect();
     let new: BTreeSet<&str> = found.iter().map(String::as_str).collect();
     let new: Vec<&str> = new.into_iter().filter(|table| !tables.contains(table)).collect();

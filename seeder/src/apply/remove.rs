@@ -9,12 +9,14 @@ use sqlx::PgConnection;
 use super::delete::{Deletion, ids};
 use super::doomed::{self, Whose};
 use super::error::{ApplyError, not_removed};
-use super::keys::{drop_keys, is_planned, send_keys};
+use super::keys::{List, drop_keys, send_keys};
+use super::ownership::Ours;
 use super::prepare::table_names;
 use super::removed::{Removed, RemovedRows};
 use super::send::execute;
 use super::since;
 use super::step::{Condition, Step, parent_with_uuid, told_by_uuid};
+use super::taken;
 use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::{Engine, TableRows};
@@ -95,6 +97,7 @@ impl<'p> Removal<'p> {
     pub(crate) async fn run(
         &self,
         connection: &mut PgConnection,
+        ours: &Ours,
         since: Option<DateTime<Utc>>,
     ) -> Result<Vec<RemovedRows>, ApplyError> {
         let failed = || DatabaseError::while_doing("looking for what is to be removed");
@@ -103,9 +106,13 @@ impl<'p> Removal<'p> {
         for planned in self.planned() {
             send_keys(connection, planned).await?;
         }
+        self.look(connection).await?;
+        for planned in self.planned() {
+            ours.add_recorded(connection, planned).await?;
+        }
         doomed::create(connection).await.map_err(failed())?;
         let mut removed = Removed::default();
-        self.find(connection, since, &mut removed).await?;
+        self.find(connection, ours, since, &mut removed).await?;
         let along = ids(self.schema, &self.plan.allowed.cascade);
         doomed::follow(connection, &self.references, &along).await.map_err(failed())?;
         let doomed = doomed::counts(connection).await.map_err(failed())?;
@@ -115,6 +122,7 @@ impl<'p> Removal<'p> {
             schema: self.schema,
             references: &self.references,
             shared: &self.shared,
+            ours,
             doomed: &doomed,
             referring: &referring,
         };
@@ -127,6 +135,19 @@ impl<'p> Removal<'p> {
         Ok(removed.told(self.steps.iter().map(|step| (step.oid, step.table.as_str()))))
     }
 
+    /// Whether no row of others has the key of one of the plan's.
+    async fn look(&self, connection: &mut PgConnection) -> Result<(), ApplyError> {
+        let mut taken = Vec::new();
+        for rows in self.planned() {
+            let list = List::Planned.of(&rows.name);
+            taken.extend(taken::beside(connection, self.plan, self.schema, rows, &list).await?);
+        }
+        match taken.is_empty() {
+            true => Ok(()),
+            false => Err(taken::not_known(self.plan, &taken)),
+        }
+    }
+
     fn planned(&self) -> impl Iterator<Item = &Arc<TableRows>> {
         let own = self.steps.iter().filter_map(|step| step.planned.as_ref());
         own.chain(self.shared.iter().map(|(_, rows)| rows))
@@ -136,13 +157,14 @@ impl<'p> Removal<'p> {
     async fn find(
         &self,
         connection: &mut PgConnection,
+        ours: &Ours,
         since: Option<DateTime<Utc>>,
         removed: &mut Removed,
     ) -> Result<(), ApplyError> {
         let mut planned = 0;
         for step in &self.steps {
             if let Some(rows) = &step.planned {
-                let condition = is_planned(rows);
+                let condition = ours.among_planned(rows);
                 planned += doomed::add(connection, Whose::Plan, &step.sql_name, &condition, &[])
                     .await
                     .map_err(looking_into(step))?;

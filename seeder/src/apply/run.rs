@@ -13,6 +13,8 @@ use super::earlier::Earlier;
 use super::error::{ApplyError, refused};
 use super::hashes;
 use super::insert;
+use super::loading::Loading;
+use super::ownership::Ownership;
 use super::past::{Past, confirm};
 use super::pending;
 use super::prepare::{Compiled, compile, introspect, lock, tidy};
@@ -20,6 +22,7 @@ use super::removed::{Effect, RemovedRows};
 use super::send::defer;
 use super::session::{commit, open, unless};
 use super::since;
+use super::taken;
 use super::triggered::{self, TriggeredRows};
 use crate::database::DatabaseError;
 use crate::plan::Plan;
@@ -135,25 +138,31 @@ async fn load<'c>(
     if config.before == Before::Keep && !changes.is_empty() {
         return Err(ApplyError::Changed { plan: plan.name.clone(), changes });
     }
+    let record = earlier.as_ref().and_then(|earlier| earlier.record(plan));
+    let ownership = Ownership::new(engine, plan, &schema, record.as_ref());
+    let mut ours = ownership.look(&mut transaction, taken::not_inserted).await?;
     // Before anything is locked that others may want.
     hashes::ahead(&mut transaction, engine, &tables).await?;
     let (removed, since) = match config.before.removes(&changes) {
         false => (Vec::new(), since),
         true => {
+            ours.discard(&mut transaction).await?;
             let past = Past::new(plan, earlier, seed, config.scale);
             let removed = past.remove(&mut transaction).await?;
             confirm(&removed, &config.database, config.confirmed)?;
+            ours = ownership.look(&mut transaction, taken::not_inserted).await?;
             // What a load had left is gone with the rows.
             (removed, Some(since::now(&mut transaction).await?))
         }
     };
     defer(&mut transaction, "DEFERRED").await.map_err(DatabaseError::while_doing("deferring"))?;
     let before = triggered::so_far(&mut transaction).await?;
+    let Config { present, progress, .. } = *config;
+    let loading = Loading { plan, schema: &schema, ours: &ours, present, progress };
     let (mut inserted, mut entries, mut unfinished) = (Vec::new(), Vec::new(), Vec::new());
     for table in &tables {
         let later = order.later.get(table.name.as_str());
-        let load =
-            insert::table(&mut transaction, table, later, config.present, config.progress).await?;
+        let load = insert::table(&mut transaction, table, later, &loading).await?;
         unfinished.extend(load.unfinished);
         entries.push(TableEntry {
             table: table.name.clone(),
@@ -169,6 +178,7 @@ async fn load<'c>(
             repaired: if config.present == Present::Repair { load.changed } else { 0 },
         });
     }
+    ours.discard(&mut transaction).await?;
     let mut connected: BTreeMap<String, u64> = BTreeMap::new();
     for stage in unfinished {
         let (table, rows) = stage.finish(&mut transaction).await?;

@@ -7,10 +7,12 @@ use tokio_util::sync::CancellationToken;
 use super::config::Config;
 use super::earlier::Earlier;
 use super::error::ApplyError;
+use super::ownership::Ownership;
 use super::past::Past;
 use super::prepare::{Compiled, compile, introspect, lock};
 use super::removed::RemovedRows;
 use super::session::{open, unless};
+use super::taken;
 use crate::database::DatabaseError;
 use crate::plan::Plan;
 use crate::rows::Engine;
@@ -61,7 +63,8 @@ pub async fn sample(config: &Config) -> Result<Vec<Sample>, ApplyError> {
         .collect()
 }
 
-/// What `--reset` or `--replace` would remove; none with neither.
+/// What `--reset` or `--replace` would remove; nothing with neither. Rows of others in the way of
+/// the plan's are found, too.
 ///
 /// # Errors
 /// As [`apply`]; the database is as it was before.
@@ -75,14 +78,22 @@ pub async fn would_remove(
     let earlier = Earlier::of(&config.manifest, &plan, &id)?;
     let seed = config.seed.unwrap_or(plan.seed);
     let changes = earlier.as_ref().map(|earlier| earlier.changes(&plan, seed, config.scale));
-    if !config.before.removes(&changes.unwrap_or_default()) {
-        return Ok(Vec::new());
-    }
+    let removes = config.before.removes(&changes.unwrap_or_default());
     let mut transaction =
         connection.begin().await.map_err(DatabaseError::while_doing("beginning a transaction"))?;
     let removing = async {
         lock(&mut transaction, &plan).await?;
-        Past::new(&plan, earlier, seed, config.scale).remove(&mut transaction).await
+        let schema = introspect(&mut transaction, &plan).await?;
+        let engine = Engine::new(&plan, &schema, seed, config.scale)?;
+        let record = earlier.as_ref().and_then(|earlier| earlier.record(&plan));
+        let plan = &plan;
+        let ownership = Ownership::new(engine, plan, &schema, record.as_ref());
+        let ours = ownership.look(&mut transaction, taken::not_inserted).await?;
+        ours.discard(&mut transaction).await?;
+        match removes {
+            false => Ok(Vec::new()),
+            true => Past::new(plan, earlier, seed, config.scale).remove(&mut transaction).await,
+        }
     };
     let removed = unless(shutdown, removing).await?;
     transaction.rollback().await.map_err(DatabaseError::while_doing("rolling back"))?;

@@ -5,7 +5,9 @@ use tokio::sync::mpsc;
 
 use super::error::{ApplyError, refused};
 use super::lines::Chunk;
+use crate::database::DatabaseError;
 use crate::plan::PlanError;
+use crate::rows::TableRows;
 
 /// Why rows did not arrive.
 pub(super) enum CopyError {
@@ -66,4 +68,16 @@ pub(super) async fn execute(
 pub(super) async fn defer(connection: &mut PgConnection, when: &str) -> Result<(), sqlx::Error> {
     execute(connection, &format!("SET CONSTRAINTS ALL {when}"), &[]).await?;
     Ok(())
+}
+
+pub(super) async fn is_empty(
+    connection: &mut PgConnection,
+    table: &TableRows,
+) -> Result<bool, DatabaseError> {
+    let any = format!("SELECT EXISTS (SELECT FROM {})", table.sql_name);
+    let any: bool = sqlx::query_scalar(AssertSqlSafe(any))
+        .fetch_one(connection)
+        .await
+        .map_err(DatabaseError::while_doing(format!("looking into {}", table.name)))?;
+    Ok(!any)
 }

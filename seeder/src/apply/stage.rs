@@ -5,6 +5,9 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::config::Present;
 use super::error::{ApplyError, refused};
+use super::keys::is_in;
+use super::loading::Loading;
+use super::taken;
 use crate::database::DatabaseError;
 use crate::rows::{GroupRows, TableRows};
 use crate::schema::{Kind, quoted, quoted_list};
@@ -52,6 +55,36 @@ impl Stage {
     pub(super) fn copy_statement(&self) -> String {
         let columns = quoted_list(self.columns.iter().map(String::as_str));
         format!("COPY {} ({columns}) FROM STDIN", self.name)
+    }
+
+    /// Whether all rows that are there already are ours.
+    ///
+    /// # Errors
+    /// Where some have come that are not, since the plan's tables were looked at.
+    pub(super) async fn look(
+        &self,
+        connection: &mut PgConnection,
+        rows: &TableRows,
+        Loading { plan, schema, ours, present, .. }: &Loading<'_>,
+    ) -> Result<(), ApplyError> {
+        let taken = match ours.of(&rows.name).filter(|_| !rows.shared) {
+            Some(ours) => {
+                let under = is_in("t", &self.name, rows.key_columns());
+                taken::under(connection, rows, &under, ours).await?
+            }
+            None => None,
+        };
+        let taken = match taken {
+            // One row of the plan's would be put into several places.
+            None if *present == Present::Repair => {
+                taken::beside(connection, plan, schema, rows, &self.name).await?
+            }
+            taken => taken,
+        };
+        match taken {
+            Some(taken) => Err(taken::not_inserted(plan, &[taken])),
+            None => Ok(()),
+        }
     }
 
     /// Counts the rows that others have changed, repairs them if asked to, and inserts

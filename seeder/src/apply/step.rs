@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::error::ApplyError;
-use super::keys::{keys_of, prefixed};
+use super::keys::{List, is_in, prefixed};
 use crate::plan::{LoadRows, Plan, PlanError, Which};
 use crate::rows::{Engine, TableRows};
-use crate::schema::{Column, ForeignKey, Kind, Schema, Table, quoted, quoted_list};
+use crate::schema::{Column, ForeignKey, Kind, Schema, Table, quoted};
 use common::nearest;
 
 /// One table's part of a removal.
@@ -230,8 +230,8 @@ pub(super) fn parent_with_uuid(
 fn referring(plan: &Plan, schema: &Schema, parent: &str, key: &ForeignKey) -> String {
     format!(
         "({}) IN (SELECT {} {})",
-        prefixed("t", &key.columns),
-        prefixed("p", &key.parent_columns),
+        prefixed("t", key.columns.iter().map(String::as_str)),
+        prefixed("p", key.parent_columns.iter().map(String::as_str)),
         planned_of(plan, schema, parent),
     )
 }
@@ -242,10 +242,8 @@ fn planned_of(plan: &Plan, schema: &Schema, table: &str) -> String {
     let key = plan.table(table).and_then(|table| table.key.clone());
     let key = key.or_else(|| live.map(|table| table.primary_key.clone())).unwrap_or_default();
     format!(
-        "FROM {} p WHERE ({}) IN (SELECT {} FROM {})",
+        "FROM {} p WHERE {}",
         live.map_or("", |table| table.sql_name.as_str()),
-        prefixed("p", &key),
-        quoted_list(key.iter().map(String::as_str)),
-        keys_of(table),
+        is_in("p", &List::Planned.of(table), key.iter().map(String::as_str)),
     )
 }

@@ -18,7 +18,8 @@ use common::exit::Exit;
 /// Load a plan's rows into the database and write the manifest.
 ///
 /// Rows that are there already stay as they are: a second apply inserts
-/// nothing. All is one transaction.
+/// nothing. Rows of others under keys of the plan's stop it before anything is
+/// changed. All is one transaction.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -89,6 +90,7 @@ impl Apply {
         let config = self.resolve()?;
         if dry_run {
             let samples = apply::sample(&config).await?;
+            let removed = apply::would_remove(&config, &listen()).await?;
             if config.before == Before::Keep {
                 if json {
                     print_json(&samples)?;
@@ -97,7 +99,6 @@ impl Apply {
                 }
                 return Ok(Exit::Good);
             }
-            let removed = apply::would_remove(&config, &listen()).await?;
             if json {
                 print_json(&DryRun { removed, tables: samples })?;
                 return Ok(Exit::Good);

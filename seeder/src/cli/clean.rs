@@ -18,7 +18,9 @@ use common::exit::Exit;
 /// would do to them is looked for first, and stops it, with the lines that the
 /// plan needs where that is meant. References to removed rows that are emptied,
 /// by the plan's "detach" or by ON DELETE SET NULL or SET DEFAULT, are counted.
-/// What a load left is told by the plan, never by the manifest.
+/// What a load left is told by the plan, never by the manifest. Rows under keys
+/// that others may have, too, are the plan's where the manifest says so, or the
+/// plan adopts their table.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,7 @@
 //! [[table]]
 //! name = "users"                     # or "schema.users"
 //! scale = true                       # false: as many at any --scale
-//! shared = false                     # true: rows of everyone, never removed
+//! shared = false                     # true: rows that are there are used, and none of others is removed
 //! key = ["email"]                    # tells rows apart; default the primary key
 //! [table.columns]                    # a string is an expression
 //! hashed_password = "bcrypt(password, 4)"
@@ -56,6 +56,16 @@
 //! cascade = ["comments"]             # rows of these that refer to removed ones go with them
 //! triggers = ["history"]             # triggers may insert, change or delete rows of these
 //! soft_delete = ["users"]            # rows of these may stay, marked by a trigger
+//! ```
+//!
+//! A row that is there under a key of the plan's is the plan's where the seeder made its uuid, where
+//! its key refers to such a row, or where a manifest says that an apply put it there. Any other may
+//! be somebody's, however much it looks like the plan's: nothing is inserted and nothing removed,
+//! unless the plan has this line, as it needs for a table whose key the seeder does not make, or
+//! makes a number, when the manifest is lost:
+//!
+//! ```toml
+//! adopt = ["users"]                  # rows under the plan's keys are the plan's, and go with it
 //! ```
 //!
 //! What stands in it is checked here as far as it can be without a database:

@@ -30,11 +30,12 @@ pub struct Plan {
     pub load: Vec<LoadRows>,
     /// How accounts log in.
     pub login: Option<Login>,
-    /// What else may happen when they go.
+    /// What else may happen to rows.
     pub allowed: Allowed,
 }
 
-/// Tables of others that a removal may reach; without their names it is refused.
+/// What may happen to rows that are not known to be the plan's; without the tables' names it is
+/// refused.
 #[derive(Clone, Debug, Default)]
 pub struct Allowed {
     /// Rows of these that refer to removed ones go with them.
@@ -43,11 +44,17 @@ pub struct Allowed {
     pub triggers: Vec<Named>,
     /// Rows of these may stay, since a trigger marks them instead of deleting them.
     pub soft_delete: Vec<Named>,
+    /// Rows of these are the plan's where their key is, whoever inserted them.
+    pub adopt: Vec<Named>,
 }
 
 impl Allowed {
     pub(crate) fn all(&self) -> impl Iterator<Item = &Named> {
         self.cascade.iter().chain(&self.triggers).chain(&self.soft_delete)
+    }
+
+    pub(crate) fn adopts(&self, table: &str) -> bool {
+        self.adopt.iter().any(|named| named.name == table)
     }
 }
 

@@ -56,6 +56,14 @@ pub(super) fn plan(path: &Path, text: &str, typed: typed::Plan) -> Result<Plan, 
             cascade: file.named(typed.cascade),
             triggers: file.named(typed.triggers),
             soft_delete: file.named(typed.soft_delete),
+            adopt: file
+                .named(typed.adopt)
+                .into_iter()
+                .map(|Named { name, line }| {
+                    let name = planned(&name, line, &tables)?.name.clone();
+                    Ok(Named { name, line })
+                })
+                .collect::<Result<_, At>>()?,
         },
         name: typed.name.into_inner(),
         tables,
@@ -253,16 +261,18 @@ impl File<'_> {
 
 /// A table of the plan whose rows are removed, on this line.
 fn removed(name: String, line: usize, tables: &[Table]) -> Result<String, At> {
-    match tables.iter().find(|table| table.name == name) {
-        None => {
-            let hint = nearest::hint(&name, tables.iter().map(|table| table.name.as_str()));
-            Err((line, format!("no table {name} in the plan{hint}")))
-        }
-        Some(table) if table.shared => {
-            Err((line, format!("{name} is shared, and is never removed")))
-        }
-        Some(_) => Ok(name),
+    match planned(&name, line, tables)? {
+        table if table.shared => Err((line, format!("{name} is shared, and is never removed"))),
+        _ => Ok(name),
     }
+}
+
+/// The table of the plan that a line means.
+fn planned<'t>(name: &str, line: usize, tables: &'t [Table]) -> Result<&'t Table, At> {
+    tables.iter().find(|table| table.name == name).ok_or_else(|| {
+        let hint = nearest::hint(name, tables.iter().map(|table| table.name.as_str()));
+        (line, format!("no table {name} in the plan{hint}"))
+    })
 }
 
 /// How a group is referred to.

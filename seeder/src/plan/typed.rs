@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) triggers: Vec<Spanned<String>>,
     #[serde(default)]
     pub(super) soft_delete: Vec<Spanned<String>>,
+    #[serde(default)]
+    pub(super) adopt: Vec<Spanned<String>>,
 }
 
 fn default_seed() -> u64 {

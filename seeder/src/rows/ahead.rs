@@ -2,7 +2,8 @@
 //!
 //! Rows are made one by one, by one thread, so a hash of production cost a row would take as many
 //! times as long as there are cores. First all are asked for and none is made, which says how many
-//! distinct ones there are; one of each kind, measured, then says what the others take.
+//! distinct ones there are; one of each kind on every core, measured, then says what the others
+//! take. One alone would be faster than several are at once, which share memory and heat.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -24,6 +25,8 @@ const MAX_BYTES: u64 = 1 << 30;
 pub(crate) struct Estimate {
     scheme: Scheme,
     hashes: usize,
+    /// Of those, the ones that are still to be made.
+    left: usize,
     /// By the first of them.
     each: Duration,
     threads: usize,
@@ -37,7 +40,7 @@ impl Estimate {
 
     /// Of all that are left.
     fn total(&self) -> Duration {
-        let rounds = (self.hashes - 1).div_ceil(self.threads);
+        let rounds = self.left.div_ceil(self.threads);
         self.each * u32::try_from(rounds).unwrap_or(u32::MAX)
     }
 }
@@ -45,7 +48,7 @@ impl Estimate {
 /// `hashing 300 passwords (bcrypt, cost 12): about 38s on 2 cores, at 250 ms each`.
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { scheme, hashes, each, threads } = self;
+        let Self { scheme, hashes, each, threads, .. } = self;
         let about = match self.total() {
             short if short < Duration::from_secs(10) => format!("{:.1} s", short.as_secs_f64()),
             long => humantime::format_duration(Duration::from_secs(long.as_secs())).to_string(),
@@ -104,18 +107,33 @@ fn of_a_kind(
     tell: &mut dyn FnMut(&Estimate),
     stop: &AtomicBool,
 ) -> Result<(), SchemeError> {
-    let [first, rest @ ..] = wanted else { return Ok(()) };
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let threads = threads(scheme).min(wanted.len());
+    // Where one round is all that there is, it is not over before its length is said.
+    let (first, rest) = wanted.split_at(if wanted.len() > threads { threads } else { 1 });
     let begun = Instant::now();
-    passwords.prepare(first.clone())?;
+    side_by_side(passwords, first, first.len(), stop)?;
     let each = begun.elapsed();
-    let threads = threads(scheme).min(rest.len().max(1));
-    tell(&Estimate { scheme, hashes: wanted.len(), each, threads });
+    let threads = threads.min(rest.len().max(1));
+    tell(&Estimate { scheme, hashes: wanted.len(), left: rest.len(), each, threads });
+    side_by_side(passwords, rest, threads, stop)
+}
+
+/// Makes these on so many threads.
+fn side_by_side(
+    passwords: &Passwords,
+    wanted: &[(Scheme, String)],
+    threads: usize,
+    stop: &AtomicBool,
+) -> Result<(), SchemeError> {
     let next = AtomicUsize::new(0);
     let failed = std::sync::Mutex::new(None);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(key) = rest.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(key) = wanted.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
@@ -157,12 +175,28 @@ mod tests {
     fn what_is_told_is_what_is_left_shared_among_the_cores() {
         let scheme = Scheme::bcrypt(12, Form::Phc).unwrap();
         let each = Duration::from_millis(250);
-        let estimate = Estimate { scheme, hashes: 301, each, threads: 2 };
+        let estimate = Estimate { scheme, hashes: 301, left: 299, each, threads: 2 };
         let told =
             "hashing 301 passwords (bcrypt, cost 12): about 37s on 2 cores, at 250.0 ms each";
         assert_eq!(estimate.to_string(), told);
-        let one = Estimate { hashes: 2, threads: 1, ..estimate };
+        let one = Estimate { hashes: 2, left: 1, threads: 1, ..estimate };
         assert!(one.to_string().contains("about 0.2 s on 1 core,"), "{one}");
+    }
+
+    #[test]
+    fn it_is_told_once_each_core_has_made_one_and_before_the_others() {
+        let scheme = Scheme::bcrypt(4, Form::Phc).unwrap();
+        let cores = threads(scheme);
+        for (hashes, first) in [(0, 0), (1, 1), (cores, 1), (3 * cores + 1, cores)] {
+            let passwords = Passwords::new(1, "plan");
+            let wanted: Vec<_> = (0..hashes).map(|n| (scheme, n.to_string())).collect();
+            let mut told = Vec::new();
+            let mut tell = |estimate: &Estimate| told.push((passwords.made(), estimate.left));
+            of_a_kind(&passwords, scheme, &wanted, &mut tell, &AtomicBool::new(false)).unwrap();
+            assert_eq!(passwords.made(), hashes);
+            let expected = (hashes > 0).then_some((first, hashes - first));
+            assert_eq!(told, Vec::from_iter(expected), "{hashes} on {cores} cores");
+        }
     }
 
     #[test]

@@ -88,6 +88,10 @@ impl Engine {
         self.0.seed
     }
 
+    pub fn scale(&self) -> u32 {
+        self.0.scale
+    }
+
     /// Costs of the password hashes that rows have been given so far, ascending.
     pub fn bcrypt_costs(&self) -> Vec<u32> {
         self.0.passwords.costs()

@@ -81,7 +81,7 @@ fn first_integer(plan: Uuid, table: &str, max: i64) -> i64 {
 
 /// The key column whose value the seeder makes: a uuid or a whole number alone,
 /// that is no reference to another table's row and that the plan leaves out.
-pub(super) fn generated_key<'t>(planned: &plan::Table, live: &'t Table) -> Option<&'t str> {
+pub(crate) fn generated_key<'t>(planned: &plan::Table, live: &'t Table) -> Option<&'t str> {
     let [name] = live.primary_key.as_slice() else { return None };
     let column = live.column(name)?;
     // Where other columns tell the rows apart, a sequence may go on numbering them.

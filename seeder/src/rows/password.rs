@@ -126,6 +126,12 @@ impl Passwords {
         Ok(())
     }
 
+    /// How many hashes there are.
+    #[cfg(test)]
+    pub(super) fn made(&self) -> usize {
+        lock(&self.hashes).len()
+    }
+
     fn compute(&self, (scheme, password): &(Scheme, String)) -> Result<String, SchemeError> {
         scheme.hash(password, &self.salt(password, *scheme))
     }

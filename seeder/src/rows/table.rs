@@ -1,5 +1,6 @@
 //! Rows of a table, made one by one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,16 +33,30 @@ pub struct TableRows {
 impl TableRows {
     /// The same rows, told apart by the key that the seeder makes; none where
     /// it makes none.
-    pub(crate) fn with_generated_key(mut self, schema: &Schema) -> Option<Self> {
+    pub(crate) fn with_generated_key(self, schema: &Schema) -> Option<Self> {
+        let generated = |group: &GroupRows| {
+            let mut columns = group.columns.iter();
+            Some(columns.find(|column| matches!(column.content, Source::Key))?.name.clone())
+        };
+        let names = self.groups.iter().map(generated).collect::<Option<BTreeSet<String>>>()?;
+        self.told_by(&Vec::from_iter(names), schema)
+    }
+
+    /// The same rows, told apart by these columns; none where the plan does not fill them.
+    pub(crate) fn told_by(mut self, names: &[String], schema: &Schema) -> Option<Self> {
         let live = schema.table(&self.name)?;
         for group in &mut self.groups {
-            let generated =
-                group.columns.iter().position(|column| matches!(column.content, Source::Key))?;
-            group.key = vec![generated];
-            group.key_order = vec![generated];
-            let column = live.column(&group.columns[generated].name)?;
-            self.key = vec![(column.name.clone(), column.type_name.clone())];
+            let place = |name: &String| group.columns().position(|known| known == name);
+            group.key = names.iter().map(place).collect::<Option<_>>()?;
+            group.key_order.clear();
+            for index in group.key.iter().flat_map(|index| &group.orders[*index]) {
+                if !group.key_order.contains(index) {
+                    group.key_order.push(*index);
+                }
+            }
         }
+        let typed = |name: &String| Some((name.clone(), live.column(name)?.type_name.clone()));
+        self.key = names.iter().map(typed).collect::<Option<_>>()?;
         Some(self)
     }
 
@@ -55,6 +70,18 @@ impl TableRows {
     /// Whether a uuid alone tells these rows from all others.
     pub(crate) fn is_by_uuid(&self) -> bool {
         matches!(&self.key[..], [(_, kind)] if kind == "uuid")
+    }
+
+    /// Whether a column's values are better not shown.
+    pub(crate) fn may_be_secret(&self, name: &str) -> bool {
+        const WORDS: [&str; 7] = ["pass", "pwd", "secret", "token", "hash", "otp", "api_key"];
+        let lower = name.to_lowercase();
+        let mut hashes = self.groups.iter().flat_map(GroupRows::hashes);
+        WORDS.iter().any(|word| lower.contains(word)) || hashes.any(|hash| hash == name)
+    }
+
+    pub(crate) fn key_columns(&self) -> impl Iterator<Item = &str> {
+        self.key.iter().map(|(name, _)| name.as_str())
     }
 
     pub fn rows(&self) -> u64 {

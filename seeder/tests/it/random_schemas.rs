@@ -1,6 +1,6 @@
 //! Removals in schemas that chance made: tables, keys, delete rules, triggers, and rows of others
-//! that refer to the plan's. What has to become of each row is worked out here, from the rows and
-//! the rules alone.
+//! that refer to the plan's or have keys that its columns make. What has to become of each row is
+//! worked out here, from the rows and the rules alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -68,6 +68,20 @@ struct Case {
     links: Vec<(Index, Index, Index, bool)>,
     /// Which key's table a load is said to have filled, and whether rows are detached.
     load: Vec<(Index, bool)>,
+    natural: Natural,
+}
+
+/// Keys that the plan's columns make.
+#[derive(Clone, Debug)]
+struct Natural {
+    /// By table.
+    tables: Vec<bool>,
+    /// Rows of others that have some of them before the first apply.
+    before: Vec<(Index, Index)>,
+    /// Whether the plan adopts these, or they go away.
+    adopted: bool,
+    /// A row of others that has the next one, after it.
+    later: Option<Index>,
 }
 
 fn rules() -> impl Strategy<Value = Rule> {
@@ -79,6 +93,21 @@ fn rules() -> impl Strategy<Value = Rule> {
         2 => Just(Rule::SetNull),
         1 => Just(Rule::SetDefault),
     ]
+}
+
+fn naturals(tables: usize) -> impl Strategy<Value = Natural> {
+    (
+        proptest::collection::vec(any::<bool>(), tables),
+        proptest::collection::vec(any::<(Index, Index)>(), 0..3),
+        any::<bool>(),
+        proptest::option::of(any::<Index>()),
+    )
+        .prop_map(|(tables, before, adopted, later)| Natural {
+            tables,
+            before,
+            adopted,
+            later,
+        })
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -96,9 +125,20 @@ fn cases() -> impl Strategy<Value = Case> {
             proptest::collection::vec(1..4_u64, tables),
             proptest::collection::vec(any::<(Index, Index, Index, bool)>(), 0..14),
             proptest::collection::vec(any::<(Index, bool)>(), 0..3),
+            naturals(tables),
         )
             .prop_map(
-                move |(planned, partitioned, keys, triggers, others, rows, links, load)| {
+                move |(
+                    planned,
+                    partitioned,
+                    keys,
+                    triggers,
+                    others,
+                    rows,
+                    links,
+                    load,
+                    natural,
+                )| {
                     let partitioned: Vec<bool> = partitioned
                         .into_iter()
                         .enumerate()
@@ -125,6 +165,7 @@ fn cases() -> impl Strategy<Value = Case> {
                         rows,
                         links,
                         load,
+                        natural,
                     }
                 },
             )
@@ -145,7 +186,36 @@ fn first(table: usize) -> String {
     format!("00000000-0000-4000-8000-00000000000{table}")
 }
 
+/// The key of the n-th row of the plan's, where its columns make it.
+fn natural(table: usize, n: u64) -> String {
+    format!("1000000{table}-0000-4000-8000-00000000{n:04}")
+}
+
 impl Case {
+    /// The plan's tables whose keys others may have.
+    fn naturals(&self) -> Vec<usize> {
+        (0..self.planned).filter(|table| self.natural.tables[*table]).collect()
+    }
+
+    /// Rows of others with keys of the plan's, by table and number.
+    fn taken(&self) -> BTreeSet<(usize, u64)> {
+        let tables = self.naturals();
+        if tables.is_empty() {
+            return BTreeSet::new();
+        }
+        let taken = self.natural.before.iter().map(|(table, n)| {
+            let table = *table.get(&tables);
+            let rows = usize::try_from(self.rows[table]).unwrap();
+            (table, 1 + u64::try_from(n.index(rows)).unwrap())
+        });
+        taken.collect()
+    }
+
+    /// Another's row with the key of the plan's n-th.
+    fn theirs(table: usize, n: u64) -> String {
+        format!("INSERT INTO {} (id, tag) VALUES ('{}', {n});", quoted(table), natural(table, n))
+    }
+
     fn schema(&self) -> String {
         let mut sql = String::from("CREATE TABLE history (t text);\n");
         for table in 0..self.tables {
@@ -263,6 +333,11 @@ impl Case {
             let _ =
                 writeln!(plan, "[[table]]\nname = {:?}\nrows = {}", name(table), self.rows[table]);
             let _ = writeln!(plan, "[table.columns]\ntag = \"n\"");
+            if self.natural.tables[table] {
+                let key = natural(table, 0);
+                let key = key.strip_suffix("0000").unwrap();
+                let _ = writeln!(plan, "id = \"'{key}' ~ pad(n, 4)\"");
+            }
             for (k, key) in self.keys.iter().enumerate().filter(|(_, key)| key.child == table) {
                 // To itself, to those that are there before it, or to nothing.
                 let (row, tag) = match key.parent <= table {
@@ -412,21 +487,27 @@ impl Case {
 struct Allowed {
     cascade: BTreeSet<String>,
     triggers: BTreeSet<String>,
+    adopt: BTreeSet<String>,
 }
 
 impl Allowed {
     fn lines(&self) -> String {
         format!(
-            "cascade = {:?}\ntriggers = {:?}",
+            "cascade = {:?}\ntriggers = {:?}\nadopt = {:?}",
             Vec::from_iter(&self.cascade),
-            Vec::from_iter(&self.triggers)
+            Vec::from_iter(&self.triggers),
+            Vec::from_iter(&self.adopt)
         )
     }
 
     /// Takes the line that a refusal names; whether there was one.
     fn take(&mut self, message: &str) -> bool {
         let mut found = false;
-        for (key, set) in [("cascade", &mut self.cascade), ("triggers", &mut self.triggers)] {
+        for (key, set) in [
+            ("cascade", &mut self.cascade),
+            ("triggers", &mut self.triggers),
+            ("adopt", &mut self.adopt),
+        ] {
             let Some(at) = message.find(&format!("{key} = [")) else { continue };
             let line = &message[at..];
             let line = &line[..=line.find(']').unwrap()];
@@ -493,20 +574,97 @@ impl World<'_> {
         Ok(clean::clean(&config, &CancellationToken::new()).await?)
     }
 
-    async fn apply(&self) -> Result<apply::Summary, seeder::Error> {
+    async fn apply(&self, scale: u32) -> Result<apply::Summary, seeder::Error> {
         let config = apply::Config {
             plan: self.folder.join("plan.toml"),
             database: Database::pin(self.url, &[]).unwrap(),
             manifest: self.folder.join("manifest.json"),
             seed: None,
             now: None,
-            scale: 1,
+            scale,
             before: Before::Keep,
             present: Present::Keep,
             confirmed: false,
             progress: Progress::Silent,
         };
         Ok(apply::apply(&config, &CancellationToken::new()).await?)
+    }
+
+    /// Rows under keys of the plan's are others': neither `apply` nor, where nothing is known of
+    /// an earlier apply, `clean` does anything. What they say.
+    async fn is_theirs(&mut self, case: &Case, scale: u32) -> Result<Vec<String>, TestCaseError> {
+        let before = self.rows(case).await;
+        let mut said = vec![refusal(self.apply(scale).await)?];
+        if !self.folder.join("manifest.json").exists() {
+            for run in [Run::Dry, Run::Real] {
+                said.push(refusal(self.clean(run).await)?);
+            }
+        }
+        prop_assert_eq!(self.rows(case).await, before);
+        prop_assert_eq!(self.history().await, 0);
+        Ok(said)
+    }
+
+    /// Rows of others that have keys of the plan's before it is applied. Those that stay, since
+    /// the plan adopts them.
+    async fn meet(
+        &mut self,
+        case: &Case,
+        allowed: &mut Allowed,
+        seen: &mut Seen,
+    ) -> Result<BTreeSet<Id>, TestCaseError> {
+        let taken = case.taken();
+        if taken.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        for (table, n) in &taken {
+            self.execute(&Case::theirs(*table, *n)).await;
+        }
+        for said in self.is_theirs(case, 1).await? {
+            let mut named = Allowed::default();
+            prop_assert!(named.take(&said), "{}", said);
+            prop_assert_eq!(named.adopt, taken.iter().map(|(table, _)| name(*table)).collect());
+        }
+        seen.met += 1;
+        let ids = taken.iter().map(|(table, n)| (*table, natural(*table, *n)));
+        if case.natural.adopted {
+            allowed.adopt = taken.iter().map(|(table, _)| name(*table)).collect();
+            return Ok(ids.collect());
+        }
+        // Triggers may note it or keep the row.
+        self.execute("SET session_replication_role = replica").await;
+        for (table, id) in ids {
+            self.execute(&format!("DELETE FROM {} WHERE id = '{id}'", quoted(table))).await;
+        }
+        self.execute("SET session_replication_role = origin").await;
+        Ok(BTreeSet::new())
+    }
+
+    /// Rows that come later have the keys of a larger plan, and without its manifest nothing is
+    /// known to be the plan's.
+    async fn meet_later(
+        &mut self,
+        case: &Case,
+        allowed: &Allowed,
+        seen: &mut Seen,
+    ) -> Result<(), TestCaseError> {
+        let tables = case.naturals();
+        let tables: Vec<usize> =
+            tables.into_iter().filter(|table| !allowed.adopt.contains(&name(*table))).collect();
+        if tables.is_empty() {
+            return Ok(());
+        }
+        if let Some(later) = case.natural.later {
+            let table = *later.get(&tables);
+            self.execute(&Case::theirs(table, case.rows[table] + 1)).await;
+            self.is_theirs(case, 2).await?;
+            seen.met_later += 1;
+        }
+        let (manifest, away) = (self.folder.join("manifest.json"), self.folder.join("away.json"));
+        std::fs::rename(&manifest, &away).unwrap();
+        self.is_theirs(case, 1).await?;
+        std::fs::rename(&away, &manifest).unwrap();
+        Ok(())
     }
 
     /// Lets rows refer to others, as the case has it; what its rules refuse is left out.
@@ -543,8 +701,11 @@ impl World<'_> {
         let mut allowed = Allowed::default();
         let write = |plan: String| std::fs::write(self.folder.join("plan.toml"), plan).unwrap();
         write(case.plan(""));
-        let before = self.rows(case).await;
-        if let Err(error) = self.apply().await {
+        let adopted = self.meet(case, &mut allowed, seen).await?;
+        write(case.plan(&allowed.lines()));
+        let mut before = self.rows(case).await;
+        before.retain(|id, _| !adopted.contains(id));
+        if let Err(error) = self.apply(1).await {
             return Err(TestCaseError::fail(format!(
                 "apply: {}",
                 common::exit::one_line("", &error)
@@ -553,6 +714,14 @@ impl World<'_> {
         let applied = self.rows(case).await;
         let ours: BTreeSet<Id> =
             applied.keys().filter(|id| !before.contains_key(*id)).cloned().collect();
+        self.meet_later(case, &allowed, seen).await?;
+        let applied = self.rows(case).await;
+        before.extend(
+            applied
+                .iter()
+                .filter(|(id, _)| !ours.contains(*id))
+                .map(|(id, row)| (id.clone(), row.clone())),
+        );
         self.link(case, &applied, &ours).await;
         let now = self.rows(case).await;
         for _ in 0..12 {
@@ -610,6 +779,15 @@ impl World<'_> {
     }
 }
 
+/// What a refusal says.
+fn refusal<T: std::fmt::Debug>(done: Result<T, seeder::Error>) -> Result<String, TestCaseError> {
+    let Err(error) = done else {
+        return Err(TestCaseError::fail(format!("it was not refused: {done:?}")));
+    };
+    prop_assert_eq!(error.exit(), Exit::Refused, "{:?}", error);
+    Ok(common::exit::one_line("seeder", &error))
+}
+
 fn told(summary: &clean::Summary, case: &Case) -> BTreeMap<usize, [u64; 6]> {
     let removed: Value = serde_json::to_value(&summary.removed).unwrap();
     let tables = removed.as_array().unwrap().iter().filter_map(|entry| {
@@ -626,6 +804,9 @@ struct Seen {
     as_before: u32,
     refused: u32,
     for_good: u32,
+    /// Rows of others with keys of the plan's.
+    met: u32,
+    met_later: u32,
 }
 
 #[test]
@@ -656,5 +837,6 @@ fn in_any_schema_rows_of_others_are_as_they_were_or_nothing_is_removed() {
     if let Err(error) = done {
         panic!("{error}");
     }
-    assert!(seen.cleaned > 0 && seen.refused > 0, "{seen:?}");
+    let Seen { cleaned, refused, met, met_later, .. } = seen;
+    assert!([cleaned, refused, met, met_later].iter().all(|cases| *cases > 0), "{seen:?}");
 }
