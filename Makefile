@@ -14,7 +14,7 @@ RUN := fixtures/steps/run.sh
 # The order of the lines below is the order that `make` lists them in.
 .PHONY: help
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@$(MAKE) --no-print-directory rust
 
 .PHONY: setup
@@ -63,7 +63,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py --self-test
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts}.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh; fi
 
 .PHONY: deny
 deny: rust ## what comes from others: licences, sources, doubled libraries
@@ -84,6 +84,10 @@ test-clients: build ## personas, curl, Locust and a browser through the proxy, r
 .PHONY: test-foreign
 test-foreign: build ## applications of others, installed from registries, recorded and replayed; APP=redmine for one
 	@fixtures/foreign/run.sh $(APP)
+
+.PHONY: test-new-user
+test-new-user: build ## README's "Your own application", its commands run in an empty folder with Directus and a browser
+	@fixtures/foreign/new_user.sh
 
 .PHONY: test-drafts
 test-drafts: build ## plans drafted from schemas that others wrote, applied, verified, cleaned; APP=wagtail for one

@@ -131,9 +131,7 @@ fn mock(error: &MockError) -> Exit {
     match error {
         MockError::Read(error) => read(error),
         MockError::NoAnswer { .. } | MockError::Failures { .. } => Exit::Usage,
-        MockError::Refused(error) => error.exit(),
-        MockError::Client(_) => Exit::Internal,
-        MockError::Listen { .. } => Exit::Environment,
+        MockError::Proxy(error) => proxy(error),
     }
 }
 

@@ -12,34 +12,24 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::address;
 use common_net::signals::Shutdown;
-use http_body_util::{BodyExt as _, Full, Limited, combinators::BoxBody};
-use hyper::body::Incoming;
-use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use reqwest::Client;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
 use rewrites::Route;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
 use trace::format::{Answer, CaptureFrom, RecordedResult};
 use trace::reader::{ReadError, TraceReader};
 
-use crate::persona::Target;
-use crate::proxy::headers;
+use crate::proxy::{Given, Instead, Passing, ProxyError, UpstreamUrl, pass_on};
+
+/// Nobody reads JSON that goes deeper, and what writes it goes as deep as it does.
+const MOST_DEPTH: usize = 100;
 
 /// Answers of the recording that are kept of each route; a longer one has the first of them.
 const MOST_ANSWERS: usize = 10_000;
 
-/// Bytes of a request that is passed on, or of its answer, which are held whole.
-const MOST_BYTES: usize = 16 << 20;
-
-/// How long requests in flight may take once it is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
+/// Bytes of their bodies that are kept together, the first one of each route aside.
+const MOST_BYTES: usize = 64 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum MockError {
@@ -54,11 +44,7 @@ pub enum MockError {
     )]
     Failures { path: PathBuf, route: String, status: u16 },
     #[error(transparent)]
-    Refused(#[from] address::SafetyError),
-    #[error("cannot set up an HTTP client")]
-    Client(#[source] reqwest::Error),
-    #[error("cannot listen on {address}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Proxy(#[from] ProxyError),
 }
 
 /// What to answer, and where to.
@@ -66,7 +52,7 @@ pub enum MockError {
 pub struct Config {
     pub trace: PathBuf,
     pub routes: Vec<Route>,
-    pub upstream: Target,
+    pub upstream: UpstreamUrl,
     pub allowed_hosts: Vec<String>,
     pub listen: SocketAddr,
 }
@@ -84,7 +70,7 @@ struct Recorded {
     after: Duration,
     /// Where it was kept.
     body: Option<Bytes>,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
 }
 
 /// The answers of a route, given in turn.
@@ -99,74 +85,25 @@ struct Answers {
 
 struct Mock {
     answers: Vec<Answers>,
-    client: Client,
-    upstream: Target,
     answered: AtomicU64,
-    passed_on: AtomicU64,
 }
 
 /// Serves until told to stop; then what is in flight gets 10 s.
 ///
 /// # Errors
-/// When the trace cannot be read or has no answer of a route, the upstream is refused, or the
-/// address is taken.
+/// When the trace cannot be read or has no answer of a route, the upstream is refused or cannot be
+/// reached, or the address is taken.
 pub async fn serve(
     config: Config,
     shutdown: Shutdown,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<Served, MockError> {
-    let answers = read(&config)?;
-    let upstream = config.upstream;
-    let addresses = address::pin(upstream.host(), upstream.port(), &config.allowed_hosts)?;
-    // An error means that a provider is installed already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = upstream.client(&addresses).map_err(MockError::Client)?;
-    let address = config.listen;
-    let failed = |source| MockError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    listening(listener.local_addr().map_err(failed)?);
-    let (answered, passed_on) = (AtomicU64::new(0), AtomicU64::new(0));
-    let mock = Arc::new(Mock { answers, client, upstream, answered, passed_on });
-    let http = Arc::new(Builder::new(TokioExecutor::new()));
-    let connections = TaskTracker::new();
-    loop {
-        let stream = tokio::select! {
-            () = shutdown.stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(_) => {
-                    // For lack of descriptors, which others give back.
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-            },
-        };
-        // It concerns latency alone, and on some systems cannot be had.
-        let _ = stream.set_nodelay(true);
-        let (mock, http, stop) = (Arc::clone(&mock), Arc::clone(&http), shutdown.stop.clone());
-        drop(connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let mock = Arc::clone(&mock);
-                async move { Ok::<_, std::convert::Infallible>(mock.answer(request).await) }
-            });
-            let mut connection =
-                std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-            // A client that goes away is no fault of this server.
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
-        }));
-    }
-    drop(listener);
-    connections.close();
-    tokio::select! {
-        _ = tokio::time::timeout(GRACE, connections.wait()) => {}
-        () = shutdown.abort.cancelled() => {}
-    }
-    let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
-    Ok(Served { answered: count(&mock.answered), passed_on: count(&mock.passed_on) })
+    let mock = Arc::new(Mock { answers: read(&config)?, answered: AtomicU64::new(0) });
+    let Config { upstream, allowed_hosts, listen, .. } = config;
+    let passing = Passing { upstream, allowed_hosts, listen };
+    let passed_on = pass_on(passing, Arc::<Mock>::clone(&mock), shutdown, listening).await?;
+    // Relaxed: all that counted has ended.
+    Ok(Served { answered: mock.answered.load(Ordering::Relaxed), passed_on })
 }
 
 /// The answers of each route, in the order of the recording.
@@ -182,6 +119,7 @@ fn read(config: &Config) -> Result<Vec<Answers>, MockError> {
         })
         .collect();
     let mut known = BTreeSet::new();
+    let mut room = MOST_BYTES;
     while let Some(request) = reader.next_request()? {
         if known.len() < 20 {
             known.insert(request.name.clone());
@@ -192,8 +130,12 @@ fn read(config: &Config) -> Result<Vec<Answers>, MockError> {
         if let Some(of) = answers.iter_mut().find(is_for)
             && of.recorded.len() < MOST_ANSWERS
         {
-            of.recorded.push(Recorded::of(answer));
-            take_in(&mut of.made, answer);
+            let size = answer.body.as_ref().map_or(0, String::len);
+            if size <= room || of.recorded.is_empty() {
+                room = room.saturating_sub(size);
+                of.recorded.push(Recorded::of(answer));
+                take_in(&mut of.made, answer);
+            }
         }
     }
     reader.finish()?;
@@ -219,15 +161,15 @@ fn read(config: &Config) -> Result<Vec<Answers>, MockError> {
 
 impl Recorded {
     fn of(answer: &Answer) -> Self {
-        let mut headers =
-            vec![(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for capture in &answer.capture {
             let name = match &capture.from {
                 CaptureFrom::Header(name) | CaptureFrom::HeaderSegment { name, .. } => name,
                 _ => continue,
             };
             if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-                headers.push((name, HeaderValue::from_static("/mock/1")));
+                headers.append(name, HeaderValue::from_static("/mock/1"));
             }
         }
         Self {
@@ -244,6 +186,7 @@ fn take_in(body: &mut Value, answer: &Answer) {
     for capture in &answer.capture {
         if let CaptureFrom::Json { pointer, .. } = &capture.from
             && let Some(tokens) = trace::pointer::tokens(pointer)
+            && tokens.len() <= MOST_DEPTH
         {
             put(body, &tokens, uuid_like(&capture.name));
         }
@@ -284,69 +227,23 @@ fn uuid_like(name: &str) -> Value {
     json!(format!("{high:08x}-0000-4000-8000-0000{low:08x}"))
 }
 
-type Body = BoxBody<Bytes, std::convert::Infallible>;
-
-fn whole(status: StatusCode, body: Bytes) -> Response<Body> {
-    let mut response = Response::new(Full::new(body).boxed());
-    *response.status_mut() = status;
-    response
-}
-
-impl Mock {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let (method, path) = (request.method().as_str(), request.uri().path());
+impl Instead for Mock {
+    fn answer(&self, method: &Method, path: &str) -> Option<Given> {
+        let method = method.as_str();
         let name = format!("{method} {path}");
         let is_for =
             |of: &&Answers| of.route.matches(&name, method, path, "") || of.ends(method, path);
-        let Some(answers) = self.answers.iter().find(is_for) else {
-            self.passed_on.fetch_add(1, Ordering::Relaxed);
-            return self.pass_on(request).await.unwrap_or_else(|why| {
-                let body = json!({ "detail": format!("recorder mock: {why}") });
-                whole(StatusCode::BAD_GATEWAY, Bytes::from(body.to_string()))
-            });
-        };
-        let begun = tokio::time::Instant::now();
-        // To its end, so that the connection can be used again.
-        let _ = Limited::new(request.into_body(), MOST_BYTES).collect().await;
+        let answers = self.answers.iter().find(is_for)?;
         let turn = answers.next.fetch_add(1, Ordering::Relaxed) % answers.recorded.len();
-        let recorded = &answers.recorded[turn];
-        tokio::time::sleep_until(begun + recorded.after).await;
+        let Recorded { status, after, body, headers } = &answers.recorded[turn];
         self.answered.fetch_add(1, Ordering::Relaxed);
-        let body = recorded.body.clone();
-        let body = body.unwrap_or_else(|| Bytes::from(answers.made.to_string()));
-        let mut response = whole(recorded.status, body);
-        for (name, value) in &recorded.headers {
-            response.headers_mut().append(name.clone(), value.clone());
-        }
-        response
-    }
-
-    async fn pass_on(&self, request: Request<Incoming>) -> Result<Response<Body>, String> {
-        let (head, body) = request.into_parts();
-        let body = Limited::new(body, MOST_BYTES).collect().await;
-        let body = body.map_err(|error| format!("the request's body: {error}"))?.to_bytes();
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let url = self.upstream.url(path).ok_or("its path cannot be passed on")?;
-        let mut passed = reqwest::Request::new(head.method, url);
-        *passed.headers_mut() = passed_on(head.headers);
-        passed.headers_mut().remove(header::HOST);
-        if !body.is_empty() {
-            *passed.body_mut() = Some(body.into());
-        }
-        let failed =
-            |error: reqwest::Error| format!("the upstream gave no answer: {}", error.without_url());
-        let mut answer = self.client.execute(passed).await.map_err(failed)?;
-        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if bytes.len() + chunk.len() > MOST_BYTES {
-                return Err(format!("the upstream's answer is over {} MiB", MOST_BYTES >> 20));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        let mut response = whole(status, Bytes::from(bytes));
-        *response.headers_mut() = passed_on(headers);
-        Ok(response)
+        let made = || Bytes::from(answers.made.to_string());
+        Some(Given {
+            status: *status,
+            headers: headers.clone(),
+            body: body.clone().unwrap_or_else(made),
+            after: *after,
+        })
     }
 }
 
@@ -358,13 +255,4 @@ impl Answers {
         let mut below = starts.map(|at| &path[at..]);
         below.any(|path| self.route.matches(&format!("{method} {path}"), method, path, ""))
     }
-}
-
-/// The headers of a message whose body is held whole: its length is written anew, and it has no
-/// trailers.
-fn passed_on(mut headers: hyper::HeaderMap) -> hyper::HeaderMap {
-    headers::remove_hop_by_hop(&mut headers);
-    headers.remove(header::CONTENT_LENGTH);
-    headers.remove(header::TRAILER);
-    headers
 }

@@ -16,16 +16,26 @@ pub struct Live {
     /// On a terminal the last line is written over; elsewhere each stands.
     overwrite: bool,
     is_quiet: bool,
+    /// Whether it was said what the lines say.
+    is_explained: bool,
 }
+
+/// What stands in a line, in its order.
+const LEGEND: &str = "replayer: each second: users, requests under way, answers, \
+                      p50/p95/p99 of response times, lag, processor time";
 
 impl Live {
     pub fn new(is_quiet: bool) -> Self {
-        Self { overwrite: std::io::stderr().is_terminal(), is_quiet }
+        let overwrite = std::io::stderr().is_terminal();
+        Self { overwrite, is_quiet, is_explained: false }
     }
 
     pub fn show(&mut self, tick: &Tick<'_>) {
         if self.is_quiet {
             return;
+        }
+        if !std::mem::replace(&mut self.is_explained, true) {
+            common::say!("{LEGEND}");
         }
         let line = match self.overwrite {
             true => fit(&line(tick), columns()),

@@ -30,21 +30,21 @@ Writes the report, the same figures as JSON beside it, and the charts.
 A scenario without a run stays pending, with the command that runs it.
 
 Examples:
-  reporter fill --runs .local/runs
-  reporter fill --template templates/load-test-report.md.j2 \\
+  reporter fill --runs runs
+  reporter fill --template templates/vigilia/load-test-report.md.j2 \\
     --scenarios fixtures/scenarios --runs .local/runs --out load-test-report.md
 
 Exit codes: 0 filled; 10 a scenario missed what is expected of it, or its run had another
 load; 12 a run is not valid; 13 a run is incomplete; pending scenarios, single shards and
 the quick profile change nothing.")]
 struct Fill {
-    /// Template of the report; without it the one that is built in
+    /// Template of the report; without it the one for any system, which is built in
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
-    /// Folder of the scenario files
-    #[arg(long, value_name = "DIR", default_value = "fixtures/scenarios")]
-    scenarios: PathBuf,
-    /// Folder that holds a run directory for each run; it may be empty or missing
+    /// Folder of the scenario files: the newest run of each; without it every run there is
+    #[arg(long, value_name = "DIR")]
+    scenarios: Option<PathBuf>,
+    /// Folder that holds a run directory for each run; with scenarios it may be empty or missing
     #[arg(long, value_name = "DIR")]
     runs: PathBuf,
     /// Manifest to check the runs against

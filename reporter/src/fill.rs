@@ -21,7 +21,8 @@ use crate::write::{self, Document};
 pub struct Config {
     /// None for the template that is built in.
     pub template: Option<PathBuf>,
-    pub scenarios: PathBuf,
+    /// None where each run stands for itself.
+    pub scenarios: Option<PathBuf>,
     pub runs: PathBuf,
     pub manifest: Option<PathBuf>,
     /// Known faults of the system.
@@ -67,7 +68,7 @@ pub fn fill(config: &Config) -> Result<Filled, Error> {
     let traps = config.traps.as_deref().map(Traps::read).transpose()?.unwrap_or_default();
     let out = Document::create(&config.out)?;
     let json = Document::create(&config.json)?;
-    let loaded = load::load(&config.scenarios, &config.runs)?;
+    let loaded = load::load(config.scenarios.as_deref(), &config.runs)?;
 
     let inputs = Inputs {
         runs: &config.runs.display().to_string(),

@@ -6,6 +6,7 @@
 //! JSON. Charts are drawn from the same figures. No network, no database:
 //! whatever the report says is in the files that it was given.
 
+pub mod alone;
 pub mod chart;
 pub mod cli;
 pub mod error;

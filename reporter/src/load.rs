@@ -1,4 +1,4 @@
-//! Finds the runs to report: for each scenario, the newest one.
+//! Finds the runs to report: for each scenario the newest one, and without scenarios all of them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use run_log::format::{Fidelity, FidelityRow, RUN_JSON, State};
 use run_log::reader::{ReadError, RunReader};
 use scenario::{Profile, Scenario, ScenarioError};
 
+use crate::alone;
 use crate::evidence::{self, Evidence};
 use crate::summary::{Summary, SummaryError};
 use figures::conclusion::{Conclusion, profile};
@@ -23,12 +24,19 @@ pub enum LoadError {
     Summary(#[from] SummaryError),
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error(
+        "no run directory in {}; make one with: replayer run … --out {}",
+        path.display(),
+        path.join("first").display()
+    )]
+    NoRun { path: PathBuf },
 }
 
 /// A scenario with its run and the conclusion.
 pub struct Entry {
     pub scenario: Scenario,
-    pub path: PathBuf,
+    /// Its file; none where the run alone tells of it.
+    pub path: Option<PathBuf>,
     pub run: Option<MeasuredRun>,
     pub conclusion: Conclusion,
     /// Why it came to that, where there is more to say than its name.
@@ -64,12 +72,30 @@ pub struct Loaded {
     pub unused: Vec<String>,
 }
 
-/// Reads scenarios and runs. Without a folder of runs, or with an empty one, all stay pending.
+/// Reads scenarios and runs. Without a folder of runs, or with an empty one, all scenarios stay
+/// pending; without scenarios each run stands for itself, the oldest first.
 ///
 /// # Errors
-/// When a scenario or a run that is used is damaged.
-pub fn load(scenarios: &Path, runs: &Path) -> Result<Loaded, LoadError> {
-    let mut found = open_all(runs)?;
+/// When a scenario or a run that is used is damaged, and when there is neither.
+pub fn load(scenarios: Option<&Path>, runs: &Path) -> Result<Loaded, LoadError> {
+    let found = open_all(runs)?;
+    match scenarios {
+        Some(scenarios) => by_scenario(scenarios, found),
+        None if found.is_empty() => Err(LoadError::NoRun { path: runs.to_owned() }),
+        None => each_alone(found),
+    }
+}
+
+fn each_alone(mut found: Vec<RunReader>) -> Result<Loaded, LoadError> {
+    found.sort_by_key(|reader| reader.run().started);
+    let entries = (1..).zip(found).map(|(number, reader)| {
+        let scenario = alone::scenario_of(number, &dir_name(&reader), reader.run());
+        entry(scenario, None, Some(reader))
+    });
+    Ok(Loaded { entries: entries.collect::<Result<_, _>>()?, fidelity: None, unused: Vec::new() })
+}
+
+fn by_scenario(scenarios: &Path, mut found: Vec<RunReader>) -> Result<Loaded, LoadError> {
     let mut unused = Vec::new();
     let mut entries = Vec::new();
     for scenario in Scenario::read_all(scenarios)? {
@@ -78,7 +104,7 @@ pub fn load(scenarios: &Path, runs: &Path) -> Result<Loaded, LoadError> {
         found = others;
         let newest = newest(&scenario, mine, &mut unused);
         let path = path_of(scenarios, &scenario)?;
-        entries.push(entry(scenario, path, newest)?);
+        entries.push(entry(scenario, Some(path), newest)?);
     }
     let compares = |reader: &RunReader| {
         let run = reader.run();
@@ -160,7 +186,11 @@ fn comparison(reader: &RunReader) -> Result<Comparison, LoadError> {
     Ok(Comparison { run: dir_name(reader), all: reader.run().fidelity, endpoints })
 }
 
-fn entry(scenario: Scenario, path: PathBuf, reader: Option<RunReader>) -> Result<Entry, LoadError> {
+fn entry(
+    scenario: Scenario,
+    path: Option<PathBuf>,
+    reader: Option<RunReader>,
+) -> Result<Entry, LoadError> {
     let Some(reader) = reader else {
         let (conclusion, reason, marks) = (Conclusion::Pending, None, Vec::new());
         return Ok(Entry { scenario, path, run: None, conclusion, reason, marks });

@@ -1,7 +1,8 @@
 //! Templates: minijinja with what the report says as ready strings.
 //!
 //! A template next to which there is a folder `partials` takes its partials
-//! from there, and from those that are built in where one is missing.
+//! from there, and from those that are built in where one is missing. It may
+//! extend the one that is built in, and say only what it says otherwise.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +24,8 @@ macro_rules! built_in {
 }
 
 /// Name and text of the templates that are built in.
-const BUILT_IN: [(&str, &str); 2] = built_in!["load-test-report.md.j2", "partials/results.md.j2",];
+const BUILT_IN: [(&str, &str); 3] =
+    built_in!["load-test-report.md.j2", "partials/results.md.j2", "partials/more-results.md.j2",];
 
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
@@ -57,7 +59,10 @@ impl Template {
                 }
             }
             main = path.display().to_string();
-            sources.remove(MAIN);
+            // Under the name of one that is built in it could not extend that.
+            if sources.contains_key(&main) {
+                main = format!("./{main}");
+            }
             sources.insert(main.clone(), read(path)?);
         }
         let mut environment = Environment::new();

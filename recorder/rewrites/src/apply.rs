@@ -12,6 +12,12 @@ use super::marks::{self, Place, unmarked};
 use super::rule::{Does, Rewrites, Sent};
 use super::text::{Piece, Text};
 
+/// A path or a header that is longer is taken by no server; each rule may make it longer still.
+const MOST_LINE_BYTES: usize = 64 << 10;
+
+/// A longer body does not fit into a line of a trace.
+const MOST_BODY_BYTES: usize = 8 << 20;
+
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
@@ -67,6 +73,10 @@ impl Rewrites {
 
     fn send(&self, rule: usize, sent: &Sent, request: &mut Request) -> Result<(), ApplyError> {
         let recorded = Recorded::of(request)?;
+        let long = |key, length, most| match length {
+            _ if length <= most => Ok(()),
+            _ => Err(ApplyError::TooLong { file: self.file.clone(), rule: rule + 1, key, most }),
+        };
         let stream = Stream::new(0, &["rewrites", &request.id]);
         let eval = |key: &'static str, expression: &Expression<'static, 'static>| {
             let context = Value::from(recorded.context.clone());
@@ -94,6 +104,7 @@ impl Rewrites {
                     binding.end += self.base.len();
                 }
             }
+            long("send", path.0.len(), MOST_LINE_BYTES)?;
             Ok::<_, ApplyError>(path)
         });
         let body = sent.body.as_ref().map(|expression| eval("body", expression));
@@ -103,7 +114,9 @@ impl Rewrites {
             let text = text.as_ref();
             let made =
                 text.map(|text| self.text("headers", text, Part::Header(0), &recorded, &eval));
-            headers.push((name, made.transpose()?));
+            let made = made.transpose()?;
+            long("headers", made.as_ref().map_or(0, |(text, _)| text.len()), MOST_LINE_BYTES)?;
+            headers.push((name, made));
         }
         if let Some(path) = path {
             let (text, bind) = path?;
@@ -117,7 +130,11 @@ impl Rewrites {
             set_header(request, name, made);
         }
         match body {
-            Some(value) => set_body(request, &value?, &recorded)?,
+            Some(value) => {
+                let (text, encode) = written(&value?);
+                long("body", text.len(), MOST_BODY_BYTES)?;
+                set_body(request, &text, encode, &recorded)?;
+            }
             None if sent.method.is_some() && matches!(&*request.method, "GET" | "HEAD") => {
                 request.body = None;
                 replace(&mut request.bind, Part::Body, Vec::new());
@@ -251,13 +268,21 @@ fn set_header(request: &mut Request, name: &str, made: Option<(String, Vec<Bindi
     replace(&mut request.bind, part, bind.into_iter().map(|b| Binding { part, ..b }).collect());
 }
 
-fn set_body(request: &mut Request, value: &Value, recorded: &Recorded) -> Result<(), ApplyError> {
-    let text = value.as_str().map(str::to_owned);
-    let (text, encode) = match text {
-        Some(text) => (text, Encoding::Raw),
+/// A text as it is, anything else as JSON.
+fn written(value: &Value) -> (String, Encoding) {
+    match value.as_str() {
+        Some(text) => (text.to_owned(), Encoding::Raw),
         // What minijinja has is what JSON has.
         None => (serde_json::to_string(value).unwrap_or_default(), Encoding::Json),
-    };
+    }
+}
+
+fn set_body(
+    request: &mut Request,
+    text: &str,
+    encode: Encoding,
+    recorded: &Recorded,
+) -> Result<(), ApplyError> {
     let place = Place {
         part: Part::Body,
         encode,
@@ -266,7 +291,7 @@ fn set_body(request: &mut Request, value: &Value, recorded: &Recorded) -> Result
         offset: 0,
         encodes_rest: false,
     };
-    let made = unmarked(&text, &place)?;
+    let made = unmarked(text, &place)?;
     replace(&mut request.bind, Part::Body, made.bind);
     request.body = Some(Body::Text(made.text));
     set_header(request, "Content-Encoding", None);

@@ -6,6 +6,8 @@ use trace::wire;
 pub enum ApplyError {
     #[error("rewrite {rule} of {file}, {key}: {reason}")]
     Expression { file: String, rule: usize, key: &'static str, reason: String },
+    #[error("rewrite {rule} of {file}, {key}: it makes more than {} KiB", most >> 10)]
+    TooLong { file: String, rule: usize, key: &'static str, most: usize },
     #[error(
         "a bound value was cut or changed by an expression; it can only be put elsewhere whole"
     )]

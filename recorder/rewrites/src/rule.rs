@@ -11,7 +11,7 @@ use trace::wire;
 
 use super::file::{self, RewritesError, Source};
 use super::route::Route;
-use super::text::{Compiler, Piece, Text, variable};
+use super::text::{Compiler, Piece, Text, of_environment};
 
 /// The rules of a file, in their order. Each that matches a request as it was recorded applies,
 /// one after another; one that drops it or has it answered is the last.
@@ -200,6 +200,9 @@ fn sent(
                 format!("{line:?} is not a method and a path such as \"POST /incidents\"");
             return Err(at("send", message));
         }
+        if method == "CONNECT" {
+            return Err(at("send", "CONNECT asks for a tunnel, which no request is".to_owned()));
+        }
         sent.method = Some(method.to_owned());
         if let Some(path) = path {
             let text = compiler.text(path).map_err(|message| at("send", message))?;
@@ -245,8 +248,12 @@ fn sent(
                                write {{ env.… }}";
                 return Err(at(message.to_owned()));
             }
-            for name in text.variables() {
-                secrets.insert(name.to_owned(), variable(name).map_err(at)?);
+            for variable in text.variables() {
+                let value = of_environment(variable).map_err(at)?;
+                wire::header(name, value.expose().as_bytes()).map_err(|_| {
+                    at(format!("what the environment has as {variable} is no value of a header"))
+                })?;
+                secrets.insert(variable.to_owned(), value);
             }
         }
         sent.headers.push((canonical(name), text));

@@ -1,5 +1,7 @@
 //! Texts with expressions in them: `Bearer {{ env.API_KEY }}`.
 
+use std::cell::Cell;
+
 use common::secret::Secret;
 use generate::Generators;
 use minijinja::{Environment, Expression};
@@ -10,7 +12,12 @@ pub(super) struct Compiler {
     /// Expressions are shared by threads that may outlive any scope, so it lives as long as the
     /// process: one a file.
     environment: &'static Environment<'static>,
+    /// How many it has compiled.
+    expressions: Cell<usize>,
 }
+
+/// Expressions of a file; each takes some KiB.
+const MOST_EXPRESSIONS: usize = 10_000;
 
 #[derive(Debug)]
 pub(super) struct Text(pub(super) Vec<Piece>);
@@ -30,12 +37,15 @@ impl Compiler {
     pub(super) fn new() -> Self {
         let generators = Generators::new(generate::Clock::System);
         let environment = Box::leak(Box::new(generators.environment()));
-        Self { generators, environment }
+        Self { generators, environment, expressions: Cell::new(0) }
     }
 
     /// An expression alone.
     pub(super) fn expression(&self, text: &str) -> Result<Expression<'static, 'static>, String> {
         let text = text.trim();
+        if self.expressions.get() == MOST_EXPRESSIONS {
+            return Err(format!("a file has at most {MOST_EXPRESSIONS} expressions"));
+        }
         let expression =
             generate::compile(self.environment, text).map_err(|error| error.to_string())?;
         let globals: Vec<&str> = self.environment.globals().map(|(name, _)| name).collect();
@@ -50,7 +60,10 @@ impl Compiler {
                 "there is no {name}; an expression has {} and the generators",
                 KNOWN.join(", ")
             )),
-            None => Ok(expression),
+            None => {
+                self.expressions.set(self.expressions.get() + 1);
+                Ok(expression)
+            }
         }
     }
 
@@ -106,7 +119,7 @@ impl Text {
 }
 
 /// A variable of the environment, which is a secret wherever it goes.
-pub(super) fn variable(name: &str) -> Result<Secret, String> {
+pub(super) fn of_environment(name: &str) -> Result<Secret, String> {
     std::env::var(name)
         .map(Secret::from)
         .map_err(|_| format!("the environment has no variable {name}"))

@@ -11,7 +11,7 @@ use rewrites::Route;
 use super::output::print;
 use crate::Error;
 use crate::mock::{Config, serve};
-use crate::persona::Target;
+use crate::proxy::UpstreamUrl;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -34,7 +34,7 @@ pub(super) struct Args {
 
     /// Who answers all else
     #[arg(long, value_name = "URL")]
-    upstream: Typed<Target>,
+    upstream: Typed<UpstreamUrl>,
 
     /// Where clients connect to; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]

@@ -174,7 +174,9 @@ impl Args {
         let mut address = config.listen;
         let recording = record(config, listen(), Box::new(Progress::new()), |listening| {
             address = listening;
-            common::say!("listening on {scheme}://{listening}, recording {upstream}");
+            common::say!(
+                "listening on {scheme}://{listening}, recording {upstream}; Ctrl-C ends it"
+            );
         });
         let recording = recording.await?;
         let ambiguous = recording.totals.ambiguous;

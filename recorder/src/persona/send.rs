@@ -47,16 +47,6 @@ impl Target {
         self.0.port_or_known_default().unwrap_or(80)
     }
 
-    /// The address of a path and query.
-    pub(crate) fn url(&self, path: &str) -> Option<Url> {
-        // Of one that begins with two slashes, a join would take the first part for a host.
-        let mut url = self.0.clone();
-        let (path, query) = path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
-        url.set_path(path);
-        url.set_query(query);
-        path.starts_with('/').then_some(url)
-    }
-
     /// `http://127.0.0.1:8080`.
     pub(super) fn origin(&self) -> String {
         self.0.origin().ascii_serialization()

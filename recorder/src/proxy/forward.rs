@@ -19,6 +19,7 @@ use super::answer_body::{AnswerBody, BusyConnection};
 use super::beginnings::{Beginnings, Inside};
 use super::error::ConnectError;
 use super::headers;
+use super::instead::Instead;
 use super::link::Link;
 use super::open::{Fault, Open, Recording};
 use super::pool::{Own, Pool};
@@ -40,6 +41,8 @@ pub(super) struct Proxy {
     pub(super) counts: Arc<Counts>,
     /// Ends what would otherwise go on for ever.
     pub(super) abandon: CancellationToken,
+    /// What answers in the upstream's place; nothing is recorded then.
+    pub(super) instead: Option<Arc<dyn Instead>>,
 }
 
 /// What is counted besides exchanges.
@@ -85,8 +88,18 @@ pub(super) async fn answer(
     if request.method() == Method::CONNECT {
         return Ok(proxy.refuse(StatusCode::NOT_IMPLEMENTED, "CONNECT is not possible here"));
     }
+    let given = proxy
+        .instead
+        .as_ref()
+        .and_then(|instead| instead.answer(request.method(), request.uri().path()));
+    if let Some(given) = given {
+        return Ok(given.give(began, request.into_body(), inside).await);
+    }
     let place = proxy.recording.sink.place().await;
     let open = Open::begin(&proxy.recording, place, client.number, began, &request);
+    if proxy.instead.is_some() {
+        open.discard();
+    }
     let upgrade = headers::upgrade(request.headers()).filter(|_| is_http_1(&request));
     let upgraded = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
 

@@ -21,7 +21,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// Removes what concerns only this connection.
-pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     // What is not a valid header name removes nothing.
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())

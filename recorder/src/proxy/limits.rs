@@ -18,10 +18,22 @@ pub struct Limits {
     pub bodies: usize,
 }
 
+/// More are of no use: there are no more ports than half of these.
+const MOST_DESCRIPTORS: u64 = 1 << 17;
+
 /// Descriptors kept for everything but connections.
 const SPARE_DESCRIPTORS: u64 = 200;
 
 impl Limits {
+    /// As many connections as this process may have descriptors for, half of them to each side;
+    /// nothing is kept of bodies.
+    pub(super) fn of_process() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let most = maximum.or(current).unwrap_or(u64::MAX).min(MOST_DESCRIPTORS);
+        let each = (most.saturating_sub(SPARE_DESCRIPTORS) / 2).max(1) as usize;
+        Self { connections: each, upstream: each, body: 0, bodies: 0 }
+    }
+
     /// Makes sure that so many connections fit into what this process may have.
     ///
     /// # Errors

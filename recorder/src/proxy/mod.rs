@@ -1,4 +1,5 @@
-//! A reverse proxy between clients and the system under test, which records what passes.
+//! A reverse proxy between clients and the system under test, which records what passes, or only
+//! answers some of it in the system's place ([`pass`], [`instead`]).
 //!
 //! One thread serves all clients on a runtime of its own ([`serve`], [`forward`]): bodies stream
 //! through in both directions ([`request_body`], [`answer_body`]), with a tap that keeps a bounded
@@ -15,11 +16,13 @@ mod collect;
 mod error;
 mod forward;
 mod guard;
-pub(crate) mod headers;
+mod headers;
 mod idle;
+mod instead;
 mod limits;
 mod link;
 mod open;
+mod pass;
 mod pool;
 mod request_body;
 mod rewrite;
@@ -33,7 +36,9 @@ mod upstream;
 
 pub use collect::{Observer, Totals};
 pub use error::ProxyError;
+pub use instead::{Given, Instead};
 pub use limits::Limits;
+pub use pass::{Passing, pass_on};
 pub use run::{Config, Recording, record};
 pub use sink::OnFull;
 pub use tls::Identity;

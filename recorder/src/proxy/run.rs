@@ -84,14 +84,8 @@ pub async fn record(
     limits.check()?;
     let upstream = Upstream::resolve(&config.upstream, &config.allowed_hosts, &config.trust)?;
     let tls = config.identity.as_ref().map(tls::server).transpose()?.map(TlsAcceptor::from);
-    upstream.connect().await.map_err(|source| ProxyError::Unreachable {
-        upstream: config.upstream.to_string(),
-        source,
-    })?;
-    let listen = |source| ProxyError::Listen { address: config.listen, source };
-    let listener = std::net::TcpListener::bind(config.listen).map_err(listen)?;
-    listener.set_nonblocking(true).map_err(listen)?;
-    let address = listener.local_addr().map_err(listen)?;
+    upstream.check(&config.upstream).await?;
+    let (listener, address) = listen(config.listen)?;
 
     let (started, wall, prefix) = (Instant::now(), Utc::now(), of_recording(0));
     let journal = Journal::create(&config.out, &header(&config, wall))?;
@@ -133,6 +127,7 @@ pub async fn record(
             preserve_host: config.preserve_host,
             counts,
             abandon: CancellationToken::new(),
+            instead: None,
         }),
         tls,
         head_timeout: config.head_timeout,
@@ -171,7 +166,19 @@ impl Drop for Done {
     }
 }
 
-fn serve(server: Server, listener: std::net::TcpListener) -> Result<(), ProxyError> {
+/// Takes an address, and says which where any free port would do.
+pub(super) fn listen(
+    address: SocketAddr,
+) -> Result<(std::net::TcpListener, SocketAddr), ProxyError> {
+    let failed = |source| ProxyError::Listen { address, source };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Serves on a runtime of its own, which is the calling thread.
+pub(super) fn serve(server: Server, listener: std::net::TcpListener) -> Result<(), ProxyError> {
     let runtime =
         runtime::Builder::new_current_thread().enable_all().build().map_err(ProxyError::Runtime)?;
     runtime.block_on(async move {

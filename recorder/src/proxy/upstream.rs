@@ -82,6 +82,15 @@ impl Upstream {
         Ok(Self { origin: Origin { https, authority }, addresses, tls, http })
     }
 
+    /// Makes sure that it can be reached.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub(super) async fn check(&self, url: &UpstreamUrl) -> Result<(), ProxyError> {
+        let unreachable = |source| ProxyError::Unreachable { upstream: url.to_string(), source };
+        self.connect().await.map(drop).map_err(unreachable)
+    }
+
     /// A new connection, driven by a task of its own.
     pub(super) async fn connect(&self) -> Result<Connected, ConnectError> {
         tokio::time::timeout(CONNECT_TIMEOUT, self.open())

@@ -59,10 +59,11 @@ impl Counts {
 
     /// What failed most, in words, and how often.
     pub fn main_cause(&self) -> Option<(&'static str, u64)> {
-        // What failed and is of neither kind was good by its status.
-        let of_checks = self.failed_status.saturating_sub(self.status_4xx + self.status_5xx);
-        let status = if of_checks > self.status_4xx.max(self.status_5xx) {
-            "answers that missed a check"
+        // What failed and is of neither kind missed a check, or has a status that its scenario does
+        // not list.
+        let others = self.failed_status.saturating_sub(self.status_4xx + self.status_5xx);
+        let status = if others > self.status_4xx.max(self.status_5xx) {
+            "answers that missed a check or had an unexpected status"
         } else if self.status_5xx >= self.status_4xx {
             "5xx answers"
         } else {
@@ -74,5 +75,23 @@ impl Counts {
             .chain(without_answer)
             .filter(|(_, count)| *count > 0)
             .max_by_key(|(_, count)| *count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_and_is_neither_4xx_nor_5xx_missed_a_check_or_had_an_unexpected_status() {
+        let cause = |failed_status, status_4xx, status_5xx| {
+            Counts { failed_status, status_4xx, status_5xx, ..Counts::default() }.main_cause()
+        };
+        let other = "answers that missed a check or had an unexpected status";
+        assert_eq!(cause(5, 0, 0), Some((other, 5)));
+        assert_eq!(cause(5, 2, 0), Some((other, 5)));
+        assert_eq!(cause(5, 4, 0), Some(("4xx answers", 5)));
+        assert_eq!(cause(5, 0, 5), Some(("5xx answers", 5)));
+        assert_eq!(cause(0, 0, 0), None);
     }
 }

@@ -104,7 +104,11 @@ fn by_verdicts(
         return (Conclusion::Failed, Some(reasons.join("; ")));
     }
     if verdicts.iter().all(|verdict| is_default(&verdict.expectation)) {
-        return (Conclusion::Measured, Some("nothing is expected of it; it measures".to_owned()));
+        let reason = match run.scenario {
+            Some(_) => "nothing is expected of it; it measures",
+            None => "no scenario says what is expected of it; it measures",
+        };
+        return (Conclusion::Measured, Some(reason.to_owned()));
     }
     (Conclusion::Passed, None)
 }

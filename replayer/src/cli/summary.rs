@@ -86,6 +86,12 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
         run.lag.p99_us as f64 / 1e3,
         out.display()
     ));
+    // Whoever has scenarios has a report of them in mind.
+    if run.scenario.is_none() {
+        let runs = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let runs = runs.unwrap_or(Path::new("."));
+        text.push_str(&format!("its report: reporter fill --runs {}\n", runs.display()));
+    }
     text
 }
 

@@ -8,6 +8,9 @@ use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
 
 const LOAD: &str = "[load]\nusers = 5\nduration = \"1s\"";
 
+/// What is said of failures whose status is below 400.
+const OTHERS: &str = "mostly answers that missed a check or had an unexpected status";
+
 fn graphql() -> TraceBuilder {
     let steps: Vec<(u64, &str, &str)> = (0..40).map(|n| (n * 25, "POST", "/graphql")).collect();
     TraceBuilder::default().session("s", &steps)
@@ -49,7 +52,17 @@ fn an_answer_200_that_holds_errors_is_a_failure_with_the_checks_name() {
     assert_eq!((sample.status, sample.check.as_deref()), (Some(200), Some("no errors")));
     assert!(sample.body.unwrap().contains("no such field"));
     assert_eq!(ran.code_but_for_lag(), Some(10), "{}", ran.stdout);
-    assert!(ran.stdout.contains("mostly answers that missed a check"), "{}", ran.stdout);
+    assert!(ran.stdout.contains(OTHERS), "{}", ran.stdout);
+}
+
+#[test]
+fn a_status_that_the_scenario_does_not_list_is_told_as_what_it_is() {
+    let server = Server::start(|_| Answer::Json(200, "{}".into()));
+    let place = Workplace::new(&graphql(), 0);
+    let ran = run(&place, &server.url(), "[statuses]\n\"POST /graphql\" = [201]");
+    assert!(ran.checked().totals.failed_status > 0);
+    assert!(ran.stdout.contains(OTHERS), "{}", ran.stdout);
+    assert!(failures(&ran).iter().all(|(error, _)| error == "HTTP 200"), "{:?}", failures(&ran));
 }
 
 #[test]

@@ -190,12 +190,12 @@ fn next_steps(entries: &[Entry]) -> Vec<String> {
     };
     let mut out = Vec::new();
     if let Some(titles) = titles(|entry| !entry.conclusion.is_complete()) {
-        out.push(format!("Run what is missing ({titles}): `make load-test`."));
+        out.push(format!("Run what is missing ({titles}): the report has the commands."));
     }
     let quick = |entry: &Entry| entry.run.as_ref().is_some_and(|run| run.profile == Profile::Quick);
     if let Some(titles) = titles(quick) {
         out.push(format!(
-            "Run at full length what was scaled down ({titles}), so that it can be judged: `make load-test`."
+            "Run at full length what was scaled down ({titles}), so that it can be judged."
         ));
     }
     if let Some(titles) = titles(|entry| matches!(entry.conclusion, Conclusion::Invalid(_))) {

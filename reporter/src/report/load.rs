@@ -27,8 +27,10 @@ pub struct LoadText {
 /// `quick profile: 100 users for 15 s instead of 1,000 users for 5 min`.
 pub(super) fn scaled(entry: &Entry, measured: &MeasuredRun) -> Option<String> {
     (measured.profile == Profile::Quick).then(|| {
-        let full = how_many(&entry.scenario.full);
-        format!("quick profile: {} instead of {full}", as_run(&measured.summary.run))
+        let (quick, full) = (as_run(&measured.summary.run), how_many(&entry.scenario.full));
+        // Where the run alone tells of it, the full load is not known.
+        let instead = entry.path.as_ref().map(|_| format!(" instead of {full}"));
+        format!("quick profile: {quick}{}", instead.unwrap_or_default())
     })
 }
 
@@ -37,7 +39,8 @@ pub(super) fn as_run(run: &Run) -> String {
     let config = &run.config;
     let of_run = config.axis.parse().map(|axis| {
         let duration = config.duration_s.map(Duration::from_secs_f64);
-        how_many(&Load { axis, duration, ..Load::as_recorded() })
+        let speed = config.speed.try_into().unwrap_or_default();
+        how_many(&Load { axis, duration, speed, ..Load::as_recorded() })
     });
     // As it is written there, where it is of a later minor version.
     let mut text = of_run.unwrap_or_else(|_| shortened(&config.axis, LONGEST).into_owned());
@@ -71,7 +74,12 @@ fn how_many(load: &Load) -> String {
     let duration = load.duration.map(|duration| seconds(duration.as_secs_f64()));
     let length = duration.map_or_else(String::new, |duration| format!(" for {duration}"));
     let count = |count: u64| grouped(count as f64, 0);
+    let length = match load.speed.factor() {
+        1.0 => length,
+        speed => format!("{length} at {speed} times the recorded speed"),
+    };
     match &load.axis {
+        Axis::Clones(1) => format!("every session once{length}"),
         Axis::Clones(clones) => format!("{} clones{length}", count(*clones)),
         Axis::Users(users) => format!("{} users{length}", count(*users)),
         Axis::Rate(goal) => {

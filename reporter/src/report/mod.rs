@@ -6,6 +6,7 @@
 
 mod account;
 mod chain;
+mod command;
 mod fidelity;
 mod findings;
 mod limitations;

@@ -4,6 +4,7 @@ use run_log::format::Judgement;
 use scenario::{Expectation, Scope, with_defaults};
 use serde::Serialize;
 
+use super::command::command;
 use super::load::{LoadText, scaled};
 use super::run::RunReport;
 use crate::load::Entry;
@@ -18,7 +19,8 @@ pub struct ScenarioReport {
     pub name: String,
     pub title: String,
     pub objective: String,
-    pub file: String,
+    /// The scenario's file; none where the run alone tells of it.
+    pub file: Option<String>,
     pub full: LoadText,
     pub quick: LoadText,
     /// As the scenario file writes them.
@@ -58,11 +60,7 @@ pub struct TargetRow {
 impl ScenarioReport {
     pub(super) fn new(entry: &Entry, runs: &str, traps: &Traps) -> Self {
         let scenario = &entry.scenario;
-        let stem = entry
-            .path
-            .file_stem()
-            .map_or_else(|| scenario.name.clone(), |stem| stem.to_string_lossy().into_owned());
-        let file = entry.path.display().to_string();
+        let file = entry.path.as_ref().map(|path| path.display().to_string());
         Self {
             number: scenario.number,
             name: scenario.name.clone(),
@@ -76,10 +74,7 @@ impl ScenarioReport {
                 .skip(scenario.expect.len())
                 .map(ToString::to_string)
                 .collect(),
-            command: format!(
-                "replayer run --scenario {file} --trace TRACE --manifest MANIFEST --target URL --out {}/{stem}",
-                runs.trim_end_matches('/')
-            ),
+            command: command(entry, runs.trim_end_matches('/')),
             file,
             outcome: entry.conclusion.name(),
             mark: mark(entry),

@@ -141,7 +141,7 @@ fn a_scenario_with_an_unknown_field_names_file_and_line() {
     std::fs::create_dir(&scenarios).unwrap();
     let text = std::fs::read_to_string(root().join("fixtures/scenarios/01-baseline.toml")).unwrap();
     std::fs::write(scenarios.join("01.toml"), format!("colour = 1\n{text}")).unwrap();
-    folder.config.scenarios = scenarios;
+    folder.config.scenarios = Some(scenarios);
     let (line, error) = folder.fail();
     assert!(line.contains("01.toml: line 1: unknown field `colour`"), "{line}");
     assert_eq!(error.exit(), Exit::Usage);

@@ -19,6 +19,7 @@ fn mistakes_are_answered_as_they_were() {
         "fil",
         "fill",
         "fill --runs .",
+        "fill --runs missing",
         "fill --runs . --scenarios missing",
         "fill --runs . --scenarios . --template missing.md.j2",
         "fill --runs . --scenarios . --manifest missing.json",

@@ -1,5 +1,6 @@
 //! The reporter on run directories, from end to end.
 
+mod alone;
 mod charts;
 mod damaged;
 mod figures;

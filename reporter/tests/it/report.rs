@@ -22,8 +22,8 @@ impl Folder {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = Config {
-            template: None,
-            scenarios: root().join("fixtures/scenarios"),
+            template: Some(root().join("templates/vigilia/load-test-report.md.j2")),
+            scenarios: Some(root().join("fixtures/scenarios")),
             runs: dir.path().join("runs"),
             manifest: None,
             traps: None,

@@ -169,7 +169,7 @@ fn a_run_of_another_version_of_the_scenario_is_not_used() {
     std::fs::create_dir(&changed).unwrap();
     let text = std::fs::read_to_string(good(ALL[0]).scenario).unwrap();
     std::fs::write(changed.join("01.toml"), text.replace("p95 < 100ms", "p95 < 900ms")).unwrap();
-    folder.config.scenarios = changed;
+    folder.config.scenarios = Some(changed);
     let filled = folder.fill();
     assert_eq!(filled.status, "PENDING EXECUTION");
     assert!(filled.unused_runs[0].contains("another version of the scenario baseline"));
@@ -242,7 +242,7 @@ fn where_nothing_is_expected_of_any_nothing_is_passed() {
     let scenarios = folder.dir.path().join("scenarios");
     std::fs::create_dir(&scenarios).unwrap();
     std::fs::copy(good(ALL[3]).scenario, scenarios.join("04-stress.toml")).unwrap();
-    folder.config.scenarios = scenarios;
+    folder.config.scenarios = Some(scenarios);
     good(ALL[3]).write(folder.runs());
     let filled = folder.fill();
     assert_eq!((filled.status.as_str(), filled.exit), ("COMPLETE: MEASURED", Exit::Good));

@@ -239,11 +239,40 @@ fn mistakes_are_one_line_with_file_line_and_key() {
             "headers.X-A: its header value holds",
         ),
         ("[[rewrite]]\nmatch = 'GET /a'\ncolour = 1", "line 3: unknown field `colour`"),
+        ("[[rewrite]]\nmatch = 'GET /a'\nsend = 'CONNECT'", "send: CONNECT asks for a tunnel"),
     ] {
         let (_folder, path) = file(text);
         let error = Rewrites::read(&path).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("r.toml"), "{text}: {error}");
         assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_file_has_no_more_expressions_than_fit_into_memory() {
+    let header = |count| {
+        format!("[[rewrite]]\nmatch = 'GET /a'\nheaders = {{ X-A = '{}' }}", "{{1}}".repeat(count))
+    };
+    let (_folder, path) = file(&header(10_001));
+    let error = Rewrites::read(&path).unwrap_err().to_string();
+    assert!(error.contains("headers.X-A: a file has at most 10000 expressions"), "{error}");
+    let (_folder, path) = file(&header(10_000));
+    assert!(Rewrites::read(&path).is_ok());
+}
+
+#[test]
+fn a_request_does_not_grow_without_end() {
+    let rule = |does: &str| format!("[[rewrite]]\nmatch = 'POST /alerts/ingest'\n{does}\n");
+    for (rules, expected) in [
+        (rule("send = 'POST /a/{{ path }}'").repeat(1_000), ", send: it makes more than 64 KiB"),
+        (
+            rule("body = \"'x' * 9000000\""),
+            "rewrite 1 of r.toml, body: it makes more than 8192 KiB",
+        ),
+        (rule("headers = { X-A = \"{{ 'x' * 70000 }}\" }"), ", headers: it makes more than 64 KiB"),
+    ] {
+        let error = read(&rules).apply(&mut alert()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }
 
