@@ -53,6 +53,9 @@ pub(super) struct Sent {
     line: Option<String>,
 }
 
+/// Headers that a rule sets or removes: servers take some hundred in a request.
+const MOST_HEADERS: usize = 100;
+
 /// Headers that are made anew for each connection.
 const MADE_ANEW: [&str; 5] =
     ["host", "content-length", "connection", "cookie", "transfer-encoding"];
@@ -221,6 +224,9 @@ fn sent(
     if let Some(body) = &typed.body {
         let expression = compiler.expression(body).map_err(|message| at("body", message))?;
         sent.body = Some(expression);
+    }
+    if typed.headers.len() > MOST_HEADERS {
+        return Err(at("headers", format!("a rule has at most {MOST_HEADERS} of them")));
     }
     for (name, header) in &typed.headers {
         let key = format!("headers.{name}");

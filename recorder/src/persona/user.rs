@@ -206,12 +206,16 @@ impl Session<'_> {
         Redactor { names: &Names::default(), known: &self.known() }.message(answer)
     }
 
-    /// What this user alone may know.
+    /// What this user alone may know, and what rewrites take from the environment.
     fn known(&self) -> Known {
         let mut known = Known::of(&self.user.account);
         let captured = self.login.values().chain(self.task.values());
         for captured in captured.filter(|captured| captured.secret) {
             known.add(captured.text.as_str().into());
+        }
+        let rewrites = self.user.stage.rewrites.iter();
+        for secret in rewrites.flat_map(|rewrites| rewrites.secrets().values()) {
+            known.add(secret.expose().into());
         }
         known
     }

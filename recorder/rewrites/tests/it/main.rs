@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use rewrites::{Applied, Rewrites};
+use rewrites::{Applied, Rewrites, Traps};
 use tempfile::TempDir;
 use trace::format::{
     Answer, Binding, Body, ClockFormat, Encoding, FreshId, Origin, Part, RecordedResult, Request,
@@ -258,6 +258,23 @@ fn a_file_has_no_more_expressions_than_fit_into_memory() {
     assert!(error.contains("headers.X-A: a file has at most 10000 expressions"), "{error}");
     let (_folder, path) = file(&header(10_000));
     assert!(Rewrites::read(&path).is_ok());
+}
+
+#[test]
+fn traps_are_no_more_than_one_line_has_room_for() {
+    let trap = |says: &str| {
+        format!("[[trap]]\nnumber = 3\nmatch = 'GET /a'\nstatus = 500\nsays = '{says}'\n")
+    };
+    for (text, expected) in [
+        (trap("x").repeat(1_001), "it has more than 1000 traps"),
+        (trap(&"x".repeat(501)), "line 5: trap 1, says: it has more than 500 letters"),
+    ] {
+        let (_folder, path) = file(&text);
+        let error = Traps::read(&path).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let (_folder, path) = file(&trap(&"x".repeat(500)).repeat(1_000));
+    assert_eq!(Traps::read(&path).unwrap().shown_by("GET /a", 500).len(), 3);
 }
 
 #[test]
