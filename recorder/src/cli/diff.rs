@@ -80,12 +80,13 @@ fn text(found: &Difference) -> String {
 }
 
 fn described(value: &Varying) -> String {
-    let Varying { route, part, name, values, times, source, rule } = value;
+    let Varying { route, part, name, values, times, source, rule, .. } = value;
     let source = match source {
         LikelySource::Answer { route, pointer } => {
             format!("from the answer of {route} at {pointer}")
         }
         LikelySource::Client => "made by the client".to_owned(),
+        LikelySource::Chosen => "one of several that both recordings have".to_owned(),
         LikelySource::Unknown => "from nowhere that the traces show".to_owned(),
     };
     let rule = match rule {

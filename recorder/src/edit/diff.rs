@@ -69,6 +69,9 @@ pub struct Varying {
     /// The first of them in each recording.
     pub values: [String; 2],
     pub times: u64,
+    /// All of them in each recording.
+    #[serde(skip)]
+    seen: [BTreeSet<String>; 2],
     pub source: LikelySource,
     /// A line of a rules file that would mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,6 +89,8 @@ pub enum LikelySource {
     },
     /// The client makes it.
     Client,
+    /// The client takes one of several: both recordings have some of the same.
+    Chosen,
     Unknown,
 }
 
@@ -94,6 +99,19 @@ pub enum LikelySource {
 pub enum Rule {
     Fresh(String),
     Same(String, String),
+}
+
+impl Varying {
+    fn see(&mut self, values: [String; 2]) {
+        for (seen, value) in self.seen.iter_mut().zip(values) {
+            seen.insert(value);
+        }
+        // What is made anew does not come again: with another word a search finds nothing.
+        let [one, other] = &self.seen;
+        if self.source == LikelySource::Client && !one.is_disjoint(other) {
+            (self.source, self.rule) = (LikelySource::Chosen, None);
+        }
+    }
 }
 
 impl Difference {
@@ -244,6 +262,7 @@ fn note(
     let key = (request.name.clone(), part.clone(), value.name.clone());
     if let Some(known) = all.get_mut(&key) {
         known.times += 1;
+        known.see(value.values);
         return;
     }
     let writes = !format::is_safe(&request.method);
@@ -262,7 +281,8 @@ fn note(
     };
     let route = request.name.clone();
     let Found { name, values, .. } = value;
-    all.insert(key, Varying { route, part, name, values, times: 1, source, rule });
+    let seen = values.clone().map(|value| BTreeSet::from([value]));
+    all.insert(key, Varying { route, part, name, values, times: 1, seen, source, rule });
 }
 
 /// Whether a client may have made a value: a small number is a count or an id, and with a path it

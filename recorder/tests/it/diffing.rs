@@ -111,6 +111,30 @@ fn what_varies_is_told_with_the_rule_that_mends_it() {
     assert_eq!(code, Some(0), "{text}");
 }
 
+/// One recording, then another an hour later.
+fn both(one: &Value, later: &Value) -> Value {
+    let mut all = one.clone();
+    let later: Value = serde_json::from_str(&later.to_string().replace("T04:", "T05:")).unwrap();
+    let entries = all["log"]["entries"].as_array_mut().unwrap();
+    entries.extend(later["log"]["entries"].as_array().unwrap().iter().cloned());
+    all
+}
+
+#[test]
+fn what_a_client_takes_out_of_several_is_not_made_anew() {
+    let place = Place(TempDir::new().unwrap());
+    let (north, south) = (har("alpha", "north", "so"), har("beta", "south", "so"));
+    place.imported("a", &both(&north, &south), None);
+    place.imported("b", &both(&south, &north), None);
+    let (_, found) = place.diff(&["--json"]);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let values = found["values"].as_array().unwrap();
+    let label = values.iter().find(|value| value["name"] == "label").unwrap();
+    assert_eq!((&label["source"], &label["times"]), (&json!("chosen"), &json!(2)));
+    let (_, rules) = place.diff(&["--rules"]);
+    assert!(!rules.contains("fresh"), "{rules}");
+}
+
 #[test]
 fn requests_without_a_counterpart_are_counted_and_what_is_no_trace_is_refused() {
     let place = Place(TempDir::new().unwrap());
