@@ -7,9 +7,6 @@ use std::time::Duration;
 use run_log::format::{Config, Pacing, Run};
 use scenario::{Load, Order, Scenario, is_default};
 
-/// The digest of what is no file.
-pub const NO_DIGEST: &str = "none";
-
 /// A scenario that asks for what the run did, and expects what it was judged by. It is called as
 /// its run directory is, since runs of the same scenario may stand side by side.
 pub fn scenario_of(number: u32, name: &str, run: &Run) -> Scenario {
@@ -30,12 +27,12 @@ pub fn scenario_of(number: u32, name: &str, run: &Run) -> Scenario {
         rewrites: None,
         full: load.clone(),
         quick: load,
-        digest: run.scenario.as_ref().map_or_else(|| NO_DIGEST.to_owned(), |of| of.digest.clone()),
+        digest: run.scenario.as_ref().map_or_else(|| "none".to_owned(), |of| of.digest.clone()),
     }
 }
 
-/// What is of a later minor version is as a recording has it.
-fn load_of(config: &Config) -> Load {
+/// The load of a run. What is of a later minor version is as a recording has it.
+pub fn load_of(config: &Config) -> Load {
     let default = Load::as_recorded();
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
     Load {

@@ -297,6 +297,11 @@ pub struct Host {
 }
 
 impl ManifestRef {
+    /// Whether no manifest tells of the run's data.
+    pub fn is_none(&self) -> bool {
+        self.digest == Self::none().digest
+    }
+
     /// Of a run on data that no manifest tells of.
     pub fn none() -> Self {
         Self {

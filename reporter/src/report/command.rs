@@ -4,7 +4,6 @@ use std::path::Path;
 
 use run_log::format::{Pacing, Run};
 
-use crate::alone::NO_DIGEST;
 use crate::load::Entry;
 
 /// `replayer run …`, into the folder of runs.
@@ -28,7 +27,7 @@ fn by_scenario(path: &Path, name: &str, runs: &str) -> String {
 fn again(run: &Run, name: &str, runs: &str) -> String {
     let config = &run.config;
     let mut text = format!("replayer run --trace {}", word(&run.trace.file));
-    if run.manifest.digest != NO_DIGEST {
+    if !run.manifest.is_none() {
         text.push_str(" --manifest MANIFEST");
     }
     text.push_str(&format!(" --target {}", word(&config.target)));

@@ -1,12 +1,11 @@
 //! A load in words.
 
-use std::time::Duration;
-
 use common::shown::shortened;
 use run_log::format::Run;
 use scenario::{Axis, Load, Order, Pacing, Profile, Rate};
 use serde::Serialize;
 
+use crate::alone::load_of;
 use crate::load::{Entry, MeasuredRun};
 use crate::units::{grouped, seconds};
 
@@ -37,11 +36,7 @@ pub(super) fn scaled(entry: &Entry, measured: &MeasuredRun) -> Option<String> {
 /// The load as it was run, whatever the scenario asks for: `20 users for 6 s`.
 pub(super) fn as_run(run: &Run) -> String {
     let config = &run.config;
-    let of_run = config.axis.parse().map(|axis| {
-        let duration = config.duration_s.map(Duration::from_secs_f64);
-        let speed = config.speed.try_into().unwrap_or_default();
-        how_many(&Load { axis, duration, speed, ..Load::as_recorded() })
-    });
+    let of_run = config.axis.parse().map(|axis| how_many(&Load { axis, ..load_of(config) }));
     // As it is written there, where it is of a later minor version.
     let mut text = of_run.unwrap_or_else(|_| shortened(&config.axis, LONGEST).into_owned());
     if let Some(most) = config.max_requests {

@@ -17,7 +17,7 @@ use super::send::{execute, is_empty};
 use super::taken::{self, Taken};
 use crate::database::DatabaseError;
 use crate::plan::{Plan, Table};
-use crate::rows::{Engine, TableRows, generated_key};
+use crate::rows::{Engine, TableRows, generated_key, key_columns};
 use crate::schema::{self, Kind, Schema, quoted, quoted_list};
 
 /// Nobody is.
@@ -97,13 +97,13 @@ impl Claim<'_> {
     }
 
     /// Columns by which rows of others are found.
-    fn key(&self) -> Vec<String> {
-        self.table.key.clone().unwrap_or_else(|| self.live.primary_key.clone())
+    fn key(&self) -> &[String] {
+        key_columns(self.table, self.live)
     }
 
     /// With the one that the seeder makes.
     fn columns(&self) -> Vec<String> {
-        let mut columns = self.key();
+        let mut columns = self.key().to_vec();
         let generated = self.generated.map(str::to_owned);
         columns.extend(generated.filter(|name| !columns.contains(name)));
         columns
@@ -160,7 +160,7 @@ impl<'a> Ownership<'a> {
             }
             let condition = parts.join(" OR ");
             // A shared row of others is used as it is, unless its number is one of ours.
-            let columns = if table.shared { claim.columns() } else { claim.key() };
+            let columns = if table.shared { claim.columns() } else { claim.key().to_vec() };
             let under = is_in("t", &list, columns.iter().map(String::as_str));
             taken.extend(taken::under(connection, &rows, &under, &condition).await?);
             ours.conditions.insert(table.name.clone(), condition);
@@ -248,13 +248,13 @@ impl<'a> Ownership<'a> {
         let mut conditions = Vec::new();
         for column in claim.key() {
             let mut seen = BTreeSet::new();
-            let Some((root, id)) = self.root(claim.live, &column, &mut seen) else { continue };
+            let Some((root, id)) = self.root(claim.live, column, &mut seen) else { continue };
             let columns = match self.claim(root) {
                 Some(claim) => claim.columns(),
                 None => vec![id.clone()],
             };
             self.list(connection, root, columns, ours).await?;
-            let (own, id) = (quoted(&column), quoted(&id));
+            let (own, id) = (quoted(column), quoted(&id));
             let list = List::Claimed.of(&root.name);
             conditions.push(format!("t.{own} IN (SELECT {id} FROM {list})"));
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::ApplyError;
 use super::keys::{List, is_in, prefixed};
 use crate::plan::{LoadRows, Plan, PlanError, Which};
-use crate::rows::{Engine, TableRows};
+use crate::rows::{Engine, TableRows, key_columns};
 use crate::schema::{Column, ForeignKey, Kind, Schema, Table, quoted};
 use common::nearest;
 
@@ -239,8 +239,7 @@ fn referring(plan: &Plan, schema: &Schema, parent: &str, key: &ForeignKey) -> St
 /// `FROM` the planned rows `p` of a table.
 fn planned_of(plan: &Plan, schema: &Schema, table: &str) -> String {
     let live = schema.table(table);
-    let key = plan.table(table).and_then(|table| table.key.clone());
-    let key = key.or_else(|| live.map(|table| table.primary_key.clone())).unwrap_or_default();
+    let key = plan.table(table).zip(live).map_or(&[][..], |(table, live)| key_columns(table, live));
     format!(
         "FROM {} p WHERE {}",
         live.map_or("", |table| table.sql_name.as_str()),

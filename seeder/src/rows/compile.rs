@@ -8,7 +8,7 @@ use minijinja::Value;
 use super::context::{GROUP, ROW_NUMBER, RowContext};
 use super::expressions::{Expressions, describe};
 use super::fill;
-use super::keys::generated_key;
+use super::keys::{generated_key, key_columns};
 use super::password::FUNCTIONS;
 use super::table::{ColumnRows, Formula, GroupRows, Source, TableRows};
 use crate::plan::{self, Cell, Content, Plan, PlanError};
@@ -68,7 +68,7 @@ impl Compiler<'_> {
     /// Columns that tell a row from the others.
     fn key(&self) -> Result<Vec<String>, PlanError> {
         let at = self.planned.line;
-        let key = self.planned.key.clone().unwrap_or_else(|| self.live.primary_key.clone());
+        let key = key_columns(self.planned, self.live).to_vec();
         if key.is_empty() {
             let message = format!(
                 "{} has no primary key; name the columns that tell its rows apart with key = [\"…\"]",

@@ -79,6 +79,11 @@ fn first_integer(plan: Uuid, table: &str, max: i64) -> i64 {
     }
 }
 
+/// The columns that tell a table's rows apart: those that the plan names, else the primary key.
+pub(crate) fn key_columns<'t>(planned: &'t plan::Table, live: &'t Table) -> &'t [String] {
+    planned.key.as_deref().unwrap_or(&live.primary_key)
+}
+
 /// The key column whose value the seeder makes: a uuid or a whole number alone,
 /// that is no reference to another table's row and that the plan leaves out.
 pub(crate) fn generated_key<'t>(planned: &plan::Table, live: &'t Table) -> Option<&'t str> {

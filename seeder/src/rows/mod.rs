@@ -38,5 +38,5 @@ pub use accounts::AccountRows;
 pub(crate) use ahead::Estimate;
 pub use engine::Engine;
 pub(crate) use fill::literal;
-pub(crate) use keys::generated_key;
+pub(crate) use keys::{generated_key, key_columns};
 pub use table::{GroupRows, TableRows};
