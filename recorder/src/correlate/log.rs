@@ -1,6 +1,6 @@
 //! Requests of which only a line in a log is known.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use redact::{Known, Place, Redactor, body};
 use trace::format::{Binding, Part};
@@ -9,18 +9,17 @@ use super::route;
 use super::rules::Rules;
 use crate::edits::{self, Edit, slot};
 
-/// How many values of a header are kept with what was found in them, and the longest of these.
-const MOST_VALUES: usize = 1024;
-const LONGEST_VALUE: usize = 4096;
-
 /// Reads the requests of a log as they may be stored where nothing is known about their sessions:
 /// their secrets have to be given to the replay.
 ///
-/// The same agents come again and again in a log, so that what is in a header is looked for once.
+/// The same paths and agents come again and again in a log, so that what is in them is looked for
+/// once.
 pub(crate) struct LogReader<'a> {
     rules: &'a Rules,
+    /// By the method and the path.
+    paths: Kept<Logged>,
     /// By the header's name and its value.
-    values: BTreeMap<&'static str, HashMap<String, Stored>>,
+    headers: Kept<Stored>,
 }
 
 /// A text without its secrets.
@@ -32,6 +31,7 @@ struct Stored {
 }
 
 /// The method and path of a request, as they may be stored.
+#[derive(Clone)]
 pub(crate) struct Logged {
     /// The route's name.
     pub(crate) name: String,
@@ -41,44 +41,73 @@ pub(crate) struct Logged {
 
 impl<'a> LogReader<'a> {
     pub(crate) fn new(rules: &'a Rules) -> Self {
-        Self { rules, values: BTreeMap::new() }
+        Self { rules, paths: Kept::default(), headers: Kept::default() }
     }
 
-    pub(crate) fn request(&self, method: &str, path: &str) -> Logged {
-        let edits = secrets(path, body::of_path(path, &self.rules.names), self.rules);
-        let name = route::name(method, path, &route::secret_segments(path, &edits), self.rules);
-        let (path, bind) = edits::apply_to_text(path, edits, Part::Path);
-        Logged { name, path, bind }
+    pub(crate) fn request(&mut self, method: &str, path: &str) -> Logged {
+        let rules = self.rules;
+        self.paths.of(method, path, || {
+            let edits = secrets(path, body::of_path(path, &rules.names), rules);
+            let name = route::name(method, path, &route::secret_segments(path, &edits), rules);
+            let (path, bind) = edits::apply_to_text(path, edits, Part::Path);
+            Logged { name, path, bind }
+        })
     }
 
     /// The value of the header at this place among the request's, and what is bound in it.
     pub(crate) fn header(
         &mut self,
         index: usize,
-        name: &'static str,
+        name: &str,
         value: &str,
     ) -> (String, Vec<Binding>) {
-        let known = self.values.entry(name).or_default();
-        let Stored { text, mut bind } = match known.get(value) {
-            Some(stored) => stored.clone(),
-            None => {
-                let places = body::of_header(name, value, &self.rules.names);
-                let edits = secrets(value, places, self.rules);
-                let (text, bind) = edits::apply_to_text(value, edits, Part::Header(0));
-                let stored = Stored { text, bind };
-                if known.len() == MOST_VALUES {
-                    known.clear();
-                }
-                if value.len() <= LONGEST_VALUE {
-                    known.insert(value.to_owned(), stored.clone());
-                }
-                stored
-            }
-        };
+        let rules = self.rules;
+        let Stored { text, mut bind } = self.headers.of(name, value, || {
+            let places = body::of_header(name, value, &rules.names);
+            let edits = secrets(value, places, rules);
+            let (text, bind) = edits::apply_to_text(value, edits, Part::Header(0));
+            Stored { text, bind }
+        });
         for binding in &mut bind {
             binding.part = Part::Header(index);
         }
         (text, bind)
+    }
+}
+
+/// What was found in texts of a kind, for some of the last ones.
+struct Kept<V> {
+    found: HashMap<String, V>,
+    /// Only so that it need not be allocated anew.
+    key: String,
+}
+
+impl<V> Default for Kept<V> {
+    fn default() -> Self {
+        Self { found: HashMap::new(), key: String::new() }
+    }
+}
+
+impl<V: Clone> Kept<V> {
+    /// How many texts are kept, and the longest of them, in bytes.
+    const MOST: usize = 1024;
+    const LONGEST: usize = 4096;
+
+    /// The kind has no space in it.
+    fn of(&mut self, kind: &str, text: &str, find: impl FnOnce() -> V) -> V {
+        self.key.clear();
+        self.key.extend([kind, " ", text]);
+        if let Some(found) = self.found.get(&self.key) {
+            return found.clone();
+        }
+        let found = find();
+        if self.found.len() == Self::MOST {
+            self.found.clear();
+        }
+        if self.key.len() <= Self::LONGEST {
+            self.found.insert(self.key.clone(), found.clone());
+        }
+        found
     }
 }
 
@@ -102,6 +131,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_path_that_comes_again_is_read_as_if_it_were_the_first() {
+        let rules = Rules::default();
+        let mut reader = LogReader::new(&rules);
+        let secret = "/reset?token=dGhpcyBpcyBhIHNlY3JldCBvZiBvdXJz";
+        let mut read = |method: &str, path: &str| {
+            let Logged { name, path, bind } = reader.request(method, path);
+            (name, path, bind.iter().map(|one| one.part).collect::<Vec<_>>())
+        };
+        let first = read("GET", secret);
+        assert!(!first.1.contains("dGhp") && first.2 == [Part::Path], "{first:?}");
+        for number in 0..Kept::<Logged>::MOST * 2 {
+            let plain = format!("/items/{number}?page=2");
+            assert_eq!(read("PUT", &plain), ("PUT /items/{id}".to_owned(), plain, Vec::new()));
+            assert_eq!(read("GET", secret), first);
+        }
+        let posted = read("POST", secret);
+        assert_eq!(posted.0, first.0.replace("GET", "POST"));
+    }
+
+    #[test]
     fn a_value_that_comes_again_is_read_as_if_it_were_the_first() {
         let rules = Rules::default();
         let mut reader = LogReader::new(&rules);
@@ -109,7 +158,7 @@ mod tests {
         let (text, bind) = reader.header(0, "User-Agent", secret);
         assert!(!text.contains("dGhp"), "{text}");
         assert_eq!(bind.iter().map(|one| one.part).collect::<Vec<_>>(), [Part::Header(0)]);
-        for (index, others) in [(1, 1), (2, MOST_VALUES)] {
+        for (index, others) in [(1, 1), (2, Kept::<Stored>::MOST)] {
             for other in 0..others {
                 let plain = format!("Browser/{other}");
                 assert_eq!(reader.header(1, "User-Agent", &plain), (plain, Vec::new()));
@@ -118,6 +167,6 @@ mod tests {
             assert_eq!(again, text);
             assert_eq!(bind.iter().map(|one| one.part).collect::<Vec<_>>(), [Part::Header(index)]);
         }
-        assert!(reader.values["User-Agent"].len() <= MOST_VALUES);
+        assert!(reader.headers.found.len() <= Kept::<Stored>::MOST);
     }
 }
