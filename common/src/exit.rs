@@ -32,6 +32,25 @@ pub enum Exit {
 }
 
 impl Exit {
+    const ALL: [Self; 11] = [
+        Self::Good,
+        Self::Internal,
+        Self::Usage,
+        Self::Refused,
+        Self::Environment,
+        Self::Threshold,
+        Self::Fidelity,
+        Self::Invalid,
+        Self::Incomplete,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// What a process exit code says, if it is one of these.
+    pub fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|exit| exit.code() == code)
+    }
+
     /// The process exit code.
     pub const fn code(self) -> u8 {
         match self {
@@ -104,6 +123,13 @@ mod tests {
         let line = super::one_line("tool", &error);
         assert!(line.starts_with("tool: ü") && line.ends_with(" says what is right"), "{line}");
         assert_eq!(line.chars().count(), 2001);
+    }
+
+    #[test]
+    fn a_code_is_that_of_one_end() {
+        let codes: Vec<u8> = (0..=255).filter(|code| Exit::of_code(*code).is_some()).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 10, 11, 12, 13, 130, 143]);
+        assert!(Exit::ALL.iter().all(|exit| Exit::of_code(exit.code()) == Some(*exit)));
     }
 
     #[test]

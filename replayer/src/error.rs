@@ -13,6 +13,8 @@ use crate::observe::DatabaseError;
 use crate::prepare::PrepareError;
 use crate::probe::ProbeError;
 use crate::schedule::ScheduleError;
+use crate::suite::before::BeforeError;
+use crate::suite::journal::JournalError;
 use common_net::trust::TrustError;
 use http1::DestinationError;
 use run_log::reader::ReadError;
@@ -47,6 +49,10 @@ pub enum Error {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Merge(#[from] MergeError),
+    #[error(transparent)]
+    Before(#[from] BeforeError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
     #[error("cannot write to {}", path.display())]
@@ -79,6 +85,15 @@ impl Error {
             Self::Merge(MergeError::Read(ReadError::Io { .. })) => Exit::Internal,
             Self::Merge(MergeError::Incomplete { .. }) => Exit::Incomplete,
             Self::Merge(_) => Exit::Usage,
+            Self::Before(BeforeError::Log { .. }) => Exit::Internal,
+            Self::Before(_) => Exit::Environment,
+            Self::Journal(error) => match error {
+                JournalError::Read { .. } => Exit::Internal,
+                JournalError::Write(error) => error.exit(),
+                JournalError::Damaged { .. }
+                | JournalError::Ended { .. }
+                | JournalError::Other { .. } => Exit::Usage,
+            },
             Self::Engine(_)
             | Self::Probe(ProbeError::Engine(_))
             | Self::Runtime(_)

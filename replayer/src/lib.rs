@@ -19,4 +19,5 @@ pub mod pacer;
 pub mod prepare;
 pub mod probe;
 pub mod schedule;
+pub mod suite;
 pub mod time;

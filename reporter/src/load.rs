@@ -98,12 +98,11 @@ fn each_alone(mut found: Vec<RunReader>) -> Result<Loaded, LoadError> {
 fn by_scenario(scenarios: &Path, mut found: Vec<RunReader>) -> Result<Loaded, LoadError> {
     let mut unused = Vec::new();
     let mut entries = Vec::new();
-    for scenario in Scenario::read_all(scenarios)? {
+    for (path, scenario) in Scenario::read_all(&[scenarios])? {
         let of_it = |reader: &RunReader| name_of(reader) == Some(&scenario.name);
         let (mine, others): (Vec<_>, Vec<_>) = found.into_iter().partition(of_it);
         found = others;
         let newest = newest(&scenario, mine, &mut unused);
-        let path = path_of(scenarios, &scenario)?;
         entries.push(entry(scenario, Some(path), newest)?);
     }
     let compares = |reader: &RunReader| {
@@ -204,20 +203,6 @@ fn entry(
     let name = dir_name(&reader);
     let run = Some(MeasuredRun { name, profile, summary, verdicts, evidence });
     Ok(Entry { scenario, path, run, conclusion, reason, marks })
-}
-
-/// The file that this scenario was read from.
-fn path_of(folder: &Path, scenario: &Scenario) -> Result<PathBuf, LoadError> {
-    let read = |source| LoadError::Read { path: folder.to_owned(), source };
-    for entry in std::fs::read_dir(folder).map_err(read)? {
-        let path = entry.map_err(read)?.path();
-        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-        if is_toml && evidence::of_file(&path).is_ok_and(|digest| digest == scenario.digest) {
-            return Ok(path);
-        }
-    }
-    // It was changed between two reads; this is its name by convention.
-    Ok(folder.join(format!("{:02}-{}.toml", scenario.number, scenario.name)))
 }
 
 fn name_of(reader: &RunReader) -> Option<&String> {

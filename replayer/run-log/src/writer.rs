@@ -45,6 +45,29 @@ const FILES: [&str; 9] = [
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
+/// Removes the files of a run.
+fn empty(dir: &Path) -> Result<(), WriteError> {
+    for file in FILES {
+        match fs::remove_file(dir.join(file)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(WriteError::Io { path: dir.to_owned(), source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes a run directory, if there is one.
+///
+/// # Errors
+/// When it cannot be removed, or is not a run's.
+pub fn remove(dir: &Path) -> Result<(), WriteError> {
+    RunWriter::check(dir, true)?;
+    empty(dir)?;
+    fs::remove_dir(dir).map_err(|source| WriteError::Io { path: dir.to_owned(), source })
+}
+
 /// A run directory being written. What was handed over is with the kernel when
 /// the call returns, so that a killed run keeps it.
 pub struct RunWriter {
@@ -98,14 +121,7 @@ impl RunWriter {
         // It was there before, and is a run's from now on.
         fs::set_permissions(dir, Permissions::from_mode(DIR_MODE))
             .map_err(|source| WriteError::Io { path: dir.to_owned(), source })?;
-        for file in FILES {
-            match fs::remove_file(dir.join(file)) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(WriteError::Io { path: dir.to_owned(), source });
-                }
-                _ => {}
-            }
-        }
+        empty(dir)?;
         let path = dir.join(LATENCY_HLOG);
         let write_error = |source| WriteError::Io { path: path.clone(), source };
         let mut latency = create_new(&path).map_err(write_error)?;

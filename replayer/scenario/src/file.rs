@@ -23,9 +23,14 @@ pub struct Scenario {
     pub statuses: BTreeMap<String, Vec<u16>>,
     /// What an answer must be beside its status.
     pub checks: Vec<Check>,
-    /// A file of what is sent in the place of what was recorded; a relative path is one from the
-    /// scenario's folder.
+    /// What is replayed, and the accounts that it is replayed with, where no other are given.
+    /// These paths and the next are from the scenario's folder, unless they are absolute.
+    pub trace: Option<PathBuf>,
+    pub manifest: Option<PathBuf>,
+    /// A file of what is sent in the place of what was recorded.
     pub rewrites: Option<PathBuf>,
+    /// Whether a suite puts the data back before it.
+    pub put_back: bool,
     pub full: Load,
     pub quick: Load,
     /// `sha256:…` of the file's bytes.
@@ -58,10 +63,18 @@ struct Typed {
     statuses: BTreeMap<String, Vec<u16>>,
     #[serde(default)]
     check: Vec<check::Typed>,
+    trace: Option<PathBuf>,
+    manifest: Option<PathBuf>,
     rewrites: Option<PathBuf>,
+    #[serde(default = "yes")]
+    put_back: bool,
     load: load::Typed,
     #[serde(default)]
     quick: load::Typed,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Scenario {
@@ -76,27 +89,26 @@ impl Scenario {
         let mut scenario = Self::parse(&text)
             .map_err(|message| ScenarioError::Parse { path: path.to_owned(), message })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        scenario.rewrites = scenario.rewrites.map(|rewrites| folder.join(rewrites));
+        for path in [&mut scenario.trace, &mut scenario.manifest, &mut scenario.rewrites] {
+            *path = path.take().map(|path| folder.join(path));
+        }
         Ok(scenario)
     }
 
-    /// Reads all `*.toml` of a folder, by number.
+    /// Reads these files, and all `*.toml` of those that are folders; by number, each with its
+    /// file.
     ///
     /// # Errors
-    /// As [`Scenario::read`], and when there is none or two share a number.
-    pub fn read_all(folder: &Path) -> Result<Vec<Self>, ScenarioError> {
-        let read = |source| ScenarioError::Read { path: folder.to_owned(), source };
-        let mut found: Vec<(PathBuf, Self)> = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(read)? {
-            let path = entry.map_err(read)?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                let scenario = Self::read(&path)?;
-                found.push((path, scenario));
-            }
+    /// As [`Scenario::read`], and when a folder has none or two share a number.
+    pub fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<(PathBuf, Self)>, ScenarioError> {
+        let mut files = Vec::new();
+        for path in paths.iter().map(AsRef::as_ref) {
+            if path.is_dir() { files.extend(in_folder(path)?) } else { files.push(path.to_owned()) }
         }
-        if found.is_empty() {
-            return Err(ScenarioError::Empty { path: folder.to_owned() });
-        }
+        let mut found = files
+            .into_iter()
+            .map(|path| Self::read(&path).map(|scenario| (path, scenario)))
+            .collect::<Result<Vec<_>, _>>()?;
         found.sort_by_key(|(_, scenario)| scenario.number);
         for pair in found.windows(2) {
             if pair[0].1.number == pair[1].1.number {
@@ -107,7 +119,7 @@ impl Scenario {
                 });
             }
         }
-        Ok(found.into_iter().map(|(_, scenario)| scenario).collect())
+        Ok(found)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -126,7 +138,10 @@ impl Scenario {
             expect: typed.expect,
             statuses: typed.statuses,
             checks: check::resolve(typed.check)?,
+            trace: typed.trace,
+            manifest: typed.manifest,
             rewrites: typed.rewrites,
+            put_back: typed.put_back,
             full,
             quick,
             digest: common::digest::of(text.as_bytes()),
@@ -140,6 +155,22 @@ impl Scenario {
             Profile::Quick => &self.quick,
         }
     }
+}
+
+/// The `*.toml` of a folder.
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, ScenarioError> {
+    let read = |source| ScenarioError::Read { path: folder.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(ScenarioError::Empty { path: folder.to_owned() });
+    }
+    Ok(files)
 }
 
 /// Makes sure that nothing asks how much of a load was held that is not planned: by closed pacing

@@ -3,18 +3,14 @@
 use common::say::{print, print_json};
 use serde_json::json;
 
-use crate::engine::Settings;
+use super::input::Ready;
+use super::one_run::Planned;
 use crate::error::Error;
-use crate::prepare::Prepared;
-use crate::schedule::{Schedule, Walk};
 
 /// Prints requests, users, rates, accounts and bindings of the plan.
 pub(super) fn print_plan(
-    plan: &Prepared,
-    schedule: &Schedule,
-    settings: &Settings,
-    planned: &Walk,
-    connections: u64,
+    Ready { plan, settings, .. }: &Ready,
+    Planned { schedule, connections, mine: planned, .. }: &Planned,
     as_json: bool,
 ) -> Result<(), Error> {
     let seconds = schedule.length_s(plan, &settings.load);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 
 use super::input::{Choices, Ready};
-use super::run_args::Args;
+use super::one_run::Asked;
 use crate::engine::Settings;
 use crate::measure::host;
 use crate::prepare::{Prepared, Rewritten};
@@ -18,7 +18,7 @@ use scenario::{Load, Order, Pacing, Profile, Rate, Scenario};
 
 /// Of a run that has not begun.
 pub(super) fn initial_record(
-    args: &Args,
+    asked: &Asked<'_>,
     choices: &Choices,
     ready: &Ready,
     schedule: &Schedule,
@@ -41,11 +41,11 @@ pub(super) fn initial_record(
         scenario: choices.scenario.as_ref().map(|scenario| ScenarioRef {
             name: scenario.name.clone(),
             digest: scenario.digest.clone(),
-            profile: match args.load.profile() {
+            profile: match asked.load.profile() {
                 Profile::Full => format::Profile::Full,
                 Profile::Quick => format::Profile::Quick,
             },
-            changed: changed(args, load, scenario),
+            changed: changed(asked, load, scenario),
         }),
         config: Config {
             target: ready.target.clone(),
@@ -63,16 +63,16 @@ pub(super) fn initial_record(
             warmup_s: load.warmup.as_secs_f64(),
             max_requests: load.max_requests,
             threads: u32::try_from(threads).unwrap_or(u32::MAX),
-            seed: args.input.seed,
+            seed: asked.input.seed,
             connect_timeout_s: choices.connect_timeout.as_secs_f64(),
             request_timeout_s: choices.request_timeout.as_secs_f64(),
             grace_s: choices.grace.as_secs_f64(),
-            insecure_tls: args.input.insecure,
+            insecure_tls: asked.input.insecure,
         },
         trace: plan.file.clone(),
         manifest: ready.manifest.clone(),
         labels,
-        shard: args.shard,
+        shard: asked.shard,
         host: host(),
         plateau,
         load_held: None,
@@ -99,9 +99,9 @@ fn rewrite(Rewritten { rewrite, requests }: &Rewritten) -> RewriteRef {
 }
 
 /// What of the scenario's load is run otherwise. A shard is part of the same load.
-fn changed(args: &Args, load: &Load, scenario: &Scenario) -> Vec<String> {
-    let left_out = args.input.read_only.then(|| "--read-only instead of all requests".to_owned());
-    let changes = load.changes(scenario.load(args.load.profile()));
+fn changed(asked: &Asked<'_>, load: &Load, scenario: &Scenario) -> Vec<String> {
+    let left_out = asked.input.read_only.then(|| "--read-only instead of all requests".to_owned());
+    let changes = load.changes(scenario.load(asked.load.profile()));
     changes.into_iter().chain(left_out).collect()
 }
 

@@ -30,9 +30,9 @@ const ERROR_SAMPLES: usize = 3;
 /// What is replayed, and where.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Input {
-    /// The trace to replay
+    /// The trace to replay, where the scenario does not name it
     #[arg(long, value_name = "FILE")]
-    trace: PathBuf,
+    trace: Option<PathBuf>,
     /// The manifest of the database behind the target; not needed by a trace without logins
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
@@ -92,6 +92,16 @@ pub(super) struct Ready {
     /// Whether the target is on this machine.
     pub is_local: bool,
     pub limitations: Vec<String>,
+    /// What whoever starts it has to know.
+    pub notices: Vec<String>,
+}
+
+impl Ready {
+    pub(super) fn say_notices(&self) {
+        for notice in &self.notices {
+            common::say!("replayer: {notice}");
+        }
+    }
 }
 
 /// Everything about a run that is typed and not read from the trace.
@@ -121,10 +131,17 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         Destination::http(&host, port, &input.allow_host)?
     };
     let destination = from_sources(destination, &input.source_ip)?;
-    let manifest = input.manifest.as_deref().map(Manifest::read).transpose()?;
-    let of_scenario = choices.scenario.as_ref().and_then(|scenario| scenario.rewrites.as_ref());
-    let rewrites = match input.rewrites.as_ref().or(of_scenario) {
-        Some(path) => Some(Arc::new(Rewrites::read(path)?)),
+    let given = |typed: &Option<PathBuf>, of_scenario: fn(&Scenario) -> &Option<PathBuf>| {
+        typed.clone().or_else(|| of_scenario(choices.scenario.as_ref()?).clone())
+    };
+    let trace = given(&input.trace, |scenario| &scenario.trace).ok_or_else(|| {
+        let message = "give the trace to replay, or a scenario that names one".to_owned();
+        ConfigError::Option { option: "--trace", message }
+    })?;
+    let manifest = given(&input.manifest, |scenario| &scenario.manifest);
+    let manifest = manifest.as_deref().map(Manifest::read).transpose()?;
+    let rewrites = match given(&input.rewrites, |scenario| &scenario.rewrites) {
+        Some(path) => Some(Arc::new(Rewrites::read(&path)?)),
         None => None,
     };
     let selection = Selection {
@@ -137,21 +154,17 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
     };
     let (origin, memory) = (destination.origin(), input.max_trace_memory);
     let (plan, stream) = if choices.load.axis == Axis::Clones(1) {
-        let (plan, stream) = prepare_streamed(&input.trace, &origin, &selection, memory)?;
+        let (plan, stream) = prepare_streamed(&trace, &origin, &selection, memory)?;
         (plan, Some(stream))
     } else {
-        (prepare(&input.trace, &origin, &selection, memory)?, None)
+        (prepare(&trace, &origin, &selection, memory)?, None)
     };
     let secrets = secrets(input, &plan, rewrites.as_deref())?;
-    let mut limitations = Vec::new();
-    for rewritten in &plan.rewrites {
-        common::say!("replayer: {}", in_words(rewritten));
-    }
     let failures = plan.recorded_failures.as_ref().map(ToString::to_string);
-    for notice in left_out(&plan).into_iter().chain(ambiguous(&plan)).chain(failures) {
-        common::say!("replayer: {notice}");
-        limitations.push(notice);
-    }
+    let mut limitations: Vec<String> =
+        left_out(&plan).into_iter().chain(ambiguous(&plan)).chain(failures).collect();
+    let notices: Vec<String> =
+        plan.rewrites.iter().map(in_words).chain(limitations.iter().cloned()).collect();
     if choices.load.order == Order::None {
         limitations.push(
             "each request stands for itself: of a session only the values are waited for, not the order"
@@ -206,6 +219,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         manifest: reference,
         is_local,
         limitations,
+        notices,
     })
 }
 

@@ -14,6 +14,9 @@ use scenario::{
     Stages,
 };
 
+/// In percent.
+const RATE_TOLERANCE: f64 = 2.0;
+
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
@@ -67,7 +70,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "CONDITION")]
     pub stop_on: Option<Expectation>,
     /// How far the planned rate may be off the one asked for, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = RATE_TOLERANCE)]
     pub rate_tolerance: f64,
 }
 
@@ -89,7 +92,40 @@ pub(super) enum RestartArg {
     NewUser,
 }
 
+impl ProfileArg {
+    /// As it is typed.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Quick => "quick",
+        }
+    }
+}
+
 impl LoadArgs {
+    /// The load of a scenario as its file has it.
+    pub(super) fn of_scenario(path: PathBuf, profile: ProfileArg) -> Self {
+        Self {
+            scenario: Some(path),
+            profile,
+            speed: None,
+            clones: None,
+            users: None,
+            rate: None,
+            stages: None,
+            duration: None,
+            max_requests: None,
+            personas: Vec::new(),
+            spawn_rate: None,
+            warmup: None,
+            pacing: None,
+            independent: false,
+            restart: None,
+            stop_on: None,
+            rate_tolerance: RATE_TOLERANCE,
+        }
+    }
+
     pub(super) fn profile(&self) -> Profile {
         match self.profile {
             ProfileArg::Full => Profile::Full,

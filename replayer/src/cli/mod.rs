@@ -7,10 +7,12 @@ mod input;
 mod load;
 mod merge;
 mod names;
+mod one_run;
 mod probe;
 mod run;
 mod run_args;
 mod start_at;
+mod suite;
 mod summary;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +38,8 @@ Examples:
     replayer run … --clones 10 --speed 2 --duration 5m
   A scenario, scaled down:
     replayer run … --scenario fixtures/scenarios/01-baseline.toml --profile quick
+  All scenarios of a folder, the data put back before each; the same again goes on where it was cut off:
+    replayer suite fixtures/scenarios … --runs runs --before 'seeder apply --plan plan.toml --reset'
   See what would be sent, and send nothing:
     replayer run … --rate 1000/s --duration 1m --dry-run
   One load from two machines:
@@ -50,6 +54,8 @@ Exit codes: 0 good, 1 internal or I/O, 2 usage, 3 refused for safety, 4 environm
 enum Command {
     /// Replay a trace against a target, and write a run directory
     Run(Box<run_args::Args>),
+    /// Run scenarios one after the other, the data put back before each
+    Suite(Box<suite::Args>),
     /// Run one session of each persona once, and show what fails
     Probe(probe::Args),
     /// Add the run directories of shards up to one
@@ -65,6 +71,7 @@ impl Cli {
     pub fn run(self, signals: WatchSignals) -> Result<Exit, Error> {
         match self.command {
             Command::Run(args) => run::run(&args, signals),
+            Command::Suite(args) => suite::run(&args, signals),
             Command::Probe(args) => probe::run(&args),
             Command::Merge(args) => merge::run(&args),
         }

@@ -41,6 +41,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
         login_rate: 20.0,
     };
     let ready = prepare_all(&args.input, &choices)?;
+    ready.say_notices();
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let probed = runtime.block_on(tokio::task::LocalSet::new().run_until(probe(
         &ready.plan,

@@ -24,6 +24,8 @@ pub(super) struct Args {
     pub input: Input,
     #[command(flatten)]
     pub load: LoadArgs,
+    #[command(flatten)]
+    pub conduct: Conduct,
     /// Folder for what is measured
     #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
     pub out: Option<PathBuf>,
@@ -33,19 +35,9 @@ pub(super) struct Args {
     /// Print the plan, and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// What of each persona's first session is tried before the start: logins with an account's
-    /// credentials and what only reads, or all of it
-    #[arg(long, value_enum, default_value_t = ProbeArg::Safe, conflicts_with = "verify")]
-    pub probe: ProbeArg,
-    /// Start without trying anything
-    #[arg(long, conflicts_with = "probe")]
-    pub no_probe: bool,
-    /// Ask neither the target for GET /metrics, which is done once a second, nor its database
-    #[arg(long)]
-    pub no_observe: bool,
     /// Compare every answer with the recorded one, its shape included, and try nothing before;
     /// exit 11 below --min-fidelity
-    #[arg(long)]
+    #[arg(long, conflicts_with = "probe")]
     pub verify: bool,
     /// Least share of answers with the recorded status and shape, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = 99.5, requires = "verify")]
@@ -56,6 +48,24 @@ pub(super) struct Args {
     /// Begin second 0 then: a time such as 2026-11-24T10:00:00Z, or seconds from now such as +30
     #[arg(long, value_name = "TIME")]
     pub start_at: Option<StartAt>,
+    /// Print what was measured as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How a run goes about it, whatever its load is.
+#[derive(Debug, ClapArgs)]
+pub(super) struct Conduct {
+    /// What of each persona's first session is tried before the start: logins with an account's
+    /// credentials and what only reads, or all of it
+    #[arg(long, value_enum, default_value_t = ProbeArg::Safe)]
+    pub probe: ProbeArg,
+    /// Start without trying anything
+    #[arg(long, conflicts_with = "probe")]
+    pub no_probe: bool,
+    /// Ask neither the target for GET /metrics, which is done once a second, nor its database
+    #[arg(long)]
+    pub no_observe: bool,
     /// Worker threads; all cores if not given
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
@@ -81,9 +91,6 @@ pub(super) struct Args {
     /// How long requests may still take when the time is over
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub grace: Duration,
-    /// Print what was measured as JSON
-    #[arg(long)]
-    pub json: bool,
     /// No line a second
     #[arg(long, short)]
     pub quiet: bool,

@@ -23,6 +23,7 @@ mod renewal;
 mod rewrites;
 mod secrets;
 mod shards;
+mod suite;
 mod target;
 mod time;
 mod users;

@@ -1,0 +1,271 @@
+//! One run: made ready, which sends nothing, and fired.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::exit::Exit;
+use common_net::runtime;
+use common_net::signals::Interrupt;
+use figures::judged::Judged;
+use figures::validity::{Generator, validity};
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use super::finish::finish;
+use super::initial_record::initial_record;
+use super::input::{Choices, Input, Ready, pairs, prepare_all};
+use super::load::LoadArgs;
+use super::names::check_names;
+use super::probe::show_probed;
+use super::run_args::{Conduct, ProbeArg};
+use super::start_at::{Start, StartAt};
+use crate::config;
+use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings};
+use crate::error::Error;
+use crate::live::Live;
+use crate::measure::Collector;
+use crate::observe::{Database, Observer};
+use crate::probe::{Extent, Probed, probe};
+use crate::schedule::{Policy, Schedule, Walk};
+use run_log::format::{Run, Shard, Window};
+use run_log::outcome::Outcome;
+use run_log::writer::RunWriter;
+use scenario::{Load, Pacing, Scenario};
+
+/// What is asked for.
+pub(super) struct Asked<'a> {
+    pub input: &'a Input,
+    pub load: &'a LoadArgs,
+    pub conduct: &'a Conduct,
+    /// Compare every answer with the recorded one, its shape included.
+    pub verify: bool,
+    pub shard: Option<Shard>,
+    pub start_at: Option<StartAt>,
+}
+
+/// A run that may begin: all that can be known to keep it from it was looked at.
+pub(super) struct ReadyRun<'a> {
+    asked: &'a Asked<'a>,
+    pub choices: Choices,
+    pub ready: Ready,
+    pub planned: Planned,
+    threads: usize,
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+/// What this process is to send.
+pub(super) struct Planned {
+    pub schedule: Schedule,
+    /// The most that may be open at once.
+    pub connections: u64,
+    /// What is counted beforehand, without running it.
+    pub mine: Walk,
+    plateau: Window,
+}
+
+/// What became of it.
+pub(super) enum Fired {
+    /// A signal came before it began, and there is no run.
+    NotBegun(Exit),
+    Ended(Box<Ended>),
+}
+
+/// A run that was measured, judged and written.
+pub(super) struct Ended {
+    pub collector: Collector,
+    pub run: Run,
+    pub judged: Judged,
+}
+
+impl<'a> ReadyRun<'a> {
+    /// Reads and checks everything; nothing is sent.
+    ///
+    /// # Errors
+    /// When something of it cannot be used, or the plan does not fit.
+    pub(super) fn new(asked: &'a Asked<'a>) -> Result<Self, Error> {
+        let Asked { input, load, conduct, .. } = asked;
+        let scenario = load.scenario.as_deref().map(Scenario::read).transpose()?;
+        let resolved = load.resolve(scenario.as_ref())?;
+        let labels = pairs("--label", &conduct.label)?;
+        if let Some(start) = asked.start_at {
+            Start::at(start)?;
+        }
+        let threads = conduct
+            .threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .map_or(1, std::num::NonZeroUsize::get);
+        let fidelity =
+            if asked.verify { FidelityMode::StatusAndShape } else { FidelityMode::Status };
+        let shards = asked.shard.map_or(1, |shard| shard.of);
+        let choices = Choices {
+            load: resolved,
+            scenario,
+            connect_timeout: conduct.connect_timeout,
+            request_timeout: conduct.request_timeout,
+            grace: conduct.grace,
+            fidelity,
+            max_queue: conduct.max_queue.max(1),
+            login_rate: conduct.login_rate.per_second() / threads as f64 / f64::from(shards),
+        };
+        let mut ready = prepare_all(input, &choices)?;
+        check_names(&ready.plan, &load.names(&choices))?;
+        ready.settings.budget = budget(&choices.load, asked.shard);
+        let planned = plan(asked, &choices.load, &ready)?;
+        Ok(Self { asked, choices, ready, planned, threads, labels })
+    }
+
+    /// Says what whoever starts it has to know.
+    pub(super) fn say_notices(&self) {
+        self.ready.say_notices();
+        let rate = self.planned.schedule.rate_text();
+        if let Some(rate) = rate.filter(|_| !self.asked.conduct.quiet) {
+            common::say!("replayer: rate {rate}");
+        }
+    }
+
+    /// Runs it into the run directory `out`.
+    ///
+    /// # Errors
+    /// When the target refuses what is tried before the start, or the directory cannot be written.
+    pub(super) fn fire(
+        self,
+        out: &Path,
+        force: bool,
+        watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
+    ) -> Result<Fired, Error> {
+        let Self { asked, choices, ready, planned, threads, labels } = self;
+        let Planned { schedule, mine, plateau, .. } = planned;
+        let run = initial_record(asked, &choices, &ready, &schedule, threads, plateau, labels);
+        let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
+        let measured = runtime.block_on(async {
+            RunWriter::check(out, force)?;
+            let mut interrupts = watch().map_err(Error::Runtime)?;
+            tokio::spawn(announce_stop(interrupts.clone()));
+            let before = async {
+                let (observer, probed) = look(asked, &ready).await?;
+                let start = asked.start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
+                start.lead().await;
+                Ok::<_, Error>((observer, probed, start))
+            };
+            // Whatever is waited for until here, a signal ends it.
+            let (observer, probed, start) = tokio::select! {
+                biased;
+                Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
+                begun = before => begun?,
+            };
+            let run = Run { started: start.wall, ..run };
+            let writer = RunWriter::create(out, force, &run)?;
+            let settings = Arc::new(Settings { started: start.wall, ..ready.settings });
+            let job = Job {
+                plan: ready.plan,
+                schedule,
+                stream: ready.stream,
+                settings,
+                http: ready.http,
+                threads,
+                start: start.instant,
+                plateau,
+                run,
+                writer,
+                observer,
+                probes: probed.sent,
+                planned: match choices.load.pacing {
+                    Pacing::Open => mine.by_second,
+                    Pacing::Closed => Vec::new(),
+                },
+            };
+            let mut live = Live::new(asked.conduct.quiet);
+            let measured = engine::run(job, interrupts, |tick| live.show(tick)).await?;
+            live.finish();
+            Ok::<_, Error>(Ok(measured))
+        })?;
+        let Measured { collector, mut run, writer } = match measured {
+            Ok(measured) => measured,
+            Err(exit) => return Ok(Fired::NotBegun(exit)),
+        };
+        let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
+        run.validity = validity(
+            &collector.plateau,
+            expectations,
+            Generator {
+                taken: collector.taken,
+                left_late: collector.left_late,
+                local_limit: collector.totals.outcomes[Outcome::LocalLimit],
+                unbound: collector.totals.unbound_by_tool(),
+                planned: collector.totals.planned,
+            },
+        );
+        let (run, judged) = finish(&collector, run, writer, expectations)?;
+        Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
+    }
+}
+
+/// Connects to what is observed, and probes the target.
+async fn look(asked: &Asked<'_>, ready: &Ready) -> Result<(Observer, Probed), Error> {
+    let Asked { input, conduct, .. } = asked;
+    let database = match conduct.database_url.as_ref().filter(|_| !conduct.no_observe) {
+        Some(url) => Some(Database::connect(url.expose(), &input.allow_host).await?),
+        None => None,
+    };
+    let mut observer =
+        Observer::new(Arc::clone(&ready.http.destination), !conduct.no_observe, database);
+    // Before the probe: what it sends is counted as extra, and the target counts it too.
+    observer.sample_at(0).await;
+    // Whoever compares answers has data as they were when it was recorded.
+    if conduct.no_probe || asked.verify {
+        return Ok((observer, Probed::default()));
+    }
+    let extent = match conduct.probe {
+        ProbeArg::Safe => Extent::Safe,
+        ProbeArg::Full => Extent::Full,
+    };
+    let probing = probe(&ready.plan, &ready.settings, &ready.http, extent);
+    let probed = tokio::task::LocalSet::new().run_until(probing).await?;
+    show_probed(&probed);
+    Ok((observer, probed))
+}
+
+/// Says what the next signal does, since a run takes a while to end.
+async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
+    if interrupts.changed().await.is_ok() {
+        common::say!(
+            "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"
+        );
+    }
+}
+
+/// Plans and checks the whole, of which this process may run a part.
+fn plan(asked: &Asked<'_>, load: &Load, ready: &Ready) -> Result<Planned, Error> {
+    let policy = Policy {
+        load: load.clone(),
+        seed: asked.input.seed,
+        rate_tolerance: asked.load.rate_tolerance / 100.0,
+    };
+    let of_shard = |schedule: &Schedule| match asked.shard {
+        Some(shard) => schedule.clone().of_shard(&ready.plan, shard),
+        None => schedule.clone(),
+    };
+    config::check_goal(load, asked.conduct.max_rate)?;
+    let mut whole = Schedule::new(&ready.plan, &policy)?;
+    // First, as it is quick where the plan is too big to be walked.
+    let connections = config::connections(&ready.plan, &of_shard(&whole));
+    config::check_limits(connections, ready.http.destination.sources())?;
+    if let (Some(most), Pacing::Open) = (load.max_requests, load.pacing) {
+        whole = whole.at_most(&ready.plan, load, most);
+    }
+    let planned = config::planned(&ready.plan, &whole, load);
+    config::check_rate(&planned, asked.conduct.max_rate)?;
+    let plateau = config::plateau(&ready.plan, &whole, load)?;
+    let schedule = of_shard(&whole);
+    let mine = config::planned(&ready.plan, &schedule, load);
+    Ok(Planned { schedule, connections, mine, plateau })
+}
+
+/// By closed pacing no plan can tell which requests are the first, so they are counted as
+/// they begin; each shard has its share of them.
+fn budget(load: &Load, shard: Option<Shard>) -> Option<Arc<Budget>> {
+    let most = load.max_requests.filter(|_| load.pacing == Pacing::Closed)?;
+    let Shard { index, of } = shard.unwrap_or(Shard { index: 1, of: 1 });
+    let mine = most / u64::from(of) + u64::from(u64::from(index) <= most % u64::from(of));
+    Some(Arc::new(Budget::of(mine)))
+}
