@@ -9,7 +9,7 @@ use replayer::cli::Cli;
 /// A trace is many small pieces that are read by one thread and kept by another: with the
 /// system's allocator a replay of a million requests takes twice as long to begin.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     contained("replayer", work)
