@@ -1,6 +1,7 @@
 //! From what was typed to what will run: every choice made, every bound checked.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::engine::SharedAccount;
 use crate::prepare::{Prepared, TracePersona};
 use crate::schedule::{Chain, MOST_SECONDS, PlannedUser, Schedule, walk};
 use crate::time::At;
-use http1::ephemeral_ports;
-use run_log::format::Window;
+use http1::{Destination, ephemeral_ports};
+use run_log::format::{Shard, Window};
 use scenario::Rate;
 
 #[derive(Debug, thiserror::Error)]
@@ -163,12 +164,61 @@ fn most_at_once(plan: &Prepared, schedule: &Schedule) -> u64 {
 /// Descriptors kept for everything but the users' connections.
 const SPARE_DESCRIPTORS: u64 = 200;
 
-/// Makes sure that so many connections fit into what this process may have, with local ports
-/// counted for each pair of one of the `sources` and the target.
+/// No run has more processes.
+const MOST_PROCESSES: u32 = 64;
+
+/// What one of several processes has of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub users: usize,
+    /// At most.
+    pub connections: u64,
+}
+
+/// The shares of so many processes, or of as few as have the descriptors for it.
 ///
 /// # Errors
-/// When they do not, with how many would.
-pub fn check_limits(connections: u64, sources: usize) -> Result<(), ConfigError> {
+/// When a process needs more descriptors than it may have, with how many would fit.
+pub fn shards(
+    plan: &Prepared,
+    schedule: &Schedule,
+    processes: Option<u32>,
+) -> Result<Vec<Share>, ConfigError> {
+    let share = |schedule: &Schedule| Share {
+        users: schedule.users.len(),
+        connections: connections(plan, schedule),
+    };
+    let of = |of: u32| -> Vec<Share> {
+        if of == 1 {
+            return vec![share(schedule)];
+        }
+        let shards = (1..=of).map(|index| Shard { index, of });
+        shards.map(|shard| share(&schedule.clone().of_shard(plan, shard))).collect()
+    };
+    let widest = |shares: &[Share]| shares.iter().map(|share| share.connections).max().unwrap_or(0);
+    let mut found = of(processes.unwrap_or(1));
+    let fit = descriptors_for(widest(&found));
+    let mut more = u32::try_from(widest(&found).div_ceil(fit.max(1))).unwrap_or(MOST_PROCESSES);
+    while widest(&found) > fit && processes.is_none() && more <= MOST_PROCESSES {
+        found = of(more);
+        more += 1;
+    }
+    match widest(&found) {
+        connections if connections > fit => Err(ConfigError::Descriptors { connections, fit }),
+        _ if found.iter().any(|share| share.users == 0) && found.len() > 1 => {
+            let message = format!(
+                "{} processes are too many for {} users",
+                found.len(),
+                schedule.users.len()
+            );
+            Err(ConfigError::Option { option: "--processes", message })
+        }
+        _ => Ok(found),
+    }
+}
+
+/// How many connections this process may have, its limit raised where these ask for it.
+fn descriptors_for(connections: u64) -> u64 {
     let needed = connections + SPARE_DESCRIPTORS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let mut soft = current.unwrap_or(u64::MAX);
@@ -178,14 +228,40 @@ pub fn check_limits(connections: u64, sources: usize) -> Result<(), ConfigError>
             soft = raised;
         }
     }
-    if soft < needed {
-        let fit = soft.saturating_sub(SPARE_DESCRIPTORS);
-        return Err(ConfigError::Descriptors { connections, fit });
+    soft.saturating_sub(SPARE_DESCRIPTORS)
+}
+
+/// Addresses that so many connections of a process have to come from, where it has not enough
+/// local ports and may take others.
+///
+/// # Errors
+/// When it has not enough, and may not.
+pub fn ports_for(
+    connections: u64,
+    destination: &Destination,
+) -> Result<Option<Vec<IpAddr>>, ConfigError> {
+    let Some(ports) = ephemeral_ports().map(|ports| ports.len() as u64) else { return Ok(None) };
+    let sources = destination.sources();
+    let fit = ports * sources as u64;
+    if fit >= connections {
+        return Ok(None);
     }
-    match ephemeral_ports().map(|ports| (ports.len() * sources) as u64) {
-        Some(fit) if fit < connections => Err(ConfigError::Ports { connections, sources, fit }),
-        _ => Ok(()),
+    if !has_free_sources(destination) || sources > 1 {
+        return Err(ConfigError::Ports { connections, sources, fit });
     }
+    let needed = u32::try_from(connections.div_ceil(ports.max(1))).unwrap_or(u32::MAX);
+    Ok(Some((1..=needed).map(source).collect()))
+}
+
+/// Whether connections to this target may come from any address of 127.0.0.0/8.
+pub fn has_free_sources(destination: &Destination) -> bool {
+    let is_free = |address: &std::net::SocketAddr| address.is_ipv4() && address.ip().is_loopback();
+    cfg!(target_os = "linux") && destination.addresses().iter().all(is_free)
+}
+
+/// The n-th address of 127.0.0.0/8, from 1.
+pub fn source(number: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 0, 0)) | (number & 0x00ff_ffff)).into()
 }
 
 /// Refuses a plan that is too long, or whose busiest second is over the bound.

@@ -8,6 +8,7 @@ use rewrites::RewritesError;
 
 use crate::config::ConfigError;
 use crate::engine::EngineError;
+use crate::lead::LeadError;
 use crate::merge::MergeError;
 use crate::observe::DatabaseError;
 use crate::prepare::PrepareError;
@@ -49,6 +50,8 @@ pub enum Error {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Merge(#[from] MergeError),
+    #[error(transparent)]
+    Lead(#[from] LeadError),
     #[error(transparent)]
     Before(#[from] BeforeError),
     #[error(transparent)]
@@ -95,6 +98,7 @@ impl Error {
                 | JournalError::Other { .. } => Exit::Usage,
             },
             Self::Engine(_)
+            | Self::Lead(_)
             | Self::Probe(ProbeError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,

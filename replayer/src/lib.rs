@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod lead;
 pub mod live;
 pub mod measure;
 pub mod merge;

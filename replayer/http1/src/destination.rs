@@ -80,10 +80,15 @@ impl Destination {
     /// choice stays.
     #[must_use]
     pub fn from_sources(mut self, sources: Vec<IpAddr>) -> Self {
+        self.connect_from(sources);
+        self
+    }
+
+    /// As [`Destination::from_sources`], from now on.
+    pub fn connect_from(&mut self, sources: Vec<IpAddr>) {
         if !sources.is_empty() {
             self.local = Local::from(sources);
         }
-        self
     }
 
     /// Name or address, without port or brackets.

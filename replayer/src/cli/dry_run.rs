@@ -10,7 +10,7 @@ use crate::error::Error;
 /// Prints requests, users, rates, accounts and bindings of the plan.
 pub(super) fn print_plan(
     Ready { plan, settings, .. }: &Ready,
-    Planned { schedule, connections, mine: planned, .. }: &Planned,
+    Planned { schedule, connections, mine: planned, shards, .. }: &Planned,
     as_json: bool,
 ) -> Result<(), Error> {
     let seconds = schedule.length_s(plan, &settings.load);
@@ -39,6 +39,7 @@ pub(super) fn print_plan(
             "peak_per_s": peak,
             "requests_by_second": planned.by_second,
             "connections": connections,
+            "processes": shards.len(),
             "bindings": bindings,
             "rate": schedule.rate.map(|(asked, planned)| json!({"asked": asked, "planned": planned})),
         });
@@ -54,6 +55,9 @@ pub(super) fn print_plan(
             schedule.users.len(),
             schedule.ramp_end,
         );
+        if shards.len() > 1 {
+            text.push_str(&format!("processes     {}\n", shards.len()));
+        }
         if let Some(rate) = schedule.rate_text() {
             text.push_str(&format!("rate          {rate}\n"));
         }

@@ -32,13 +32,13 @@ const ERROR_SAMPLES: usize = 3;
 pub(super) struct Input {
     /// The trace to replay, where the scenario does not name it
     #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
+    pub trace: Option<PathBuf>,
     /// The manifest of the database behind the target; not needed by a trace without logins
     #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
+    pub manifest: Option<PathBuf>,
     /// Where to, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL", env = "TARGET", hide_env_values = true)]
-    target: Typed<Target>,
+    pub target: Typed<Target>,
     /// A host, other than this machine, that may be loaded
     #[arg(long, value_name = "HOST")]
     pub allow_host: Vec<String>,
@@ -47,7 +47,7 @@ pub(super) struct Input {
     pub insecure: bool,
     /// Value of a named secret slot of the trace: NAME=ENVIRONMENT_VARIABLE
     #[arg(long, value_name = "NAME=VAR")]
-    slot: Vec<String>,
+    pub slot: Vec<String>,
     /// What to send in the place of what was recorded, as a file of rewrites; instead of the
     /// scenario's
     #[arg(long, value_name = "FILE")]
@@ -63,10 +63,10 @@ pub(super) struct Input {
     pub read_only: bool,
     /// Leave out requests whose body was too big to be kept
     #[arg(long)]
-    skip_truncated: bool,
+    pub skip_truncated: bool,
     /// Memory for the trace; at one clone a session it is read as it is needed
     #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = size)]
-    max_trace_memory: u64,
+    pub max_trace_memory: u64,
 }
 
 /// `512MiB` or `2GiB`, in bytes.

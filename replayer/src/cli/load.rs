@@ -25,7 +25,7 @@ pub(super) struct LoadArgs {
     pub scenario: Option<PathBuf>,
     /// Which load of the scenario: full, or scaled down
     #[arg(long, value_enum, default_value_t = ProfileArg::Full, requires = "scenario")]
-    profile: ProfileArg,
+    pub profile: ProfileArg,
     /// Divide offsets and think times by this
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<Speed>,
@@ -74,7 +74,7 @@ pub(super) struct LoadArgs {
     pub rate_tolerance: f64,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ProfileArg {
     Full,
     Quick,

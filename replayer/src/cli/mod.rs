@@ -1,9 +1,11 @@
 //! The command line.
 
+mod arguments;
 mod dry_run;
 mod finish;
 mod initial_record;
 mod input;
+mod lead;
 mod load;
 mod merge;
 mod names;

@@ -14,14 +14,16 @@ use tokio::sync::watch;
 use super::finish::finish;
 use super::initial_record::initial_record;
 use super::input::{Choices, Input, Ready, pairs, prepare_all};
+use super::lead;
 use super::load::LoadArgs;
 use super::names::check_names;
 use super::probe::show_probed;
 use super::run_args::{Conduct, ProbeArg};
 use super::start_at::{Start, StartAt};
 use crate::config;
-use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings};
+use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, Tick};
 use crate::error::Error;
+use crate::lead::{LeadError, Orders, Report, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
 use crate::observe::{Database, Observer};
@@ -41,11 +43,13 @@ pub(super) struct Asked<'a> {
     pub verify: bool,
     pub shard: Option<Shard>,
     pub start_at: Option<StartAt>,
+    /// Whether a lead is at the other end of standard input.
+    pub led: bool,
 }
 
 /// A run that may begin: all that can be known to keep it from it was looked at.
 pub(super) struct ReadyRun<'a> {
-    asked: &'a Asked<'a>,
+    pub asked: &'a Asked<'a>,
     pub choices: Choices,
     pub ready: Ready,
     pub planned: Planned,
@@ -60,7 +64,9 @@ pub(super) struct Planned {
     pub connections: u64,
     /// What is counted beforehand, without running it.
     pub mine: Walk,
-    plateau: Window,
+    pub plateau: Window,
+    /// The users of each process, where there are several.
+    pub shards: Vec<usize>,
 }
 
 /// What became of it.
@@ -110,13 +116,17 @@ impl<'a> ReadyRun<'a> {
         let mut ready = prepare_all(input, &choices)?;
         check_names(&ready.plan, &load.names(&choices))?;
         ready.settings.budget = budget(&choices.load, asked.shard);
-        let planned = plan(asked, &choices.load, &ready)?;
+        let planned = plan(asked, &choices.load, &mut ready)?;
         Ok(Self { asked, choices, ready, planned, threads, labels })
     }
 
     /// Says what whoever starts it has to know.
     pub(super) fn say_notices(&self) {
         self.ready.say_notices();
+        let processes = self.planned.shards.len();
+        if processes > 1 {
+            common::say!("replayer: shared among {processes} processes");
+        }
         let rate = self.planned.schedule.rate_text();
         if let Some(rate) = rate.filter(|_| !self.asked.conduct.quiet) {
             common::say!("replayer: rate {rate}");
@@ -133,6 +143,9 @@ impl<'a> ReadyRun<'a> {
         force: bool,
         watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
     ) -> Result<Fired, Error> {
+        if self.planned.shards.len() > 1 {
+            return lead::fire(self, out, force, watch);
+        }
         let Self { asked, choices, ready, planned, threads, labels } = self;
         let Planned { schedule, mine, plateau, .. } = planned;
         let run = initial_record(asked, &choices, &ready, &schedule, threads, plateau, labels);
@@ -140,15 +153,24 @@ impl<'a> ReadyRun<'a> {
         let measured = runtime.block_on(async {
             RunWriter::check(out, force)?;
             let mut interrupts = watch().map_err(Error::Runtime)?;
-            tokio::spawn(announce_stop(interrupts.clone()));
             let before = async {
-                let (observer, probed) = look(asked, &ready).await?;
-                let start = asked.start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
+                let mut observer = observer(asked, &ready).await?;
+                // Before the probe: what it sends is counted as extra, and the target counts it too.
+                observer.sample_at(0).await;
+                let probed = probed(asked, &ready).await?;
+                let (start_at, cuts) = match asked.led {
+                    true => armed().await?,
+                    false => (asked.start_at, watch::channel(None).1),
+                };
+                let start = start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
                 start.lead().await;
-                Ok::<_, Error>((observer, probed, start))
+                Ok::<_, Error>((observer, probed, start, cuts))
             };
+            if !asked.led {
+                tokio::spawn(announce_stop(interrupts.clone()));
+            }
             // Whatever is waited for until here, a signal ends it.
-            let (observer, probed, start) = tokio::select! {
+            let (observer, probed, start, cuts) = tokio::select! {
                 biased;
                 Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
                 begun = before => begun?,
@@ -173,9 +195,15 @@ impl<'a> ReadyRun<'a> {
                     Pacing::Open => mine.by_second,
                     Pacing::Closed => Vec::new(),
                 },
+                stop_on: choices.load.stop_on.clone().filter(|_| !asked.led),
+                cuts,
             };
             let mut live = Live::new(asked.conduct.quiet);
-            let measured = engine::run(job, interrupts, |tick| live.show(tick)).await?;
+            let show = |tick: &Tick<'_>| match asked.led {
+                true => report_second(tick),
+                false => live.show(tick),
+            };
+            let measured = engine::run(job, interrupts, show).await?;
             live.finish();
             Ok::<_, Error>(Ok(measured))
         })?;
@@ -200,33 +228,42 @@ impl<'a> ReadyRun<'a> {
     }
 }
 
-/// Connects to what is observed, and probes the target.
-async fn look(asked: &Asked<'_>, ready: &Ready) -> Result<(Observer, Probed), Error> {
+/// Connects to what is observed.
+async fn observer(asked: &Asked<'_>, ready: &Ready) -> Result<Observer, Error> {
     let Asked { input, conduct, .. } = asked;
     let database = match conduct.database_url.as_ref().filter(|_| !conduct.no_observe) {
         Some(url) => Some(Database::connect(url.expose(), &input.allow_host).await?),
         None => None,
     };
-    let mut observer =
-        Observer::new(Arc::clone(&ready.http.destination), !conduct.no_observe, database);
-    // Before the probe: what it sends is counted as extra, and the target counts it too.
-    observer.sample_at(0).await;
-    // Whoever compares answers has data as they were when it was recorded.
-    if conduct.no_probe || asked.verify {
-        return Ok((observer, Probed::default()));
+    let destination = Arc::clone(&ready.http.destination);
+    Ok(Observer::new(destination, !conduct.no_observe, database))
+}
+
+/// Probes the target. Whoever compares answers has data as they were when it was recorded.
+pub(super) async fn probed(asked: &Asked<'_>, ready: &Ready) -> Result<Probed, Error> {
+    if asked.conduct.no_probe || asked.verify {
+        return Ok(Probed::default());
     }
-    let extent = match conduct.probe {
+    let extent = match asked.conduct.probe {
         ProbeArg::Safe => Extent::Safe,
         ProbeArg::Full => Extent::Full,
     };
     let probing = probe(&ready.plan, &ready.settings, &ready.http, extent);
     let probed = tokio::task::LocalSet::new().run_until(probing).await?;
     show_probed(&probed);
-    Ok((observer, probed))
+    Ok(probed)
+}
+
+/// Tells the lead that all is ready, and waits for second 0 and for what may end the run.
+async fn armed() -> Result<(Option<StartAt>, watch::Receiver<Option<Cut>>), Error> {
+    let mut orders = Orders::from_stdin().map_err(Error::Runtime)?;
+    report(&Report::Ready);
+    let at = orders.armed().await.ok_or(LeadError::NeverArmed)?;
+    Ok((Some(at.into()), orders.cuts()))
 }
 
 /// Says what the next signal does, since a run takes a while to end.
-async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
+pub(super) async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
     if interrupts.changed().await.is_ok() {
         common::say!(
             "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"
@@ -235,30 +272,44 @@ async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
 }
 
 /// Plans and checks the whole, of which this process may run a part.
-fn plan(asked: &Asked<'_>, load: &Load, ready: &Ready) -> Result<Planned, Error> {
+fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Error> {
     let policy = Policy {
         load: load.clone(),
         seed: asked.input.seed,
         rate_tolerance: asked.load.rate_tolerance / 100.0,
     };
-    let of_shard = |schedule: &Schedule| match asked.shard {
+    let of_shard = |schedule: &Schedule, shard: Option<Shard>| match shard {
         Some(shard) => schedule.clone().of_shard(&ready.plan, shard),
         None => schedule.clone(),
     };
-    config::check_goal(load, asked.conduct.max_rate)?;
+    let max_rate = asked.conduct.max_rate;
+    config::check_goal(load, max_rate)?;
     let mut whole = Schedule::new(&ready.plan, &policy)?;
     // First, as it is quick where the plan is too big to be walked.
-    let connections = config::connections(&ready.plan, &of_shard(&whole));
-    config::check_limits(connections, ready.http.destination.sources())?;
+    let mine = of_shard(&whole, asked.shard);
+    let connections = config::connections(&ready.plan, &mine);
+    let asked_for = match (asked.conduct.processes, asked.shard) {
+        (Some(processes), _) => Some(processes.get()),
+        (None, Some(_)) => Some(1),
+        (None, None) => None,
+    };
+    let shards = config::shards(&ready.plan, &mine, asked_for)?;
     if let (Some(most), Pacing::Open) = (load.max_requests, load.pacing) {
         whole = whole.at_most(&ready.plan, load, most);
     }
     let planned = config::planned(&ready.plan, &whole, load);
-    config::check_rate(&planned, asked.conduct.max_rate)?;
+    config::check_rate(&planned, max_rate)?;
     let plateau = config::plateau(&ready.plan, &whole, load)?;
-    let schedule = of_shard(&whole);
+    let schedule = of_shard(&whole, asked.shard);
     let mine = config::planned(&ready.plan, &schedule, load);
-    Ok(Planned { schedule, connections, mine, plateau })
+    let widest = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
+    let ports = config::ports_for(widest, &ready.http.destination)?;
+    if let (Some(addresses), Some(destination)) = (ports, Arc::get_mut(&mut ready.http.destination))
+    {
+        destination.connect_from(addresses);
+    }
+    let shards = shards.into_iter().map(|shard| shard.users).collect();
+    Ok(Planned { schedule, connections, mine, plateau, shards })
 }
 
 /// By closed pacing no plan can tell which requests are the first, so they are counted as

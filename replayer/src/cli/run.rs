@@ -15,22 +15,26 @@ use crate::error::Error;
 pub type WatchSignals = fn() -> std::io::Result<watch::Receiver<Interrupt>>;
 
 pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
-    let Args { input, load, conduct, verify, shard, start_at, .. } = args;
-    let (verify, shard, start_at) = (*verify, *shard, *start_at);
-    let asked = Asked { input, load, conduct, verify, shard, start_at };
+    let Args { input, load, conduct, verify, shard, start_at, led, .. } = args;
+    let (verify, shard, start_at, led) = (*verify, *shard, *start_at, *led);
+    let asked = Asked { input, load, conduct, verify, shard, start_at, led };
     let ready = ReadyRun::new(&asked)?;
     if args.dry_run {
         ready.ready.say_notices();
         print_plan(&ready.ready, &ready.planned, args.json)?;
         return Ok(Exit::Good);
     }
-    ready.say_notices();
+    if !led {
+        ready.say_notices();
+    }
     let out = args.out.clone().unwrap_or_default();
     let Ended { collector, run, judged } = match ready.fire(&out, args.force, watch)? {
         Fired::Ended(ended) => *ended,
         Fired::NotBegun(exit) => return Ok(exit),
     };
-    print_summary(&run, &judged, &out, args.json)?;
+    if !led {
+        print_summary(&run, &judged, &out, args.json)?;
+    }
     say_refusal(&run, collector.refusal.as_ref());
     Ok(exit_of(&run, &judged.conclusion, verify.then_some(args.min_fidelity)))
 }

@@ -1,5 +1,6 @@
 //! The options of `replayer run`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,11 +44,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "PERCENT", default_value_t = 99.5, requires = "verify")]
     pub min_fidelity: f64,
     /// Replay only this part of the plan, such as 1/3; the others are run elsewhere
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", conflicts_with = "processes")]
     pub shard: Option<Shard>,
     /// Begin second 0 then: a time such as 2026-11-24T10:00:00Z, or seconds from now such as +30
     #[arg(long, value_name = "TIME")]
     pub start_at: Option<StartAt>,
+    /// A part of a run whose lead is at the other end of standard input
+    #[arg(long, hide = true, requires = "shard")]
+    pub led: bool,
     /// Print what was measured as JSON
     #[arg(long)]
     pub json: bool,
@@ -66,7 +70,11 @@ pub(super) struct Conduct {
     /// Ask neither the target for GET /metrics, which is done once a second, nor its database
     #[arg(long)]
     pub no_observe: bool,
-    /// Worker threads; all cores if not given
+    /// Processes that share the load, shown and judged as one run; one, if not given, and as many
+    /// more as the descriptors that each may have ask for
+    #[arg(long, value_name = "N")]
+    pub processes: Option<NonZeroU32>,
+    /// Worker threads of a process; all cores, shared among them, if not given
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
     /// The database behind the target, to observe its connections and statements

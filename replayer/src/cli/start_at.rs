@@ -33,6 +33,12 @@ impl FromStr for StartAt {
     }
 }
 
+impl From<DateTime<Utc>> for StartAt {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
 /// Second 0 by both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {

@@ -115,7 +115,15 @@ struct Planned {
 impl Planned {
     fn asked<'a>(&'a self, args: &'a Args) -> Asked<'a> {
         let Args { input, conduct, .. } = args;
-        Asked { input, load: &self.load, conduct, verify: false, shard: None, start_at: None }
+        Asked {
+            input,
+            load: &self.load,
+            conduct,
+            verify: false,
+            shard: None,
+            start_at: None,
+            led: false,
+        }
     }
 }
 

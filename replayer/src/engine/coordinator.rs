@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -23,7 +24,7 @@ use common::memory::resident_bytes;
 use run_log::format::{EndedBy, LoadHeld, Run, Window};
 use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
-use scenario::Pacing;
+use scenario::{Expectation, Pacing};
 
 /// Everything a run needs.
 pub struct Job {
@@ -45,6 +46,18 @@ pub struct Job {
     pub probes: u64,
     /// What is due, by second; nothing by closed pacing.
     pub planned: Vec<u64>,
+    /// What ends it before its plan does; a part leaves that to its lead.
+    pub stop_on: Option<Expectation>,
+    /// Whoever else may end it.
+    pub cuts: watch::Receiver<Option<Cut>>,
+}
+
+/// Why a run is to end before its plan does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cut {
+    pub why: EndedBy,
+    /// Cut off what is under way, too.
+    pub now: bool,
 }
 
 /// A run that is over, with its directory still to be finished.
@@ -116,6 +129,8 @@ pub async fn run(
         mut observer,
         probes,
         planned,
+        stop_on,
+        mut cuts,
     } = job;
     let clock = Clock::starting(start);
     let end = schedule.until();
@@ -160,7 +175,7 @@ pub async fn run(
     };
     let mut collector = Collector::new(names, threads);
     collector.check_names.clone_from(&settings.check_names);
-    let mut seconds = Seconds::new(settings.load.stop_on.clone(), planned);
+    let mut seconds = Seconds::new(stop_on, planned);
     let mut usage = Usage::of_process();
     let mut ended_by = None;
     let mut plateau = plateau;
@@ -181,6 +196,13 @@ pub async fn run(
                 };
                 ended_by.get_or_insert(EndedBy::Signal(signal));
                 shorten(&stop, clock.now() + NOTICE, now);
+                continue;
+            }
+            Ok(()) = cuts.changed() => {
+                if let Some(Cut { why, now }) = cuts.borrow_and_update().clone() {
+                    ended_by.get_or_insert(why);
+                    shorten(&stop, clock.now() + NOTICE, now);
+                }
                 continue;
             }
             batch = received.recv() => match batch {

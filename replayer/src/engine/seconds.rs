@@ -22,7 +22,7 @@ const REFUSED_SHARE: f64 = 0.01;
 type Closed = (Second, Vec<(Tag, Recorded)>);
 
 /// What is remembered of the seconds gone by.
-pub(super) struct Seconds {
+pub(crate) struct Seconds {
     stop_on: Option<Expectation>,
     /// What is due, by second; nothing by closed pacing.
     planned: Vec<u64>,
@@ -33,12 +33,12 @@ pub(super) struct Seconds {
 }
 
 impl Seconds {
-    pub(super) fn new(stop_on: Option<Expectation>, planned: Vec<u64>) -> Self {
+    pub(crate) fn new(stop_on: Option<Expectation>, planned: Vec<u64>) -> Self {
         let (window, history) = (VecDeque::new(), History::default());
         Self { stop_on, planned, window, last_second: 0, history }
     }
 
-    pub(super) fn close(
+    pub(crate) fn close(
         &mut self,
         row: &Second,
         collector: &Collector,
@@ -67,7 +67,7 @@ impl Seconds {
         })
     }
 
-    pub(super) fn reason_to_stop(&self, collector: &Collector, users: u64) -> Option<EndedBy> {
+    pub(crate) fn reason_to_stop(&self, collector: &Collector, users: u64) -> Option<EndedBy> {
         if collector.logins_refused as f64 > users as f64 * REFUSED_SHARE {
             return Some(EndedBy::LoginsRefused);
         }

@@ -17,6 +17,7 @@ mod logins;
 mod order;
 mod overload;
 mod probe;
+mod processes;
 mod rate;
 mod registering;
 mod renewal;

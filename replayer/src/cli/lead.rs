@@ -1,0 +1,208 @@
+//! A run in several processes of this machine.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use chrono::{TimeDelta, Utc};
+use common_net::runtime;
+use common_net::signals::Interrupt;
+use figures::Names;
+use run_log::format::{EndedBy, Shard, State, ValidityState};
+use run_log::reader::RunReader;
+use run_log::writer::{RunWriter, remove};
+use tokio::process::Command;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use super::arguments::Arguments;
+use super::finish::finish;
+use super::one_run::{Asked, Ended, Fired, ReadyRun, announce_stop, probed};
+use crate::config;
+use crate::error::Error;
+use crate::lead::{Gone, Lead, LeadError, Local, Whole};
+use crate::live::Live;
+use crate::merge::{Merged, merge};
+use scenario::Pacing;
+
+/// From being armed to second 0: every part gets ready within it.
+const LEAD: TimeDelta = TimeDelta::milliseconds(1000);
+
+/// One of the processes.
+struct Part {
+    shard: Shard,
+    dir: PathBuf,
+    users: usize,
+}
+
+impl Part {
+    /// What ended it before its plan did, where it told.
+    fn cut_short_by(&self) -> Option<EndedBy> {
+        let run = RunReader::open(&self.dir).ok()?.run().clone();
+        let as_planned = [EndedBy::Duration, EndedBy::PlanDone, EndedBy::MaxRequests];
+        run.ended_by.filter(|why| run.state == State::Finished && !as_planned.contains(why))
+    }
+
+    fn is_whole(&self) -> bool {
+        RunReader::open(&self.dir).is_ok_and(|reader| reader.run().state == State::Finished)
+    }
+}
+
+/// Runs it as so many processes, and adds them up into the run directory `out`.
+pub(super) fn fire(
+    ready_run: ReadyRun<'_>,
+    out: &Path,
+    force: bool,
+    watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
+) -> Result<Fired, Error> {
+    let ReadyRun { asked, choices, ready, planned, .. } = ready_run;
+    let parts = parts_of(&planned.shards, out);
+    let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
+    let whole = Whole {
+        names: Names {
+            endpoints: ready.plan.endpoints.clone(),
+            personas: ready.plan.personas.iter().map(|persona| persona.name.clone()).collect(),
+        },
+        plateau: planned.plateau,
+        users: planned.schedule.users.len() as u64,
+        stop_on: choices.load.stop_on.clone(),
+        planned: match choices.load.pacing {
+            Pacing::Open => planned.mine.by_second,
+            Pacing::Closed => Vec::new(),
+        },
+        planned_end: planned.schedule.end,
+    };
+    let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
+    let led = runtime.block_on(async {
+        RunWriter::check(out, force)?;
+        let mut interrupts = watch().map_err(Error::Runtime)?;
+        tokio::spawn(announce_stop(interrupts.clone()));
+        let mut commands = Vec::with_capacity(parts.len());
+        for part in &parts {
+            RunWriter::check(&part.dir, true)?;
+            commands.push(command(asked, &ready.http.destination, part)?);
+        }
+        let local = Local::start(commands).map_err(LeadError::Start)?;
+        let mut lead = Lead::of(local, interrupts.clone());
+        if let Some(exit) = lead.gather().await? {
+            return Ok(Err(exit));
+        }
+        let probes = tokio::select! {
+            biased;
+            Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
+            probed = probed(asked, &ready) => probed?.sent,
+        };
+        // The parts have the trace, too.
+        drop(ready);
+        let mut live = Live::new(asked.conduct.quiet);
+        let cut_short = |part: usize| parts.get(part)?.cut_short_by();
+        let gone = lead.run(Utc::now() + LEAD, whole, cut_short, |tick| live.show(tick)).await;
+        live.finish();
+        Ok::<_, Error>(Ok((gone, probes)))
+    })?;
+    let (gone, probes) = match led {
+        Ok(led) => led,
+        Err(exit) => return Ok(Fired::NotBegun(exit)),
+    };
+    let (whole, lost): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.is_whole());
+    let dirs: Vec<PathBuf> = whole.iter().map(|part| part.dir.clone()).collect();
+    if dirs.is_empty() {
+        let how = gone.into_values().next().map_or_else(String::new, |gone| gone.how);
+        return Err(LeadError::AllLost { how }.into());
+    }
+    let Merged { mut collector, mut run, writer } = merge(&dirs, out, force)?;
+    let users: usize = parts.iter().map(|part| part.users).sum();
+    for part in &lost {
+        let index = part.shard.index as usize - 1;
+        run.validity.state = ValidityState::Invalid;
+        run.validity.reasons.extend(gone.get(&index).map(|gone| lost_by(part, gone, users)));
+    }
+    collector.totals.extra.probes += probes;
+    run.totals.extra.probes += probes;
+    let (run, judged) = finish(&collector, run, writer, expectations)?;
+    if lost.is_empty() {
+        for dir in &dirs {
+            remove(dir)?;
+        }
+        // It stays where somebody put something there.
+        let _ = std::fs::remove_dir(beside(out));
+    }
+    Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
+}
+
+fn parts_of(users: &[usize], out: &Path) -> Vec<Part> {
+    let of = u32::try_from(users.len()).unwrap_or(u32::MAX);
+    let part = |(index, &users): (u32, &usize)| Part {
+        shard: Shard { index, of },
+        dir: beside(out).join(index.to_string()),
+        users,
+    };
+    (1..).zip(users).map(part).collect()
+}
+
+/// Where the parts' run directories are until they are merged.
+fn beside(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".parts");
+    out.with_file_name(name)
+}
+
+/// A process of this program that runs a part.
+fn command(
+    asked: &Asked<'_>,
+    destination: &http1::Destination,
+    part: &Part,
+) -> Result<Command, Error> {
+    let Asked { input, load, conduct, verify, .. } = asked;
+    let program = std::env::current_exe().map_err(LeadError::Start)?;
+    let mut arguments = Arguments::default();
+    input.arguments(&mut arguments);
+    load.arguments(&mut arguments);
+    conduct.arguments(&mut arguments);
+    arguments.flag("--verify", *verify);
+    arguments.flag("--no-probe", !*verify);
+    // One of them sees all of the target.
+    arguments.flag("--no-observe", conduct.no_observe || part.shard.index > 1);
+    arguments.flag("--quiet", true);
+    arguments.flag("--force", true);
+    arguments.flag("--led", true);
+    arguments.option("--shard", Some(part.shard.to_string()));
+    arguments.option("--threads", Some(threads(conduct.threads, part.shard.of).to_string()));
+    arguments.option("--out", Some(&part.dir));
+    for source in sources(&input.source_ip, destination, part.shard.index) {
+        arguments.option("--source-ip", Some(source.to_string()));
+    }
+    let mut command = Command::new(program);
+    command.arg("run").args(arguments);
+    match &conduct.database_url {
+        Some(url) => command.env("DATABASE_URL", url.expose()),
+        None => command.env_remove("DATABASE_URL"),
+    };
+    Ok(command)
+}
+
+/// Of each process.
+fn threads(asked: Option<std::num::NonZeroUsize>, processes: u32) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    asked.map_or_else(|| (cores / processes as usize).max(1), usize::from)
+}
+
+/// Each part has local ports of its own, where addresses of this machine are free to take.
+fn sources(typed: &[IpAddr], destination: &http1::Destination, index: u32) -> Vec<IpAddr> {
+    match typed {
+        [] if config::has_free_sources(destination) => vec![config::source(index)],
+        typed => typed.to_vec(),
+    }
+}
+
+/// What a part that was lost means, in words.
+fn lost_by(part: &Part, gone: &Gone, users: usize) -> String {
+    let Gone { how, last_second } = gone;
+    let when = match last_second {
+        Some(second) => format!("after second {second}"),
+        None => "before its first second was over".to_owned(),
+    };
+    format!(
+        "shard {} was lost: its process {how} {when}, and with it {} of {users} users",
+        part.shard, part.users
+    )
+}

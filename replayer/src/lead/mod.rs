@@ -1,0 +1,166 @@
+//! One run in several parts: each is a shard of the plan in a process of its own, and the lead
+//! gathers them, gives them one second 0, adds their seconds up as they go, ends them together,
+//! and says which were lost. What is measured stays with the parts; at the end their run
+//! directories are merged.
+
+mod local;
+mod message;
+mod part;
+mod parts;
+mod sum;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use common::exit::Exit;
+use common_net::signals::Interrupt;
+use figures::Names;
+use run_log::format::{EndedBy, Window};
+use scenario::Expectation;
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+pub use local::Local;
+pub use message::Report;
+pub use part::{Orders, report, report_second};
+pub use parts::{Parts, Said};
+
+use self::message::Order;
+use self::sum::Sums;
+use crate::engine::{Cut, Seconds, Tick};
+use crate::measure::Collector;
+use crate::time::At;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LeadError {
+    #[error("cannot start a process")]
+    Start(#[source] std::io::Error),
+    #[error("part {part} of {of} {how} before the run began")]
+    NotReady { part: usize, of: usize, how: String },
+    #[error("the lead of this run ended before it began")]
+    NeverArmed,
+    #[error("all parts of the run were lost; the last {how}")]
+    AllLost { how: String },
+}
+
+/// What is known of the whole run.
+pub struct Whole {
+    pub names: Names,
+    pub plateau: Window,
+    pub users: u64,
+    /// What ends the whole of it.
+    pub stop_on: Option<Expectation>,
+    /// What is due, by second; nothing by closed pacing.
+    pub planned: Vec<u64>,
+    pub planned_end: Option<At>,
+}
+
+/// Leads the parts of a run.
+pub struct Lead<P> {
+    parts: P,
+    interrupts: watch::Receiver<Interrupt>,
+    /// Parts that still say something.
+    there: BTreeSet<usize>,
+}
+
+/// How a part ended, in words, and the last second that it told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    pub how: String,
+    pub last_second: Option<u64>,
+}
+
+impl<P: Parts> Lead<P> {
+    pub fn of(parts: P, interrupts: watch::Receiver<Interrupt>) -> Self {
+        let there = (0..parts.count()).collect();
+        Self { parts, interrupts, there }
+    }
+
+    /// Waits until all parts are ready; the exit code of the signal that came before, if one did.
+    ///
+    /// # Errors
+    /// When one of them will never be.
+    pub async fn gather(&mut self) -> Result<Option<Exit>, LeadError> {
+        let mut waited_for = self.there.clone();
+        while !waited_for.is_empty() {
+            tokio::select! {
+                biased;
+                Ok(()) = self.interrupts.changed() => return Ok(Some(self.interrupts.borrow().exit())),
+                (part, said) = self.parts.next() => match said {
+                    Said::Report(Report::Ready) => { waited_for.remove(&part); }
+                    Said::Report(Report::Second { .. }) => {}
+                    Said::Gone(how) => {
+                        return Err(LeadError::NotReady { part: part + 1, of: self.parts.count(), how });
+                    }
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives all parts their second 0, and adds up what they tell until all are gone; how each of
+    /// them ended. One that was `cut_short` ends the others.
+    pub async fn run(
+        mut self,
+        at: DateTime<Utc>,
+        whole: Whole,
+        cut_short: impl Fn(usize) -> Option<EndedBy>,
+        mut show: impl FnMut(&Tick<'_>),
+    ) -> BTreeMap<usize, Gone> {
+        self.parts.tell(&Order::Arm { at }).await;
+        let mut collector = Collector::new(whole.names, 0);
+        let mut seconds = Seconds::new(whole.stop_on, whole.planned);
+        let mut sums = Sums::default();
+        let mut last_second = BTreeMap::new();
+        let mut gone = BTreeMap::new();
+        let mut is_stopped = false;
+        while !self.there.is_empty() {
+            let late_at = sums.late_at();
+            tokio::select! {
+                biased;
+                Ok(()) = self.interrupts.changed() => {
+                    let (signal, now) = match *self.interrupts.borrow_and_update() {
+                        Interrupt::None => continue,
+                        Interrupt::Stop { signal } => (signal, false),
+                        Interrupt::Abort { signal } => (signal, true),
+                    };
+                    is_stopped = true;
+                    let why = EndedBy::Signal(signal);
+                    self.parts.tell(&Order::Stop(Cut { why, now })).await;
+                }
+                (part, said) = self.parts.next() => match said {
+                    Said::Report(Report::Ready) => {}
+                    Said::Report(Report::Second { row, measured }) => {
+                        last_second.insert(part, row.second);
+                        sums.add(part, &row, &measured);
+                    }
+                    Said::Gone(how) => {
+                        self.there.remove(&part);
+                        gone.insert(part, Gone { how, last_second: last_second.remove(&part) });
+                        if let Some(why) = cut_short(part).filter(|_| !is_stopped) {
+                            is_stopped = true;
+                            self.parts.tell(&Order::Stop(Cut { why, now: false })).await;
+                        }
+                    }
+                },
+                () = async {
+                    match late_at {
+                        Some(at) => sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                } => {}
+            }
+            while let Some((row, histograms)) = sums.close(&self.there) {
+                collector.add_second(&row, histograms, whole.plateau);
+                // Its rows are no one's history: those of the merged run are written later.
+                let _ = seconds.close(&row, &collector, at.timestamp());
+                show(&Tick { row: &row, collector: &collector, planned_end: whole.planned_end });
+                if !is_stopped && let Some(why) = seconds.reason_to_stop(&collector, whole.users) {
+                    is_stopped = true;
+                    self.parts.tell(&Order::Stop(Cut { why, now: false })).await;
+                }
+            }
+        }
+        gone
+    }
+}
