@@ -232,13 +232,14 @@ fn descriptors_for(connections: u64) -> u64 {
 }
 
 /// Addresses that so many connections of a process have to come from, where it has not enough
-/// local ports and may take others.
+/// local ports, none was typed, and others are free to take.
 ///
 /// # Errors
 /// When it has not enough, and may not.
 pub fn ports_for(
     connections: u64,
     destination: &Destination,
+    typed: &[IpAddr],
 ) -> Result<Option<Vec<IpAddr>>, ConfigError> {
     let Some(ports) = ephemeral_ports().map(|ports| ports.len() as u64) else { return Ok(None) };
     let sources = destination.sources();
@@ -246,7 +247,7 @@ pub fn ports_for(
     if fit >= connections {
         return Ok(None);
     }
-    if !has_free_sources(destination) || sources > 1 {
+    if !has_free_sources(destination) || !typed.is_empty() {
         return Err(ConfigError::Ports { connections, sources, fit });
     }
     let needed = u32::try_from(connections.div_ceil(ports.max(1))).unwrap_or(u32::MAX);

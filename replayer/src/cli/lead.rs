@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common_net::runtime;
 use common_net::signals::Interrupt;
 use figures::Names;
@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use super::arguments::Arguments;
 use super::finish::finish;
 use super::one_run::{Asked, Ended, Fired, ReadyRun, announce_stop, probed};
-use crate::config;
+use super::start_at::StartAt;
+use crate::config::{self, ConfigError};
 use crate::error::Error;
 use crate::lead::{Gone, Lead, LeadError, Local, Whole};
 use crate::live::Live;
@@ -95,7 +96,8 @@ pub(super) fn fire(
         drop(ready);
         let mut live = Live::new(asked.conduct.quiet);
         let cut_short = |part: usize| parts.get(part)?.cut_short_by();
-        let gone = lead.run(Utc::now() + LEAD, whole, cut_short, |tick| live.show(tick)).await;
+        let at = armed_for(asked.start_at)?;
+        let gone = lead.run(at, whole, cut_short, |tick| live.show(tick)).await;
         live.finish();
         Ok::<_, Error>(Ok((gone, probes)))
     })?;
@@ -127,6 +129,16 @@ pub(super) fn fire(
         let _ = std::fs::remove_dir(beside(out));
     }
     Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
+}
+
+/// Second 0 of all parts.
+fn armed_for(typed: Option<StartAt>) -> Result<DateTime<Utc>, ConfigError> {
+    let now = Utc::now();
+    match typed.map(DateTime::<Utc>::from) {
+        None => Ok(now + LEAD),
+        Some(start) if start >= now + LEAD => Ok(start),
+        Some(start) => Err(ConfigError::StartPassed { start, now }),
+    }
 }
 
 fn parts_of(users: &[usize], out: &Path) -> Vec<Part> {

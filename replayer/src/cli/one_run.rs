@@ -303,7 +303,7 @@ fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Er
     let schedule = of_shard(&whole, asked.shard);
     let mine = config::planned(&ready.plan, &schedule, load);
     let widest = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
-    let ports = config::ports_for(widest, &ready.http.destination)?;
+    let ports = config::ports_for(widest, &ready.http.destination, &asked.input.source_ip)?;
     if let (Some(addresses), Some(destination)) = (ports, Arc::get_mut(&mut ready.http.destination))
     {
         destination.connect_from(addresses);

@@ -33,6 +33,12 @@ impl FromStr for StartAt {
     }
 }
 
+impl From<StartAt> for DateTime<Utc> {
+    fn from(start: StartAt) -> Self {
+        start.0
+    }
+}
+
 impl From<DateTime<Utc>> for StartAt {
     fn from(time: DateTime<Utc>) -> Self {
         Self(time)

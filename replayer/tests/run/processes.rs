@@ -29,10 +29,13 @@ fn the_sum_of_two_processes_is_what_one_does() {
     for processes in ["1", "2"] {
         let server = server();
         let options = ["--clones", "10", "--processes", processes, "--no-probe", "--force"];
-        let ran = place.run(&server.url(), &options);
+        let start = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
+        let at = ["--start-at", &start.to_rfc3339()];
+        let ran = place.run(&server.url(), &[&options[..], &at].concat());
         assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
         let run = ran.checked();
         assert_eq!((run.shard, run.config.users), (None, 60));
+        assert_eq!(run.started.timestamp_micros(), start.timestamp_micros());
         assert_eq!(run.totals.outcomes[Outcome::Completed], 1200);
         let reader = ran.reader();
         let endpoints: BTreeMap<String, (u64, u64)> = reader
