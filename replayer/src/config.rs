@@ -49,8 +49,8 @@ pub enum ConfigError {
     )]
     TooLong,
     #[error(
-        "{connections} connections need more descriptors than this process may have; {fit} fit: \
-         run fewer users, or raise the hard limit (ulimit -Hn)"
+        "a process would hold {connections} connections, and {fit} fit into its descriptors: run fewer users, \
+         raise the hard limit (ulimit -Hn), or share them among more processes (--processes)"
     )]
     Descriptors { connections: u64, fit: u64 },
     #[error(
@@ -164,8 +164,9 @@ fn most_at_once(plan: &Prepared, schedule: &Schedule) -> u64 {
 /// Descriptors kept for everything but the users' connections.
 const SPARE_DESCRIPTORS: u64 = 200;
 
-/// No run has more processes.
-const MOST_PROCESSES: u32 = 64;
+/// No more processes than this are taken by themselves, unless there are more cores: each has the
+/// whole trace.
+const FEW_PROCESSES: u32 = 4;
 
 /// What one of several processes has of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,10 +197,12 @@ pub fn shards(
         shards.map(|shard| share(&schedule.clone().of_shard(plan, shard))).collect()
     };
     let widest = |shares: &[Share]| shares.iter().map(|share| share.connections).max().unwrap_or(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = u32::try_from(cores).unwrap_or(FEW_PROCESSES).max(FEW_PROCESSES);
     let mut found = of(processes.unwrap_or(1));
     let fit = descriptors_for(widest(&found));
-    let mut more = u32::try_from(widest(&found).div_ceil(fit.max(1))).unwrap_or(MOST_PROCESSES);
-    while widest(&found) > fit && processes.is_none() && more <= MOST_PROCESSES {
+    let mut more = u32::try_from(widest(&found).div_ceil(fit.max(1))).unwrap_or(u32::MAX);
+    while widest(&found) > fit && processes.is_none() && more <= most {
         found = of(more);
         more += 1;
     }

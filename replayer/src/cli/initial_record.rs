@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use chrono::Utc;
 
+use super::asked::Asked;
 use super::input::{Choices, Ready};
-use super::one_run::Asked;
 use crate::engine::Settings;
 use crate::measure::host;
 use crate::prepare::{Prepared, Rewritten};

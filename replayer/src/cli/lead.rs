@@ -15,8 +15,9 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use super::arguments::Arguments;
+use super::asked::Asked;
 use super::finish::finish;
-use super::one_run::{Asked, Ended, Fired, ReadyRun, announce_stop, probed};
+use super::one_run::{Ended, Fired, ReadyRun, announce_stop, probed};
 use super::start_at::StartAt;
 use crate::config::{self, ConfigError};
 use crate::error::Error;

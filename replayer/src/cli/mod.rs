@@ -1,8 +1,10 @@
 //! The command line.
 
 mod arguments;
+mod asked;
 mod dry_run;
 mod finish;
+mod fire;
 mod initial_record;
 mod input;
 mod lead;

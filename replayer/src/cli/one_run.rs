@@ -11,14 +11,13 @@ use figures::validity::{Generator, validity};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::finish::finish;
 use super::initial_record::initial_record;
-use super::input::{Choices, Input, Ready, pairs, prepare_all};
-use super::lead;
-use super::load::LoadArgs;
+use super::input::{Choices, Ready, pairs, prepare_all};
 use super::names::check_names;
 use super::probe::show_probed;
-use super::run_args::{Conduct, ProbeArg};
+use super::run_args::ProbeArg;
 use super::start_at::{Start, StartAt};
 use crate::config;
 use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, Tick};
@@ -33,19 +32,6 @@ use run_log::format::{Run, Shard, Window};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
 use scenario::{Load, Pacing, Scenario};
-
-/// What is asked for.
-pub(super) struct Asked<'a> {
-    pub input: &'a Input,
-    pub load: &'a LoadArgs,
-    pub conduct: &'a Conduct,
-    /// Compare every answer with the recorded one, its shape included.
-    pub verify: bool,
-    pub shard: Option<Shard>,
-    pub start_at: Option<StartAt>,
-    /// Whether a lead is at the other end of standard input.
-    pub led: bool,
-}
 
 /// A run that may begin: all that can be known to keep it from it was looked at.
 pub(super) struct ReadyRun<'a> {
@@ -133,7 +119,7 @@ impl<'a> ReadyRun<'a> {
         }
     }
 
-    /// Runs it into the run directory `out`.
+    /// Runs it in this process, into the run directory `out`.
     ///
     /// # Errors
     /// When the target refuses what is tried before the start, or the directory cannot be written.
@@ -143,9 +129,6 @@ impl<'a> ReadyRun<'a> {
         force: bool,
         watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
     ) -> Result<Fired, Error> {
-        if self.planned.shards.len() > 1 {
-            return lead::fire(self, out, force, watch);
-        }
         let Self { asked, choices, ready, planned, threads, labels } = self;
         let Planned { schedule, mine, plateau, .. } = planned;
         let run = initial_record(asked, &choices, &ready, &schedule, threads, plateau, labels);

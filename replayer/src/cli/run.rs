@@ -4,9 +4,11 @@ use common::exit::Exit;
 use common_net::signals::Interrupt;
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::dry_run::print_plan;
 use super::finish::exit_of;
-use super::one_run::{Asked, Ended, Fired, ReadyRun};
+use super::fire::fire;
+use super::one_run::{Ended, Fired, ReadyRun};
 use super::run_args::Args;
 use super::summary::{print_summary, say_refusal};
 use crate::error::Error;
@@ -28,7 +30,7 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
         ready.say_notices();
     }
     let out = args.out.clone().unwrap_or_default();
-    let Ended { collector, run, judged } = match ready.fire(&out, args.force, watch)? {
+    let Ended { collector, run, judged } = match fire(ready, &out, args.force, watch)? {
         Fired::Ended(ended) => *ended,
         Fired::NotBegun(exit) => return Ok(exit),
     };

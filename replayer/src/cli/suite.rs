@@ -14,10 +14,12 @@ use common_net::signals::Interrupt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::finish::exit_of;
+use super::fire::fire;
 use super::input::Input;
 use super::load::{LoadArgs, ProfileArg};
-use super::one_run::{Asked, Ended, Fired, ReadyRun};
+use super::one_run::{Ended, Fired, ReadyRun};
 use super::run::WatchSignals;
 use super::run_args::Conduct;
 use super::summary::{print_summary, say_refusal};
@@ -25,8 +27,9 @@ use crate::config::ConfigError;
 use crate::error::Error;
 use crate::suite::before::{BeforeError, Command, CommandError};
 use crate::suite::calm::Calm;
+use crate::suite::figures::Figures;
 use crate::suite::journal::{Entry, Journal, State, Subject};
-use crate::suite::table::{Figures, table};
+use crate::suite::table::table;
 use http1::Destination;
 use run_log::writer::{RunWriter, remove};
 use scenario::{Scenario, ScenarioError};
@@ -275,7 +278,7 @@ impl Suite<'_> {
         ready.say_notices();
         let interrupts = self.interrupts.clone();
         // What is there is of this suite, and was cut off.
-        let Ended { collector, run, judged } = match ready.fire(&dir, true, || Ok(interrupts))? {
+        let Ended { collector, run, judged } = match fire(ready, &dir, true, || Ok(interrupts))? {
             Fired::Ended(ended) => *ended,
             Fired::NotBegun(_) => return Err(BeforeError::Interrupted.into()),
         };

@@ -30,7 +30,7 @@ pub enum Report {
     /// It has read everything, and waits to be armed.
     Ready,
     /// A second that is over.
-    Second { row: Second, measured: Measured },
+    Second { row: Box<Second>, measured: Measured },
 }
 
 /// Histograms by tag, each as HdrHistogram's V2 format in base64.
@@ -76,10 +76,17 @@ mod tests {
         for us in [1, 1000, 123_456, 123_456, 59_000_000] {
             histograms.record(tag(2), us);
         }
-        let row = Second { second: 7, ready: 5, generator_cpu_percent: 12.5, ..Second::default() };
-        let line =
-            serde_json::to_string(&Report::Second { row, measured: Measured::of(&histograms) })
-                .unwrap();
+        let row = Box::new(Second {
+            second: 7,
+            ready: 5,
+            generator_cpu_percent: 12.5,
+            ..Second::default()
+        });
+        let line = serde_json::to_string(&Report::Second {
+            row: row.clone(),
+            measured: Measured::of(&histograms),
+        })
+        .unwrap();
         let Report::Second { row: read, measured } = serde_json::from_str(&line).unwrap() else {
             panic!("{line}");
         };

@@ -70,5 +70,6 @@ pub fn report(report: &Report) {
 
 /// Tells the lead of a second.
 pub fn report_second(tick: &Tick<'_>) {
-    report(&Report::Second { row: *tick.row, measured: Measured::of(&tick.collector.second) });
+    let row = Box::new(*tick.row);
+    report(&Report::Second { row, measured: Measured::of(&tick.collector.second) });
 }

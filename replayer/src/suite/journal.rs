@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use common::output::{Output, OutputError};
 use serde::{Deserialize, Serialize};
 
-use super::table::Figures;
+use super::figures::Figures;
 
 pub const FILE: &str = "suite.json";
 const FORMAT: &str = "replayer-suite";

@@ -1,48 +1,7 @@
 //! What a suite came to, a line a scenario.
 
-use serde::{Deserialize, Serialize};
-
 use super::journal::{Entry, State};
-use figures::Plateau;
-use figures::judged::Judged;
-use run_log::format::{Run, ValidityState};
-use scenario::Percentile;
-
-/// What is told of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
-    /// Such as PASSED.
-    pub conclusion: String,
-    pub reason: Option<String>,
-    pub validity: ValidityState,
-    pub reasons: Vec<String>,
-    /// Successes a second on the plateau.
-    pub requests_per_s: Option<f64>,
-    /// Of the response times on the plateau.
-    pub p95_us: Option<f64>,
-    /// The true value is this or more.
-    pub p95_at_least: bool,
-    /// Failed of what was planned and ended, on the plateau: from 0 to 1.
-    pub failed: Option<f64>,
-    pub elapsed_s: f64,
-}
-
-impl Figures {
-    pub fn of(run: &Run, judged: &Judged, plateau: &Plateau) -> Self {
-        let p95 = plateau.all.responses.percentile(Percentile::P95);
-        Self {
-            conclusion: judged.conclusion.name().to_owned(),
-            reason: judged.reason.clone(),
-            validity: run.validity.state,
-            reasons: run.validity.reasons.clone(),
-            requests_per_s: plateau.throughput().value,
-            p95_us: p95.value,
-            p95_at_least: p95.at_least,
-            failed: plateau.counts.failures().value,
-            elapsed_s: run.elapsed_s,
-        }
-    }
-}
+use run_log::format::ValidityState;
 
 /// Columns of a name; a longer one is cut.
 const NAME: usize = 22;
@@ -103,6 +62,7 @@ fn length(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::figures::Figures;
     use super::*;
 
     fn entry(name: &str) -> Entry {

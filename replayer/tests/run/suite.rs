@@ -142,7 +142,7 @@ fn what_cannot_be_run_is_found_before_anything_is_put_back() {
         ("expect = [\"GET /c: p95 < 1s\"]\n[load]\nclones = 1\n", "GET /c"),
         (
             "[load]\npacing = \"closed\"\nusers = 1500000\nduration = \"1s\"\n",
-            "connections need more",
+            "fit into its descriptors",
         ),
         ("[load]\nrate = \"100000/s\"\nduration = \"5s\"\n", "--max-rate"),
         (
