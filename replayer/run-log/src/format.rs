@@ -140,6 +140,13 @@ pub enum EndedBy {
     Other(serde_json::Value),
 }
 
+impl EndedBy {
+    /// Whether the plan was carried out to its end.
+    pub const fn is_as_planned(&self) -> bool {
+        matches!(self, Self::Duration | Self::PlanDone | Self::MaxRequests)
+    }
+}
+
 /// Why a run ended, in words.
 impl fmt::Display for EndedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::input::Input;
-use super::load::{LoadArgs, PacingArg, ProfileArg, RestartArg};
+use super::load::LoadArgs;
 use super::run_args::Conduct;
 
 /// Options and their values, in their order.
@@ -29,6 +31,11 @@ impl Arguments {
 
     fn shown(&mut self, name: &str, value: Option<impl ToString>) {
         self.option(name, value.map(|value| value.to_string()));
+    }
+
+    fn named<T: ValueEnum>(&mut self, name: &str, value: Option<T>) {
+        let name_of = |value: T| value.to_possible_value().map(|of| of.get_name().to_owned());
+        self.option(name, value.and_then(name_of));
     }
 
     fn time(&mut self, name: &str, value: Option<Duration>) {
@@ -105,7 +112,7 @@ impl LoadArgs {
             rate_tolerance,
         } = self;
         to.option("--scenario", scenario.as_ref());
-        to.option("--profile", Some(profile.name()).filter(|_| *profile != ProfileArg::Full));
+        to.named("--profile", Some(*profile).filter(|_| scenario.is_some()));
         to.shown("--speed", speed.map(scenario::Speed::factor));
         to.shown("--clones", *clones);
         to.shown("--users", *users);
@@ -116,21 +123,9 @@ impl LoadArgs {
         to.each("--personas", personas);
         to.shown("--spawn-rate", *spawn_rate);
         to.time("--warmup", *warmup);
-        to.option(
-            "--pacing",
-            pacing.map(|pacing| match pacing {
-                PacingArg::Open => "open",
-                PacingArg::Closed => "closed",
-            }),
-        );
+        to.named("--pacing", *pacing);
         to.flag("--independent", *independent);
-        to.option(
-            "--restart",
-            restart.map(|restart| match restart {
-                RestartArg::SameUser => "same-user",
-                RestartArg::NewUser => "new-user",
-            }),
-        );
+        to.named("--restart", *restart);
         to.shown("--stop-on", stop_on.as_ref());
         to.shown("--rate-tolerance", Some(rate_tolerance));
     }

@@ -41,10 +41,7 @@ pub(super) fn initial_record(
         scenario: choices.scenario.as_ref().map(|scenario| ScenarioRef {
             name: scenario.name.clone(),
             digest: scenario.digest.clone(),
-            profile: match asked.load.profile() {
-                Profile::Full => format::Profile::Full,
-                Profile::Quick => format::Profile::Quick,
-            },
+            profile: profile_of(asked.load.profile()),
             changed: changed(asked, load, scenario),
         }),
         config: Config {
@@ -85,6 +82,14 @@ pub(super) fn initial_record(
         rewrites: plan.rewrites.iter().map(rewrite).collect(),
         limitations: ready.limitations.clone(),
         verdicts: Vec::new(),
+    }
+}
+
+/// As run directories and suites have it.
+pub(super) const fn profile_of(profile: Profile) -> format::Profile {
+    match profile {
+        Profile::Full => format::Profile::Full,
+        Profile::Quick => format::Profile::Quick,
     }
 }
 

@@ -40,8 +40,7 @@ impl Part {
     /// What ended it before its plan did, where it told.
     fn cut_short_by(&self) -> Option<EndedBy> {
         let run = RunReader::open(&self.dir).ok()?.run().clone();
-        let as_planned = [EndedBy::Duration, EndedBy::PlanDone, EndedBy::MaxRequests];
-        run.ended_by.filter(|why| run.state == State::Finished && !as_planned.contains(why))
+        run.ended_by.filter(|why| run.state == State::Finished && !why.is_as_planned())
     }
 
     fn is_whole(&self) -> bool {

@@ -74,7 +74,7 @@ pub(super) struct LoadArgs {
     pub rate_tolerance: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ProfileArg {
     Full,
     Quick,
@@ -92,12 +92,11 @@ pub(super) enum RestartArg {
     NewUser,
 }
 
-impl ProfileArg {
-    /// As it is typed.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Quick => "quick",
+impl From<ProfileArg> for Profile {
+    fn from(typed: ProfileArg) -> Self {
+        match typed {
+            ProfileArg::Full => Self::Full,
+            ProfileArg::Quick => Self::Quick,
         }
     }
 }
@@ -127,10 +126,7 @@ impl LoadArgs {
     }
 
     pub(super) fn profile(&self) -> Profile {
-        match self.profile {
-            ProfileArg::Full => Profile::Full,
-            ProfileArg::Quick => Profile::Quick,
-        }
+        self.profile.into()
     }
 
     /// The names that the plan must have.

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::asked::Asked;
 use super::finish::exit_of;
 use super::fire::fire;
+use super::initial_record::profile_of;
 use super::input::Input;
 use super::load::{LoadArgs, ProfileArg};
 use super::one_run::{Ended, Fired, ReadyRun};
@@ -169,7 +170,7 @@ fn check(args: &Args, planned: &[Planned]) -> Result<Checked, Error> {
         last.ok_or_else(|| ScenarioError::Empty { path: args.scenarios[0].clone() })?;
     let subject = Subject {
         target,
-        profile: args.profile.name().to_owned(),
+        profile: profile_of(args.profile.into()),
         seed: args.input.seed,
         scenarios: of_scenarios,
         traces,

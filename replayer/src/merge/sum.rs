@@ -37,7 +37,7 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
             limitations.push(text.clone());
         }
     }
-    let cut_short = runs().find(|run| !is_as_planned(run));
+    let cut_short = runs().find(|run| !run.ended_by.as_ref().is_some_and(EndedBy::is_as_planned));
     let ends = runs().map(|run| run.plateau.end());
     let end_s = if cut_short.is_some() { ends.reduce(f64::min) } else { ends.reduce(f64::max) };
     let personas = first.personas.iter().enumerate().map(|(index, persona)| {
@@ -78,11 +78,6 @@ fn load_held<'a>(mut runs: impl Iterator<Item = &'a Run>) -> Option<LoadHeld> {
         let LoadHeld { planned, ready } = run.load_held?;
         Some(LoadHeld { planned: sum.planned + planned, ready: sum.ready + ready })
     })
-}
-
-/// Whether the plan was carried out to its end.
-fn is_as_planned(run: &Run) -> bool {
-    matches!(run.ended_by, Some(EndedBy::Duration | EndedBy::PlanDone | EndedBy::MaxRequests))
 }
 
 /// A whole is as good as its worst part, and without one of them it is none. What is a share

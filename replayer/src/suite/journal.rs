@@ -9,6 +9,7 @@ use common::output::{Output, OutputError};
 use serde::{Deserialize, Serialize};
 
 use super::figures::Figures;
+use run_log::format::Profile;
 
 pub const FILE: &str = "suite.json";
 const FORMAT: &str = "replayer-suite";
@@ -33,7 +34,7 @@ pub struct Journal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     pub target: String,
-    pub profile: String,
+    pub profile: Profile,
     pub seed: u64,
     /// Digests of the scenarios' files, by name.
     pub scenarios: BTreeMap<String, String>,
@@ -182,7 +183,7 @@ mod tests {
         let one = |digest: &str| BTreeMap::from([("01-a".to_owned(), digest.to_owned())]);
         Subject {
             target: "http://127.0.0.1:1".to_owned(),
-            profile: "full".to_owned(),
+            profile: Profile::Full,
             seed: 1,
             scenarios: one("sha256:1"),
             traces: one("sha256:2"),
