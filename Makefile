@@ -63,6 +63,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py --self-test
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo tree --locked --quiet --manifest-path fixtures/fuzz/Cargo.toml >/dev/null
 	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh; fi
 
 .PHONY: deny

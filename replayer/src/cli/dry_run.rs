@@ -10,12 +10,13 @@ use crate::error::Error;
 /// Prints requests, users, rates, accounts and bindings of the plan.
 pub(super) fn print_plan(
     Ready { plan, settings, .. }: &Ready,
-    Planned { schedule, connections, mine: planned, shards, .. }: &Planned,
+    Planned { schedule, mine: planned, shards, .. }: &Planned,
     as_json: bool,
 ) -> Result<(), Error> {
     let seconds = schedule.length_s(plan, &settings.load);
     let mean = planned.requests as f64 / seconds;
     let peak = planned.by_second.iter().copied().max().unwrap_or(0);
+    let connections: u64 = shards.iter().map(|share| share.connections).sum();
     let bindings = &plan.bindings.counts;
     let personas: Vec<_> = plan
         .personas

@@ -22,7 +22,7 @@ use crate::prepare::{
 };
 use http1::{Destination, tls};
 use run_log::format::ManifestRef;
-use scenario::{Axis, Load, Order, Scenario};
+use scenario::{Axis, Expectation, Load, Order, Scenario};
 
 /// Failing answers an endpoint that each worker keeps in the run directory.
 const ERROR_SAMPLES: usize = 3;
@@ -114,6 +114,13 @@ pub(super) struct Choices {
     pub fidelity: FidelityMode,
     pub max_queue: usize,
     pub login_rate: f64,
+}
+
+impl Choices {
+    /// What the run is judged by, as it was written.
+    pub(super) fn expectations(&self) -> &[Expectation] {
+        self.scenario.as_ref().map_or(&[], |scenario| &scenario.expect)
+    }
 }
 
 /// Reads and checks what is given; nothing is sent.

@@ -1,13 +1,13 @@
 //! A run in several processes of this machine.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common_net::runtime;
 use common_net::signals::Interrupt;
-use figures::Names;
-use run_log::format::{EndedBy, Shard, State, ValidityState};
+use run_log::format::{EndedBy, Shard, State};
 use run_log::reader::RunReader;
 use run_log::writer::{RunWriter, remove};
 use tokio::process::Command;
@@ -19,12 +19,11 @@ use super::asked::Asked;
 use super::finish::finish;
 use super::one_run::{Ended, Fired, ReadyRun, announce_stop, probed};
 use super::start_at::StartAt;
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, Share};
 use crate::error::Error;
 use crate::lead::{Gone, Lead, LeadError, Local, Whole};
 use crate::live::Live;
 use crate::merge::{Merged, merge};
-use scenario::Pacing;
 
 /// From being armed to second 0: every part gets ready within it.
 const LEAD: TimeDelta = TimeDelta::milliseconds(1000);
@@ -55,21 +54,15 @@ pub(super) fn fire(
     force: bool,
     watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
 ) -> Result<Fired, Error> {
-    let ReadyRun { asked, choices, ready, planned, .. } = ready_run;
+    let ReadyRun { asked, choices, ready, planned, threads, .. } = ready_run;
     let parts = parts_of(&planned.shards, out);
-    let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
+    let threads = threads_of(asked.conduct.threads, threads, parts.len());
     let whole = Whole {
-        names: Names {
-            endpoints: ready.plan.endpoints.clone(),
-            personas: ready.plan.personas.iter().map(|persona| persona.name.clone()).collect(),
-        },
+        names: ready.plan.names(),
         plateau: planned.plateau,
         users: planned.schedule.users.len() as u64,
         stop_on: choices.load.stop_on.clone(),
-        planned: match choices.load.pacing {
-            Pacing::Open => planned.mine.by_second,
-            Pacing::Closed => Vec::new(),
-        },
+        planned: planned.due(choices.load.pacing),
         planned_end: planned.schedule.end,
     };
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
@@ -80,7 +73,7 @@ pub(super) fn fire(
         let mut commands = Vec::with_capacity(parts.len());
         for part in &parts {
             RunWriter::check(&part.dir, true)?;
-            commands.push(command(asked, &ready.http.destination, part)?);
+            commands.push(command(asked, &ready.http.destination, part, threads)?);
         }
         let local = Local::start(commands).map_err(LeadError::Start)?;
         let mut lead = Lead::of(local, interrupts.clone());
@@ -115,12 +108,12 @@ pub(super) fn fire(
     let users: usize = parts.iter().map(|part| part.users).sum();
     for part in &lost {
         let index = part.shard.index as usize - 1;
-        run.validity.state = ValidityState::Invalid;
+        // That a part is missing makes the sum invalid; what became of it is known here.
         run.validity.reasons.extend(gone.get(&index).map(|gone| lost_by(part, gone, users)));
     }
     collector.totals.extra.probes += probes;
     run.totals.extra.probes += probes;
-    let (run, judged) = finish(&collector, run, writer, expectations)?;
+    let (run, judged) = finish(&collector, run, writer, choices.expectations())?;
     if lost.is_empty() {
         for dir in &dirs {
             remove(dir)?;
@@ -141,14 +134,14 @@ fn armed_for(typed: Option<StartAt>) -> Result<DateTime<Utc>, ConfigError> {
     }
 }
 
-fn parts_of(users: &[usize], out: &Path) -> Vec<Part> {
-    let of = u32::try_from(users.len()).unwrap_or(u32::MAX);
-    let part = |(index, &users): (u32, &usize)| Part {
+fn parts_of(shares: &[Share], out: &Path) -> Vec<Part> {
+    let of = u32::try_from(shares.len()).unwrap_or(u32::MAX);
+    let part = |(index, share): (u32, &Share)| Part {
         shard: Shard { index, of },
         dir: beside(out).join(index.to_string()),
-        users,
+        users: share.users,
     };
-    (1..).zip(users).map(part).collect()
+    (1..).zip(shares).map(part).collect()
 }
 
 /// Where the parts' run directories are until they are merged.
@@ -163,6 +156,7 @@ fn command(
     asked: &Asked<'_>,
     destination: &http1::Destination,
     part: &Part,
+    threads: usize,
 ) -> Result<Command, Error> {
     let Asked { input, load, conduct, verify, .. } = asked;
     let program = std::env::current_exe().map_err(LeadError::Start)?;
@@ -178,7 +172,7 @@ fn command(
     arguments.flag("--force", true);
     arguments.flag("--led", true);
     arguments.option("--shard", Some(part.shard.to_string()));
-    arguments.option("--threads", Some(threads(conduct.threads, part.shard.of).to_string()));
+    arguments.option("--threads", Some(threads.to_string()));
     arguments.option("--out", Some(&part.dir));
     for source in sources(&input.source_ip, destination, part.shard.index) {
         arguments.option("--source-ip", Some(source.to_string()));
@@ -192,10 +186,9 @@ fn command(
     Ok(command)
 }
 
-/// Of each process.
-fn threads(asked: Option<std::num::NonZeroUsize>, processes: u32) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    asked.map_or_else(|| (cores / processes as usize).max(1), usize::from)
+/// Of each process: those that were typed, or its share of what one would have.
+fn threads_of(typed: Option<NonZeroUsize>, of_one: usize, processes: usize) -> usize {
+    typed.map_or_else(|| (of_one / processes).max(1), NonZeroUsize::get)
 }
 
 /// Each part has local ports of its own, where addresses of this machine are free to take.

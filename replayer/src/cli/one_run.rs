@@ -19,7 +19,7 @@ use super::names::check_names;
 use super::probe::show_probed;
 use super::run_args::ProbeArg;
 use super::start_at::{Start, StartAt};
-use crate::config;
+use crate::config::{self, Share};
 use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, Tick};
 use crate::error::Error;
 use crate::lead::{LeadError, Orders, Report, report, report_second};
@@ -39,20 +39,28 @@ pub(super) struct ReadyRun<'a> {
     pub choices: Choices,
     pub ready: Ready,
     pub planned: Planned,
-    threads: usize,
+    pub threads: usize,
     labels: std::collections::BTreeMap<String, String>,
 }
 
 /// What this process is to send.
 pub(super) struct Planned {
     pub schedule: Schedule,
-    /// The most that may be open at once.
-    pub connections: u64,
     /// What is counted beforehand, without running it.
     pub mine: Walk,
     pub plateau: Window,
-    /// The users of each process, where there are several.
-    pub shards: Vec<usize>,
+    /// What each process has of it, where there are several.
+    pub shards: Vec<Share>,
+}
+
+impl Planned {
+    /// What is due, by second; nothing by closed pacing.
+    pub(super) fn due(&self, pacing: Pacing) -> Vec<u64> {
+        match pacing {
+            Pacing::Open => self.mine.by_second.clone(),
+            Pacing::Closed => Vec::new(),
+        }
+    }
 }
 
 /// What became of it.
@@ -130,7 +138,8 @@ impl<'a> ReadyRun<'a> {
         watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
     ) -> Result<Fired, Error> {
         let Self { asked, choices, ready, planned, threads, labels } = self;
-        let Planned { schedule, mine, plateau, .. } = planned;
+        let due = planned.due(choices.load.pacing);
+        let Planned { schedule, plateau, .. } = planned;
         let run = initial_record(asked, &choices, &ready, &schedule, threads, plateau, labels);
         let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
         let measured = runtime.block_on(async {
@@ -174,10 +183,7 @@ impl<'a> ReadyRun<'a> {
                 writer,
                 observer,
                 probes: probed.sent,
-                planned: match choices.load.pacing {
-                    Pacing::Open => mine.by_second,
-                    Pacing::Closed => Vec::new(),
-                },
+                planned: due,
                 stop_on: choices.load.stop_on.clone().filter(|_| !asked.led),
                 cuts,
             };
@@ -194,7 +200,7 @@ impl<'a> ReadyRun<'a> {
             Ok(measured) => measured,
             Err(exit) => return Ok(Fired::NotBegun(exit)),
         };
-        let expectations = choices.scenario.as_ref().map_or(&[][..], |scenario| &scenario.expect);
+        let expectations = choices.expectations();
         run.validity = validity(
             &collector.plateau,
             expectations,
@@ -270,7 +276,6 @@ fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Er
     let mut whole = Schedule::new(&ready.plan, &policy)?;
     // First, as it is quick where the plan is too big to be walked.
     let mine = of_shard(&whole, asked.shard);
-    let connections = config::connections(&ready.plan, &mine);
     let asked_for = match (asked.conduct.processes, asked.shard) {
         (Some(processes), _) => Some(processes.get()),
         (None, Some(_)) => Some(1),
@@ -291,8 +296,7 @@ fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Er
     {
         destination.connect_from(addresses);
     }
-    let shards = shards.into_iter().map(|shard| shard.users).collect();
-    Ok(Planned { schedule, connections, mine, plateau, shards })
+    Ok(Planned { schedule, mine, plateau, shards })
 }
 
 /// By closed pacing no plan can tell which requests are the first, so they are counted as

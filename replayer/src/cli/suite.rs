@@ -28,7 +28,7 @@ use crate::config::ConfigError;
 use crate::error::Error;
 use crate::suite::before::{BeforeError, Command, CommandError};
 use crate::suite::calm::Calm;
-use crate::suite::figures::Figures;
+use crate::suite::figures::RunFigures;
 use crate::suite::journal::{Entry, Journal, State, Subject};
 use crate::suite::table::table;
 use http1::Destination;
@@ -88,14 +88,14 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
             return Err(ConfigError::Option { option: "--before", message }.into());
         }
     };
-    let planned = planned(args)?;
-    let Checked { subject, destination, is_local } = check(args, &planned)?;
-    let journal = begin(args, subject, &planned)?;
+    let members = members(args)?;
+    let Checked { subject, destination, is_local } = check(args, &members)?;
+    let journal = begin(args, subject, &members)?;
     let interrupts = on_a_thread(watch).map_err(Error::Runtime)?;
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let calm = runtime.block_on(Calm::of(destination, is_local, !args.conduct.no_observe));
     let mut suite = Suite { args, before, runtime, interrupts, calm, journal };
-    let signal = suite.run(&planned)?;
+    let signal = suite.run(&members)?;
     let entries = &suite.journal.scenarios;
     if args.json {
         let json = serde_json::to_string_pretty(&suite.journal).map_err(std::io::Error::from);
@@ -109,14 +109,14 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
 }
 
 /// A scenario of the suite.
-struct Planned {
+struct Member {
     /// Of its file, and so of its run directory.
     name: String,
     scenario: Scenario,
     load: LoadArgs,
 }
 
-impl Planned {
+impl Member {
     fn asked<'a>(&'a self, args: &'a Args) -> Asked<'a> {
         let Args { input, conduct, .. } = args;
         Asked {
@@ -132,9 +132,9 @@ impl Planned {
 }
 
 /// The scenarios by their numbers.
-fn planned(args: &Args) -> Result<Vec<Planned>, Error> {
+fn members(args: &Args) -> Result<Vec<Member>, Error> {
     let mut files: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut planned = Vec::new();
+    let mut members = Vec::new();
     for (path, scenario) in Scenario::read_all(&args.scenarios)? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if let Some(other) = files.insert(name.clone(), path.clone()) {
@@ -142,9 +142,9 @@ fn planned(args: &Args) -> Result<Vec<Planned>, Error> {
             let message = format!("{one} and {other} have one name, that of the run directory");
             return Err(ConfigError::Option { option: "SCENARIO", message }.into());
         }
-        planned.push(Planned { name, scenario, load: LoadArgs::of_scenario(path, args.profile) });
+        members.push(Member { name, scenario, load: LoadArgs::of_scenario(path, args.profile) });
     }
-    Ok(planned)
+    Ok(members)
 }
 
 /// What is known when every scenario was looked at.
@@ -155,11 +155,11 @@ struct Checked {
 }
 
 /// Makes sure that every scenario can be run, before data are put back or anything is sent.
-fn check(args: &Args, planned: &[Planned]) -> Result<Checked, Error> {
+fn check(args: &Args, members: &[Member]) -> Result<Checked, Error> {
     let mut of_scenarios = BTreeMap::new();
     let mut traces = BTreeMap::new();
     let mut last = None;
-    for one in planned {
+    for one in members {
         let asked = one.asked(args);
         let ready = ReadyRun::new(&asked)?.ready;
         of_scenarios.insert(one.name.clone(), one.scenario.digest.clone());
@@ -180,7 +180,7 @@ fn check(args: &Args, planned: &[Planned]) -> Result<Checked, Error> {
 
 /// The journal of a suite that was cut off, or a new one in a folder without runs of these
 /// scenarios.
-fn begin(args: &Args, subject: Subject, planned: &[Planned]) -> Result<Journal, Error> {
+fn begin(args: &Args, subject: Subject, members: &[Member]) -> Result<Journal, Error> {
     if let Some(found) = Journal::cut_off(&args.runs, &subject, args.force)? {
         let done = found.scenarios.iter().filter(|entry| entry.state == State::Done).count();
         common::say!(
@@ -189,12 +189,14 @@ fn begin(args: &Args, subject: Subject, planned: &[Planned]) -> Result<Journal, 
         );
         return Ok(found);
     }
-    for one in planned {
-        let dir = args.runs.join(&one.name);
-        RunWriter::check(&dir, args.force)?;
-        remove(&dir)?;
+    let dirs: Vec<PathBuf> = members.iter().map(|one| args.runs.join(&one.name)).collect();
+    for dir in &dirs {
+        RunWriter::check(dir, args.force)?;
     }
-    let journal = Journal::new(subject, planned.iter().map(|one| one.name.clone()));
+    for dir in &dirs {
+        remove(dir)?;
+    }
+    let journal = Journal::new(subject, members.iter().map(|one| one.name.clone()));
     journal.write(&args.runs)?;
     Ok(journal)
 }
@@ -220,14 +222,14 @@ struct Suite<'a> {
 
 impl Suite<'_> {
     /// Runs what is not done yet; the exit code of the signal that ended it, good if none did.
-    fn run(&mut self, planned: &[Planned]) -> Result<Exit, Error> {
-        for (index, one) in planned.iter().enumerate() {
+    fn run(&mut self, members: &[Member]) -> Result<Exit, Error> {
+        for (index, one) in members.iter().enumerate() {
             let of = format!(
                 "{}: {} ({} of {})",
                 one.name,
                 one.scenario.title,
                 index + 1,
-                planned.len()
+                members.len()
             );
             if self.journal.scenarios[index].state == State::Done {
                 common::say!("replayer: == {of}: done before");
@@ -263,7 +265,7 @@ impl Suite<'_> {
 
     /// Puts the data back, waits, and runs a scenario. Where a signal ended it, what is returned
     /// means nothing.
-    fn one(&mut self, index: usize, one: &Planned) -> Result<(Exit, Figures), Error> {
+    fn one(&mut self, index: usize, one: &Member) -> Result<(Exit, RunFigures), Error> {
         self.wait(index)?;
         if let Some(command) = self.before.as_ref().filter(|_| one.scenario.put_back) {
             let shown = command.shown();
@@ -287,7 +289,7 @@ impl Suite<'_> {
             print_summary(&run, &judged, &dir, false)?;
         }
         say_refusal(&run, collector.refusal.as_ref());
-        let figures = Figures::of(&run, &judged, &collector.plateau);
+        let figures = RunFigures::of(&run, &judged, &collector.plateau);
         Ok((exit_of(&run, &judged.conclusion, None), figures))
     }
 

@@ -8,7 +8,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use common_net::signals::Interrupt;
-use figures::Names;
 
 use super::seconds::Seconds;
 use super::settings::Settings;
@@ -58,6 +57,18 @@ pub struct Cut {
     pub why: EndedBy,
     /// Cut off what is under way, too.
     pub now: bool,
+}
+
+impl Cut {
+    /// What a signal asks for; none came, if it is none.
+    pub(crate) fn by(interrupt: Interrupt) -> Option<Self> {
+        let (signal, now) = match interrupt {
+            Interrupt::None => return None,
+            Interrupt::Stop { signal } => (signal, false),
+            Interrupt::Abort { signal } => (signal, true),
+        };
+        Some(Self { why: EndedBy::Signal(signal), now })
+    }
 }
 
 /// A run that is over, with its directory still to be finished.
@@ -169,11 +180,7 @@ pub async fn run(
     drop(batches);
     give_way();
 
-    let names = Names {
-        endpoints: plan.endpoints.clone(),
-        personas: plan.personas.iter().map(|persona| persona.name.clone()).collect(),
-    };
-    let mut collector = Collector::new(names, threads);
+    let mut collector = Collector::new(plan.names(), threads);
     collector.check_names.clone_from(&settings.check_names);
     let mut seconds = Seconds::new(stop_on, planned);
     let mut usage = Usage::of_process();
@@ -186,29 +193,24 @@ pub async fn run(
         // Where this thread is behind, a batch is always there: without a pause the runtime would
         // look after signals only once in 128 of them, a minute later.
         tokio::task::yield_now().await;
-        let batch: Batch = tokio::select! {
+        let next = tokio::select! {
             biased;
-            Ok(()) = interrupts.changed() => {
-                let (signal, now) = match *interrupts.borrow_and_update() {
-                    Interrupt::None => continue,
-                    Interrupt::Stop { signal } => (signal, false),
-                    Interrupt::Abort { signal } => (signal, true),
-                };
-                ended_by.get_or_insert(EndedBy::Signal(signal));
-                shorten(&stop, clock.now() + NOTICE, now);
-                continue;
-            }
-            Ok(()) = cuts.changed() => {
-                if let Some(Cut { why, now }) = cuts.borrow_and_update().clone() {
+            Ok(()) = interrupts.changed() => Err(Cut::by(*interrupts.borrow_and_update())),
+            Ok(()) = cuts.changed() => Err(cuts.borrow_and_update().clone()),
+            batch = received.recv() => match batch {
+                Some(batch) => Ok(batch),
+                None => break,
+            },
+        };
+        let batch: Batch = match next {
+            Ok(batch) => batch,
+            Err(cut) => {
+                if let Some(Cut { why, now }) = cut {
                     ended_by.get_or_insert(why);
                     shorten(&stop, clock.now() + NOTICE, now);
                 }
                 continue;
             }
-            batch = received.recv() => match batch {
-                Some(batch) => batch,
-                None => break,
-            },
         };
         timer_failed |= batch.timer_failed;
         if batch.panicked && !std::mem::replace(&mut panicked, true) {

@@ -30,14 +30,14 @@ pub enum Report {
     /// It has read everything, and waits to be armed.
     Ready,
     /// A second that is over.
-    Second { row: Box<Second>, measured: Measured },
+    Second { row: Box<Second>, measured: EncodedHistograms },
 }
 
 /// Histograms by tag, each as HdrHistogram's V2 format in base64.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Measured(BTreeMap<String, String>);
+pub struct EncodedHistograms(BTreeMap<String, String>);
 
-impl Measured {
+impl EncodedHistograms {
     pub fn of(histograms: &Histograms) -> Self {
         let mut serializer = V2DeflateSerializer::new();
         let mut written = |histogram| {
@@ -84,7 +84,7 @@ mod tests {
         });
         let line = serde_json::to_string(&Report::Second {
             row: row.clone(),
-            measured: Measured::of(&histograms),
+            measured: EncodedHistograms::of(&histograms),
         })
         .unwrap();
         let Report::Second { row: read, measured } = serde_json::from_str(&line).unwrap() else {

@@ -119,14 +119,9 @@ impl<P: Parts> Lead<P> {
             tokio::select! {
                 biased;
                 Ok(()) = self.interrupts.changed() => {
-                    let (signal, now) = match *self.interrupts.borrow_and_update() {
-                        Interrupt::None => continue,
-                        Interrupt::Stop { signal } => (signal, false),
-                        Interrupt::Abort { signal } => (signal, true),
-                    };
+                    let Some(cut) = Cut::by(*self.interrupts.borrow_and_update()) else { continue };
                     is_stopped = true;
-                    let why = EndedBy::Signal(signal);
-                    self.parts.tell(&Order::Stop(Cut { why, now })).await;
+                    self.parts.tell(&Order::Stop(cut)).await;
                 }
                 (part, said) = self.parts.next() => match said {
                     Said::Report(Report::Ready) => {}

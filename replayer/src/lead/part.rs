@@ -7,7 +7,7 @@ use run_log::format::EndedBy;
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 
-use super::message::{Measured, Order, Report};
+use super::message::{EncodedHistograms, Order, Report};
 use crate::engine::{Cut, Tick};
 
 /// What the lead has ordered.
@@ -71,5 +71,5 @@ pub fn report(report: &Report) {
 /// Tells the lead of a second.
 pub fn report_second(tick: &Tick<'_>) {
     let row = Box::new(*tick.row);
-    report(&Report::Second { row, measured: Measured::of(&tick.collector.second) });
+    report(&Report::Second { row, measured: EncodedHistograms::of(&tick.collector.second) });
 }

@@ -7,8 +7,8 @@ use figures::Histograms;
 use run_log::timeline::Second;
 use tokio::time::Instant;
 
-use super::message::Measured;
-use crate::measure::lag_of;
+use super::message::EncodedHistograms;
+use crate::measure::note_lag;
 
 /// A part that is later is not waited for: what it says of the second is added when it comes.
 const LATE: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ struct Open {
 
 impl Sums {
     /// Adds what a part tells of a second.
-    pub(super) fn add(&mut self, part: usize, row: &Second, measured: &Measured) {
+    pub(super) fn add(&mut self, part: usize, row: &Second, measured: &EncodedHistograms) {
         // Of one that is closed: in a second of its own, which is closed at once.
         let open = self.open.entry(row.second).or_insert_with(|| Open {
             row: Second { second: row.second, ..Second::default() },
@@ -54,8 +54,7 @@ impl Sums {
         }
         self.next = self.next.max(second + 1);
         let (_, Open { mut row, histograms, .. }) = self.open.pop_first()?;
-        let lag = lag_of(&histograms);
-        (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
+        note_lag(&mut row, &histograms);
         Some((row, histograms))
     }
 
@@ -77,7 +76,7 @@ mod tests {
     async fn a_second_is_closed_when_all_have_told_of_it_or_it_is_late() {
         let there = BTreeSet::from([0, 1]);
         let mut sums = Sums::default();
-        let none = Measured::default();
+        let none = EncodedHistograms::default();
         let closed = |sums: &mut Sums, there: &BTreeSet<usize>| {
             sums.close(there).map(|(row, _)| (row.second, row.ready))
         };

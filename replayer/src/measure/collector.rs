@@ -190,8 +190,7 @@ impl Collector {
             }
             self.spare.push(samples);
         }
-        let lag = lag_of(&self.second);
-        (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
+        note_lag(&mut row, &self.second);
         self.sum_up(plateau, &row);
         Some(row)
     }
@@ -314,8 +313,14 @@ fn count_fidelity(sample: &Sample, fidelity: &mut Fidelity) -> bool {
     same_status
 }
 
+/// Notes the lag of a second in its row.
+pub(crate) fn note_lag(row: &mut Second, histograms: &Histograms) {
+    let lag = lag_of(histograms);
+    (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
+}
+
 /// Lag over all endpoints; zero where there is none.
-pub(crate) fn lag_of(histograms: &Histograms) -> Lag {
+fn lag_of(histograms: &Histograms) -> Lag {
     let lag = histograms.sum(LatencyKind::Lag, is_endpoint);
     let at = |percentile| value_at(&lag, percentile).unwrap_or(0);
     Lag { p50_us: at(Percentile::P50), p99_us: at(Percentile::P99), max_us: lag.max() }

@@ -8,7 +8,7 @@ mod collector;
 mod sample;
 mod usage;
 
-pub(crate) use collector::lag_of;
+pub(crate) use collector::note_lag;
 pub use collector::{Collector, EndpointTotals, record};
 pub use sample::{Batch, FidelityCheck, Gauges, Sample};
 pub use usage::{Usage, host};

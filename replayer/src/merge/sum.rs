@@ -8,7 +8,7 @@ use figures::stats::History;
 use figures::validity::unbound_reason;
 use figures::{Histograms, Names, is_endpoint};
 
-use crate::measure::{Collector, lag_of};
+use crate::measure::{Collector, note_lag};
 use run_log::format::{
     Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run,
     Scope, State, Totals, Validity, ValidityState, Window,
@@ -166,8 +166,7 @@ pub(super) fn seconds(
         if is_over {
             break;
         }
-        let lag = lag_of(&histograms);
-        (row.lag_p50_us, row.lag_p99_us, row.lag_max_us) = (lag.p50_us, lag.p99_us, lag.max_us);
+        note_lag(&mut row, &histograms);
         let of_second =
             history.row(run.started.timestamp(), &row, &histograms.responses(is_endpoint));
         writer.second(&row, histograms.iter(), &of_second)?;

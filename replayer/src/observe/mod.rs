@@ -23,6 +23,12 @@ const MOST_METRICS_BYTES: usize = 1 << 20;
 /// So many metrics of the target are kept, in the order of their names.
 const MOST_METRICS: usize = 200;
 
+/// What asks a target for its metrics.
+pub(crate) fn metrics_request(destination: &Destination) -> Vec<u8> {
+    let authority = destination.authority();
+    format!("GET /metrics HTTP/1.1\r\nHost: {authority}\r\nAccept: text/plain\r\n\r\n").into_bytes()
+}
+
 /// The beginning of an answer's body.
 #[derive(Default)]
 struct Page(Vec<u8>);
@@ -61,14 +67,11 @@ impl Observer {
         asks_target: bool,
         database: Option<Database>,
     ) -> Self {
-        let request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: {}\r\nAccept: text/plain\r\n\r\n",
-            destination.authority()
-        );
+        let request = metrics_request(&destination);
         Self {
             destination,
             connection: None,
-            request: request.into_bytes(),
+            request,
             gives_metrics: asks_target,
             cpu: None,
             database,

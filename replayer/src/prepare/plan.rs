@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use figures::Names;
 use trace::format::Failures;
 use trace::shape::Shape;
 
@@ -29,6 +30,16 @@ pub struct Prepared {
     pub rewrites: Vec<Rewritten>,
     /// Where over 1 % of the recording had failed already.
     pub recorded_failures: Option<Failures>,
+}
+
+impl Prepared {
+    /// What the indices of histograms stand for.
+    pub fn names(&self) -> Names {
+        Names {
+            endpoints: self.endpoints.clone(),
+            personas: self.personas.iter().map(|persona| persona.name.clone()).collect(),
+        }
+    }
 }
 
 /// What the requests need that is not a literal.

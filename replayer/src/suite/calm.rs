@@ -7,8 +7,10 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http1::{Connection, Destination, Limits, Method, Sink};
+use http1::{Connection, Destination, Discard, Limits, Method};
 use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::observe::metrics_request;
 
 /// What was seen of a target in one look at it.
 #[derive(Clone, Copy, Debug)]
@@ -39,22 +41,11 @@ const SLOWER: u32 = 3;
 const LEAST_SLOWER: Duration = Duration::from_millis(50);
 const BUSIER: f64 = 0.25;
 
-struct Ignored;
-
-impl Sink for Ignored {
-    fn head(&mut self, _: u16, _: &[httparse::Header<'_>]) {}
-
-    fn body(&mut self, _: &[u8]) {}
-}
-
 impl Calm {
     /// Looks at a target before anything is sent to it. Where it must not be asked for
     /// `GET /metrics`, it is only connected to.
     pub async fn of(destination: Arc<Destination>, is_local: bool, asks: bool) -> Self {
-        let authority = destination.authority();
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-        let request = asks.then(|| request.into_bytes());
+        let request = asks.then(|| metrics_request(&destination));
         let mut calm = Self { destination, request, is_local, before: None };
         let mut looks = Vec::new();
         for _ in 0..IN_A_ROW {
@@ -118,7 +109,7 @@ impl Calm {
             let mut connection = Connection::open(&self.destination, by).await.ok()?.connection;
             if let Some(request) = &self.request {
                 let limits = Limits::default();
-                connection.exchange(request, Method::Other, &mut Ignored, &limits).await.ok()?;
+                connection.exchange(request, Method::Other, &mut Discard, &limits).await.ok()?;
             }
             Some(())
         };
@@ -202,7 +193,7 @@ mod tests {
     async fn a_target_is_waited_for_until_it_answers_as_before() {
         let after_ms = Arc::new(AtomicU32::new(0));
         let calm = Calm::of(target(Arc::clone(&after_ms)).await, false, true).await;
-        calm.again(Duration::ZERO).await.unwrap();
+        calm.again(Duration::from_secs(600)).await.unwrap();
         after_ms.store(1000, Ordering::Relaxed);
         let why = calm.again(Duration::ZERO).await.unwrap_err();
         assert!(why.starts_with("an answer takes 1"), "{why}");

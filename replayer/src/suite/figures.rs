@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// In short.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
+pub struct RunFigures {
     /// Such as PASSED.
     pub conclusion: String,
     pub reason: Option<String>,
@@ -25,7 +25,7 @@ pub struct Figures {
     pub elapsed_s: f64,
 }
 
-impl Figures {
+impl RunFigures {
     pub fn of(run: &Run, judged: &Judged, plateau: &Plateau) -> Self {
         let p95 = plateau.all.responses.percentile(Percentile::P95);
         Self {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use common::output::{Output, OutputError};
 use serde::{Deserialize, Serialize};
 
-use super::figures::Figures;
+use super::figures::RunFigures;
 use run_log::format::Profile;
 
 pub const FILE: &str = "suite.json";
@@ -58,7 +58,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub figures: Option<Figures>,
+    pub figures: Option<RunFigures>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

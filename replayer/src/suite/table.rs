@@ -62,7 +62,7 @@ fn length(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::figures::Figures;
+    use super::super::figures::RunFigures;
     use super::*;
 
     fn entry(name: &str) -> Entry {
@@ -72,7 +72,7 @@ mod tests {
             exit: Some(0),
             error: None,
             notes: Vec::new(),
-            figures: Some(Figures {
+            figures: Some(RunFigures {
                 conclusion: "PASSED".to_owned(),
                 reason: None,
                 validity: ValidityState::Valid,
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_table_fits_a_terminal_and_says_what_became_of_each() {
-        let failed = Figures {
+        let failed = RunFigures {
             conclusion: "QUICK PROFILE".to_owned(),
             reason: Some("not met: `p95 < 1ms`".to_owned()),
             validity: ValidityState::Suspect,

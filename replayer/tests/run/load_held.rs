@@ -99,8 +99,8 @@ fn what_was_shed_is_in_the_percentiles_as_long_as_it_had_waited() {
 
 #[test]
 fn a_load_that_was_not_held_fails_the_run_and_its_latencies_are_of_what_was_let_through() {
-    // By the plan 5 sessions of 40 requests in 2 s; by the target each request takes 200 ms.
-    let server = Server::start(|_| Answer::Late(Duration::from_millis(200), 200, "{}".into()));
+    // By the plan 5 sessions of 40 requests in 2 s; by the target each request takes 225 ms.
+    let server = Server::start(|_| Answer::Late(Duration::from_millis(225), 200, "{}".into()));
     let place = Workplace::new(&chained(5, 40, 50), 0);
     let load = "clones = 1\nduration = \"2s\"";
     let of = |expect: &str, more: &[&str]| {
@@ -112,7 +112,9 @@ fn a_load_that_was_not_held_fails_the_run_and_its_latencies_are_of_what_was_let_
     let read = ran.checked();
     let LoadHeld { planned, ready } = read.load_held.unwrap();
     assert_eq!(planned, 200);
-    // Each session begins one request every 249 ms, so 9 in 2 s, and fewer on a busy machine.
+    // Each session begins one request every 274 ms, so 8 in 2 s, and fewer on a busy machine. The
+    // last is ready 80 ms before the end: at 249 ms it was 8, and one that is ready at the end
+    // itself may be cut off before it is sent.
     assert!((5..=45).contains(&ready), "{ready} of {planned}");
     let under_way = read.totals.outcomes[Outcome::CutOff] - read.totals.never_ready;
     assert!(under_way <= 5, "one a session: {:?}", read.totals);

@@ -115,7 +115,6 @@ fn a_part_that_is_lost_makes_the_run_invalid_and_the_others_end_well() {
         std::thread::sleep(Duration::from_millis(10));
     }
     kill(parts[1], Signal::KILL);
-    std::thread::sleep(Duration::from_millis(100));
     kill(lead.id().cast_signed(), Signal::TERM);
     assert_eq!(lead.wait().unwrap().code(), Some(143));
     let reader = RunReader::open(&place.path("out")).unwrap();
