@@ -195,7 +195,7 @@ fn entry(
         return Ok(Entry { scenario, path, run: None, conclusion, reason, marks });
     };
     let profile = profile(reader.run());
-    let summary = Summary::read(&reader, Some(scenario.load(profile)))?;
+    let summary = Summary::read(&reader, Some(scenario.load(profile)), &scenario.expect)?;
     let evidence = evidence::of_run(reader.dir())
         .map_err(|(path, source)| LoadError::Read { path, source })?;
     let Judged { conclusion, reason, marks, verdicts } =

@@ -76,7 +76,9 @@ fn at_most(expectation: &Expectation, plateau: &Plateau) -> Option<f64> {
 /// The figure that an expectation is about: microseconds, a share, events a second, users.
 pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
     let Some(group) = group_of(expectation, plateau) else { return Reading::NONE };
-    let is_all = expectation.scope == Scope::All;
+    let of_phase = expectation.phase().and_then(|phase| plateau.phase(phase));
+    let plateau = of_phase.unwrap_or(plateau);
+    let is_all = !matches!(expectation.scope, Scope::Named(_));
     match expectation.metric {
         Metric::Percentile(percentile) => group.responses.percentile(percentile),
         Metric::Mean => group.responses.mean(),
@@ -100,6 +102,7 @@ pub(crate) fn group_of<'a>(expectation: &Expectation, plateau: &'a Plateau) -> O
     match &expectation.scope {
         Scope::All => Some(&plateau.all),
         Scope::Named(name) => plateau.named(name),
+        Scope::Phase(name) => plateau.phase(name).map(|phase| &phase.all),
     }
 }
 
@@ -113,6 +116,7 @@ impl Verdict {
     /// Whether less became ready than was expected.
     pub(crate) fn misses_load(&self) -> bool {
         self.expectation.metric == Metric::LoadHeld
+            && self.expectation.scope == Scope::All
             && !self.expectation.comparison.is_upper_bound()
             && self.result == Judgement::Missed
     }
@@ -143,7 +147,8 @@ pub(crate) fn measured_text(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use hdrhistogram::Histogram;
-    use run_log::format::{Fidelity, LatencyKind, Scope as TagScope, Tag, Window};
+    use run_log::format::Phase;
+    use run_log::format::{Fidelity, LatencyKind, LoadHeld, Scope as TagScope, Tag, Window};
     use run_log::outcome::Outcome;
     use run_log::timeline::Second;
 
@@ -241,6 +246,66 @@ mod tests {
         ] {
             assert_eq!(judged(&[expectation], &all)[0].0, expected, "{expectation}");
         }
+    }
+
+    #[test]
+    fn a_phase_is_judged_by_what_ended_in_its_seconds() {
+        let names = Names { endpoints: vec!["GET /".into()], personas: vec!["p".into()] };
+        let expectations: Vec<Expectation> = [
+            "phase ramp: p95 < 15ms",
+            "phase step 2: p95 < 15ms",
+            "phase step 2: failures < 1%",
+            "phase ramp: users >= 2",
+            "phase step 2: requests >= 10/s",
+            "phase step 2: load_held >= 90%",
+            "phase step 3: p95 < 1s",
+            "p95 < 15ms",
+        ]
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
+        let phase = |name: &str, start_s, end_s, load_held| Phase {
+            name: name.to_owned(),
+            window: Window::new(start_s, end_s),
+            users: 1,
+            load_held,
+        };
+        let phases = [
+            phase("ramp", 0, 2.0, None),
+            phase("step 1", 2, 4.0, None),
+            phase("step 2", 4, 5.5, Some(LoadHeld { planned: 20, ready: 15 })),
+        ];
+        let mut plateau = Plateau::new(&names);
+        plateau.watch(&phases, &expectations);
+        // 10 ms in the ramp, 20 ms from then on; what ends in the drain is of no phase.
+        let window = Window::new(2, 5.5);
+        for second in 0..8 {
+            let mut row = Second { second, users: second + 1, ..Second::default() };
+            row.outcomes[Outcome::Completed] = 10;
+            plateau.add_row(window, &row);
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            histogram.record_n(if second < 2 { 10_000 } else { 20_000 }, 10).unwrap();
+            for scope in [TagScope::Endpoint(0), TagScope::Persona(0)] {
+                let tag = Tag { scope, kind: LatencyKind::ResponseOk };
+                plateau.add(window, second, tag, &Recorded::of(&histogram)).unwrap();
+            }
+        }
+        let verdicts: Vec<(Judgement, String)> = judge(&expectations, &plateau)
+            .iter()
+            .map(|verdict| (verdict.result, verdict.record().measured))
+            .collect();
+        let expected = [
+            (Judgement::Met, "10.0 ms"),
+            (Judgement::Missed, "20.0 ms"),
+            (Judgement::Met, "0.000 %"),
+            (Judgement::Missed, "1 users"),
+            (Judgement::Met, "13.3/s"),
+            (Judgement::Missed, "75.000 %"),
+            (Judgement::NotJudged, "nothing was measured"),
+            (Judgement::Missed, "20.0 ms"),
+        ];
+        assert_eq!(verdicts, expected.map(|(result, text)| (result, text.to_owned())));
+        assert_eq!(plateau.phase("step 2").unwrap().counts.ended(), 20);
     }
 
     #[test]

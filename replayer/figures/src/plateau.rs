@@ -1,7 +1,9 @@
 //! The seconds that are judged.
 
+use run_log::format::Phase;
 use run_log::format::{Fidelity, LoadHeld, Scope, Tag, Window};
 use run_log::timeline::Second;
+use scenario::Expectation;
 
 use crate::{Counts, Group, Reading, Recorded};
 
@@ -40,6 +42,21 @@ pub struct Plateau {
     pub endpoints: Vec<Group>,
     /// The same requests by persona.
     pub personas: Vec<Group>,
+    phases: Vec<OfPhase>,
+}
+
+/// A phase of which something is expected: what ended in its seconds, all requests together.
+#[derive(Clone, Debug)]
+struct OfPhase {
+    name: String,
+    window: Window,
+    plateau: Plateau,
+}
+
+impl OfPhase {
+    fn has(&self, second: u64) -> bool {
+        (self.window.start_s..self.window.end_s).contains(&second)
+    }
 }
 
 impl Plateau {
@@ -56,11 +73,48 @@ impl Plateau {
             all: Group::named("All"),
             endpoints: groups(&names.endpoints),
             personas: groups(&names.personas),
+            phases: Vec::new(),
         }
+    }
+
+    /// Measures those of a run's phases, too, that something is expected of.
+    pub fn watch(&mut self, phases: &[Phase], expectations: &[Expectation]) {
+        let is_expected_of = |phase: &&Phase| {
+            expectations.iter().any(|expectation| expectation.phase() == Some(&phase.name))
+        };
+        self.phases = phases
+            .iter()
+            .filter(is_expected_of)
+            .map(|Phase { name, window, load_held, .. }| OfPhase {
+                name: name.clone(),
+                window: *window,
+                plateau: Self {
+                    all: Group::named(&format!("phase {name}")),
+                    load_held: *load_held,
+                    ..Self::new(&Names::default())
+                },
+            })
+            .collect();
+    }
+
+    /// Tells how much of each phase's load was held, once the run is over.
+    pub fn load_held_by_phase(&mut self, phases: &[Phase]) {
+        for of in &mut self.phases {
+            let phase = phases.iter().find(|phase| phase.name == of.name);
+            of.plateau.load_held = phase.and_then(|phase| phase.load_held);
+        }
+    }
+
+    /// The figures of a phase that is watched.
+    pub fn phase(&self, name: &str) -> Option<&Self> {
+        self.phases.iter().find(|of| of.name == name).map(|of| &of.plateau)
     }
 
     /// Takes in the row of a second.
     pub fn add_row(&mut self, window: Window, row: &Second) {
+        for of in self.phases.iter_mut().filter(|of| of.has(row.second)) {
+            of.plateau.add_row(of.window.until(window.end()), row);
+        }
         if row.second < window.start_s {
             return;
         }
@@ -89,6 +143,11 @@ impl Plateau {
             Scope::Persona(index) => self.personas.get_mut(index),
         };
         let group = group.ok_or(UnknownTag(tag))?;
+        if let Scope::Endpoint(_) = tag.scope {
+            for of in self.phases.iter_mut().filter(|of| of.has(second)) {
+                of.plateau.all.add(tag.kind, recorded, true);
+            }
+        }
         if second < window.start_s {
             return Ok(());
         }

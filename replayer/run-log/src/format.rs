@@ -37,7 +37,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 2;
+pub const MINOR: u32 = 3;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -89,6 +89,10 @@ pub struct Run {
     /// length (minor 1); for counts and latencies everything that ended from `start_s` on, the
     /// drain included.
     pub plateau: Window,
+    /// What its seconds are, in order; after the last of them it drains. Unknown, and empty, before
+    /// minor 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
     /// By open pacing, how much of the plateau's load the target let through. Not known while the
     /// run goes on, nor in minor 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -361,6 +365,21 @@ impl Window {
             _ => 1.0,
         }
     }
+}
+
+/// A stretch of a run's time. Each second of the plan is in one of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `ramp`, `warm-up` and `plateau`; of a load in stages `step 1`, and from the second step on
+    /// a `ramp 2` before it, in which its users start.
+    pub name: String,
+    #[serde(flatten)]
+    pub window: Window,
+    /// How many users the plan has at its end, over all shards.
+    pub users: u64,
+    /// By open pacing, how much of its load the target let through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_held: Option<LoadHeld>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

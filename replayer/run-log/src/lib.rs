@@ -1,12 +1,13 @@
 //! The run directory: what was measured.
 //!
 //! [`format`] has the files and their types, [`outcome`] what may become of a request,
-//! [`timeline`] and [`stats`] the rows of the tables; [`writer`] writes a second at a
+//! [`phase`] what its seconds are, [`timeline`] and [`stats`] the rows of the tables; [`writer`] writes a second at a
 //! time, [`reader`] streams and distrusts.
 
 mod count;
 pub mod format;
 pub mod outcome;
+pub mod phase;
 pub mod reader;
 pub mod stats;
 pub mod timeline;

@@ -1,7 +1,7 @@
 //! Rows of `timeline.csv`.
 //!
-//! A later minor version may have further columns; a reader passes over those that it
-//! does not know, but for those that begin with `outcome_`, which are counts of outcomes.
+//! The phase stands in its last column for whoever reads the table; `run.json` tells a reader of
+//! it. A later minor version may have further columns; a reader passes over those that it does not know, but for those that begin with `outcome_`, which are counts of outcomes.
 
 use std::fmt;
 
@@ -92,38 +92,53 @@ impl Second {
 /// Columns beside those of the outcomes, as minor 0 has them.
 const BESIDE: usize = 21;
 
-/// Columns that came with minor 1.
-const ADDED: usize = 1;
+/// Columns that came with minor 1, and with minor 3.
+const ADDED: usize = 2;
 
+/// A row as it is written: a second, and the phase that it is in.
+pub struct Row<'a> {
+    pub second: &'a Second,
+    pub phase: &'a str,
+}
+
+/// Without a phase.
 impl Serialize for Second {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Row { second: self, phase: "" }.serialize(serializer)
+    }
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { second: of, phase } = self;
         let columns = BESIDE + ADDED + Outcome::without_answer().count();
         let mut row = serializer.serialize_struct("Second", columns)?;
-        row.serialize_field("second", &self.second)?;
-        row.serialize_field("users", &self.users)?;
-        row.serialize_field("in_flight", &self.in_flight)?;
-        row.serialize_field("queued", &self.queued)?;
-        row.serialize_field("ready", &self.ready)?;
-        row.serialize_field("sent", &self.sent)?;
-        row.serialize_field("ok", &self.ok())?;
-        row.serialize_field("failed_status", &self.failed_status)?;
+        row.serialize_field("second", &of.second)?;
+        row.serialize_field("users", &of.users)?;
+        row.serialize_field("in_flight", &of.in_flight)?;
+        row.serialize_field("queued", &of.queued)?;
+        row.serialize_field("ready", &of.ready)?;
+        row.serialize_field("sent", &of.sent)?;
+        row.serialize_field("ok", &of.ok())?;
+        row.serialize_field("failed_status", &of.failed_status)?;
         for outcome in Outcome::without_answer() {
-            row.serialize_field(outcome.column(), &self.outcomes[outcome])?;
+            row.serialize_field(outcome.column(), &of.outcomes[outcome])?;
         }
-        row.serialize_field("status_1xx", &self.status_1xx)?;
-        row.serialize_field("status_2xx", &self.status_2xx)?;
-        row.serialize_field("status_3xx", &self.status_3xx)?;
-        row.serialize_field("status_4xx", &self.status_4xx)?;
-        row.serialize_field("status_5xx", &self.status_5xx)?;
-        row.serialize_field("extra", &self.extra)?;
-        row.serialize_field("bytes_sent", &self.bytes_sent)?;
-        row.serialize_field("bytes_received", &self.bytes_received)?;
-        row.serialize_field("lag_p50_us", &self.lag_p50_us)?;
-        row.serialize_field("lag_p99_us", &self.lag_p99_us)?;
-        row.serialize_field("lag_max_us", &self.lag_max_us)?;
-        row.serialize_field("generator_cpu_percent", &self.generator_cpu_percent)?;
-        row.serialize_field("generator_rss_bytes", &self.generator_rss_bytes)?;
-        row.serialize_field("gap_max_us", &self.gap_max_us)?;
+        row.serialize_field("status_1xx", &of.status_1xx)?;
+        row.serialize_field("status_2xx", &of.status_2xx)?;
+        row.serialize_field("status_3xx", &of.status_3xx)?;
+        row.serialize_field("status_4xx", &of.status_4xx)?;
+        row.serialize_field("status_5xx", &of.status_5xx)?;
+        row.serialize_field("extra", &of.extra)?;
+        row.serialize_field("bytes_sent", &of.bytes_sent)?;
+        row.serialize_field("bytes_received", &of.bytes_received)?;
+        row.serialize_field("lag_p50_us", &of.lag_p50_us)?;
+        row.serialize_field("lag_p99_us", &of.lag_p99_us)?;
+        row.serialize_field("lag_max_us", &of.lag_max_us)?;
+        row.serialize_field("generator_cpu_percent", &of.generator_cpu_percent)?;
+        row.serialize_field("generator_rss_bytes", &of.generator_rss_bytes)?;
+        row.serialize_field("gap_max_us", &of.gap_max_us)?;
+        row.serialize_field("phase", phase)?;
         row.end()
     }
 }

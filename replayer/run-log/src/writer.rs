@@ -11,12 +11,14 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{self, IntervalLogWriterBuilder};
 use serde::Serialize;
 
+use super::format::Phase;
 use super::format::{
     ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, LATENCY_HLOG,
     RUN_JSON, Run, STATS_CSV, STATS_HISTORY_CSV, TARGET_CSV, TIMELINE_CSV, Tag, TargetSample,
 };
+use super::phase::phase_of;
 use super::stats::{StatsHistoryRow, StatsRow};
-use super::timeline::Second;
+use super::timeline::{Row, Second};
 
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -72,6 +74,7 @@ pub fn remove(dir: &Path) -> Result<(), WriteError> {
 /// the call returns, so that a killed run keeps it.
 pub struct RunWriter {
     dir: PathBuf,
+    phases: Vec<Phase>,
     timeline: Table,
     history: Table,
     target: Table,
@@ -142,6 +145,7 @@ impl RunWriter {
             target: Table::create(dir, TARGET_CSV)?,
             errors: create(&dir.join(ERRORS_JSONL))?,
             latency,
+            phases: run.phases.clone(),
             dir: dir.to_owned(),
         };
         writer.run(run)?;
@@ -170,7 +174,7 @@ impl RunWriter {
         histograms: impl Iterator<Item = (Tag, &'a Histogram<u64>)>,
         history: &StatsHistoryRow,
     ) -> Result<(), WriteError> {
-        self.timeline.append(row)?;
+        self.timeline.append(&Row { second: row, phase: phase_of(&self.phases, row.second) })?;
         self.history.append(history)?;
         let path = self.dir.join(LATENCY_HLOG);
         let write_error = |source| WriteError::Io { path: path.clone(), source };

@@ -1,6 +1,6 @@
 //! What is expected though nobody wrote it.
 
-use super::expectation::{Expectation, Metric};
+use super::expectation::{Expectation, Metric, Scope};
 use super::load::Pacing;
 
 /// By open pacing, of the load that was let through.
@@ -12,7 +12,8 @@ pub const ALLOWED_FAILURES: f64 = 0.01;
 /// These expectations, and what is expected besides where they say nothing of it.
 pub fn with_defaults(given: &[Expectation], pacing: Pacing) -> Vec<Expectation> {
     let mut all = given.to_vec();
-    let names_it = given.iter().any(|expectation| expectation.metric == Metric::LoadHeld);
+    let of_all = |of: &Expectation| of.metric == Metric::LoadHeld && of.scope == Scope::All;
+    let names_it = given.iter().any(of_all);
     if pacing == Pacing::Open && !names_it {
         all.extend(LOAD_HELD.parse::<Expectation>());
     }
@@ -39,6 +40,8 @@ mod tests {
         assert_eq!(texts(&latency, Pacing::Open), ["p95 < 1s", "load_held >= 98%"]);
         assert_eq!(texts(&latency, Pacing::Closed), ["p95 < 1s"]);
         assert_eq!(texts(&given("load_held > 50 %"), Pacing::Open), ["load_held > 50 %"]);
+        let of_a_phase = "phase ramp: load_held > 50 %";
+        assert_eq!(texts(&given(of_a_phase), Pacing::Open), [of_a_phase, "load_held >= 98%"]);
         let again = with_defaults(&[], Pacing::Open);
         assert!(is_default(&again[0]));
         assert_eq!(texts(&again, Pacing::Open), ["load_held >= 98%"]);

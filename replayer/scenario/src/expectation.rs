@@ -4,7 +4,8 @@
 //! `since_due p99 < 2s`, `lag p99 < 5ms`, each with an endpoint or a persona before it where it is
 //! about that alone: `POST /alerts/ingest: p95 < 200ms`. Of all requests alone are `unbound < 1%`,
 //! `fidelity >= 99%` and `load_held >= 98%`, which is expected by open pacing where nothing else is
-//! said of it. k6's words are understood, too: `p(95)<200ms`, `avg`, `med`, `rate`, `failed`.
+//! said of it. Of a phase is what has it before it: `phase ramp: p95 < 1s`, `phase step 3: failures <
+//! 1%`. k6's words are understood, too: `p(95)<200ms`, `avg`, `med`, `rate`, `failed`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,6 +33,8 @@ pub enum Scope {
     All,
     /// An endpoint's or a persona's name.
     Named(String),
+    /// A phase's name: all requests that ended in its seconds.
+    Phase(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +120,14 @@ const EXPECTED: &str =
     "an expectation such as \"p95 < 200ms\", \"failures < 1%\" or \"requests >= 1000/s\"";
 
 impl Expectation {
+    /// The phase that it is about.
+    pub fn phase(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Phase(name) => Some(name),
+            Scope::All | Scope::Named(_) => None,
+        }
+    }
+
     /// Whether it bounds the failures of all requests.
     pub fn allows_failures(&self) -> bool {
         self.scope == Scope::All
@@ -149,7 +160,7 @@ impl fmt::Display for Expectation {
 
 fn parse(text: &str) -> Option<Expectation> {
     let (scope, rest) = match text.rsplit_once(": ") {
-        Some((name, rest)) => (Scope::Named(name.trim().to_owned()), rest),
+        Some((name, rest)) => (scope_of(name.trim()), rest),
         None => (Scope::All, text),
     };
     let (words, rest) = rest.split_at(rest.find(['<', '>'])?);
@@ -157,9 +168,21 @@ fn parse(text: &str) -> Option<Expectation> {
     let (comparison, rest) = Comparison::beginning(rest)?;
     // A unit may stand apart from its number: `98 %`.
     let bound = bound(metric, &rest.split_whitespace().collect::<String>())?;
-    let is_measured = !metric.is_of_all() || scope == Scope::All;
+    let is_measured = match scope {
+        Scope::All => true,
+        Scope::Named(_) => !metric.is_of_all(),
+        // Answers are compared of the whole run alone.
+        Scope::Phase(_) => metric != Metric::Fidelity,
+    };
     let valid = is_measured && bound.is_finite() && bound >= 0.0;
     valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
+}
+
+fn scope_of(name: &str) -> Scope {
+    match name.strip_prefix("phase ") {
+        Some(phase) => Scope::Phase(phase.trim().to_owned()),
+        None => Scope::Named(name.to_owned()),
+    }
 }
 
 fn metric<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Metric> {
@@ -280,6 +303,10 @@ mod tests {
         let expectation: Expectation = "POST /alerts/ingest: p95 < 200ms".parse().unwrap();
         assert_eq!(expectation.scope, Scope::Named("POST /alerts/ingest".to_owned()));
         assert_eq!(expectation.to_string(), "POST /alerts/ingest: p95 < 200ms");
+        for text in ["phase step 3: p95 < 1s", "phase  step 3 : load_held >= 98 %"] {
+            let expectation: Expectation = text.parse().unwrap();
+            assert_eq!(expectation.scope, Scope::Phase("step 3".to_owned()), "{text}");
+        }
     }
 
     #[test]
@@ -295,6 +322,7 @@ mod tests {
             "failures < 1% 2%",
             "GET /: load_held >= 98%",
             "GET /: unbound < 1%",
+            "phase ramp: fidelity >= 99%",
             "fidelity > 99",
             "p95 p99 < 1s",
             "p(95 < 1s",

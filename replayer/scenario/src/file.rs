@@ -247,6 +247,16 @@ mod tests {
                 "users = 1000\norder = \"none\"",
                 "[load]: order = \"none\" needs pacing",
             ),
+            (
+                "users = 1000",
+                "users = 1000\nstop_not_before = \"5s\"",
+                "[load]: stop_not_before needs stop_on",
+            ),
+            (
+                "users = 1000",
+                "users = 1000\nstop_on = \"phase ramp: p95 > 1s\"",
+                "[load]: stop_on is taken over the last ten seconds",
+            ),
             ("users = 1000", "users = 1000\norder = \"any\"", "line 10: unknown variant `any`"),
             ("p95 < 100ms", "load_held >= 98 %", "expect \"load_held >= 98 %\": by closed pacing"),
             (

@@ -102,6 +102,8 @@ pub struct Load {
     pub personas: Vec<String>,
     /// Ends the run when it holds over the last ten seconds.
     pub stop_on: Option<Expectation>,
+    /// Until then, from the start, it may hold.
+    pub stop_not_before: Duration,
 }
 
 impl Load {
@@ -119,6 +121,7 @@ impl Load {
             restart: Restart::SameUser,
             personas: Vec::new(),
             stop_on: None,
+            stop_not_before: Duration::ZERO,
         }
     }
 
@@ -130,6 +133,15 @@ impl Load {
             .filter(|(mine, its)| mine != its)
             .map(|(mine, its)| format!("{mine} instead of {its}"))
             .collect()
+    }
+
+    /// How long the condition to stop may hold, in words such as ` after 30s`; empty where from the
+    /// start on it may not.
+    pub fn stop_grace(&self) -> String {
+        match self.stop_not_before {
+            Duration::ZERO => String::new(),
+            from => format!(" after {}", humantime::format_duration(from)),
+        }
     }
 
     /// All that makes a load, in words; the same number of them for every load.
@@ -160,7 +172,7 @@ impl Load {
             },
             self.stop_on.as_ref().map_or_else(
                 || "no condition to stop".to_owned(),
-                |condition| format!("stop on `{condition}`"),
+                |condition| format!("stop on `{condition}`{}", self.stop_grace()),
             ),
         ]
     }
@@ -185,6 +197,8 @@ pub(super) struct Typed {
     restart: Option<Restart>,
     personas: Option<Vec<String>>,
     stop_on: Option<Expectation>,
+    #[serde(default, deserialize_with = "duration")]
+    stop_not_before: Option<Duration>,
 }
 
 impl Typed {
@@ -206,6 +220,7 @@ impl Typed {
             restart: self.restart.or(other.restart),
             personas: self.personas.or(other.personas),
             stop_on: self.stop_on.or(other.stop_on),
+            stop_not_before: self.stop_not_before.or(other.stop_not_before),
         }
     }
 
@@ -242,6 +257,14 @@ impl Typed {
             (Axis::Clones(_), None) => None,
             (Axis::Users(_) | Axis::Rate(_), None) => return Err("duration is missing"),
         };
+        if self.stop_on.as_ref().is_some_and(|condition| condition.phase().is_some()) {
+            return Err(
+                "stop_on is taken over the last ten seconds, and so of no phase; see stop_not_before",
+            );
+        }
+        if self.stop_on.is_none() && self.stop_not_before.is_some() {
+            return Err("stop_not_before needs stop_on");
+        }
         Ok(Load {
             axis,
             pacing,
@@ -254,6 +277,7 @@ impl Typed {
             restart: self.restart.unwrap_or_default(),
             personas: self.personas.unwrap_or_default(),
             stop_on: self.stop_on,
+            stop_not_before: self.stop_not_before.unwrap_or_default(),
         })
     }
 }
@@ -289,6 +313,7 @@ mod tests {
             restart: Restart::NewUser,
             personas: vec!["A".to_owned(), "B".to_owned()],
             stop_on: Some("p95 > 1s".parse().unwrap()),
+            stop_not_before: Duration::from_secs(30),
         };
         assert_eq!(
             other.changes(&planned),
@@ -303,7 +328,7 @@ mod tests {
                 "a warm-up of 1s instead of a warm-up of 0s",
                 "restart new-user instead of restart same-user",
                 "personas A, B instead of all personas",
-                "stop on `p95 > 1s` instead of no condition to stop",
+                "stop on `p95 > 1s` after 30s instead of no condition to stop",
             ]
         );
     }

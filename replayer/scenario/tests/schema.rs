@@ -28,7 +28,7 @@ objective = "o"
 expect = [
   "p95 < 200ms", "p(99.9)<1s", "med < 1s", "POST /a: service p95 <= 80ms", "since_due p50 > 1us",
   "lag p99 < 5ms", "A: failures < 1 %", "requests >= 1000/s", "users >= 10", "unbound < 1%",
-  "fidelity >= 99%", "load_held >= 98%",
+  "phase step 2: p95 < 1s", "fidelity >= 99%", "load_held >= 98%",
 ]
 trace = "a.trace.jsonl"
 manifest = "manifest.json"
@@ -62,6 +62,7 @@ warmup = "10s"
 restart = "new-user"
 personas = ["A", "B"]
 stop_on = "failures > 5%"
+stop_not_before = "30s"
 
 [quick]
 stages = "start 100, +50 every 30s, to 400"
@@ -93,6 +94,7 @@ fn all_that_may_be_said_is_in_the_schema_and_what_may_not_is_not() {
         ("duration = \"5m\"", "duration = \"long\""),
         ("restart = \"new-user\"", "restart = \"anybody\""),
         ("personas = [\"A\", \"B\"]", "personas = \"A\""),
+        ("stop_not_before = \"30s\"", "stop_not_before = \"soon\""),
         ("start 100, +50 every 30s", "from 100, +50 every 30s"),
     ] {
         assert!(WHOLE.contains(from), "{from}");

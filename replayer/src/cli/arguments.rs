@@ -109,6 +109,7 @@ impl LoadArgs {
             independent,
             restart,
             stop_on,
+            stop_not_before,
             rate_tolerance,
         } = self;
         to.option("--scenario", scenario.as_ref());
@@ -127,6 +128,7 @@ impl LoadArgs {
         to.flag("--independent", *independent);
         to.named("--restart", *restart);
         to.shown("--stop-on", stop_on.as_ref());
+        to.time("--stop-not-before", *stop_not_before);
         to.shown("--rate-tolerance", Some(rate_tolerance));
     }
 }
@@ -198,8 +200,10 @@ mod tests {
         for axis in
             ["--clones 3", "--users 4", "--rate A=50/m", "--stages=start·1,·+2·every·1m,·to·9"]
         {
-            let words =
-                common.split_whitespace().chain(axis.split(' ')).chain(["--stop-on=p95·>·1s"]);
+            let words = common
+                .split_whitespace()
+                .chain(axis.split(' '))
+                .chain(["--stop-on=p95·>·1s", "--stop-not-before=30s"]);
             let words: Vec<String> = words.map(|word| word.replace('·', " ")).collect();
             typed_names.extend(
                 words

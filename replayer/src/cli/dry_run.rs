@@ -4,7 +4,7 @@ use common::say::{print, print_json};
 use serde_json::json;
 
 use super::input::Ready;
-use super::one_run::Planned;
+use super::planned::Planned;
 use crate::error::Error;
 
 /// Prints requests, users, rates, accounts and bindings of the plan.

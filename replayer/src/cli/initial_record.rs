@@ -6,13 +6,14 @@ use chrono::Utc;
 
 use super::asked::Asked;
 use super::input::{Choices, Ready};
+use super::planned::Planned;
 use crate::engine::Settings;
 use crate::measure::host;
 use crate::prepare::{Prepared, Rewritten};
 use crate::schedule::Schedule;
 use run_log::format::{
     self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, RewriteRef, Run, ScenarioRef, State,
-    Totals, VERSION, Validity, ValidityState, Window,
+    Totals, VERSION, Validity, ValidityState,
 };
 use scenario::{Load, Order, Pacing, Profile, Rate, Scenario};
 
@@ -21,13 +22,13 @@ pub(super) fn initial_record(
     asked: &Asked<'_>,
     choices: &Choices,
     ready: &Ready,
-    schedule: &Schedule,
+    planned: &Planned,
     threads: usize,
-    plateau: Window,
     labels: BTreeMap<String, String>,
 ) -> Run {
     let load = &choices.load;
     let plan = &ready.plan;
+    let Planned { schedule, plateau, phases, .. } = planned;
     Run {
         format: FORMAT.to_owned(),
         version: VERSION,
@@ -71,7 +72,8 @@ pub(super) fn initial_record(
         labels,
         shard: asked.shard,
         host: host(),
-        plateau,
+        plateau: *plateau,
+        phases: phases.clone(),
         load_held: None,
         endpoints: plan.endpoints.clone(),
         personas: personas(plan, schedule, &ready.settings),

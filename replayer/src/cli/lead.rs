@@ -20,6 +20,7 @@ use super::finish::finish;
 use super::one_run::{Ended, Fired, ReadyRun, announce_stop, probed};
 use super::start_at::StartAt;
 use crate::config::{self, ConfigError, Share};
+use crate::engine::StopRule;
 use crate::error::Error;
 use crate::lead::{Gone, Lead, LeadError, Local, Whole};
 use crate::live::Live;
@@ -61,7 +62,7 @@ pub(super) fn fire(
         names: ready.plan.names(),
         plateau: planned.plateau,
         users: planned.schedule.users.len() as u64,
-        stop_on: choices.load.stop_on.clone(),
+        stop: StopRule::of(&choices.load),
         planned: planned.due(choices.load.pacing),
         planned_end: planned.schedule.end,
     };
@@ -104,7 +105,7 @@ pub(super) fn fire(
         let how = gone.into_values().next().map_or_else(String::new, |gone| gone.how);
         return Err(LeadError::AllLost { how }.into());
     }
-    let Merged { mut collector, mut run, writer } = merge(&dirs, out, force)?;
+    let Merged { mut collector, mut run, writer, expectations } = merge(&dirs, out, force)?;
     let users: usize = parts.iter().map(|part| part.users).sum();
     for part in &lost {
         let index = part.shard.index as usize - 1;
@@ -113,7 +114,7 @@ pub(super) fn fire(
     }
     collector.totals.extra.probes += probes;
     run.totals.extra.probes += probes;
-    let (run, judged) = finish(&collector, run, writer, choices.expectations())?;
+    let (run, judged) = finish(&collector, run, writer, &expectations)?;
     if lost.is_empty() {
         for dir in &dirs {
             remove(dir)?;

@@ -69,6 +69,9 @@ pub(super) struct LoadArgs {
     /// Stop when this holds over ten seconds, such as 'failures > 5%'
     #[arg(long, value_name = "CONDITION")]
     pub stop_on: Option<Expectation>,
+    /// Until then, from the start, the condition to stop may hold
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub stop_not_before: Option<Duration>,
     /// How far the planned rate may be off the one asked for, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = RATE_TOLERANCE)]
     pub rate_tolerance: f64,
@@ -121,6 +124,7 @@ impl LoadArgs {
             independent: false,
             restart: None,
             stop_on: None,
+            stop_not_before: None,
             rate_tolerance: RATE_TOLERANCE,
         }
     }
@@ -200,6 +204,18 @@ impl LoadArgs {
                 "by closed pacing nothing is due, so that no load is held and no time is since due",
             );
         }
+        if stop_on.as_ref().is_some_and(|condition| condition.phase().is_some()) {
+            return option(
+                "--stop-on",
+                "it is taken over the last ten seconds, and so of no phase",
+            );
+        }
+        if stop_on.is_none() && self.stop_not_before.is_some() {
+            return option(
+                "--stop-not-before",
+                "there is no condition to stop; say --stop-on, too",
+            );
+        }
         if !(0.0..=100.0).contains(&self.rate_tolerance) {
             return option("--rate-tolerance", "it is a share from 0 to 100 percent");
         }
@@ -219,6 +235,7 @@ impl LoadArgs {
             personas: if self.personas.is_empty() { base.personas } else { self.personas.clone() },
             max_requests,
             stop_on,
+            stop_not_before: self.stop_not_before.unwrap_or(base.stop_not_before),
         })
     }
 }

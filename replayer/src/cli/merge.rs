@@ -8,8 +8,7 @@ use common::exit::Exit;
 use super::finish::{exit_of, finish};
 use super::summary::print_summary;
 use crate::error::Error;
-use crate::merge::{MergeError, Merged, merge};
-use scenario::{Expectation, is_default};
+use crate::merge::{Merged, merge};
 
 #[derive(Debug, ClapArgs)]
 pub(super) struct Args {
@@ -28,18 +27,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Error> {
-    let Merged { collector, run, writer } = merge(&args.dirs, &args.out, args.force)?;
+    let Merged { collector, run, writer, expectations } = merge(&args.dirs, &args.out, args.force)?;
     // Judged anew: a percentile of the whole does not follow from those of the parts.
-    let expectations = run
-        .verdicts
-        .iter()
-        .map(|verdict| verdict.expectation.parse())
-        .filter(|parsed| !parsed.as_ref().is_ok_and(is_default))
-        .collect::<Result<Vec<Expectation>, _>>()
-        .map_err(|error| MergeError::Content {
-            dir: args.dirs[0].clone(),
-            message: error.to_string(),
-        })?;
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
     print_summary(&run, &judged, &args.out, args.json)?;
     Ok(exit_of(&run, &judged.conclusion, None))

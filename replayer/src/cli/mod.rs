@@ -12,6 +12,7 @@ mod load;
 mod merge;
 mod names;
 mod one_run;
+mod planned;
 mod probe;
 mod run;
 mod run_args;

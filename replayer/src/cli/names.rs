@@ -7,7 +7,8 @@ use common::nearest;
 use crate::config::ConfigError;
 use crate::prepare::Prepared;
 use run_log::format::MAX_ENDPOINTS;
-use scenario::{Expectation, Profile, Scenario, Scope};
+use run_log::format::Phase;
+use scenario::{Expectation, Load, Profile, Scenario, Scope};
 
 /// Names of endpoints and personas that a run's expectations and statuses go by.
 #[derive(Clone, Debug)]
@@ -60,10 +61,39 @@ pub(super) fn check_names(plan: &Prepared, wanted: &Wanted<'_>) -> Result<(), Co
     Ok(())
 }
 
+/// Makes sure that the plan has each phase that a scenario expects something of; where it is not
+/// the scenario's load it need not, and nothing is judged.
+///
+/// # Errors
+/// With the expectation and the phases that there are.
+pub(super) fn check_phases(
+    phases: &[Phase],
+    wanted: &Wanted<'_>,
+    load: &Load,
+) -> Result<(), ConfigError> {
+    let Some((path, scenario)) = wanted.scenario else { return Ok(()) };
+    if wanted.profile != Profile::Full || !load.changes(&scenario.full).is_empty() {
+        return Ok(());
+    }
+    let known: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    let unknown = scenario.expect.iter().find_map(|expectation| {
+        let name = expectation.phase().filter(|name| !known.contains(name))?;
+        Some((expectation, name))
+    });
+    let Some((expectation, name)) = unknown else { return Ok(()) };
+    Err(ConfigError::UnknownName {
+        place: format!("scenario {}: expect {:?}", path.display(), expectation.to_string()),
+        kind: "phase",
+        name: name.to_owned(),
+        hint: nearest::hint(name, known.iter().copied()),
+        known: known.join(", "),
+    })
+}
+
 /// An expectation that is about a name, with that name.
 fn named(expectation: &Expectation) -> Option<(&Expectation, &str)> {
     match &expectation.scope {
-        Scope::All => None,
+        Scope::All | Scope::Phase(_) => None,
         Scope::Named(name) => Some((expectation, name)),
     }
 }

@@ -15,20 +15,19 @@ use super::asked::Asked;
 use super::finish::finish;
 use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
-use super::names::check_names;
+use super::names::{check_names, check_phases};
+use super::planned::{Planned, plan};
 use super::probe::show_probed;
 use super::run_args::ProbeArg;
 use super::start_at::{Start, StartAt};
-use crate::config::{self, Share};
-use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, Tick};
+use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, StopRule, Tick};
 use crate::error::Error;
 use crate::lead::{LeadError, Orders, Report, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
 use crate::observe::{Database, Observer};
 use crate::probe::{Extent, Probed, probe};
-use crate::schedule::{Policy, Schedule, Walk};
-use run_log::format::{Run, Shard, Window};
+use run_log::format::{Run, Shard};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
 use scenario::{Load, Pacing, Scenario};
@@ -41,26 +40,6 @@ pub(super) struct ReadyRun<'a> {
     pub planned: Planned,
     pub threads: usize,
     labels: std::collections::BTreeMap<String, String>,
-}
-
-/// What this process is to send.
-pub(super) struct Planned {
-    pub schedule: Schedule,
-    /// What is counted beforehand, without running it.
-    pub mine: Walk,
-    pub plateau: Window,
-    /// What each process has of it, where there are several.
-    pub shards: Vec<Share>,
-}
-
-impl Planned {
-    /// What is due, by second; nothing by closed pacing.
-    pub(super) fn due(&self, pacing: Pacing) -> Vec<u64> {
-        match pacing {
-            Pacing::Open => self.mine.by_second.clone(),
-            Pacing::Closed => Vec::new(),
-        }
-    }
 }
 
 /// What became of it.
@@ -111,6 +90,7 @@ impl<'a> ReadyRun<'a> {
         check_names(&ready.plan, &load.names(&choices))?;
         ready.settings.budget = budget(&choices.load, asked.shard);
         let planned = plan(asked, &choices.load, &mut ready)?;
+        check_phases(&planned.phases, &load.names(&choices), &choices.load)?;
         Ok(Self { asked, choices, ready, planned, threads, labels })
     }
 
@@ -139,8 +119,8 @@ impl<'a> ReadyRun<'a> {
     ) -> Result<Fired, Error> {
         let Self { asked, choices, ready, planned, threads, labels } = self;
         let due = planned.due(choices.load.pacing);
+        let run = initial_record(asked, &choices, &ready, &planned, threads, labels);
         let Planned { schedule, plateau, .. } = planned;
-        let run = initial_record(asked, &choices, &ready, &schedule, threads, plateau, labels);
         let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
         let measured = runtime.block_on(async {
             RunWriter::check(out, force)?;
@@ -184,7 +164,8 @@ impl<'a> ReadyRun<'a> {
                 observer,
                 probes: probed.sent,
                 planned: due,
-                stop_on: choices.load.stop_on.clone().filter(|_| !asked.led),
+                stop: StopRule::of(&choices.load).filter(|_| !asked.led),
+                expectations: choices.expectations().to_vec(),
                 cuts,
             };
             let mut live = Live::new(asked.conduct.quiet);
@@ -258,45 +239,6 @@ pub(super) async fn announce_stop(mut interrupts: watch::Receiver<Interrupt>) {
             "\nreplayer: stopping; requests under way may still end, a second signal cuts them off"
         );
     }
-}
-
-/// Plans and checks the whole, of which this process may run a part.
-fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Error> {
-    let policy = Policy {
-        load: load.clone(),
-        seed: asked.input.seed,
-        rate_tolerance: asked.load.rate_tolerance / 100.0,
-    };
-    let of_shard = |schedule: &Schedule, shard: Option<Shard>| match shard {
-        Some(shard) => schedule.clone().of_shard(&ready.plan, shard),
-        None => schedule.clone(),
-    };
-    let max_rate = asked.conduct.max_rate;
-    config::check_goal(load, max_rate)?;
-    let mut whole = Schedule::new(&ready.plan, &policy)?;
-    // First, as it is quick where the plan is too big to be walked.
-    let mine = of_shard(&whole, asked.shard);
-    let asked_for = match (asked.conduct.processes, asked.shard) {
-        (Some(processes), _) => Some(processes.get()),
-        (None, Some(_)) => Some(1),
-        (None, None) => None,
-    };
-    let shards = config::shards(&ready.plan, &mine, asked_for)?;
-    if let (Some(most), Pacing::Open) = (load.max_requests, load.pacing) {
-        whole = whole.at_most(&ready.plan, load, most);
-    }
-    let planned = config::planned(&ready.plan, &whole, load);
-    config::check_rate(&planned, max_rate)?;
-    let plateau = config::plateau(&ready.plan, &whole, load)?;
-    let schedule = of_shard(&whole, asked.shard);
-    let mine = config::planned(&ready.plan, &schedule, load);
-    let widest = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
-    let ports = config::ports_for(widest, &ready.http.destination, &asked.input.source_ip)?;
-    if let (Some(addresses), Some(destination)) = (ports, Arc::get_mut(&mut ready.http.destination))
-    {
-        destination.connect_from(addresses);
-    }
-    Ok(Planned { schedule, mine, plateau, shards })
 }
 
 /// By closed pacing no plan can tell which requests are the first, so they are counted as

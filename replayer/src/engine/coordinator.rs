@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use common_net::signals::Interrupt;
 
-use super::seconds::Seconds;
+use super::seconds::{Seconds, StopRule};
 use super::settings::Settings;
 use super::threads::{WorkerThread, feed};
 use super::transport::Http;
@@ -21,6 +21,7 @@ use crate::schedule::{PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
 use common::memory::resident_bytes;
 use run_log::format::{EndedBy, LoadHeld, Run, Window};
+use run_log::phase::phases_until;
 use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
 use scenario::{Expectation, Pacing};
@@ -46,7 +47,9 @@ pub struct Job {
     /// What is due, by second; nothing by closed pacing.
     pub planned: Vec<u64>,
     /// What ends it before its plan does; a part leaves that to its lead.
-    pub stop_on: Option<Expectation>,
+    pub stop: Option<StopRule>,
+    /// What the scenario expects: of phases that it names figures are kept.
+    pub expectations: Vec<Expectation>,
     /// Whoever else may end it.
     pub cuts: watch::Receiver<Option<Cut>>,
 }
@@ -140,7 +143,8 @@ pub async fn run(
         mut observer,
         probes,
         planned,
-        stop_on,
+        stop: stop_rule,
+        expectations,
         mut cuts,
     } = job;
     let clock = Clock::starting(start);
@@ -182,7 +186,8 @@ pub async fn run(
 
     let mut collector = Collector::new(plan.names(), threads);
     collector.check_names.clone_from(&settings.check_names);
-    let mut seconds = Seconds::new(stop_on, planned);
+    collector.plateau.watch(&run.phases, &expectations);
+    let mut seconds = Seconds::new(stop_rule, planned);
     let mut usage = Usage::of_process();
     let mut ended_by = None;
     let mut plateau = plateau;
@@ -269,19 +274,25 @@ pub async fn run(
     collector.totals.extra.probes += probes;
     collector.totals.extra.observations = observer.asked();
     run.plateau = plateau;
+    run.phases = phases_until(&run.phases, plateau.end());
     collector.totals.planned = match settings.load.pacing {
         Pacing::Open => {
             let planned = walk(&plan, &schedule.users, &settings.load, until);
-            run.load_held = Some(LoadHeld {
-                planned: planned.within(run.plateau),
-                ready: collector.became_ready(run.plateau),
-            });
+            let held = |window: Window| LoadHeld {
+                planned: planned.within(window),
+                ready: collector.became_ready(window),
+            };
+            run.load_held = Some(held(run.plateau));
+            for phase in &mut run.phases {
+                phase.load_held = Some(held(phase.window));
+            }
             planned.requests
         }
         // What the target's answers let begin; nothing is due.
         Pacing::Closed => collector.taken,
     };
     collector.plateau.load_held = run.load_held;
+    collector.plateau.load_held_by_phase(&run.phases);
     collector.plateau.fidelity = collector.fidelity();
     run.ended_by = Some(ended_by.unwrap_or(match schedule.end {
         _ if settings.budget.as_ref().is_some_and(|budget| budget.is_spent()) => {

@@ -49,6 +49,7 @@ pub use budget::Budget;
 pub use checks::{Checks, by_endpoint as checks_by_endpoint};
 pub use coordinator::{Cut, EngineError, Job, Measured, Tick, run};
 pub(crate) use seconds::Seconds;
+pub use seconds::StopRule;
 pub use settings::{FidelityMode, Settings};
 pub use transport::{Http, Transport};
 pub use worker::{Feed, Stop, Worker};

@@ -1,6 +1,7 @@
 //! The seconds gone by, and whether they are a reason to stop.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use figures::judge::verdict;
 use figures::stats::History;
@@ -10,7 +11,7 @@ use crate::measure::Collector;
 use run_log::format::{EndedBy, Judgement, LoadHeld, Tag, Window};
 use run_log::stats::StatsHistoryRow;
 use run_log::timeline::Second;
-use scenario::Expectation;
+use scenario::{Expectation, Load};
 
 /// Seconds that a `--stop-on` condition is taken over.
 const STOP_WINDOW: usize = 10;
@@ -18,12 +19,28 @@ const STOP_WINDOW: usize = 10;
 /// The share of the users that may be refused a new login before the run is stopped.
 const REFUSED_SHARE: f64 = 0.01;
 
+/// What ends a run before its plan does.
+#[derive(Clone, Debug)]
+pub struct StopRule {
+    condition: Expectation,
+    /// From the start: until then it may hold.
+    not_before: Duration,
+}
+
+impl StopRule {
+    /// That of a load, if it has one.
+    pub fn of(load: &Load) -> Option<Self> {
+        let condition = load.stop_on.clone()?;
+        Some(Self { condition, not_before: load.stop_not_before })
+    }
+}
+
 /// A closed second, as a plateau takes it in.
 type Closed = (Second, Vec<(Tag, Recorded)>);
 
 /// What is remembered of the seconds gone by.
 pub(crate) struct Seconds {
-    stop_on: Option<Expectation>,
+    stop: Option<StopRule>,
     /// What is due, by second; nothing by closed pacing.
     planned: Vec<u64>,
     /// The last [`STOP_WINDOW`] of them.
@@ -33,9 +50,9 @@ pub(crate) struct Seconds {
 }
 
 impl Seconds {
-    pub(crate) fn new(stop_on: Option<Expectation>, planned: Vec<u64>) -> Self {
+    pub(crate) fn new(stop: Option<StopRule>, planned: Vec<u64>) -> Self {
         let (window, history) = (VecDeque::new(), History::default());
-        Self { stop_on, planned, window, last_second: 0, history }
+        Self { stop, planned, window, last_second: 0, history }
     }
 
     pub(crate) fn close(
@@ -45,7 +62,7 @@ impl Seconds {
         started: i64,
     ) -> StatsHistoryRow {
         self.last_second = row.second;
-        if self.stop_on.is_some() {
+        if self.stop.is_some() {
             if self.window.len() == STOP_WINDOW {
                 self.window.pop_front();
             }
@@ -71,8 +88,9 @@ impl Seconds {
         if collector.logins_refused as f64 > users as f64 * REFUSED_SHARE {
             return Some(EndedBy::LoginsRefused);
         }
-        let condition = self.stop_on.as_ref()?;
-        if self.window.len() < STOP_WINDOW {
+        let StopRule { condition, not_before } = self.stop.as_ref()?;
+        let is_early = Duration::from_secs(self.last_second + 1) < *not_before;
+        if self.window.len() < STOP_WINDOW || is_early {
             return None;
         }
         let mut plateau = Plateau::new(collector.names());
@@ -99,8 +117,17 @@ mod tests {
 
     /// The second at whose end the run is stopped, of one in which so many of 10 become ready.
     fn stopped_at(condition: &str, ready: impl Fn(u64) -> u64) -> Option<u64> {
+        stopped_from(condition, Duration::ZERO, ready)
+    }
+
+    fn stopped_from(
+        condition: &str,
+        not_before: Duration,
+        ready: impl Fn(u64) -> u64,
+    ) -> Option<u64> {
         let collector = Collector::new(Names::default(), 1);
-        let mut seconds = Seconds::new(Some(condition.parse().unwrap()), vec![10; 60]);
+        let rule = StopRule { condition: condition.parse().unwrap(), not_before };
+        let mut seconds = Seconds::new(Some(rule), vec![10; 60]);
         (0..60).find(|&second| {
             let row = Second { second, ready: ready(second), ..Second::default() };
             seconds.close(&row, &collector, 0);
@@ -115,5 +142,18 @@ mod tests {
         // Six of the last ten seconds hold nothing.
         let stalls = |second| if second < 20 { 10 } else { 0 };
         assert_eq!(stopped_at("load_held < 50%", stalls), Some(25));
+    }
+
+    #[test]
+    fn until_its_time_a_condition_may_hold() {
+        let from = |not_before| {
+            stopped_from("load_held < 50%", Duration::from_millis(not_before), |second| {
+                if second < 20 { 0 } else { 10 }
+            })
+        };
+        assert_eq!(from(0), Some(9));
+        assert_eq!(from(15_000), Some(14), "at the end of the second that is over at 15 s");
+        assert_eq!(from(15_001), Some(15));
+        assert_eq!(from(25_000), None, "it holds no more by then");
     }
 }

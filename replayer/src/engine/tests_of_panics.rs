@@ -111,7 +111,8 @@ async fn a_panic_of_a_lane_ends_the_run_with_its_place() {
         run: record,
         observer: Observer::new(destination, true, None),
         probes: 0,
-        stop_on: None,
+        stop: None,
+        expectations: Vec::new(),
         cuts: tokio::sync::watch::channel(None).1,
         planned: Vec::new(),
     };

@@ -16,7 +16,6 @@ use common::exit::Exit;
 use common_net::signals::Interrupt;
 use figures::Names;
 use run_log::format::{EndedBy, Window};
-use scenario::Expectation;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -27,7 +26,7 @@ pub use parts::{Parts, Said};
 
 use self::message::Order;
 use self::sum::Sums;
-use crate::engine::{Cut, Seconds, Tick};
+use crate::engine::{Cut, Seconds, StopRule, Tick};
 use crate::measure::Collector;
 use crate::time::At;
 
@@ -49,7 +48,7 @@ pub struct Whole {
     pub plateau: Window,
     pub users: u64,
     /// What ends the whole of it.
-    pub stop_on: Option<Expectation>,
+    pub stop: Option<StopRule>,
     /// What is due, by second; nothing by closed pacing.
     pub planned: Vec<u64>,
     pub planned_end: Option<At>,
@@ -109,7 +108,7 @@ impl<P: Parts> Lead<P> {
     ) -> BTreeMap<usize, Gone> {
         self.parts.tell(&Order::Arm { at }).await;
         let mut collector = Collector::new(whole.names, 0);
-        let mut seconds = Seconds::new(whole.stop_on, whole.planned);
+        let mut seconds = Seconds::new(whole.stop, whole.planned);
         let mut sums = Sums::default();
         let mut last_second = BTreeMap::new();
         let mut gone = BTreeMap::new();

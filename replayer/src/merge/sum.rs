@@ -9,20 +9,24 @@ use figures::validity::unbound_reason;
 use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, note_lag};
+use run_log::format::Phase;
 use run_log::format::{
     Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run,
-    Scope, State, Totals, Validity, ValidityState, Window,
+    Scope, State, Totals, Validity, ValidityState,
 };
 use run_log::reader::{Agreement, Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
 use run_log::writer::RunWriter;
+use scenario::{Expectation, is_default};
 
 /// Shards that were added up, with the run directory still to be finished.
 pub struct Merged {
     pub collector: Collector,
     pub run: Run,
     pub writer: RunWriter,
+    /// What was expected of each of them.
+    pub expectations: Vec<Expectation>,
 }
 
 /// `run.json` of the whole, of at least one shard.
@@ -38,8 +42,9 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         }
     }
     let cut_short = runs().find(|run| !run.ended_by.as_ref().is_some_and(EndedBy::is_as_planned));
-    let ends = runs().map(|run| run.plateau.end());
-    let end_s = if cut_short.is_some() { ends.reduce(f64::min) } else { ends.reduce(f64::max) };
+    let by_end = |one: &&Run, other: &&Run| one.plateau.end().total_cmp(&other.plateau.end());
+    let ends = if cut_short.is_some() { runs().min_by(by_end) } else { runs().max_by(by_end) };
+    let ends = ends.unwrap_or(first);
     let personas = first.personas.iter().enumerate().map(|(index, persona)| {
         let users: u64 = runs().map(|run| run.personas[index].users).sum();
         let users_per_account =
@@ -61,9 +66,10 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         },
         labels,
         shard: None,
-        plateau: Window::new(first.plateau.start_s, end_s.unwrap_or_default()),
+        plateau: ends.plateau,
+        phases: phases(&ends.phases, shards),
         personas: personas.collect(),
-        load_held: load_held(runs()),
+        load_held: load_held(runs().map(|run| run.load_held)),
         validity: validity(shards, &totals),
         totals,
         limitations,
@@ -73,11 +79,37 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
 }
 
 /// Unknown where that of a shard is.
-fn load_held<'a>(mut runs: impl Iterator<Item = &'a Run>) -> Option<LoadHeld> {
-    runs.try_fold(LoadHeld::default(), |sum, run| {
-        let LoadHeld { planned, ready } = run.load_held?;
+fn load_held(mut of_shards: impl Iterator<Item = Option<LoadHeld>>) -> Option<LoadHeld> {
+    of_shards.try_fold(LoadHeld::default(), |sum, of_shard| {
+        let LoadHeld { planned, ready } = of_shard?;
         Some(LoadHeld { planned: sum.planned + planned, ready: sum.ready + ready })
     })
+}
+
+/// These phases, with what all shards held of their load. One that a shard did not get to is none
+/// of which that is known.
+fn phases(phases: &[Phase], shards: &[RunReader]) -> Vec<Phase> {
+    let of_shard = |shard: &RunReader, name: &str| {
+        shard.run().phases.iter().find(|phase| phase.name == name)?.load_held
+    };
+    let whole = phases.iter().map(|phase| Phase {
+        load_held: load_held(shards.iter().map(|shard| of_shard(shard, &phase.name))),
+        ..phase.clone()
+    });
+    whole.collect()
+}
+
+/// What a run was judged by, but for what is expected of each.
+fn expectations(shard: &RunReader) -> Result<Vec<Expectation>, MergeError> {
+    let verdicts = shard.run().verdicts.iter();
+    verdicts
+        .map(|verdict| verdict.expectation.parse())
+        .filter(|parsed| !parsed.as_ref().is_ok_and(is_default))
+        .collect::<Result<Vec<Expectation>, _>>()
+        .map_err(|error| MergeError::Content {
+            dir: shard.dir().to_owned(),
+            message: error.to_string(),
+        })
 }
 
 /// A whole is as good as its worst part, and without one of them it is none. What is a share
@@ -147,7 +179,9 @@ pub(super) fn seconds(
         endpoints: run.endpoints.clone(),
         personas: run.personas.iter().map(|persona| persona.name.clone()).collect(),
     };
+    let expectations = expectations(&shards[0])?;
     let mut collector = Collector::new(names, 0);
+    collector.plateau.watch(&run.phases, &expectations);
     let mut parts = Vec::with_capacity(shards.len());
     for shard in shards {
         parts.push(Part::open(shard)?);
@@ -188,7 +222,7 @@ pub(super) fn seconds(
         writer.target(&[seen?])?;
     }
     errors(shards, &mut writer)?;
-    Ok(Merged { collector, run, writer })
+    Ok(Merged { collector, run, writer, expectations })
 }
 
 /// Failing answers of all shards, second by second as each has them.

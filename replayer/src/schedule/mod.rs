@@ -8,6 +8,7 @@ mod bound;
 mod chain;
 mod judged;
 mod limit;
+mod phases;
 mod rate;
 mod shard;
 mod users;

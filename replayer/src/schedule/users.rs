@@ -184,13 +184,13 @@ fn is_idle(session: &Session) -> bool {
 }
 
 /// When user number `index` starts.
-struct Starts<'a> {
-    load: &'a Load,
-    stages: Option<&'a Stages>,
+pub(super) struct Starts<'a> {
+    pub(super) load: &'a Load,
+    pub(super) stages: Option<&'a Stages>,
 }
 
 impl Starts<'_> {
-    fn of(&self, index: u64) -> At {
+    pub(super) fn of(&self, index: u64) -> At {
         let spawned = |number: u64| match self.load.spawn_rate {
             Some(rate) => Duration::from_secs_f64(number as f64 / rate.per_second()),
             None => Duration::ZERO,

@@ -182,6 +182,14 @@ fn a_load_that_is_to_be_held_where_none_is_planned() {
     let options = scenario(&place, "expect = [\"load_held >= 98 %\"]\n[load]\npacing = \"closed\"");
     let options = options.each_ref().map(String::as_str);
     refused(&place, &options, 2, &["s.toml", "expect \"load_held >= 98 %\"", "by closed pacing"]);
+    let of_phase = ["--stop-on", "phase ramp: p95 > 5s"];
+    refused(&place, &of_phase, 2, &["--stop-on", "so of no phase"]);
+    refused(
+        &place,
+        &["--stop-not-before", "5s"],
+        2,
+        &["--stop-not-before", "no condition to stop"],
+    );
     let since_due = ["--stop-on", "GET /one: since_due p95 > 5s", "--pacing", "closed"];
     refused(&place, &since_due, 2, &["--stop-on", "by closed pacing nothing is due"]);
     let of_one = ["--stop-on", "GET /one: load_held < 50%"];

@@ -65,7 +65,7 @@ fn connections_that_could_not_be_had_had_waited() {
     assert_eq!(censored.len(), 20);
     assert!(censored.min() >= 499_000, "{} µs", censored.min());
     assert!(ran.recorded(LatencyKind::Lost).is_empty());
-    let p50 = plateau(&ran.reader()).all.responses.percentile(Percentile::P50);
+    let p50 = plateau(&ran.reader(), &[]).all.responses.percentile(Percentile::P50);
     assert!(p50.at_least && p50.value >= Some(499_000.0), "{p50:?}");
     let verdict = &read.verdicts[0];
     assert_eq!(verdict.expectation, "p50 < 400ms");
@@ -83,7 +83,7 @@ fn what_was_shed_is_in_the_percentiles_as_long_as_it_had_waited() {
     let shed = read.totals.outcomes[Outcome::Shed];
     assert!(shed > 25, "{:?}", read.totals.outcomes);
     assert_eq!(ran.recorded(LatencyKind::Censored).len(), shed);
-    let responses = &plateau(&ran.reader()).all.responses;
+    let responses = &plateau(&ran.reader(), &[]).all.responses;
     assert_eq!((responses.ok(), responses.censored()), (50 - shed, shed));
     // Most were shed: however long these would have taken, that is what half of them takes.
     assert!(responses.percentile(Percentile::P50).at_least);
@@ -169,5 +169,5 @@ fn a_target_as_fast_as_recorded_holds_the_load_and_by_closed_pacing_there_is_non
         (closed.load_held, closed.verdicts.len(), closed.minor),
         (None, 0, run_log::format::MINOR)
     );
-    assert_eq!(plateau(&ran.reader()).load_held(), Reading::NONE);
+    assert_eq!(plateau(&ran.reader(), &[]).load_held(), Reading::NONE);
 }

@@ -49,7 +49,7 @@ fn the_sum_of_two_processes_is_what_one_does() {
         assert_eq!(ran.stderr.contains("shared among 2 processes"), processes == "2");
         let peers: std::collections::BTreeSet<_> = server.peers().into_iter().collect();
         assert_eq!(peers.len().to_string(), processes, "{peers:?}");
-        seen.push((endpoints, run.load_held, run.totals.planned, run.plateau));
+        seen.push((endpoints, run.load_held, run.totals.planned, run.plateau, run.phases));
     }
     assert_eq!(seen[0], seen[1]);
 }

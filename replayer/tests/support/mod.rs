@@ -127,14 +127,15 @@ pub(crate) fn judged_but_for_lag(reader: &RunReader) -> Judged {
     let expectations: Vec<Expectation> =
         run.verdicts.iter().map(|verdict| verdict.expectation.parse().unwrap()).collect();
     let written: Vec<_> = expectations.into_iter().filter(|of| !is_default(of)).collect();
-    Judged::of(&quiet, &plateau(reader), &written)
+    Judged::of(&quiet, &plateau(reader, &written), &written)
 }
 
 /// What is judged of a run, read back.
-pub(crate) fn plateau(reader: &RunReader) -> Plateau {
+pub(crate) fn plateau(reader: &RunReader, expectations: &[Expectation]) -> Plateau {
     let run = reader.run();
     let personas = run.personas.iter().map(|persona| persona.name.clone()).collect();
     let mut plateau = Plateau::new(&Names { endpoints: run.endpoints.clone(), personas });
+    plateau.watch(&run.phases, expectations);
     for row in reader.seconds().unwrap() {
         plateau.add_row(run.plateau, &row.unwrap());
     }

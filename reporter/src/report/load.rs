@@ -60,7 +60,7 @@ impl LoadText {
             spawn_rate: load.spawn_rate.map(rate),
             duration: load.duration.map(|duration| seconds(duration.as_secs_f64())),
             personas: load.personas.clone(),
-            stop_on: load.stop_on.as_ref().map(ToString::to_string),
+            stop_on: load.stop_on.as_ref().map(|of| format!("{of}{}", load.stop_grace())),
         }
     }
 }

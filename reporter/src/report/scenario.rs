@@ -167,13 +167,13 @@ impl TargetRow {
     }
 }
 
-/// The endpoint or persona of an expectation, and the rest of its text.
+/// The endpoint, persona or phase of an expectation, and the rest of its text.
 fn parts(scope: &Scope, text: &str) -> (Option<String>, String) {
     match scope {
         Scope::All => (None, text.to_owned()),
-        Scope::Named(name) => {
-            let rest = text.strip_prefix(name.as_str()).unwrap_or(text);
-            (Some(name.clone()), rest.trim_start_matches(':').trim().to_owned())
-        }
+        Scope::Named(_) | Scope::Phase(_) => match text.rsplit_once(": ") {
+            Some((of, rest)) => (Some(of.trim().to_owned()), rest.trim().to_owned()),
+            None => (None, text.to_owned()),
+        },
     }
 }

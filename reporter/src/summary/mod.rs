@@ -19,7 +19,7 @@ use run_log::format::{
 };
 use run_log::reader::{Agreement, Interval, ReadError, RunReader};
 use run_log::timeline::Second;
-use scenario::Load;
+use scenario::{Expectation, Load};
 
 use bounds::Unbounded;
 
@@ -59,11 +59,16 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads all of a run directory. `load` is what the scenario asked for.
+    /// Reads all of a run directory. `load` is what the scenario asked for, and `expectations` what
+    /// it will be held against.
     ///
     /// # Errors
     /// When a file is missing or damaged, with file and line.
-    pub fn read(reader: &RunReader, load: Option<&Load>) -> Result<Self, SummaryError> {
+    pub fn read(
+        reader: &RunReader,
+        load: Option<&Load>,
+        expectations: &[Expectation],
+    ) -> Result<Self, SummaryError> {
         let run = reader.run().clone();
         let disagree = |message| SummaryError::Disagree { dir: reader.dir().to_owned(), message };
         let held = |file: &'static str| {
@@ -90,6 +95,7 @@ impl Summary {
             steps: load.map_or_else(Vec::new, |load| steps::steps(load, &timeline)),
             agreement,
         };
+        pass.plateau.watch(&run.phases, expectations);
         for row in &timeline {
             pass.plateau.add_row(window, row);
         }

@@ -61,9 +61,10 @@ fn at(values: &BTreeMap<u64, u64>, percent: u64) -> u64 {
 /// A column of the timeline over some seconds.
 fn column(dir: &Path, name: &str, seconds: impl Fn(u64) -> bool) -> u64 {
     let mut rows = csv::Reader::from_path(dir.join("timeline.csv")).unwrap();
-    let rows = rows.deserialize::<BTreeMap<String, f64>>();
-    let rows = rows.map(Result::unwrap).filter(|row| seconds(row["second"] as u64));
-    rows.map(|row| row[name] as u64).sum()
+    let rows = rows.deserialize::<BTreeMap<String, String>>();
+    let number = |text: &String| text.parse::<f64>().unwrap() as u64;
+    let rows = rows.map(Result::unwrap).filter(|row| seconds(number(&row["second"])));
+    rows.map(|row| number(&row[name])).sum()
 }
 
 fn figure(results: &Value, name: &str) -> f64 {

@@ -444,6 +444,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             memory_bytes: 8 << 30,
         },
         plateau: Window::new(RAMP_S, of.seconds as f64),
+        phases: Vec::new(),
         load_held: None,
         endpoints: ENDPOINTS.map(str::to_owned).to_vec(),
         personas: PERSONAS
