@@ -12,6 +12,7 @@ mod load;
 mod merge;
 mod names;
 mod one_run;
+mod preflight;
 mod probe;
 mod run;
 mod run_args;
@@ -60,7 +61,8 @@ enum Command {
     Run(Box<run_args::Args>),
     /// Run scenarios one after the other, the data put back before each
     Suite(Box<suite::Args>),
-    /// Run one session of each persona once, and show what fails
+    /// Look at a target as a run does before it begins: one session of each persona, once
+    #[command(visible_alias = "preflight")]
     Probe(probe::Args),
     /// Add the run directories of shards up to one
     Merge(merge::Args),

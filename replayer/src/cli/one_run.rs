@@ -16,17 +16,15 @@ use super::finish::finish;
 use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
 use super::names::check_names;
-use super::probe::show_probed;
-use super::run_args::ProbeArg;
+use super::preflight::preflighted;
 use super::start_at::{Start, StartAt};
-use crate::config::{self, Share};
+use crate::config::{self, Room, Share};
 use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, Tick};
 use crate::error::Error;
 use crate::lead::{LeadError, Orders, Report, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
 use crate::observe::{Database, Observer};
-use crate::probe::{Extent, Probed, probe};
 use crate::schedule::{Policy, Schedule, Walk};
 use run_log::format::{Run, Shard, Window};
 use run_log::outcome::Outcome;
@@ -51,6 +49,8 @@ pub(super) struct Planned {
     pub plateau: Window,
     /// What each process has of it, where there are several.
     pub shards: Vec<Share>,
+    /// What each takes of what there is.
+    pub room: Room,
 }
 
 impl Planned {
@@ -139,7 +139,7 @@ impl<'a> ReadyRun<'a> {
     ) -> Result<Fired, Error> {
         let Self { asked, choices, ready, planned, threads, labels } = self;
         let due = planned.due(choices.load.pacing);
-        let Planned { schedule, plateau, .. } = planned;
+        let Planned { schedule, plateau, room, .. } = planned;
         let run = initial_record(asked, &choices, &ready, &schedule, threads, plateau, labels);
         let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
         let measured = runtime.block_on(async {
@@ -147,22 +147,22 @@ impl<'a> ReadyRun<'a> {
             let mut interrupts = watch().map_err(Error::Runtime)?;
             let before = async {
                 let mut observer = observer(asked, &ready).await?;
-                // Before the probe: what it sends is counted as extra, and the target counts it too.
+                // Before the preflight: its requests are extra, and the target counts them, too.
                 observer.sample_at(0).await;
-                let probed = probed(asked, &ready).await?;
+                let probes = preflighted(asked, &ready, &room).await?;
                 let (start_at, cuts) = match asked.led {
                     true => armed().await?,
                     false => (asked.start_at, watch::channel(None).1),
                 };
                 let start = start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
                 start.lead().await;
-                Ok::<_, Error>((observer, probed, start, cuts))
+                Ok::<_, Error>((observer, probes, start, cuts))
             };
             if !asked.led {
                 tokio::spawn(announce_stop(interrupts.clone()));
             }
             // Whatever is waited for until here, a signal ends it.
-            let (observer, probed, start, cuts) = tokio::select! {
+            let (observer, probes, start, cuts) = tokio::select! {
                 biased;
                 Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
                 begun = before => begun?,
@@ -182,7 +182,7 @@ impl<'a> ReadyRun<'a> {
                 run,
                 writer,
                 observer,
-                probes: probed.sent,
+                probes,
                 planned: due,
                 stop_on: choices.load.stop_on.clone().filter(|_| !asked.led),
                 cuts,
@@ -228,21 +228,6 @@ async fn observer(asked: &Asked<'_>, ready: &Ready) -> Result<Observer, Error> {
     Ok(Observer::new(destination, !conduct.no_observe, database))
 }
 
-/// Probes the target. Whoever compares answers has data as they were when it was recorded.
-pub(super) async fn probed(asked: &Asked<'_>, ready: &Ready) -> Result<Probed, Error> {
-    if asked.conduct.no_probe || asked.verify {
-        return Ok(Probed::default());
-    }
-    let extent = match asked.conduct.probe {
-        ProbeArg::Safe => Extent::Safe,
-        ProbeArg::Full => Extent::Full,
-    };
-    let probing = probe(&ready.plan, &ready.settings, &ready.http, extent);
-    let probed = tokio::task::LocalSet::new().run_until(probing).await?;
-    show_probed(&probed);
-    Ok(probed)
-}
-
 /// Tells the lead that all is ready, and waits for second 0 and for what may end the run.
 async fn armed() -> Result<(Option<StartAt>, watch::Receiver<Option<Cut>>), Error> {
     let mut orders = Orders::from_stdin().map_err(Error::Runtime)?;
@@ -286,17 +271,19 @@ fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Er
         whole = whole.at_most(&ready.plan, load, most);
     }
     let planned = config::planned(&ready.plan, &whole, load);
-    config::check_rate(&planned, max_rate)?;
+    let peak = config::check_rate(&planned, max_rate)?;
     let plateau = config::plateau(&ready.plan, &whole, load)?;
     let schedule = of_shard(&whole, asked.shard);
     let mine = config::planned(&ready.plan, &schedule, load);
-    let widest = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
-    let ports = config::ports_for(widest, &ready.http.destination, &asked.input.source_ip)?;
-    if let (Some(addresses), Some(destination)) = (ports, Arc::get_mut(&mut ready.http.destination))
-    {
-        destination.connect_from(addresses);
+    let connections = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
+    let ports = config::ports_for(connections, &ready.http.destination, &asked.input.source_ip)?;
+    if let Some(destination) = Arc::get_mut(&mut ready.http.destination) {
+        destination.connect_from(ports.sources);
     }
-    Ok(Planned { schedule, mine, plateau, shards })
+    let descriptors = shards.iter().map(|shard| shard.fit).min().unwrap_or(0);
+    let processes = shards.len();
+    let room = Room { processes, connections, descriptors, ports: ports.fit, peak, max_rate };
+    Ok(Planned { schedule, mine, plateau, shards, room })
 }
 
 /// By closed pacing no plan can tell which requests are the first, so they are counted as

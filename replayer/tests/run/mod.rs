@@ -16,6 +16,7 @@ mod load_held;
 mod logins;
 mod order;
 mod overload;
+mod preflight;
 mod probe;
 mod processes;
 mod rate;
