@@ -86,7 +86,7 @@ impl Login {
             None => "without an account".to_owned(),
         };
         let more = match (state, answer) {
-            (State::NotTried, _) => ": its login writes more than credentials",
+            (State::NotTried, _) => ": its login may change more than that",
             (_, Some(answer)) => &format!(": {}", shown::shortened(answer, MOST_SHOWN)),
             (_, None) => "",
         };

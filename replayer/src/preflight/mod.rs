@@ -67,10 +67,14 @@ pub struct Preflight {
 }
 
 impl Preflight {
-    /// The table, or of its rows those that are warnings and failures; nothing where that leaves
-    /// none.
+    /// The table, or of its rows those that are warnings and failures, and are not what the error
+    /// says; nothing where that leaves none.
     pub fn text(&self, only_bad: bool) -> String {
-        table::table(self.rows.iter().filter(|row| !only_bad || row.state.is_bad()))
+        let is_error = |row: &Row| {
+            self.stopped_by.is_some() && matches!(row.check, Check::Target | Check::Login)
+        };
+        let is_shown = |row: &&Row| !only_bad || row.state.is_bad() && !is_error(row);
+        table::table(self.rows.iter().filter(is_shown))
     }
 }
 
@@ -105,28 +109,32 @@ fn rows(tried: &Tried, stopped_by: Option<&PreflightError>) -> Vec<Row> {
     let heard = tried.heard.borrow();
     let target = match (stopped_by, heard.first_answer) {
         (Some(PreflightError::NoAnswer { outcome, .. }), _) => {
-            Row::new(Check::Target, State::Failed, format!("no answer: {outcome}"))
+            Some((State::Failed, format!("no answer: {outcome}")))
         }
         (_, Some(after)) => {
-            let says =
-                format!("answers; the first answer came after {:.1} ms", after.as_secs_f64() * 1e3);
-            Row::new(Check::Target, State::Good, says)
+            let ms = after.as_secs_f64() * 1e3;
+            Some((State::Good, format!("answers; the first answer came after {ms:.1} ms")))
         }
-        (_, None) => {
+        (Some(_), None) => None,
+        (None, None) => {
             let says = "takes connections; there is nothing that it may be asked";
-            Row::new(Check::Target, State::Good, says)
+            Some((State::Good, says.to_owned()))
         }
     };
+    let target = target.map(|(state, says)| Row::new(Check::Target, state, says));
     let failures = |kind: Kind| -> Vec<&ErrorSample> {
         let of_kind = tried.failures.iter().filter(|(of, _)| *of == kind);
         of_kind.map(|(_, failure)| failure).collect()
     };
+    let none =
+        |check, says: &str| stopped_by.is_none().then(|| Row::new(check, State::NotTried, says));
     let reads = tried.reads.row(Check::Reads, &failures(Kind::Read));
+    let reads = reads.or_else(|| none(Check::Reads, "there is none that needs nothing of a write"));
     let writes = tried.writes.row(Check::Writes, &failures(Kind::Write));
     let left_out = (!tried.not_tried.is_empty())
         .then(|| Row::new(Check::Writes, State::NotTried, answers::not_tried(&tried.not_tried)));
     let logins = tried.logins.iter().map(Login::row);
-    let rows = [Some(target), heard.clocks.row()].into_iter().flatten().chain(logins);
+    let rows = [target, heard.clocks.row()].into_iter().flatten().chain(logins);
     let limits = tried.limits.row(tried.sent);
     rows.chain([reads, writes, left_out, limits].into_iter().flatten()).collect()
 }

@@ -17,21 +17,16 @@ pub(super) fn rows(room: Option<&Room>, pacing: Pacing) -> [Row; 3] {
         processes => format!(", in each of {processes} processes"),
     };
     let needed = grouped(*connections);
-    let descriptors = good(
-        Check::Descriptors,
-        format!("{needed} connections of {}{each}", grouped(*descriptors)),
-    );
+    let of = |fit: &u64| format!("{needed} connections at most, and {} fit{each}", grouped(*fit));
     let ports = match ports {
-        Some(ports) => {
-            good(Check::Ports, format!("{needed} connections of {}{each}", grouped(*ports)))
-        }
+        Some(ports) => good(Check::Ports, of(ports)),
         None => Row::new(Check::Ports, State::NotAsked, "this system does not say how many it has"),
     };
     let if_fast = match pacing {
         Pacing::Open => "",
         Pacing::Closed => ", if it answers as fast as recorded",
     };
-    let (peak, most) = (grouped(*peak), grouped(max_rate.per_second() as u64));
-    let rate = format!("{peak} requests in the busiest second, of {most} (--max-rate){if_fast}");
-    [descriptors, ports, good(Check::Rate, rate)]
+    let peak = grouped(*peak);
+    let rate = format!("{peak} requests in the busiest second{if_fast}; --max-rate is {max_rate}");
+    [good(Check::Descriptors, of(descriptors)), ports, good(Check::Rate, rate)]
 }

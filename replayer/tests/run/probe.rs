@@ -138,6 +138,9 @@ fn all_of_a_session_is_tried_where_that_is_asked_for() {
     let (place, server) = (Workplace::new(&busy(), 1), busy_server());
     let ran = place.probe(&server.url(), &["--full"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    // Those that are no login.
+    assert_eq!(row(&ran.stdout, "writes"), "good 2 of 2 answered as recorded");
+    assert_eq!(row(&ran.stdout, "reads"), "good 4 of 4 answered as recorded");
     assert_eq!(asked(&server).len(), 8);
 }
 

@@ -202,12 +202,16 @@ async fn the_database_is_held_against_the_manifest() {
     assert_eq!(found("another", &[("users", 3)], &observed), other);
     let not_asked = "not asked nobody observes it (--database-url)";
     assert_eq!(found(&name, &[("users", 3)], &[]), not_asked);
-    let run = |options: &[&str]| {
-        let all = [&["--quiet", "--force", "--no-observe"], options].concat();
-        tokio::task::block_in_place(|| place.run(&world.target.url(), &all)).stderr
-    };
+    // A run says it, and begins, unless the database is not to be asked.
     place.change_manifest(|manifest| manifest["tables"][0]["rows"] = 4.into());
-    assert!(!run(&observed).contains("database"));
+    let run = |options: &[&str]| {
+        let all = [&["--quiet", "--force"], &observed[..], options].concat();
+        let ran = tokio::task::block_in_place(|| place.run(&world.target.url(), &all));
+        assert_eq!(ran.checked().totals.outcomes[Outcome::Completed], 4, "{}", ran.stderr);
+        ran.stderr
+    };
+    assert!(row(&run(&[]), "database").starts_with("warning "));
+    assert!(!run(&["--no-observe"]).contains("database"));
     let refused =
         place.probe(&world.target.url(), &["--database-url", "postgres://u@203.0.113.7/d"]);
     assert_eq!(refused.code, Some(3), "{}", refused.stderr);
