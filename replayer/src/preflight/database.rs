@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use common::shown;
 use manifest::format::{DatabaseId, Header};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -44,6 +45,9 @@ const FOR_ALL: Duration = Duration::from_secs(5);
 
 /// So many tables are named.
 const MOST_NAMED: usize = 3;
+
+/// Characters of a name that are shown; Postgres's have 63 bytes.
+const MOST_SHOWN: usize = 64;
 
 /// What is there of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +154,11 @@ async fn rows_of(
 fn in_words(Seeded { database, tables }: &Seeded, id: &DatabaseId, found: &[Rows]) -> Row {
     let is_known = !id.system_identifier.is_empty();
     let is_same = if is_known { database.is_same(id) } else { database.name == id.name };
+    // A server may say anything.
+    let name = shown::shortened(&id.name, MOST_SHOWN);
     let other = (!is_same).then(|| match database.name == id.name {
-        true => format!("{} of another server than the manifest's", id.name),
-        false => format!("{}, and the manifest is of {}", id.name, database.name),
+        true => format!("{name} of another server than the manifest's"),
+        false => format!("{name}, and the manifest is of {}", database.name),
     });
     let missed = tables.iter().zip(found).filter_map(|((table, expected), found)| {
         let expected = grouped(*expected);

@@ -50,7 +50,7 @@ pub struct Subject<'a> {
 }
 
 /// What was found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Preflight {
     pub rows: Vec<Row>,
     /// Requests that went out.
