@@ -174,6 +174,31 @@ pub struct Share {
     pub users: usize,
     /// At most.
     pub connections: u64,
+    /// So many would fit into its descriptors.
+    pub fit: u64,
+}
+
+/// What each process of a plan takes at most, and what there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    pub processes: usize,
+    /// Of the one that has most of them.
+    pub connections: u64,
+    /// Connections that fit into descriptors and local ports; none where that is not known.
+    pub descriptors: u64,
+    pub ports: Option<u64>,
+    /// Requests in the busiest second, of all processes, and how many there may be.
+    pub peak: u64,
+    pub max_rate: Rate,
+}
+
+/// Local ports for the connections of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// So many connections fit; none where that is not known.
+    pub fit: Option<u64>,
+    /// Addresses that they have to come from, where the target's own choice is not enough.
+    pub sources: Vec<IpAddr>,
 }
 
 /// The shares of so many processes, or of as few as have the descriptors for it.
@@ -188,6 +213,7 @@ pub fn shards(
     let share = |schedule: &Schedule| Share {
         users: schedule.users.len(),
         connections: connections(plan, schedule),
+        fit: 0,
     };
     let of = |of: u32| -> Vec<Share> {
         if of == 1 {
@@ -216,7 +242,7 @@ pub fn shards(
             );
             Err(ConfigError::Option { option: "--processes", message })
         }
-        _ => Ok(found),
+        _ => Ok(found.into_iter().map(|share| Share { fit, ..share }).collect()),
     }
 }
 
@@ -234,8 +260,8 @@ fn descriptors_for(connections: u64) -> u64 {
     soft.saturating_sub(SPARE_DESCRIPTORS)
 }
 
-/// Addresses that so many connections of a process have to come from, where it has not enough
-/// local ports, none was typed, and others are free to take.
+/// What local ports there are for so many connections of a process; where it has not enough, none
+/// was typed, and others are free to take, with further addresses.
 ///
 /// # Errors
 /// When it has not enough, and may not.
@@ -243,18 +269,21 @@ pub fn ports_for(
     connections: u64,
     destination: &Destination,
     typed: &[IpAddr],
-) -> Result<Option<Vec<IpAddr>>, ConfigError> {
-    let Some(ports) = ephemeral_ports().map(|ports| ports.len() as u64) else { return Ok(None) };
+) -> Result<Ports, ConfigError> {
+    let Some(ports) = ephemeral_ports().map(|ports| ports.len() as u64) else {
+        return Ok(Ports { fit: None, sources: Vec::new() });
+    };
     let sources = destination.sources();
     let fit = ports * sources as u64;
     if fit >= connections {
-        return Ok(None);
+        return Ok(Ports { fit: Some(fit), sources: Vec::new() });
     }
     if !has_free_sources(destination) || !typed.is_empty() {
         return Err(ConfigError::Ports { connections, sources, fit });
     }
     let needed = u32::try_from(connections.div_ceil(ports.max(1))).unwrap_or(u32::MAX);
-    Ok(Some((1..=needed).map(source).collect()))
+    let fit = Some(ports.saturating_mul(needed.into()));
+    Ok(Ports { fit, sources: (1..=needed).map(source).collect() })
 }
 
 /// Whether connections to this target may come from any address of 127.0.0.0/8.
@@ -268,17 +297,18 @@ pub fn source(number: u32) -> IpAddr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 0, 0)) | (number & 0x00ff_ffff)).into()
 }
 
-/// Refuses a plan that is too long, or whose busiest second is over the bound.
+/// Requests in the busiest second of a plan, which is refused where it is too long, or where they
+/// are over the bound.
 ///
 /// # Errors
 /// When it is.
-pub fn check_rate(planned: &crate::schedule::Walk, bound: Rate) -> Result<(), ConfigError> {
+pub fn check_rate(planned: &crate::schedule::Walk, bound: Rate) -> Result<u64, ConfigError> {
     if planned.is_too_long() {
         return Err(ConfigError::TooLong);
     }
     let peak = planned.by_second.iter().copied().max().unwrap_or(0);
     let bound = bound.per_second();
-    if peak as f64 > bound { Err(ConfigError::OverMaxRate { peak, bound }) } else { Ok(()) }
+    if peak as f64 > bound { Err(ConfigError::OverMaxRate { peak, bound }) } else { Ok(peak) }
 }
 
 /// Refuses a rate that is over the bound, before it is planned.

@@ -11,8 +11,8 @@ use crate::engine::EngineError;
 use crate::lead::LeadError;
 use crate::merge::MergeError;
 use crate::observe::DatabaseError;
+use crate::preflight::PreflightError;
 use crate::prepare::PrepareError;
-use crate::probe::ProbeError;
 use crate::schedule::ScheduleError;
 use crate::suite::before::BeforeError;
 use crate::suite::journal::JournalError;
@@ -43,7 +43,7 @@ pub enum Error {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
-    Probe(#[from] ProbeError),
+    Preflight(#[from] PreflightError),
     #[error(transparent)]
     Write(#[from] WriteError),
     #[error(transparent)]
@@ -79,8 +79,12 @@ impl Error {
             },
             Self::Trace(error) => error.exit(),
             Self::Destination(error) => destination(error),
-            Self::Database(DatabaseError::Url) => Exit::Usage,
-            Self::Database(DatabaseError::Safety(error)) => error.exit(),
+            Self::Database(error) | Self::Preflight(PreflightError::Database(error)) => match error
+            {
+                DatabaseError::Url => Exit::Usage,
+                DatabaseError::Safety(error) => error.exit(),
+                DatabaseError::Connect { .. } | DatabaseError::Left { .. } => Exit::Environment,
+            },
             Self::Write(error) | Self::Merge(MergeError::Write(error)) => match error {
                 WriteError::NotEmpty { .. } | WriteError::NotARun { .. } => Exit::Usage,
                 WriteError::Io { .. } => Exit::Internal,
@@ -99,12 +103,10 @@ impl Error {
             },
             Self::Engine(_)
             | Self::Lead(_)
-            | Self::Probe(ProbeError::Engine(_))
+            | Self::Preflight(PreflightError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
-            Self::Database(DatabaseError::Connect { .. } | DatabaseError::Left { .. })
-            | Self::Tls(_)
-            | Self::Probe(_) => Exit::Environment,
+            Self::Tls(_) | Self::Preflight(_) => Exit::Environment,
         }
     }
 }

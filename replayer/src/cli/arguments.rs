@@ -139,7 +139,7 @@ impl Conduct {
     pub(super) fn arguments(&self, to: &mut Arguments) {
         let Self {
             probe: _,
-            no_probe: _,
+            no_preflight: _,
             no_observe: _,
             processes: _,
             threads: _,
@@ -218,7 +218,7 @@ mod tests {
         let others = [
             "source-ip",
             "probe",
-            "no-probe",
+            "no-preflight",
             "no-observe",
             "processes",
             "threads",

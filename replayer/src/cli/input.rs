@@ -17,6 +17,7 @@ use rewrites::Rewrites;
 use crate::config::{self, ConfigError};
 use crate::engine::{FidelityMode, Http, Settings, checks_by_endpoint};
 use crate::error::Error;
+use crate::preflight::Seeded;
 use crate::prepare::{
     LeftOut, Prepared, Rewritten, Selection, TraceStream, prepare, prepare_streamed,
 };
@@ -89,6 +90,8 @@ pub(super) struct Ready {
     /// Where to: scheme, host and port.
     pub target: String,
     pub manifest: ManifestRef,
+    /// What it says of the database.
+    pub seeded: Option<Seeded>,
     /// Whether the target is on this machine.
     pub is_local: bool,
     pub limitations: Vec<String>,
@@ -215,6 +218,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         started: Utc::now(),
         accounts: Vec::new(),
     };
+    let seeded = manifest.as_ref().map(|manifest| Seeded::from(&manifest.header));
     let accounts = manifest.map(|manifest| manifest.accounts);
     let accounts = config::accounts(&plan, accounts)?;
     Ok(Ready {
@@ -224,6 +228,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         settings: Settings { accounts, ..settings },
         target: url,
         manifest: reference,
+        seeded,
         is_local,
         limitations,
         notices,

@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use super::arguments::Arguments;
 use super::asked::Asked;
 use super::finish::finish;
-use super::one_run::{Ended, Fired, ReadyRun, announce_stop, probed};
+use super::one_run::{Ended, Fired, ReadyRun, announce_stop};
+use super::preflight::preflighted;
 use super::start_at::StartAt;
 use crate::config::{self, ConfigError, Share};
 use crate::engine::StopRule;
@@ -84,7 +85,7 @@ pub(super) fn fire(
         let probes = tokio::select! {
             biased;
             Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
-            probed = probed(asked, &ready) => probed?.sent,
+            sent = preflighted(asked, &ready, &planned.room) => sent?,
         };
         // The parts have the trace, too.
         drop(ready);
@@ -166,7 +167,7 @@ fn command(
     load.arguments(&mut arguments);
     conduct.arguments(&mut arguments);
     arguments.flag("--verify", *verify);
-    arguments.flag("--no-probe", !*verify);
+    arguments.flag("--no-preflight", !*verify);
     // One of them sees all of the target.
     arguments.flag("--no-observe", conduct.no_observe || part.shard.index > 1);
     arguments.flag("--quiet", true);

@@ -13,6 +13,7 @@ mod merge;
 mod names;
 mod one_run;
 mod planned;
+mod preflight;
 mod probe;
 mod run;
 mod run_args;
@@ -61,7 +62,8 @@ enum Command {
     Run(Box<run_args::Args>),
     /// Run scenarios one after the other, the data put back before each
     Suite(Box<suite::Args>),
-    /// Run one session of each persona once, and show what fails
+    /// Look at a target as a run does before it begins: one session of each persona, once
+    #[command(visible_alias = "preflight")]
     Probe(probe::Args),
     /// Add the run directories of shards up to one
     Merge(merge::Args),

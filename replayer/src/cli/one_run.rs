@@ -17,8 +17,7 @@ use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
 use super::names::{check_names, check_phases};
 use super::planned::{Planned, plan};
-use super::probe::show_probed;
-use super::run_args::ProbeArg;
+use super::preflight::preflighted;
 use super::start_at::{Start, StartAt};
 use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, StopRule, Tick};
 use crate::error::Error;
@@ -26,7 +25,6 @@ use crate::lead::{LeadError, Orders, Report, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
 use crate::observe::{Database, Observer};
-use crate::probe::{Extent, Probed, probe};
 use run_log::format::{Run, Shard};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
@@ -120,29 +118,29 @@ impl<'a> ReadyRun<'a> {
         let Self { asked, choices, ready, planned, threads, labels } = self;
         let due = planned.due(choices.load.pacing);
         let run = initial_record(asked, &choices, &ready, &planned, threads, labels);
-        let Planned { schedule, plateau, .. } = planned;
+        let Planned { schedule, plateau, room, .. } = planned;
         let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
         let measured = runtime.block_on(async {
             RunWriter::check(out, force)?;
             let mut interrupts = watch().map_err(Error::Runtime)?;
             let before = async {
                 let mut observer = observer(asked, &ready).await?;
-                // Before the probe: what it sends is counted as extra, and the target counts it too.
+                // Before the preflight: its requests are extra, and the target counts them, too.
                 observer.sample_at(0).await;
-                let probed = probed(asked, &ready).await?;
+                let probes = preflighted(asked, &ready, &room).await?;
                 let (start_at, cuts) = match asked.led {
                     true => armed().await?,
                     false => (asked.start_at, watch::channel(None).1),
                 };
                 let start = start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
                 start.lead().await;
-                Ok::<_, Error>((observer, probed, start, cuts))
+                Ok::<_, Error>((observer, probes, start, cuts))
             };
             if !asked.led {
                 tokio::spawn(announce_stop(interrupts.clone()));
             }
             // Whatever is waited for until here, a signal ends it.
-            let (observer, probed, start, cuts) = tokio::select! {
+            let (observer, probes, start, cuts) = tokio::select! {
                 biased;
                 Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
                 begun = before => begun?,
@@ -162,7 +160,7 @@ impl<'a> ReadyRun<'a> {
                 run,
                 writer,
                 observer,
-                probes: probed.sent,
+                probes,
                 planned: due,
                 stop: StopRule::of(&choices.load).filter(|_| !asked.led),
                 expectations: choices.expectations().to_vec(),
@@ -207,21 +205,6 @@ async fn observer(asked: &Asked<'_>, ready: &Ready) -> Result<Observer, Error> {
     };
     let destination = Arc::clone(&ready.http.destination);
     Ok(Observer::new(destination, !conduct.no_observe, database))
-}
-
-/// Probes the target. Whoever compares answers has data as they were when it was recorded.
-pub(super) async fn probed(asked: &Asked<'_>, ready: &Ready) -> Result<Probed, Error> {
-    if asked.conduct.no_probe || asked.verify {
-        return Ok(Probed::default());
-    }
-    let extent = match asked.conduct.probe {
-        ProbeArg::Safe => Extent::Safe,
-        ProbeArg::Full => Extent::Full,
-    };
-    let probing = probe(&ready.plan, &ready.settings, &ready.http, extent);
-    let probed = tokio::task::LocalSet::new().run_until(probing).await?;
-    show_probed(&probed);
-    Ok(probed)
 }
 
 /// Tells the lead that all is ready, and waits for second 0 and for what may end the run.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::asked::Asked;
 use super::input::Ready;
-use crate::config::{self, Share};
+use crate::config::{self, Room, Share};
 use crate::error::Error;
 use crate::schedule::{Policy, Schedule, Walk};
 use run_log::format::{Phase, Shard, Window};
@@ -19,6 +19,8 @@ pub(super) struct Planned {
     pub phases: Vec<Phase>,
     /// What each process has of it, where there are several.
     pub shards: Vec<Share>,
+    /// What each takes of what there is.
+    pub room: Room,
 }
 
 impl Planned {
@@ -32,6 +34,9 @@ impl Planned {
 }
 
 /// Plans and checks the whole, of which this process may run a part.
+///
+/// # Errors
+/// When it cannot be planned, or does not fit into what there is.
 pub(super) fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<Planned, Error> {
     let policy = Policy {
         load: load.clone(),
@@ -57,16 +62,18 @@ pub(super) fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<
         whole = whole.at_most(&ready.plan, load, most);
     }
     let planned = config::planned(&ready.plan, &whole, load);
-    config::check_rate(&planned, max_rate)?;
+    let peak = config::check_rate(&planned, max_rate)?;
     let plateau = config::plateau(&ready.plan, &whole, load)?;
     let phases = whole.phases(load, plateau);
     let schedule = of_shard(&whole, asked.shard);
     let mine = config::planned(&ready.plan, &schedule, load);
-    let widest = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
-    let ports = config::ports_for(widest, &ready.http.destination, &asked.input.source_ip)?;
-    if let (Some(addresses), Some(destination)) = (ports, Arc::get_mut(&mut ready.http.destination))
-    {
-        destination.connect_from(addresses);
+    let connections = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);
+    let ports = config::ports_for(connections, &ready.http.destination, &asked.input.source_ip)?;
+    if let Some(destination) = Arc::get_mut(&mut ready.http.destination) {
+        destination.connect_from(ports.sources);
     }
-    Ok(Planned { schedule, mine, plateau, phases, shards })
+    let descriptors = shards.iter().map(|shard| shard.fit).min().unwrap_or(0);
+    let processes = shards.len();
+    let room = Room { processes, connections, descriptors, ports: ports.fit, peak, max_rate };
+    Ok(Planned { schedule, mine, plateau, phases, shards, room })
 }

@@ -1,20 +1,19 @@
 //! `replayer probe`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use common::exit::Exit;
 use common::say::{print, print_json};
+use common::secret::Secret;
 use common_net::runtime;
 use tokio::runtime::Builder;
 
 use super::input::{Choices, Input, prepare_all};
-use super::summary::answer;
+use super::preflight::observed;
 use crate::engine::FidelityMode;
 use crate::error::Error;
-use crate::probe::{Extent, Probed, probe};
-use run_log::format::ErrorSample;
+use crate::preflight::{Extent, Preflight, preflight};
 use scenario::Load;
 
 #[derive(Debug, ClapArgs)]
@@ -24,6 +23,9 @@ pub(super) struct Args {
     /// Send all of the session, what writes and what registers among it
     #[arg(long)]
     full: bool,
+    /// The database behind the target, to compare it with the manifest
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    database_url: Option<Secret>,
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
@@ -43,63 +45,23 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
     let ready = prepare_all(&args.input, &choices)?;
     ready.say_notices();
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
-    let probed = runtime.block_on(tokio::task::LocalSet::new().run_until(probe(
-        &ready.plan,
-        &ready.settings,
-        &ready.http,
-        if args.full { Extent::Full } else { Extent::Safe },
-    )))?;
-    show_probed(&probed);
-    let Probed { sent, failed, samples, not_tried } = &probed;
+    let extent = if args.full { Extent::Full } else { Extent::Safe };
+    let database = observed(args.database_url.as_ref(), &args.input.allow_host);
+    let found = runtime.block_on(preflight(ready.subject(extent, None, database)));
+    let Preflight { rows, sent, failed, failures, not_tried, .. } = &found;
     if args.json {
         let json = serde_json::json!({
-            "sent": sent, "failed": failed, "failures": samples, "not_tried": not_tried,
+            "sent": sent, "failed": failed, "failures": failures, "not_tried": not_tried,
+            "checks": rows,
         });
         print_json(&format!("{json}\n"))
     } else {
-        print(&format!("{sent} requests sent, {failed} failed\n"))
+        print(&format!("{}{sent} requests sent, {failed} failed\n", found.text(false)))
     }
     .map_err(Error::stdout)?;
-    Ok(if probed.failed == 0 { Exit::Good } else { Exit::Threshold })
-}
-
-/// Shows what failed, what is the same once, and what was not tried.
-pub(super) fn show_probed(probed: &Probed) {
-    let mut alike: BTreeMap<Alike<'_>, Vec<&ErrorSample>> = BTreeMap::new();
-    for sample in &probed.samples {
-        alike.entry(Alike::of(sample)).or_default().push(sample);
-    }
-    for (Alike { endpoint, persona, .. }, samples) in &alike {
-        let answer = answer(samples[0]);
-        let bodies: BTreeSet<_> = samples.iter().map(|sample| sample.body.as_deref()).collect();
-        let times = match (samples.len(), bodies.len()) {
-            (1, _) => String::new(),
-            (times, 1) => format!(" ({times} times)"),
-            (times, texts) => format!(" ({times} times, with {texts} different texts)"),
-        };
-        common::say!("replayer: probe: {endpoint} of {persona}: {answer}{times}");
-    }
-    if !probed.not_tried.is_empty() {
-        let names = probed.not_tried.iter().map(|(name, count)| format!("{name} ({count})"));
-        let names = names.collect::<Vec<_>>().join(", ");
-        common::say!(
-            "replayer: probe: not tried, since they write or need what a write gives: {names}"
-        );
-    }
-}
-
-/// What failures have in common that are shown as one.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Alike<'a> {
-    endpoint: &'a str,
-    persona: &'a str,
-    outcome: &'a str,
-    status: Option<u16>,
-}
-
-impl<'a> Alike<'a> {
-    fn of(sample: &'a ErrorSample) -> Self {
-        let ErrorSample { endpoint, persona, outcome, status, .. } = sample;
-        Self { endpoint, persona, outcome, status: *status }
+    match found {
+        Preflight { stopped_by: Some(error), .. } => Err(error.into()),
+        Preflight { failed: 0, is_limited: false, .. } => Ok(Exit::Good),
+        _ => Ok(Exit::Threshold),
     }
 }

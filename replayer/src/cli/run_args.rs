@@ -60,13 +60,13 @@ pub(super) struct Args {
 /// How a run goes about it, whatever its load is.
 #[derive(Debug, ClapArgs)]
 pub(super) struct Conduct {
-    /// What of each persona's first session is tried before the start: logins with an account's
+    /// What of each persona's first session the preflight tries: logins with an account's
     /// credentials and what only reads, or all of it
     #[arg(long, value_enum, default_value_t = ProbeArg::Safe)]
     pub probe: ProbeArg,
-    /// Start without trying anything
-    #[arg(long, conflicts_with = "probe")]
-    pub no_probe: bool,
+    /// Start without looking at the target and its database before
+    #[arg(long, visible_alias = "no-probe", conflicts_with = "probe")]
+    pub no_preflight: bool,
     /// Ask neither the target for GET /metrics, which is done once a second, nor its database
     #[arg(long)]
     pub no_observe: bool,

@@ -6,6 +6,7 @@ use common::say::{print, print_json};
 use figures::judged::Judged;
 
 use crate::error::Error;
+use crate::preflight::answer;
 use run_log::format::{EndedBy, ErrorSample, Judgement, Run, ValidityState};
 use run_log::outcome::Outcome;
 
@@ -106,15 +107,6 @@ pub(super) fn say_refusal(run: &Run, refusal: Option<&ErrorSample>) {
         "replayer: stopped, since over 1 % of the users were refused: {endpoint} of {persona} was \
          answered {answer}"
     );
-}
-
-/// How a request failed.
-pub(super) fn answer(sample: &ErrorSample) -> String {
-    match (sample.status, &sample.body) {
-        (Some(status), Some(body)) => format!("{status} {body}"),
-        (Some(status), None) => status.to_string(),
-        (None, _) => sample.outcome.clone(),
-    }
 }
 
 /// What it came to, and what has to be seen before any figure.

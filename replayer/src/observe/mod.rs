@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-pub use postgres::{Database, DatabaseError};
+pub use postgres::{Database, DatabaseError, Place};
 
 use http1::{Connection, Destination, Limits, Method, Sink};
 use run_log::format::TargetSample;

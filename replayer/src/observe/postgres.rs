@@ -31,7 +31,7 @@ pub enum DatabaseError {
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a database is.
-struct Place {
+pub struct Place {
     options: PgConnectOptions,
     /// As they were typed, for messages.
     host: String,
@@ -39,6 +39,34 @@ struct Place {
 }
 
 impl Place {
+    /// Of the database at `url`, on this machine or a host that is allowed.
+    ///
+    /// # Errors
+    /// When it is not a URL, or its host may not be used.
+    pub fn of(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
+        Self::pinned(url, |host, port| address::pin(host, port, allowed))
+    }
+
+    /// Connects, and does `work` there; a server that talks without end is left.
+    ///
+    /// # Errors
+    /// When it cannot be connected to, or `work` fails.
+    pub async fn visit<T, F>(
+        self,
+        work: impl FnOnce(PgConnection) -> F + Send + 'static,
+    ) -> Result<T, DatabaseError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+    {
+        let Self { options, host, port } = self;
+        let visiting = async move { work(PgConnection::connect_with(&options).await?).await };
+        match within(CONNECT_TIMEOUT, visiting).await {
+            Ok(visited) => visited.map_err(|source| DatabaseError::Connect { host, port, source }),
+            Err(source) => Err(DatabaseError::Left { host, port, source }),
+        }
+    }
+
     /// Asks `pin` for the addresses of the host, unless it is a socket. What is connected to is
     /// one of them, not the name: a second answer of the name server is never asked for.
     fn pinned(
@@ -87,19 +115,11 @@ impl Database {
     /// # Errors
     /// When it is not a URL, its host may not be used, or it cannot be connected to.
     pub async fn connect(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
-        let Place { options, host, port } =
-            Place::pinned(url, |host, port| address::pin(host, port, allowed))?;
-        let connecting = async move {
-            let mut connection = PgConnection::connect_with(&options).await?;
+        let connecting = |mut connection| async move {
             let statements = statements(&mut connection).await?;
             Ok(Self { connection, statements })
         };
-        match within(CONNECT_TIMEOUT, connecting).await {
-            Ok(connected) => {
-                connected.map_err(|source| DatabaseError::Connect { host, port, source })
-            }
-            Err(source) => Err(DatabaseError::Left { host, port, source }),
-        }
+        Place::of(url, allowed)?.visit(connecting).await
     }
 
     /// Figures by metric; none where the database did not answer.

@@ -17,6 +17,7 @@ mod logins;
 mod order;
 mod overload;
 mod phases;
+mod preflight;
 mod probe;
 mod processes;
 mod rate;

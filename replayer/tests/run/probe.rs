@@ -2,16 +2,9 @@
 
 use trace::format::{Binding, Body, Encoding, FreshId, Origin, Part};
 
+use super::preflight::row;
 use crate::support::trace::{answer, at, gives, logs_in, request, takes};
-use crate::support::{Answer, PASSWORD, Ran, Server, TraceBuilder, Workplace};
-
-fn probe(place: &Workplace, target: &str, options: &[&str]) -> Ran {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_replayer"));
-    command.arg("probe").arg("--trace").arg(place.path("t.trace.jsonl.zst"));
-    command.arg("--manifest").arg(place.path("manifest.json"));
-    command.args(["--target", target]).args(options);
-    place.ran(command.output().unwrap())
-}
+use crate::support::{Answer, PASSWORD, Server, TraceBuilder, Workplace};
 
 /// Ten requests to one endpoint, an hour apart.
 fn place() -> Workplace {
@@ -29,9 +22,9 @@ fn a_good_target_is_good_and_is_asked_without_think_times() {
         "/login" => token(),
         _ => Answer::Json(200, "{}".into()),
     });
-    let ran = probe(&place(), &server.url(), &[]);
+    let ran = place().probe(&server.url(), &[]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    assert_eq!(ran.stdout, "11 requests sent, 0 failed\n");
+    assert!(ran.stdout.ends_with("\n11 requests sent, 0 failed\n"), "{}", ran.stdout);
     assert_eq!(server.asked().len(), 11);
 }
 
@@ -41,14 +34,13 @@ fn every_failing_request_is_shown_with_its_answer() {
         "/login" => token(),
         _ => Answer::Json(500, r#"{"detail":"no table s3cret-t0ken-of-17"}"#.into()),
     });
-    let ran = probe(&place(), &server.url(), &[]);
+    let ran = place().probe(&server.url(), &[]);
     assert_eq!(ran.code, Some(10), "{}", ran.stderr);
     // What is the same is said once.
-    assert_eq!(
-        ran.stderr,
-        "replayer: probe: GET /one of visitor: 500 {\"detail\":\"no table [redacted]\"} (10 times)\n"
-    );
-    let json = probe(&place(), &server.url(), &["--json"]).stdout;
+    let said =
+        "10 of 10 failed: GET /one of visitor: 500 {\"detail\":\"no table [redacted]\"} (10 times)";
+    assert_eq!(row(&ran.stdout, "reads"), format!("failed {said}"));
+    let json = place().probe(&server.url(), &["--json"]).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json["sent"], &json["failed"]), (&11.into(), &10.into()));
     assert_eq!(json["failures"].as_array().unwrap().len(), 10);
@@ -59,7 +51,7 @@ fn a_persona_that_cannot_log_in_is_named() {
     for (status, detail) in [(401, "wrong password"), (422, "not an address"), (503, "busy")] {
         let server =
             Server::start(move |_| Answer::Json(status, format!(r#"{{"detail":"{detail}"}}"#)));
-        let ran = probe(&place(), &server.url(), &[]);
+        let ran = place().probe(&server.url(), &[]);
         assert_eq!(ran.code, Some(4), "{}", ran.stderr);
         let words = ["visitor (account visitor1) cannot log in: POST /login answered", detail];
         for word in words {
@@ -124,24 +116,31 @@ const SAFE: [&str; 4] = ["POST /login", "GET /list", "GET /list/17", "GET /gone"
 #[test]
 fn what_writes_is_not_tried_and_a_failure_that_was_recorded_is_none() {
     let (place, server) = (Workplace::new(&busy(), 1), busy_server());
-    let ran = probe(&place, &server.url(), &["--json"]);
+    let ran = place.probe(&server.url(), &["--json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert_eq!(asked(&server), SAFE);
     for (name, count) in
         [("POST /users", 1), ("POST /list", 1), ("GET /list/18/made", 1), ("PUT /list/17", 1)]
     {
-        let said = format!("{name} ({count})");
-        assert!(ran.stderr.contains("not tried") && ran.stderr.contains(&said), "{}", ran.stderr);
         let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(json["not_tried"][name], count);
+        let said = format!("{name} ({count})");
+        let row = row(&place.probe(&server.url(), &[]).stdout, "writes");
+        assert!(
+            row.starts_with("not tried GET /list/18/made (1), ") && row.contains(&said),
+            "{row}"
+        );
     }
 }
 
 #[test]
 fn all_of_a_session_is_tried_where_that_is_asked_for() {
     let (place, server) = (Workplace::new(&busy(), 1), busy_server());
-    let ran = probe(&place, &server.url(), &["--full"]);
+    let ran = place.probe(&server.url(), &["--full"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    // Those that are no login.
+    assert_eq!(row(&ran.stdout, "writes"), "good 2 of 2 answered as recorded");
+    assert_eq!(row(&ran.stdout, "reads"), "good 4 of 4 answered as recorded");
     assert_eq!(asked(&server).len(), 8);
 }
 
@@ -151,6 +150,7 @@ fn a_run_tries_what_it_is_told_to_and_nothing_before_it_compares() {
         (&[][..], 4),
         (&["--probe", "full"], 8),
         (&["--no-probe"], 0),
+        (&["--no-preflight"], 0),
         (&["--verify", "--min-fidelity", "0"], 0),
     ] {
         let (place, server) = (Workplace::new(&busy(), 1), busy_server());

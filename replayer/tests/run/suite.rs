@@ -242,3 +242,18 @@ fn a_signal_ends_what_puts_data_back_and_the_suite() {
     assert_eq!(server.asked().len(), 0);
     assert_eq!(suite.ends(), [end("begun", 99)]);
 }
+
+#[test]
+fn each_scenario_has_a_preflight_of_its_own() {
+    let suite = Suite::of(&[("one", ONCE), ("two", ONCE)]);
+    let server = Server::start(|asked| match asked.path.as_str() {
+        "/b" => Answer::Json(429, "{}".into()),
+        _ => Answer::Json(200, "{}".into()),
+    });
+    for (options, looks) in [(&[][..], 2), (&["--no-preflight", "--force"], 0)] {
+        let before = server.asked().len();
+        let ran = suite.run(&server, options);
+        assert_eq!(server.asked().len() - before, 2 * 2 + 2 * looks, "{}", ran.stderr);
+        assert_eq!(ran.stderr.matches("GET /b: 429 (once)").count(), looks, "{}", ran.stderr);
+    }
+}

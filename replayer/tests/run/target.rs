@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
 
+use super::preflight::row;
 use crate::support::trace::{answer, at, bears, gives, logs_in, request, takes};
 use crate::support::{PASSWORD, TraceBuilder, Workplace};
 
@@ -15,7 +16,7 @@ struct World<'a> {
     pool: PgPool,
     target: Target,
     /// Kept until the end of the test.
-    _database: TestDatabase<'a>,
+    database: TestDatabase<'a>,
 }
 
 impl<'a> World<'a> {
@@ -40,7 +41,7 @@ impl<'a> World<'a> {
         .await
         .unwrap();
         let target = Target::start(pool.clone(), settings).await.unwrap();
-        Self { pool, target, _database: database }
+        Self { pool, target, database }
     }
 
     /// All rows of each table but the log of the logins, as digests.
@@ -138,20 +139,80 @@ async fn a_probe_changes_no_row_of_the_target() {
     let world = World::new(&server, 1, Settings::default()).await;
     let place = Workplace::new(&reporter(), 1);
     let probe = async |options: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_replayer"));
-        command.arg("probe").arg("--trace").arg(place.path("t.trace.jsonl.zst"));
-        command.arg("--manifest").arg(place.path("manifest.json"));
-        command.args(["--target", &world.target.url()]).args(options);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        place.ran(output)
+        tokio::task::block_in_place(|| place.probe(&world.target.url(), options))
     };
     let before = world.checksums().await;
     let ran = probe(&[]).await;
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert_eq!(ran.stdout, "2 requests sent, 0 failed\n");
+    assert!(ran.stdout.ends_with("\n2 requests sent, 0 failed\n"), "{}", ran.stdout);
     assert_eq!(world.checksums().await, before);
     // What it left out would have changed them.
     let ran = probe(&["--full"]).await;
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "4 requests sent, 0 failed\n"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.ends_with("\n4 requests sent, 0 failed\n"), "{}", ran.stdout);
     assert_ne!(world.checksums().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_is_held_against_the_manifest() {
+    let server = TestServer::start().unwrap();
+    let world = World::new(&server, 3, Settings::default()).await;
+    let (id, name): (String, String) = sqlx::query_as(
+        "SELECT system_identifier::text, current_database()::text FROM pg_control_system()",
+    )
+    .fetch_one(&world.pool)
+    .await
+    .unwrap();
+    let place = Workplace::new(&reporter(), 1);
+    let url = world.database.url();
+    let found = |name: &str, tables: &[(&str, u64)], options: &[&str]| {
+        let tables: Vec<_> = tables
+            .iter()
+            .map(|(table, rows)| serde_json::json!({"table": table, "rows": rows, "digest": "d"}))
+            .collect();
+        place.change_manifest(|manifest| {
+            manifest["database"]["system_identifier"] = id.as_str().into();
+            manifest["database"]["name"] = name.into();
+            manifest["tables"] = tables.into();
+        });
+        let probe = || place.probe(&world.target.url(), options);
+        let ran = tokio::task::block_in_place(probe);
+        // It is no reason to fail.
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        row(&ran.stdout, "database")
+    };
+    let observed = ["--database-url", url];
+    let good = format!("good {name}, that of the manifest, with its rows");
+    assert_eq!(found(&name, &[("users", 3), ("public.agencies", 1)], &observed), good);
+    let fewer = "warning users has 3 rows, 1,200 in the manifest; \
+                 none\"such is not there, 7 rows in the manifest";
+    assert_eq!(found(&name, &[("users", 1200), ("none\"such", 7)], &observed), fewer);
+    // What has more rows than are counted is held against what the server believes.
+    sqlx::raw_sql(
+        "CREATE TABLE large AS SELECT n FROM generate_series(1, 120000) n; ANALYZE large;
+         CREATE TABLE unseen AS SELECT n FROM generate_series(1, 120000) n;",
+    )
+    .execute(&world.pool)
+    .await
+    .unwrap();
+    let fewer = "warning large has 120,000 rows, 900,000 in the manifest";
+    assert_eq!(found(&name, &[("large", 900_000), ("unseen", 120_000)], &observed), fewer);
+    assert_eq!(found(&name, &[("large", 125_000)], &observed), good);
+    let other = format!("warning {name}, and the manifest is of another");
+    assert_eq!(found("another", &[("users", 3)], &observed), other);
+    let not_asked = "not asked nobody observes it (--database-url)";
+    assert_eq!(found(&name, &[("users", 3)], &[]), not_asked);
+    // A run says it, and begins, unless the database is not to be asked.
+    place.change_manifest(|manifest| manifest["tables"][0]["rows"] = 4.into());
+    let run = |options: &[&str]| {
+        let all = [&["--quiet", "--force"], &observed[..], options].concat();
+        let ran = tokio::task::block_in_place(|| place.run(&world.target.url(), &all));
+        assert_eq!(ran.checked().totals.outcomes[Outcome::Completed], 4, "{}", ran.stderr);
+        ran.stderr
+    };
+    assert!(row(&run(&[]), "database").starts_with("warning "));
+    assert!(!run(&["--no-observe"]).contains("database"));
+    let refused =
+        place.probe(&world.target.url(), &["--database-url", "postgres://u@203.0.113.7/d"]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
 }

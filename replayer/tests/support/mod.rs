@@ -53,6 +53,14 @@ impl Workplace {
         self.dir.path().join(name)
     }
 
+    /// Writes the manifest anew, otherwise.
+    pub(crate) fn change_manifest(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let path = self.path("manifest.json");
+        let mut manifest = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        change(&mut manifest);
+        std::fs::write(path, manifest.to_string()).unwrap();
+    }
+
     /// The path of a scenario file with these lines after the four that each has.
     pub(crate) fn scenario(&self, lines: &str) -> String {
         let path = self.path("s.toml");
@@ -79,6 +87,15 @@ impl Workplace {
             .arg(self.path(out))
             .args(options);
         command
+    }
+
+    /// `replayer probe` of `target`.
+    pub(crate) fn probe(&self, target: &str, options: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replayer"));
+        command.arg("probe").arg("--trace").arg(self.path("t.trace.jsonl.zst"));
+        command.arg("--manifest").arg(self.path("manifest.json"));
+        command.args(["--target", target]).args(options);
+        self.ran(command.output().unwrap())
     }
 
     pub(crate) fn ran(&self, output: Output) -> Ran {

@@ -1,6 +1,6 @@
-//! What a probe sends of a session.
+//! What a preflight sends of a session.
 //!
-//! It must not change what the run that follows it meets: a user that a probe registered cannot
+//! It must not change what the run that follows it meets: a user that it registered cannot
 //! register any more. So it sends no value that is made for the purpose, and of what writes, the
 //! login alone.
 
@@ -13,7 +13,7 @@ use crate::prepare::{
     Bindings, Body, LeftOut, Origin, Prepared, Request, Session, Source, Wait, link, number,
 };
 
-/// How much a probe may send.
+/// How much a preflight may send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Extent {
     /// What changes nothing: logins with an account's credentials, and GET and HEAD that need
@@ -28,6 +28,8 @@ pub enum Extent {
 pub(super) struct Chosen {
     pub(super) plan: Prepared,
     pub(super) not_tried: Vec<usize>,
+    /// Whether what logs its user in is in the plan; none where nothing does.
+    pub(super) has_login: Option<bool>,
 }
 
 /// What is sent of a persona's first session; none where it has none.
@@ -43,6 +45,10 @@ pub(super) fn first_session(plan: &Prepared, persona: usize, extent: Extent) -> 
         pairs.filter(move |(_, tried)| **tried == is_tried).map(|(request, _)| request)
     };
     let not_tried = of(false).map(|(_, request)| request.endpoint).collect();
+    let has_login = (session.prologue > 0).then(|| match login_of(&requests, session.prologue) {
+        Some(login) => tried[login],
+        None => tried[..session.prologue].iter().all(|is_tried| *is_tried),
+    });
     let chosen: Vec<(usize, &Request)> = of(true).collect();
     let prologue = chosen.iter().filter(|(index, _)| *index < session.prologue).count();
     let mut kept: Vec<Request> = chosen.iter().map(|(_, request)| (*request).clone()).collect();
@@ -76,7 +82,7 @@ pub(super) fn first_session(plan: &Prepared, persona: usize, extent: Extent) -> 
         rewrites: Vec::new(),
         recorded_failures: None,
     };
-    Some(Chosen { plan, not_tried })
+    Some(Chosen { plan, not_tried, has_login })
 }
 
 /// One after another, whatever the plan was prepared for: a failure is then the cause of those that
@@ -87,10 +93,15 @@ fn waits(index: usize, prologue: usize) -> Box<[Wait]> {
     before.into_iter().collect()
 }
 
+/// The login among the requests of a prologue: whoever registers may do so with the account that he
+/// then logs in with.
+fn login_of(requests: &[Request], prologue: usize) -> Option<usize> {
+    requests[..prologue].iter().rposition(has_credentials)
+}
+
 /// Which of a session's requests change nothing, as far as can be told.
 fn safe(requests: &Arc<[Request]>, prologue: usize) -> Vec<bool> {
-    // Whoever registers may do so with the account that he then logs in with.
-    let login = requests[..prologue].iter().rposition(has_credentials);
+    let login = login_of(requests, prologue);
     let mut given: HashSet<Source> = HashSet::new();
     let tried = requests.iter().enumerate().map(|(index, request)| {
         let is_known = |origin: &Origin| match origin {
