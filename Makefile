@@ -72,7 +72,7 @@ deny: rust ## what comes from others: licences, sources, doubled libraries
 	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-answers bench-large bench-target bench-tools bench-growth ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -130,8 +130,12 @@ bench-open: build ## the replayer by an open schedule: in time, and at what cost
 	@fixtures/bench/open.py
 
 .PHONY: bench-users
-bench-users: build ## 10,000 and 19,000 users of one replayer, 30,000 of two
+bench-users: build ## 10,000 and 19,000 users of one replayer, 2,000 to 30,000 of two
 	@fixtures/bench/users.py
+
+.PHONY: bench-search
+bench-search: build ## the search of the highest load, on targets whose limit is known
+	@fixtures/bench/search.py
 
 .PHONY: bench-answers
 bench-answers: build ## what users cost in memory where answers are large

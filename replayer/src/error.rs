@@ -56,6 +56,8 @@ pub enum Error {
     Before(#[from] BeforeError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("cannot start the runtime")]
     Runtime(#[source] std::io::Error),
     #[error("cannot write to {}", path.display())]
@@ -101,7 +103,8 @@ impl Error {
                 | JournalError::Ended { .. }
                 | JournalError::Other { .. } => Exit::Usage,
             },
-            Self::Engine(_)
+            Self::Read(_)
+            | Self::Engine(_)
             | Self::Lead(_)
             | Self::Preflight(PreflightError::Engine(_))
             | Self::Runtime(_)

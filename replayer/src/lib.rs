@@ -20,5 +20,6 @@ pub mod pacer;
 pub mod preflight;
 pub mod prepare;
 pub mod schedule;
+pub mod search;
 pub mod suite;
 pub mod time;

@@ -17,7 +17,7 @@ use scenario::{
 /// In percent.
 const RATE_TOLERANCE: f64 = 2.0;
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
     /// Scenario file; the options below override what it says, and another load passes nothing

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod asked;
+mod between;
 mod dry_run;
 mod finish;
 mod fire;
@@ -17,6 +18,7 @@ mod preflight;
 mod probe;
 mod run;
 mod run_args;
+mod search;
 mod start_at;
 mod suite;
 mod summary;
@@ -46,6 +48,8 @@ Examples:
     replayer run … --scenario fixtures/scenarios/01-baseline.toml --profile quick
   All scenarios of a folder, the data put back before each; the same again goes on where it was cut off:
     replayer suite fixtures/scenarios … --runs runs --before 'seeder apply --plan plan.toml --reset'
+  The most users at whom it holds, by runs of more and fewer:
+    replayer search 'p95 < 200ms, failed < 1%' --by users --from 100 --to 20000 --pacing closed … --runs search
   See what would be sent, and send nothing:
     replayer run … --rate 1000/s --duration 1m --dry-run
   One load from two machines:
@@ -62,6 +66,8 @@ enum Command {
     Run(Box<run_args::Args>),
     /// Run scenarios one after the other, the data put back before each
     Suite(Box<suite::Args>),
+    /// Find the highest load at which what is expected holds, by runs of more and less
+    Search(Box<search::Args>),
     /// Look at a target as a run does before it begins: one session of each persona, once
     #[command(visible_alias = "preflight")]
     Probe(probe::Args),
@@ -79,6 +85,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&args, signals),
             Command::Suite(args) => suite::run(&args, signals),
+            Command::Search(args) => search::run(&args, signals),
             Command::Probe(args) => probe::run(&args),
             Command::Merge(args) => merge::run(&args),
         }

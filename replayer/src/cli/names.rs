@@ -26,8 +26,7 @@ pub(super) struct Wanted<'a> {
 /// With the place and the first name that the plan has not.
 pub(super) fn check_names(plan: &Prepared, wanted: &Wanted<'_>) -> Result<(), ConfigError> {
     let endpoints: Vec<&str> = plan.endpoints.iter().map(String::as_str).collect();
-    let personas = plan.personas.iter().map(|persona| persona.name.as_str());
-    let all: Vec<&str> = personas.chain(endpoints.iter().copied()).collect();
+    let all = endpoints_and_personas(plan);
     if let Some((path, scenario)) = wanted.scenario {
         let place = |key: &str| format!("scenario {}: {key}", path.display());
         for name in scenario.statuses.keys() {
@@ -52,13 +51,30 @@ pub(super) fn check_names(plan: &Prepared, wanted: &Wanted<'_>) -> Result<(), Co
             }
         }
     }
-    if let Some((place, condition)) = &wanted.stop_on
-        && let Some((_, name)) = named(condition)
-    {
-        let place = || format!("{place} {:?}", condition.to_string());
-        check_name(plan, place, name, "endpoint or persona", &all)?;
+    match &wanted.stop_on {
+        Some((place, condition)) => check_expectation(plan, || place.clone(), condition),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Makes sure that the plan has what an expectation is about; `place` is where that is written.
+///
+/// # Errors
+/// When it has no such endpoint or persona, or leaves it out.
+pub(super) fn check_expectation(
+    plan: &Prepared,
+    place: impl Fn() -> String,
+    expectation: &Expectation,
+) -> Result<(), ConfigError> {
+    let Some((_, name)) = named(expectation) else { return Ok(()) };
+    let all = endpoints_and_personas(plan);
+    let place = || format!("{} {:?}", place(), expectation.to_string());
+    check_name(plan, place, name, "endpoint or persona", &all)
+}
+
+fn endpoints_and_personas(plan: &Prepared) -> Vec<&str> {
+    let personas = plan.personas.iter().map(|persona| persona.name.as_str());
+    personas.chain(plan.endpoints.iter().map(String::as_str)).collect()
 }
 
 /// Makes sure that the plan has each phase that a scenario expects something of; where it is not

@@ -58,7 +58,7 @@ pub(super) struct Args {
 }
 
 /// How a run goes about it, whatever its load is.
-#[derive(Debug, ClapArgs)]
+#[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Conduct {
     /// What of each persona's first session the preflight tries: logins with an account's
     /// credentials and what only reads, or all of it

@@ -2,23 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::Utc;
 use clap::Args as ClapArgs;
 use common::exit::{Exit, one_line};
 use common::say::{print, print_json};
-use common_net::runtime;
-use common_net::signals::Interrupt;
-use tokio::runtime::{Builder, Runtime};
-use tokio::sync::watch;
 
 use super::asked::Asked;
+use super::between::{Between, BetweenArgs};
 use super::finish::exit_of;
 use super::fire::fire;
 use super::initial_record::profile_of;
-use super::input::Input;
+use super::input::{Input, Ready};
 use super::load::{LoadArgs, ProfileArg};
 use super::one_run::{Ended, Fired, ReadyRun};
 use super::run::WatchSignals;
@@ -26,17 +21,12 @@ use super::run_args::Conduct;
 use super::summary::{print_summary, say_refusal};
 use crate::config::ConfigError;
 use crate::error::Error;
-use crate::suite::before::{BeforeError, Command, CommandError};
-use crate::suite::calm::Calm;
+use crate::suite::before::BeforeError;
 use crate::suite::figures::RunFigures;
 use crate::suite::journal::{Entry, Journal, State, Subject};
 use crate::suite::table::table;
-use http1::Destination;
 use run_log::writer::{RunWriter, remove};
 use scenario::{Scenario, ScenarioError};
-
-/// A wait that nobody asks about.
-const SHORT: Duration = Duration::from_secs(3);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -63,14 +53,8 @@ pub(super) struct Args {
     /// Which load of the scenarios: full, or scaled down
     #[arg(long, value_enum, default_value_t = ProfileArg::Full)]
     profile: ProfileArg,
-    /// What puts the data back before each scenario that does not say put_back = false: a command
-    /// with its arguments, run without a shell; what it says goes to before.log
-    #[arg(long, value_name = "COMMAND")]
-    before: Option<String>,
-    /// How long to wait between scenarios until the target is as calm as before the first: until it
-    /// answers as fast, and where it is on this machine, until that is as idle
-    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = humantime::parse_duration)]
-    calm_within: Duration,
+    #[command(flatten)]
+    between: BetweenArgs,
     /// Replace a suite that came to its end, or another one that was cut off
     #[arg(long)]
     force: bool,
@@ -80,21 +64,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
-    let before = match args.before.as_deref().map(str::parse) {
-        None => None,
-        Some(Ok(command)) => Some(command),
-        Some(Err(CommandError)) => {
-            let message = CommandError.to_string();
-            return Err(ConfigError::Option { option: "--before", message }.into());
-        }
-    };
+    let command = args.between.command()?;
     let members = members(args)?;
-    let Checked { subject, destination, is_local } = check(args, &members)?;
+    let (subject, ready) = check(args, &members)?;
     let journal = begin(args, subject, &members)?;
-    let interrupts = on_a_thread(watch).map_err(Error::Runtime)?;
-    let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
-    let calm = runtime.block_on(Calm::of(destination, is_local, !args.conduct.no_observe));
-    let mut suite = Suite { args, before, runtime, interrupts, calm, journal };
+    let asks = !args.conduct.no_observe;
+    let between = Between::new(&args.between, command, &args.runs, &ready, asks, watch)?;
+    drop(ready);
+    let mut suite = Suite { args, between, journal };
     let signal = suite.run(&members)?;
     let entries = &suite.journal.scenarios;
     if args.json {
@@ -147,35 +124,29 @@ fn members(args: &Args) -> Result<Vec<Member>, Error> {
     Ok(members)
 }
 
-/// What is known when every scenario was looked at.
-struct Checked {
-    subject: Subject,
-    destination: Arc<Destination>,
-    is_local: bool,
-}
-
 /// Makes sure that every scenario can be run, before data are put back or anything is sent.
-fn check(args: &Args, members: &[Member]) -> Result<Checked, Error> {
+fn check(args: &Args, members: &[Member]) -> Result<(Subject, Ready), Error> {
     let mut of_scenarios = BTreeMap::new();
     let mut traces = BTreeMap::new();
     let mut last = None;
     for one in members {
+        // One trace at a time is held.
+        drop(last.take());
         let asked = one.asked(args);
         let ready = ReadyRun::new(&asked)?.ready;
         of_scenarios.insert(one.name.clone(), one.scenario.digest.clone());
         traces.insert(one.name.clone(), ready.plan.file.digest.clone());
-        last = Some((ready.target, ready.http.destination, ready.is_local));
+        last = Some(ready);
     }
-    let (target, destination, is_local) =
-        last.ok_or_else(|| ScenarioError::Empty { path: args.scenarios[0].clone() })?;
+    let last = last.ok_or_else(|| ScenarioError::Empty { path: args.scenarios[0].clone() })?;
     let subject = Subject {
-        target,
+        target: last.target.clone(),
         profile: profile_of(args.profile.into()),
         seed: args.input.seed,
         scenarios: of_scenarios,
         traces,
     };
-    Ok(Checked { subject, destination, is_local })
+    Ok((subject, last))
 }
 
 /// The journal of a suite that was cut off, or a new one in a folder without runs of these
@@ -201,22 +172,9 @@ fn begin(args: &Args, subject: Subject, members: &[Member]) -> Result<Journal, E
     Ok(journal)
 }
 
-/// Signals are watched as long as the process lives, and not only while a runtime of a run does.
-fn on_a_thread(watch: WatchSignals) -> std::io::Result<watch::Receiver<Interrupt>> {
-    let runtime = runtime::build(Builder::new_current_thread())?;
-    let interrupts = runtime.block_on(async { watch() })?;
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        runtime.block_on(std::future::pending::<()>());
-    })?;
-    Ok(interrupts)
-}
-
 struct Suite<'a> {
     args: &'a Args,
-    before: Option<Command>,
-    runtime: Runtime,
-    interrupts: watch::Receiver<Interrupt>,
-    calm: Calm,
+    between: Between,
     journal: Journal,
 }
 
@@ -238,7 +196,7 @@ impl Suite<'_> {
             common::say!("replayer: == {of}");
             self.note(index, |entry| *entry = Entry::begun(one.name.clone()))?;
             let ended = self.one(index, one);
-            let signal = self.interrupts.borrow().exit();
+            let signal = self.between.signal();
             if signal != Exit::Good {
                 return Ok(signal);
             }
@@ -266,20 +224,13 @@ impl Suite<'_> {
     /// Puts the data back, waits, and runs a scenario. Where a signal ended it, what is returned
     /// means nothing.
     fn one(&mut self, index: usize, one: &Member) -> Result<(Exit, RunFigures), Error> {
-        self.wait(index)?;
-        if let Some(command) = self.before.as_ref().filter(|_| one.scenario.put_back) {
-            let shown = command.shown();
-            common::say!("replayer: before: {shown}");
-            let log = self.args.runs.join("before.log");
-            let took = self.runtime.block_on(command.run(&log, &mut self.interrupts.clone()))?;
-            common::say!("replayer: before: done in {:.1} s", took.as_secs_f64());
-            self.wait(index)?;
-        }
+        let notes = self.between.ready_for_the_next(one.scenario.put_back)?;
+        self.note(index, |entry| entry.notes = notes)?;
         let dir = self.args.runs.join(&one.name);
         let asked = one.asked(self.args);
         let ready = ReadyRun::new(&asked)?;
         ready.say_notices();
-        let interrupts = self.interrupts.clone();
+        let interrupts = self.between.interrupts();
         // What is there is of this suite, and was cut off.
         let Ended { collector, run, judged } = match fire(ready, &dir, true, || Ok(interrupts))? {
             Fired::Ended(ended) => *ended,
@@ -291,33 +242,6 @@ impl Suite<'_> {
         say_refusal(&run, collector.refusal.as_ref());
         let figures = RunFigures::of(&run, &judged, &collector.plateau);
         Ok((exit_of(&run, &judged.conclusion, None), figures))
-    }
-
-    /// Waits until the target is calm; where it does not become so, that is noted.
-    fn wait(&mut self, index: usize) -> Result<(), Error> {
-        let bound = self.args.calm_within;
-        let mut interrupts = self.interrupts.clone();
-        let waited = self.runtime.block_on(async {
-            tokio::select! {
-                biased;
-                Ok(()) = interrupts.changed() => None,
-                waited = self.calm.again(bound) => Some(waited),
-            }
-        });
-        match waited {
-            None => Err(BeforeError::Interrupted.into()),
-            Some(Ok(waited)) if waited < SHORT => Ok(()),
-            Some(Ok(waited)) => {
-                let seconds = waited.as_secs_f64();
-                common::say!("replayer: waited {seconds:.0} s for the target to be calm again");
-                Ok(())
-            }
-            Some(Err(why)) => {
-                let note = format!("begun though the target was not calm as before: {why}");
-                common::say!("replayer: {note}");
-                self.note(index, |entry| entry.notes = vec![note])
-            }
-        }
     }
 
     fn note(&mut self, index: usize, change: impl FnOnce(&mut Entry)) -> Result<(), Error> {

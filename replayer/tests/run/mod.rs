@@ -24,6 +24,7 @@ mod rate;
 mod registering;
 mod renewal;
 mod rewrites;
+mod search;
 mod secrets;
 mod shards;
 mod suite;
