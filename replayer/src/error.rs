@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lead::LeadError;
 use crate::merge::MergeError;
-use crate::observe::DatabaseError;
+use crate::observe::ObserveError;
 use crate::preflight::PreflightError;
 use crate::prepare::PrepareError;
 use crate::schedule::ScheduleError;
@@ -41,7 +41,7 @@ pub enum Error {
     #[error(transparent)]
     Tls(#[from] TrustError),
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Observe(#[from] ObserveError),
     #[error(transparent)]
     Preflight(#[from] PreflightError),
     #[error(transparent)]
@@ -81,12 +81,8 @@ impl Error {
             },
             Self::Trace(error) => error.exit(),
             Self::Destination(error) => destination(error),
-            Self::Database(error) | Self::Preflight(PreflightError::Database(error)) => match error
-            {
-                DatabaseError::Url => Exit::Usage,
-                DatabaseError::Safety(error) => error.exit(),
-                DatabaseError::Connect { .. } | DatabaseError::Left { .. } => Exit::Environment,
-            },
+            Self::Observe(error) => error.exit(),
+            Self::Preflight(PreflightError::Database(error)) => error.exit(),
             Self::Write(error) | Self::Merge(MergeError::Write(error)) => match error {
                 WriteError::NotEmpty { .. } | WriteError::NotARun { .. } => Exit::Usage,
                 WriteError::Io { .. } => Exit::Internal,

@@ -141,9 +141,11 @@ impl Conduct {
             probe: _,
             no_preflight: _,
             no_observe: _,
+            // By the environment, since arguments are for all to see.
+            observe: _,
             processes: _,
             threads: _,
-            // By the environment, since arguments are for all to see.
+            // As the other addresses of what is observed.
             database_url: _,
             label,
             max_rate,
@@ -220,6 +222,7 @@ mod tests {
             "probe",
             "no-preflight",
             "no-observe",
+            "observe",
             "processes",
             "threads",
             "database-url",

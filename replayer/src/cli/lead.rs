@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::secret::Secret;
 use common_net::runtime;
 use common_net::signals::Interrupt;
 use run_log::format::{EndedBy, Shard, State};
@@ -19,6 +20,7 @@ use super::asked::Asked;
 use super::finish::finish;
 use super::one_run::{Ended, Fired, ReadyRun, announce_stop};
 use super::preflight::preflighted;
+use super::run_args::OBSERVE;
 use super::start_at::StartAt;
 use crate::config::{self, ConfigError, Share};
 use crate::engine::StopRule;
@@ -168,8 +170,9 @@ fn command(
     conduct.arguments(&mut arguments);
     arguments.flag("--verify", *verify);
     arguments.flag("--no-preflight", !*verify);
-    // One of them sees all of the target.
-    arguments.flag("--no-observe", conduct.no_observe || part.shard.index > 1);
+    // One of them sees all of the target and of this machine.
+    let is_observer = !conduct.no_observe && part.shard.index == 1;
+    arguments.flag("--no-observe", !is_observer);
     arguments.flag("--quiet", true);
     arguments.flag("--force", true);
     arguments.flag("--led", true);
@@ -181,10 +184,15 @@ fn command(
     }
     let mut command = Command::new(program);
     command.arg("run").args(arguments);
-    match &conduct.database_url {
-        Some(url) => command.env("DATABASE_URL", url.expose()),
-        None => command.env_remove("DATABASE_URL"),
-    };
+    let database = conduct.database_url.as_ref().map(|url| url.expose().to_owned());
+    let observe: Vec<&str> = conduct.observe.iter().map(Secret::expose).collect();
+    let observe = Some(observe.join("\n")).filter(|all| !all.is_empty());
+    for (name, value) in [("DATABASE_URL", database), (OBSERVE, observe)] {
+        match value.filter(|_| is_observer) {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     Ok(command)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use common::exit::Exit;
 use common_net::runtime;
 use common_net::signals::Interrupt;
+use common_net::trust::Trust;
 use figures::judged::Judged;
 use figures::validity::{Generator, validity};
 use tokio::runtime::Builder;
@@ -24,7 +25,7 @@ use crate::error::Error;
 use crate::lead::{LeadError, Orders, Report, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
-use crate::observe::{Database, Observer};
+use crate::observe::{Named, ObserveError, Observer, Rules, observe};
 use run_log::format::{Run, Shard};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
@@ -38,6 +39,8 @@ pub(super) struct ReadyRun<'a> {
     pub planned: Planned,
     pub threads: usize,
     labels: std::collections::BTreeMap<String, String>,
+    /// What is observed beside the target.
+    named: Vec<Named>,
 }
 
 /// What became of it.
@@ -67,6 +70,7 @@ impl<'a> ReadyRun<'a> {
         if let Some(start) = asked.start_at {
             Start::at(start)?;
         }
+        let named = named(asked)?;
         let threads = conduct
             .threads
             .or_else(|| std::thread::available_parallelism().ok())
@@ -89,7 +93,7 @@ impl<'a> ReadyRun<'a> {
         ready.settings.budget = budget(&choices.load, asked.shard);
         let planned = plan(asked, &choices.load, &mut ready)?;
         check_phases(&planned.phases, &load.names(&choices), &choices.load)?;
-        Ok(Self { asked, choices, ready, planned, threads, labels })
+        Ok(Self { asked, choices, ready, planned, threads, labels, named })
     }
 
     /// Says what whoever starts it has to know.
@@ -115,7 +119,7 @@ impl<'a> ReadyRun<'a> {
         force: bool,
         watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
     ) -> Result<Fired, Error> {
-        let Self { asked, choices, ready, planned, threads, labels } = self;
+        let Self { asked, choices, ready, planned, threads, labels, named } = self;
         let due = planned.due(choices.load.pacing);
         let run = initial_record(asked, &choices, &ready, &planned, threads, labels);
         let Planned { schedule, plateau, room, .. } = planned;
@@ -124,9 +128,8 @@ impl<'a> ReadyRun<'a> {
             RunWriter::check(out, force)?;
             let mut interrupts = watch().map_err(Error::Runtime)?;
             let before = async {
-                let mut observer = observer(asked, &ready).await?;
                 // Before the preflight: its requests are extra, and the target counts them, too.
-                observer.sample_at(0).await;
+                let observer = observer(asked, &ready, named).await?;
                 let probes = preflighted(asked, &ready, &room).await?;
                 let (start_at, cuts) = match asked.led {
                     true => armed().await?,
@@ -196,15 +199,31 @@ impl<'a> ReadyRun<'a> {
     }
 }
 
-/// Connects to what is observed.
-async fn observer(asked: &Asked<'_>, ready: &Ready) -> Result<Observer, Error> {
+/// What is observed beside the target.
+fn named(asked: &Asked<'_>) -> Result<Vec<Named>, ObserveError> {
     let Asked { input, conduct, .. } = asked;
-    let database = match conduct.database_url.as_ref().filter(|_| !conduct.no_observe) {
-        Some(url) => Some(Database::connect(url.expose(), &input.allow_host).await?),
-        None => None,
-    };
-    let destination = Arc::clone(&ready.http.destination);
-    Ok(Observer::new(destination, !conduct.no_observe, database))
+    if conduct.no_observe {
+        return Ok(Vec::new());
+    }
+    let trust = if input.insecure { Trust::Insecure } else { Trust::System };
+    let rules = Rules { allowed: &input.allow_host, trust };
+    Named::all(&conduct.observe, conduct.database_url.as_ref(), &rules)
+}
+
+/// Takes the first look at everything.
+async fn observer(
+    asked: &Asked<'_>,
+    ready: &Ready,
+    named: Vec<Named>,
+) -> Result<Observer, ObserveError> {
+    if asked.conduct.no_observe {
+        return Ok(Observer::default());
+    }
+    let (observer, silent) = observe(Arc::clone(&ready.http.destination), named).await?;
+    for name in silent {
+        common::say!("replayer: {name} says nothing so far; the run goes on without it");
+    }
+    Ok(observer)
 }
 
 /// Tells the lead that all is ready, and waits for second 0 and for what may end the run.

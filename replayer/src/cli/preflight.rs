@@ -22,7 +22,7 @@ impl Ready {
     }
 }
 
-/// The database of `--database-url`.
+/// A database that may be asked.
 pub(super) fn observed<'a>(url: Option<&'a Secret>, allowed: &'a [String]) -> Option<Observed<'a>> {
     url.map(|url| Observed { url: url.expose(), allowed })
 }
@@ -45,9 +45,9 @@ pub(super) async fn preflighted(
         ProbeArg::Safe => Extent::Safe,
         ProbeArg::Full => Extent::Full,
     };
-    let url = conduct.database_url.as_ref().filter(|_| !conduct.no_observe);
-    let found =
-        preflight(ready.subject(extent, Some(room), observed(url, &input.allow_host))).await;
+    let url = conduct.database();
+    let database = observed(url.as_ref(), &input.allow_host);
+    let found = preflight(ready.subject(extent, Some(room), database)).await;
     let text = found.text(conduct.quiet);
     if !text.is_empty() {
         common::say!("preflight of {}\n{}", ready.target, text.trim_end());

@@ -13,6 +13,9 @@ use super::start_at::StartAt;
 use run_log::format::Shard;
 use scenario::Rate;
 
+/// By which a lead says `--observe` to its first part: arguments are for all to see. On a line each.
+pub(super) const OBSERVE: &str = "REPLAYER_OBSERVE";
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ProbeArg {
     Safe,
@@ -67,9 +70,17 @@ pub(super) struct Conduct {
     /// Start without looking at the target and its database before
     #[arg(long, visible_alias = "no-probe", conflicts_with = "probe")]
     pub no_preflight: bool,
-    /// Ask neither the target for GET /metrics, which is done once a second, nor its database
+    /// Look at nothing while it runs: neither at GET /metrics of the target and its database, which
+    /// is done once a second, nor at this machine
     #[arg(long)]
     pub no_observe: bool,
+    /// What else to look at once a second: postgres=URL, redis=URL, prometheus=URL (any page of
+    /// metrics), port=8000 or pid=123 (processes of this machine, with their children)
+    #[arg(
+        long, value_name = "WHAT=WHERE", conflicts_with = "no_observe", env = OBSERVE,
+        hide_env = true, value_delimiter = '\n'
+    )]
+    pub observe: Vec<Secret>,
     /// Processes that share the load, shown and judged as one run; one, if not given, and as many
     /// more as the descriptors that each may have ask for
     #[arg(long, value_name = "N")]
@@ -77,7 +88,7 @@ pub(super) struct Conduct {
     /// Worker threads of a process; all cores, shared among them, if not given
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
-    /// The database behind the target, to observe its connections and statements
+    /// The database behind the target, to compare it with the manifest and as --observe postgres=
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
     /// Note in the run directory, such as --label commit=4f2a1c
@@ -102,4 +113,16 @@ pub(super) struct Conduct {
     /// No line a second
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+impl Conduct {
+    /// The database behind the target, where it may be asked.
+    pub(super) fn database(&self) -> Option<Secret> {
+        if self.no_observe {
+            return None;
+        }
+        let named =
+            || self.observe.iter().find_map(|named| named.expose().strip_prefix("postgres="));
+        self.database_url.clone().or_else(|| named().map(|url| Secret::from(url.to_owned())))
+    }
 }

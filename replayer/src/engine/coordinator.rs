@@ -193,6 +193,7 @@ pub async fn run(
     let mut plateau = plateau;
     let (mut timer_failed, mut panicked) = (false, false);
     let mut ended = At::START;
+    observer.begins(plateau);
     writer.target(&observer.take())?;
     loop {
         // Where this thread is behind, a batch is always there: without a pause the runtime would
@@ -235,7 +236,7 @@ pub async fn run(
         while let Some(mut row) = collector.close(plateau) {
             row.generator_cpu_percent = usage.share() * 100.0;
             row.generator_rss_bytes = resident_bytes();
-            observer.sample_at(row.second + 1).await;
+            observer.tick(row.second + 1, plateau);
             writer.target(&observer.take())?;
             let history = seconds.close(&row, &collector, settings.started.timestamp());
             writer.second(&row, collector.second.iter(), &history)?;
@@ -267,7 +268,7 @@ pub async fn run(
     if timer_failed {
         return Err(EngineError::Timer);
     }
-    observer.finish_at(seconds.last_second + 2).await;
+    run.limitations.extend(observer.finish(seconds.last_second + 2, plateau).await);
     writer.target(&observer.take())?;
 
     let until = stop.borrow().at;

@@ -109,7 +109,7 @@ async fn a_panic_of_a_lane_ends_the_run_with_its_place() {
         plateau: Window { end_s: u64::MAX, ..Window::default() },
         writer: RunWriter::create(&folder.path().join("out"), false, &record).unwrap(),
         run: record,
-        observer: Observer::new(destination, true, None),
+        observer: Observer::default(),
         probes: 0,
         stop: None,
         expectations: Vec::new(),

@@ -1,243 +1,386 @@
-//! Samples of the database behind the target: connections by state, commits,
-//! and which statements the time went into.
+//! The database behind the target: what its connections do and wait for, what it has written, and
+//! which statements the time of the plateau went into.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::str::FromStr;
-use std::time::Duration;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Column as _, Row as _};
 
-use common::address::{self, SafetyError};
-use common_net::apart::{Left, within};
-use futures_util::TryStreamExt as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{Connection as _, Row as _};
+use super::place::{DatabaseError, Place};
+use super::prometheus::Series;
+use super::statements::{Statements, most_grown, statements};
+use super::watch::{Figures, Source};
 
-use super::statement::summary;
+/// Our own statements have this in them, by which they are told from those of others.
+pub(super) const OURS: &str = "/* replayer observes */";
 
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    // The URL is not shown: it may hold a password.
-    #[error("--database-url is not a URL such as postgres://user@127.0.0.1:5432/name")]
-    Url,
-    #[error(transparent)]
-    Safety(#[from] SafetyError),
-    #[error("cannot observe the database at {host}:{port}")]
-    Connect { host: String, port: u16, source: sqlx::Error },
-    #[error("cannot observe the database at {host}:{port}")]
-    Left { host: String, port: u16, source: Left },
-}
+/// So long a statement of ours may take, and wait for a lock that somebody has for himself.
+const TIMEOUT: &str = "1s";
+const LOCK_TIMEOUT: &str = "100ms";
 
-/// So long a database may take to let somebody in and to say what its statements are.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// So many looks apart tables are looked at, of which the largest are kept.
+const LOOKS_APART: u64 = 10;
 
-/// Where a database is.
-pub struct Place {
-    options: PgConnectOptions,
-    /// As they were typed, for messages.
-    host: String,
-    port: u16,
-}
+/// How many tables are kept.
+const TABLES: i64 = 5;
 
-impl Place {
-    /// Of the database at `url`, on this machine or a host that is allowed.
-    ///
-    /// # Errors
-    /// When it is not a URL, or its host may not be used.
-    pub fn of(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
-        Self::pinned(url, |host, port| address::pin(host, port, allowed))
-    }
-
-    /// Connects, and does `work` there; a server that talks without end is left.
-    ///
-    /// # Errors
-    /// When it cannot be connected to, or `work` fails.
-    pub async fn visit<T, F>(
-        self,
-        work: impl FnOnce(PgConnection) -> F + Send + 'static,
-    ) -> Result<T, DatabaseError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
-    {
-        let Self { options, host, port } = self;
-        let visiting = async move { work(PgConnection::connect_with(&options).await?).await };
-        match within(CONNECT_TIMEOUT, visiting).await {
-            Ok(visited) => visited.map_err(|source| DatabaseError::Connect { host, port, source }),
-            Err(source) => Err(DatabaseError::Left { host, port, source }),
-        }
-    }
-
-    /// Asks `pin` for the addresses of the host, unless it is a socket. What is connected to is
-    /// one of them, not the name: a second answer of the name server is never asked for.
-    fn pinned(
-        url: &str,
-        pin: impl FnOnce(&str, u16) -> Result<Vec<SocketAddr>, SafetyError>,
-    ) -> Result<Self, DatabaseError> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| DatabaseError::Url)?;
-        let (host, port) = (options.get_host().to_owned(), options.get_port());
-        let options = if options.get_socket().is_some() || host.starts_with('/') {
-            options
-        } else {
-            match pin(&host, port)?.first() {
-                Some(address) => options.host(&address.ip().to_string()),
-                None => return Err(SafetyError::NoAddress { host }.into()),
-            }
-        };
-        Ok(Self { options, host, port })
-    }
-}
+/// Versions of the server from which on it has what is asked for.
+const HAS_WAIT_STARTS: i32 = 140_000;
+const HAS_CHECKPOINTER: i32 = 170_000;
 
 /// A connection of its own, beside those of the target.
-pub struct Database {
+pub(super) struct Postgres {
+    place: Place,
+    /// None where the last look failed: the next one connects again.
+    session: Option<Session>,
+    prefix: String,
+    name: String,
+    looks: u64,
+    before: Before,
+}
+
+/// What is asked by.
+struct Session {
     connection: PgConnection,
-    /// Calls and milliseconds by statement when the run began; none without `pg_stat_statements`.
-    statements: Option<BTreeMap<String, Spent>>,
+    version: i32,
+    sql: String,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Spent {
-    calls: i64,
-    ms: f64,
+/// The statements when the plateau began.
+enum Before {
+    NotAsked,
+    /// They could not be asked for, or not all of them are known.
+    NotKnown,
+    /// The server does not keep any, or not for us.
+    NotKept,
+    Known(Statements),
 }
 
-/// How many statements are reported.
-const SLOWEST: usize = 5;
-
-/// More than this no `pg_stat_statements` keeps: its `max` is 5,000, and memory is taken for it.
-const MOST_STATEMENTS: usize = 100_000;
-
-/// So much of a statement is looked at, in characters: comments may come before what it is.
-const LOOKED_AT: i32 = 1000;
-
-impl Database {
-    /// Connects to the database at `url`.
+impl Postgres {
+    /// Connects.
     ///
     /// # Errors
-    /// When it is not a URL, its host may not be used, or it cannot be connected to.
-    pub async fn connect(url: &str, allowed: &[String]) -> Result<Self, DatabaseError> {
-        let connecting = |mut connection| async move {
-            let statements = statements(&mut connection).await?;
-            Ok(Self { connection, statements })
-        };
-        Place::of(url, allowed)?.visit(connecting).await
+    /// When it cannot be connected to.
+    pub(super) async fn connect(
+        place: Place,
+        prefix: String,
+        name: String,
+    ) -> Result<Self, DatabaseError> {
+        let session = Some(Session::begin(place.clone()).await?);
+        Ok(Self { place, session, prefix, name, looks: 0, before: Before::NotAsked })
     }
 
-    /// Figures by metric; none where the database did not answer.
-    pub(super) async fn sample(&mut self) -> Option<Vec<(String, f64)>> {
-        let mut found = Vec::new();
-        // Every state each time, so that a state that nobody is in counts as zero.
-        let states = "SELECT count(*) FILTER (WHERE state = 'active'), \
-                count(*) FILTER (WHERE state = 'idle'), \
-                count(*) FILTER (WHERE state LIKE 'idle in transaction%'), \
-                count(*) FILTER (WHERE wait_event_type = 'Lock') \
-             FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        let row = sqlx::query(states).fetch_one(&mut self.connection).await.ok()?;
-        let names = ["active", "idle", "idle_in_transaction", "waiting_for_lock"];
-        for (index, state) in names.iter().enumerate() {
-            let count: i64 = row.try_get(index).ok()?;
-            found.push((format!("postgres.connections.{state}"), count as f64));
+    /// What it says; an error where it no longer can be asked.
+    async fn ask(&mut self) -> Result<Figures, sqlx::Error> {
+        let Self { session, prefix, looks, .. } = self;
+        let Some(Session { connection, sql, .. }) = session else { return Ok(Figures::new()) };
+        let row = sqlx::query(AssertSqlSafe(sql.clone())).fetch_one(&mut *connection).await?;
+        let mut figures = figures(&row, prefix)?;
+        let is_due = looks.is_multiple_of(LOOKS_APART);
+        *looks += 1;
+        if is_due {
+            figures.extend(tables(connection, prefix).await?);
         }
-        let totals = "SELECT xact_commit, xact_rollback FROM pg_stat_database \
-             WHERE datname = current_database()";
-        let row = sqlx::query(totals).fetch_one(&mut self.connection).await.ok()?;
-        for (index, name) in ["commits_total", "rollbacks_total"].iter().enumerate() {
-            let count: i64 = row.try_get(index).ok()?;
-            found.push((format!("postgres.{name}"), count as f64));
-        }
-        Some(found)
-    }
-
-    /// The statements that took the most time since the start, most first.
-    pub(super) async fn slowest(&mut self) -> Vec<(String, f64)> {
-        let Some(before) = self.statements.take() else { return Vec::new() };
-        let Ok(Some(after)) = statements(&mut self.connection).await else { return Vec::new() };
-        let mut spent: Vec<(String, Spent)> = after
-            .into_iter()
-            .map(|(statement, now)| {
-                let then = before.get(&statement).copied().unwrap_or_default();
-                (statement, Spent { calls: now.calls - then.calls, ms: now.ms - then.ms })
-            })
-            .filter(|(_, spent)| spent.calls > 0)
-            .collect();
-        spent.sort_by(|a, b| b.1.ms.total_cmp(&a.1.ms));
-        spent
-            .into_iter()
-            .take(SLOWEST)
-            .flat_map(|(statement, spent)| {
-                [
-                    (format!("postgres.statement.calls: {statement}"), spent.calls as f64),
-                    (format!("postgres.statement.total_ms: {statement}"), spent.ms),
-                ]
-            })
-            .collect()
+        Ok(figures)
     }
 }
 
-/// What each statement has taken so far; none where that is not kept, or not for us.
-///
-/// # Errors
-/// When there is no database any more, or it answers what none would.
-async fn statements(
-    connection: &mut PgConnection,
-) -> Result<Option<BTreeMap<String, Spent>>, sqlx::Error> {
-    let query = "SELECT left(query, $1), \
-             sum(calls)::bigint, sum(total_exec_time) \
-         FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         GROUP BY 1";
-    let mut rows = sqlx::query(query).bind(LOOKED_AT).fetch(connection);
-    // Statements that differ in literals alone are one.
-    let mut spent: BTreeMap<String, Spent> = BTreeMap::new();
-    for _ in 0..MOST_STATEMENTS {
-        let row = match rows.try_next().await {
-            Ok(Some(row)) => row,
-            Ok(None) => return Ok(Some(spent)),
-            Err(sqlx::Error::Database(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let of = spent.entry(summary(&row.try_get::<String, _>(0)?)).or_default();
-        of.calls = of.calls.saturating_add(row.try_get(1)?);
-        of.ms += row.try_get::<f64, _>(2)?;
+impl Session {
+    async fn begin(place: Place) -> Result<Self, DatabaseError> {
+        let connected = place.visit(|mut connection| async move {
+            let sql = "SELECT /* replayer observes */ set_config('statement_timeout', $1, false), \
+                       set_config('lock_timeout', $2, false), \
+                       current_setting('server_version_num')::int4";
+            let asking = sqlx::query(sql).bind(TIMEOUT).bind(LOCK_TIMEOUT);
+            let version = asking.fetch_one(&mut connection).await?.try_get(2)?;
+            Ok((connection, version))
+        });
+        let (connection, version) = connected.await?;
+        Ok(Self { connection, version, sql: sql(version) })
     }
-    Err(sqlx::Error::Protocol(format!("it has more than {MOST_STATEMENTS} statements")))
+}
+
+impl Source for Postgres {
+    async fn look(&mut self) -> Option<Figures> {
+        if self.session.is_none() {
+            self.session = Some(Session::begin(self.place.clone()).await.ok()?);
+        }
+        let asked = self.ask().await;
+        if asked.is_err() {
+            self.session = None;
+        }
+        asked.ok().filter(|figures| !figures.is_empty())
+    }
+
+    fn gave_up(&mut self) {
+        // What it still has to say would be taken for the next answer.
+        self.session = None;
+    }
+
+    async fn plateau_begins(&mut self) {
+        // Whatever happens meanwhile.
+        self.before = Before::NotKnown;
+        let Some(Session { connection, version, .. }) = &mut self.session else { return };
+        self.before = match statements(connection, *version).await {
+            Ok(Some(statements)) => Before::Known(statements),
+            Ok(None) => Before::NotKept,
+            Err(_) => Before::NotKnown,
+        };
+    }
+
+    async fn plateau_ended(&mut self) -> Figures {
+        let Before::Known(before) = std::mem::replace(&mut self.before, Before::NotKnown) else {
+            return Figures::new();
+        };
+        let Some(Session { connection, version, .. }) = &mut self.session else {
+            return Figures::new();
+        };
+        match statements(connection, *version).await {
+            Ok(Some(after)) => {
+                self.before = Before::Known(Statements::default());
+                most_grown(&before, after, &self.prefix)
+            }
+            Ok(None) | Err(_) => Figures::new(),
+        }
+    }
+
+    fn limitations(&self) -> Vec<String> {
+        let name = &self.name;
+        match self.before {
+            Before::NotAsked | Before::Known(_) => Vec::new(),
+            Before::NotKnown => vec![format!(
+                "{name}: which statements the time of the plateau went into is not known, since \
+                 the database did not say it"
+            )],
+            Before::NotKept => vec![format!(
+                "{name}: which statements the time went into is not known, since there is no \
+                 pg_stat_statements for us: put it into shared_preload_libraries, start the \
+                 server again and say CREATE EXTENSION pg_stat_statements in this database"
+            )],
+        }
+    }
+}
+
+/// One row of everything, so that a look is one round trip. A column is called as its metric is.
+fn sql(version: i32) -> String {
+    // How long the longest wait for a lock has lasted, asked only where somebody waits for one.
+    let longest_wait = match version {
+        HAS_WAIT_STARTS.. => {
+            "CASE WHEN waiting_for_lock > 0 THEN (SELECT coalesce(max(extract(epoch FROM \
+                clock_timestamp() - waitstart)), 0) FROM pg_locks WHERE NOT granted) ELSE 0 END"
+        }
+        _ => "NULL",
+    };
+    let checkpoints = match version {
+        HAS_CHECKPOINTER.. => "SELECT num_timed + num_requested FROM pg_stat_checkpointer",
+        _ => "SELECT checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter",
+    };
+    // Every state and wait each time, so that one that nobody is in counts as zero. Who blocks
+    // somebody is asked of those that wait for a lock alone: it holds up the locks of all.
+    format!(
+        "WITH activity AS (
+            SELECT pid, state, wait_event_type AS waits_for, backend_type,
+                datname = current_database() AS is_here
+            FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+        ), counts AS (
+            SELECT count(*) FILTER (WHERE is_here AND state = 'active') AS active,
+                count(*) FILTER (WHERE is_here AND state = 'idle') AS idle,
+                count(*) FILTER (WHERE is_here AND state LIKE 'idle in transaction%') AS in_transaction,
+                count(*) FILTER (WHERE is_here AND waits_for = 'Lock') AS waiting_for_lock,
+                count(*) FILTER (WHERE backend_type = 'client backend') AS clients,
+                count(*) FILTER (WHERE is_here AND state = 'active' AND waits_for = 'LWLock') AS lwlock,
+                count(*) FILTER (WHERE is_here AND state = 'active' AND waits_for = 'IO') AS io,
+                count(*) FILTER (WHERE is_here AND state = 'active' AND waits_for = 'IPC') AS ipc,
+                count(*) FILTER (WHERE is_here AND state = 'active' AND waits_for = 'Client') AS client,
+                count(*) FILTER (WHERE is_here AND state = 'active'
+                    AND waits_for NOT IN ('Lock', 'LWLock', 'IO', 'IPC', 'Client')) AS other
+            FROM activity
+        ), blocked AS (
+            SELECT count(DISTINCT pid) AS blocked, count(DISTINCT blocker) AS blockers
+            FROM activity, LATERAL unnest(pg_blocking_pids(pid)) AS blocker
+            WHERE is_here AND waits_for = 'Lock'
+        )
+        SELECT {OURS}
+            active::float8 AS \"connections.active\",
+            idle::float8 AS \"connections.idle\",
+            in_transaction::float8 AS \"connections.idle_in_transaction\",
+            waiting_for_lock::float8 AS \"connections.waiting_for_lock\",
+            clients::float8 AS \"connections_of_all\",
+            current_setting('max_connections')::float8 AS \"connections_allowed\",
+            waiting_for_lock::float8 AS \"waits.lock\",
+            lwlock::float8 AS \"waits.lwlock\",
+            io::float8 AS \"waits.io\",
+            ipc::float8 AS \"waits.ipc\",
+            client::float8 AS \"waits.client\",
+            other::float8 AS \"waits.other\",
+            blocked::float8 AS \"blocked\",
+            blockers::float8 AS \"blockers\",
+            ({longest_wait})::float8 AS \"longest_wait_seconds\",
+            xact_commit::float8 AS \"commits_total\",
+            xact_rollback::float8 AS \"rollbacks_total\",
+            blks_hit::float8 AS \"blocks_hit_total\",
+            blks_read::float8 AS \"blocks_read_total\",
+            temp_files::float8 AS \"temp_files_total\",
+            temp_bytes::float8 AS \"temp_bytes_total\",
+            deadlocks::float8 AS \"deadlocks_total\",
+            pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                ELSE pg_current_wal_lsn() END, '0/0')::float8 AS \"wal_bytes_total\",
+            ({checkpoints})::float8 AS \"checkpoints_total\"
+        FROM counts, blocked, pg_stat_database WHERE datname = current_database()"
+    )
+}
+
+/// Each column as a metric; what is NULL is not known.
+fn figures(row: &PgRow, prefix: &str) -> Result<Figures, sqlx::Error> {
+    let mut figures = Figures::with_capacity(row.columns().len());
+    for (index, column) in row.columns().iter().enumerate() {
+        if let Some(value) = row.try_get::<Option<f64>, _>(index)? {
+            figures.push((format!("{prefix}.{}", column.name()), value));
+        }
+    }
+    Ok(figures)
+}
+
+/// Size and dead rows of the largest tables. None where it takes too long, or somebody holds one
+/// of them for himself.
+async fn tables(connection: &mut PgConnection, prefix: &str) -> Result<Figures, sqlx::Error> {
+    let sql = "SELECT /* replayer observes */ schemaname || '.' || relname, n_dead_tup::float8, \
+            pg_total_relation_size(relid)::float8 AS size \
+         FROM pg_stat_user_tables ORDER BY size DESC NULLS LAST LIMIT $1";
+    let rows = match sqlx::query(sql).bind(TABLES).fetch_all(connection).await {
+        Err(sqlx::Error::Database(_)) => return Ok(Figures::new()),
+        rows => rows?,
+    };
+    let mut figures = Figures::new();
+    for row in rows {
+        let table: String = row.try_get(0)?;
+        for (index, what) in [(1, "dead_rows"), (2, "size_bytes")] {
+            if let Some(value) = row.try_get::<Option<f64>, _>(index)? {
+                let series = Series::new(&format!("{prefix}.table.{what}"), [("table", &table)]);
+                figures.push((series.to_string(), value));
+            }
+        }
+    }
+    Ok(figures)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use cluster::testing::TestServer;
+    use sqlx::Connection as _;
 
     use super::*;
 
-    /// Nothing is sent anywhere: what would be connected to is looked at.
-    #[test]
-    fn the_first_answer_of_the_name_server_is_what_is_connected_to() {
-        let asked = Cell::new(0);
-        // Each time another address, as a name server may that wants the load elsewhere.
-        let resolver = |_: &str, port| {
-            let answers = ["127.0.0.1", "203.0.113.7"];
-            let answer = answers[asked.replace(asked.get() + 1)];
-            Ok(vec![SocketAddr::new(answer.parse().unwrap(), port)])
-        };
-        let place = Place::pinned("postgres://u:secret@db.example:5433/d", |host, port| {
-            address::pin_by(host, port, &[], resolver)
-        });
-        let Place { options, host, port } = place.unwrap();
-        assert_eq!((options.get_host(), options.get_port()), ("127.0.0.1", 5433));
-        assert_eq!((host.as_str(), port, asked.get()), ("db.example", 5433, 1));
-        let refused = Place::pinned("postgres://u:secret@db.example/d", |host, port| {
-            address::pin_by(host, port, &[], resolver)
-        });
-        let refused = refused.err().unwrap().to_string();
-        assert!(refused.contains("203.0.113.7") && !refused.contains("secret"), "{refused}");
-        let socket = Place::pinned("postgres:///d?host=/run/pg", |_, _| panic!("a socket"));
-        assert!(socket.is_ok());
+    fn value(figures: &Figures, name: &str) -> f64 {
+        let found = figures.iter().find(|(of, _)| of == &format!("postgres.{name}"));
+        found.map(|(_, value)| *value).unwrap_or_else(|| panic!("{name} is not in {figures:?}"))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_database_that_says_nothing_is_not_waited_for() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("postgres://u@{}/d", listener.local_addr().unwrap());
-        let error = Database::connect(&url, &[]).await.err().unwrap();
-        assert!(matches!(error, DatabaseError::Left { source: Left::Late(_), .. }), "{error}");
+    async fn look_until(postgres: &mut Postgres, holds: impl Fn(&Figures) -> bool) -> Figures {
+        let mut figures = Figures::new();
+        for _ in 0..10_000 {
+            // On a busy machine a look may fail.
+            figures = postgres.look().await.unwrap_or_default();
+            if holds(&figures) {
+                return figures;
+            }
+        }
+        panic!("{figures:?}");
+    }
+
+    async fn observed(url: &str) -> Postgres {
+        let place = Place::of(url, &[]).unwrap();
+        Postgres::connect(place, "postgres".into(), "it".into()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_whom_is_seen_and_which_tables_are_large() {
+        let server = TestServer::start().unwrap();
+        let database = server.database().unwrap();
+        let connect = || PgConnection::connect(database.url());
+        let (mut one, mut other) = (connect().await.unwrap(), connect().await.unwrap());
+        let tables = "CREATE TABLE t AS SELECT n FROM generate_series(1, 1000) n; \
+                      CREATE TABLE empty (n int)";
+        sqlx::raw_sql(tables).execute(&mut one).await.unwrap();
+        sqlx::raw_sql("BEGIN; LOCK TABLE empty").execute(&mut one).await.unwrap();
+        let mut postgres = observed(database.url()).await;
+        let waiting =
+            tokio::spawn(
+                async move { sqlx::raw_sql("SELECT n FROM empty").execute(&mut other).await },
+            );
+        let is_blocked = |figures: &Figures| {
+            figures.iter().any(|(name, value)| name == "postgres.blocked" && *value == 1.0)
+        };
+        let figures = look_until(&mut postgres, is_blocked).await;
+        assert_eq!(value(&figures, "connections.idle_in_transaction"), 1.0);
+        assert_eq!(value(&figures, "connections.waiting_for_lock"), 1.0);
+        assert_eq!(value(&figures, "blockers"), 1.0);
+        assert!(value(&figures, "longest_wait_seconds") >= 0.0);
+        assert!(value(&figures, "connections_of_all") >= 2.0);
+        assert!(value(&figures, "connections_allowed") >= 3.0);
+        for counter in
+            ["commits", "rollbacks", "wal_bytes", "checkpoints", "deadlocks", "temp_bytes"]
+        {
+            assert!(value(&figures, &format!("{counter}_total")) >= 0.0);
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut one).await.unwrap();
+        waiting.await.unwrap().unwrap();
+        let table = "postgres.table.size_bytes{table=\"public.t\"}";
+        let is_seen = |figures: &Figures| figures.iter().any(|(name, _)| name == table);
+        // Nobody holds a table for himself any more.
+        let figures = look_until(&mut postgres, is_seen).await;
+        assert!(value(&figures, "table.size_bytes{table=\"public.t\"}") >= 8192.0);
+        assert_eq!(value(&figures, "table.dead_rows{table=\"public.t\"}"), 0.0);
+    }
+
+    #[tokio::test]
+    async fn statements_of_the_plateau_are_told_by_their_growth() {
+        let server = TestServer::start().unwrap();
+        let database = server.database().unwrap();
+        let mut load = PgConnection::connect(database.url()).await.unwrap();
+        let mut postgres = observed(database.url()).await;
+        postgres.plateau_begins().await;
+        // Whether the server keeps statements is its own affair, and that it does not is told.
+        if let Before::NotKept = postgres.before {
+            assert!(postgres.limitations()[0].contains("CREATE EXTENSION pg_stat_statements"));
+        }
+        let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+        if sqlx::raw_sql(extension).execute(&mut load).await.is_err() {
+            return;
+        }
+        sqlx::raw_sql("SELECT 7 AS before").execute(&mut load).await.unwrap();
+        postgres.plateau_begins().await;
+        for _ in 0..3 {
+            let many = "SELECT n, 'hunter2' AS secret FROM generate_series(1, 5) n";
+            sqlx::raw_sql(many).execute(&mut load).await.unwrap();
+        }
+        assert!(postgres.look().await.is_some());
+        let figures = postgres.plateau_ended().await;
+        let of = |figure: &str| {
+            let found = figures.iter().find(|(name, _)| {
+                name.starts_with(&format!("postgres.statement.{figure}{{"))
+                    && name.contains("AS secret FROM generate_series")
+            });
+            found.map(|(_, value)| *value).unwrap_or_else(|| panic!("{figure}: {figures:?}"))
+        };
+        assert_eq!((of("calls"), of("rows")), (3.0, 15.0));
+        assert!((of("mean_us") - of("total_us") / 3.0).abs() < 1e-6);
+        let text = format!("{figures:?}");
+        assert!(!text.contains("hunter2") && !text.contains("AS before"), "{text}");
+        // What it took to ask is told apart from what the target asked.
+        assert!(value(&figures, "observing_us") > 0.0);
+        assert!(!text.contains("pg_stat_activity"), "{text}");
+        assert_eq!(postgres.limitations(), [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_went_is_asked_again() {
+        let server = TestServer::start().unwrap();
+        let database = server.database().unwrap();
+        let mut postgres = observed(database.url()).await;
+        let mut other = PgConnection::connect(database.url()).await.unwrap();
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE application_name = 'replayer' AND datname = current_database()";
+        sqlx::raw_sql(end).execute(&mut other).await.unwrap();
+        look_until(&mut postgres, Figures::is_empty).await;
+        look_until(&mut postgres, |figures| !figures.is_empty()).await;
     }
 }

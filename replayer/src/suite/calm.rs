@@ -10,7 +10,7 @@ use std::time::Duration;
 use http1::{Connection, Destination, Discard, Limits, Method};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::observe::metrics_request;
+use crate::observe::{METRICS, request};
 
 /// What was seen of a target in one look at it.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Calm {
     /// Looks at a target before anything is sent to it. Where it must not be asked for
     /// `GET /metrics`, it is only connected to.
     pub async fn of(destination: Arc<Destination>, is_local: bool, asks: bool) -> Self {
-        let request = asks.then(|| metrics_request(&destination));
+        let request = asks.then(|| request(&destination, METRICS));
         let mut calm = Self { destination, request, is_local, before: None };
         let mut looks = Vec::new();
         for _ in 0..IN_A_ROW {

@@ -14,6 +14,7 @@ mod large_trace;
 mod limits;
 mod load_held;
 mod logins;
+mod observe;
 mod order;
 mod overload;
 mod phases;

@@ -4,18 +4,15 @@ use plotters::style::RGBColor;
 
 use super::error::DrawError;
 use super::frame::{BLUE, GREEN, GREY, Line, ORANGE, OverTime, PURPLE, Panel};
-use crate::summary::Summary;
+use crate::summary::{CONNECTIONS, CPU, MEMORY, Summary};
 
-const CPU: &str = "target.cpu_percent";
-const MEMORY: &str = "target.rss_bytes";
-const CONNECTIONS: &str = "postgres.connections.";
 const CONNECTION_COLORS: [RGBColor; 4] = [BLUE, ORANGE, GREEN, GREY];
 
 pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
     let samples = &summary.samples;
     let length_s = summary.timeline.len() as f64;
     let line = |metric: &str, name: &str, color, scale: f64| {
-        let points = samples.get(metric)?.iter();
+        let points = samples.points(metric)?.iter();
         let points = points.map(|(second, value)| (*second as f64, value * scale));
         Some(Line::new(name, color, points.filter(|(second, _)| *second <= length_s).collect()))
     };

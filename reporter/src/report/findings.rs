@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::limitations::limitations;
 use super::scalability::Scalability;
 use crate::load::{Entry, MeasuredRun};
-use crate::summary::Summary;
+use crate::summary::{CPU, Summary};
 use crate::units::{Figure, Unit, micros, of_metric, share};
 use figures::Group;
 use figures::conclusion::Conclusion;
@@ -28,7 +28,6 @@ const NOTICED_US: f64 = 10_000.0;
 const DELAYED_US: f64 = 1_000_000.0;
 /// Answers with the recorded status, below which the load is not the recorded one.
 const FAITHFUL: f64 = 0.995;
-const TARGET_CPU: &str = "target.cpu_percent";
 
 #[derive(Serialize)]
 pub struct Findings {
@@ -118,14 +117,7 @@ fn queueing(summary: &Summary) -> Option<String> {
 }
 
 fn target_cpu(summary: &Summary) -> Option<Figure> {
-    let samples = summary.samples.get(TARGET_CPU)?;
-    let within: Vec<f64> = samples
-        .iter()
-        .filter(|(second, _)| summary.window.contains(second))
-        .map(|(_, value)| *value)
-        .collect();
-    (!within.is_empty())
-        .then(|| Figure::new(within.iter().sum::<f64>() / within.len() as f64, Unit::Percent))
+    summary.samples.mean(CPU).map(|mean| Figure::new(mean, Unit::Percent))
 }
 
 fn recommendations(entries: &[Entry]) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::summary::{MetricKind, Summary};
+use crate::summary::{MetricKind, Statement, Summary};
 use crate::units::{Figure, Unit};
 
 /// The generator on the plateau.
@@ -42,8 +42,32 @@ pub(super) fn generator(summary: &Summary) -> Generator {
     }
 }
 
+/// A statement of a database on the plateau.
+#[derive(Serialize)]
+pub struct StatementRow {
+    /// What the database's other metrics begin with.
+    pub database: String,
+    pub statement: String,
+    pub calls: Figure,
+    pub total: Figure,
+    pub mean: Figure,
+    pub rows: Figure,
+}
+
+pub(super) fn statements(summary: &Summary) -> Vec<StatementRow> {
+    let row = |of: Statement<'_>| StatementRow {
+        database: of.database.to_owned(),
+        statement: of.text,
+        calls: Figure::new(of.calls, Unit::Count),
+        total: Figure::new(of.total_us, Unit::Microseconds),
+        mean: Figure::new(of.mean_us, Unit::Microseconds),
+        rows: Figure::new(of.rows, Unit::Count),
+    };
+    summary.samples.statements().into_iter().map(row).collect()
+}
+
 pub(super) fn levels(summary: &Summary) -> Vec<LevelRow> {
-    let metrics = summary.samples.over(&summary.window);
+    let metrics = summary.samples.over();
     metrics
         .filter_map(|metric| match metric.kind {
             MetricKind::Level { least, mean, most } => {
@@ -55,7 +79,7 @@ pub(super) fn levels(summary: &Summary) -> Vec<LevelRow> {
 }
 
 pub(super) fn counters(summary: &Summary) -> Vec<CounterRow> {
-    let metrics = summary.samples.over(&summary.window);
+    let metrics = summary.samples.over();
     metrics
         .filter_map(|metric| match metric.kind {
             MetricKind::Counter { grown, rate } => {

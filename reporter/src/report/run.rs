@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::account::Account;
 use super::fidelity::FidelityReport;
 use super::load::{as_run, scaled};
-use super::machines::{self, CounterRow, Generator, LevelRow};
+use super::machines::{self, CounterRow, Generator, LevelRow, StatementRow};
 use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
 use super::stress::Stress;
 use crate::load::{Entry, MeasuredRun};
@@ -46,8 +46,12 @@ pub struct RunReport {
     pub fidelity: FidelityReport,
     pub failures: Vec<FailureRow>,
     pub errors: Vec<ErrorRow>,
+    /// Whether anything is known of the target or of what is behind it.
+    pub observed: bool,
     pub levels: Vec<LevelRow>,
     pub counters: Vec<CounterRow>,
+    /// Of the databases that were observed.
+    pub statements: Vec<StatementRow>,
     /// Of a scenario with stages.
     pub stress: Option<Stress>,
     pub charts: Vec<ChartRef>,
@@ -149,8 +153,10 @@ impl RunReport {
             fidelity: FidelityReport::new(None, &run.fidelity, &summary.fidelity),
             failures: rows::failures(summary),
             errors: rows::errors(summary),
+            observed: summary.samples.are_of_target(),
             levels: machines::levels(summary),
             counters: machines::counters(summary),
+            statements: machines::statements(summary),
             stress: Stress::new(summary),
             charts: Vec::new(),
             rewrites: run.rewrites.iter().map(rewrite).collect(),

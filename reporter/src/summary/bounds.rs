@@ -2,7 +2,7 @@
 
 use run_log::reader::ReadError;
 
-/// Of one table: 4 million samples of the target, which is 20 metrics for two days.
+/// Of one table: 4 million samples of what is drawn of the target, which is six metrics for a week.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Why a table is not held.

@@ -2,7 +2,7 @@
 //!
 //! `FIGURES.md` says for each figure how it is recomputed. Kept in memory: a
 //! row a second (250 bytes), a few histograms an endpoint and a step, at most 200
-//! endpoints, and bounded tables; the log itself is streamed.
+//! endpoints, and bounded tables; the log itself and the samples of what is not drawn are streamed.
 
 mod bounds;
 mod samples;
@@ -23,7 +23,7 @@ use scenario::{Expectation, Load};
 
 use bounds::Unbounded;
 
-pub use samples::{Metric, MetricKind, Samples};
+pub use samples::{CONNECTIONS, CPU, MEMORY, Metric, MetricKind, Samples, Statement};
 pub use series::Point;
 pub use steps::{Step, StepOutcome};
 
@@ -85,6 +85,7 @@ impl Summary {
             timeline.push(row);
         }
         let window = window(&run, &timeline);
+        let seconds = window.start_s..window.end_s;
         let names = Names {
             endpoints: run.endpoints.clone(),
             personas: run.personas.iter().map(|persona| persona.name.clone()).collect(),
@@ -104,12 +105,12 @@ impl Summary {
         pass.read(reader, window)?;
         pass.agreement.check(&run).map_err(disagree)?;
         Ok(Self {
-            window: window.start_s..window.end_s,
+            window: seconds.clone(),
             plateau: pass.plateau,
             peak_users: timeline.iter().map(|row| row.users).max().unwrap_or(0),
             points: pass.points.finish(),
             steps: pass.steps,
-            samples: Samples::read(reader.target()?).map_err(held(TARGET_CSV))?,
+            samples: Samples::read(reader.target()?, &seconds).map_err(held(TARGET_CSV))?,
             failures: bounds::all(reader.failures()?, |row| {
                 row.method.len() + row.name.len() + row.error.len()
             })

@@ -158,3 +158,57 @@ fn stress_finds_the_last_step_that_was_held_and_how_the_next_one_failed() {
     assert_eq!(stress["steps"].as_array().unwrap().len(), 4);
     assert_eq!(figures["findings"]["scalability"]["hard_limit"], "300 users");
 }
+
+#[test]
+fn metrics_with_labels_are_shown_by_their_names_and_statements_in_a_table() {
+    let folder = Folder::new();
+    let dir = Synthetic { seconds: 30, ..Synthetic::of("01-baseline") }.write(folder.runs());
+    let path = dir.join("target.csv");
+    let mut samples = std::fs::read_to_string(&path).unwrap();
+    let run: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.join("run.json")).unwrap()).unwrap();
+    let end = run["plateau"]["end_s"].as_u64().unwrap();
+    let mut add = |second: u64, metric: &str, value: f64| {
+        samples += &format!("{second},\"{}\",{value:?}\n", metric.replace('"', "\"\""));
+    };
+    for second in end - 10..end {
+        add(second, r#"prometheus.jobs_total{queue="a_bytes"}"#, 3.0 * second as f64);
+        add(second, r#"machine.cpu_percent{core="0"}"#, 50.0);
+    }
+    for (statement, total) in [(r#"SELECT \"a\" | b_total"#, 9000.0), ("COMMIT", 12_000.0)] {
+        for (figure, value) in
+            [("total_us", total), ("mean_us", total / 3.0), ("calls", 3.0), ("rows", 4.0)]
+        {
+            let metric = format!("postgres.statement.{figure}{{statement=\"{statement}\"}}");
+            add(end - 1, &metric, value);
+        }
+    }
+    // What is behind the plateau is passed over.
+    add(end, r#"postgres.statement.total_us{statement="LATE"}"#, 1.0);
+    std::fs::write(&path, samples).unwrap();
+    folder.fill();
+    let run = &folder.figures()["scenarios"][0]["run"];
+    let statements: Vec<_> = run["statements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let shown = |key: &str| row[key]["shown"].as_str().unwrap().to_owned();
+            let text = row["statement"].as_str().unwrap().to_owned();
+            (text, shown("calls"), shown("total"), shown("mean"), shown("rows"))
+        })
+        .collect();
+    let row = |text: &str, total: &str, mean: &str| {
+        (text.to_owned(), "3".to_owned(), total.to_owned(), mean.to_owned(), "4".to_owned())
+    };
+    let expected =
+        [row("COMMIT", "12.0 ms", "4.00 ms"), row(r#"SELECT "a" | b_total"#, "9.00 ms", "3.00 ms")];
+    assert_eq!(statements, expected);
+    assert_eq!(run["observed"], true);
+    let counter = ["| `prometheus.jobs_total{queue=\"a_bytes\"}` |", "27.0", "3.00/s"];
+    assert_eq!(folder.lines(&counter).len(), 1);
+    let level = ["| `machine.cpu_percent{core=\"0\"}` |", "50.0 %"];
+    assert_eq!(folder.lines(&level).len(), 1);
+    assert_eq!(folder.lines(&["| `COMMIT` | `postgres` | 3 | 12.0 ms | 4.00 ms | 4 |"]).len(), 1);
+    assert!(folder.lines(&["LATE"]).is_empty() && folder.lines(&["statement.calls"]).is_empty());
+}
