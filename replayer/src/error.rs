@@ -6,6 +6,7 @@ use common::exit::Exit;
 use manifest::ManifestError;
 use rewrites::RewritesError;
 
+use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lead::LeadError;
@@ -42,6 +43,8 @@ pub enum Error {
     Tls(#[from] TrustError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Audit(AuditError),
     #[error(transparent)]
     Preflight(#[from] PreflightError),
     #[error(transparent)]
@@ -106,7 +109,7 @@ impl Error {
             | Self::Preflight(PreflightError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
-            Self::Tls(_) | Self::Preflight(_) => Exit::Environment,
+            Self::Tls(_) | Self::Preflight(_) | Self::Audit(_) => Exit::Environment,
         }
     }
 }
