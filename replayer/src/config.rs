@@ -34,6 +34,8 @@ pub enum ConfigError {
     NoAccount { persona: String, known: Option<String> },
     #[error("{place}: the plan has no {kind} of the name {name:?}{hint}; it has {known}")]
     UnknownName { place: String, kind: &'static str, name: String, hint: String, known: String },
+    #[error("{place}: {message}")]
+    Audit { place: String, message: String },
     #[error("{place}: {name:?} is left out of this run, so nothing of it can be measured")]
     LeftOut { place: String, name: String },
     #[error("{what} leaves nothing of {length} to judge")]

@@ -6,6 +6,7 @@ use common::exit::Exit;
 use manifest::ManifestError;
 use rewrites::RewritesError;
 
+use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lead::LeadError;
@@ -42,6 +43,8 @@ pub enum Error {
     Tls(#[from] TrustError),
     #[error(transparent)]
     Observe(#[from] ObserveError),
+    #[error(transparent)]
+    Audit(AuditError),
     #[error(transparent)]
     Preflight(#[from] PreflightError),
     #[error(transparent)]
@@ -82,7 +85,8 @@ impl Error {
             Self::Trace(error) => error.exit(),
             Self::Destination(error) => destination(error),
             Self::Observe(error) => error.exit(),
-            Self::Preflight(PreflightError::Database(error)) => error.exit(),
+            Self::Preflight(PreflightError::Database(error))
+            | Self::Audit(AuditError::Database(error)) => error.exit(),
             Self::Write(error) | Self::Merge(MergeError::Write(error)) => match error {
                 WriteError::NotEmpty { .. } | WriteError::NotARun { .. } => Exit::Usage,
                 WriteError::Io { .. } => Exit::Internal,
@@ -105,7 +109,7 @@ impl Error {
             | Self::Preflight(PreflightError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
-            Self::Tls(_) | Self::Preflight(_) => Exit::Environment,
+            Self::Tls(_) | Self::Preflight(_) | Self::Audit(_) => Exit::Environment,
         }
     }
 }

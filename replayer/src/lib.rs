@@ -6,6 +6,7 @@
 //! an outcome for every planned request. Once a second what was measured goes
 //! to the run directory.
 
+pub mod audit;
 pub mod bind;
 pub mod cli;
 pub mod config;

@@ -24,6 +24,7 @@ pub fn scenario_of(number: u32, name: &str, run: &Run) -> Scenario {
         expect: asked.filter(|expectation| !is_default(expectation)).collect(),
         statuses: BTreeMap::new(),
         checks: Vec::new(),
+        audit: None,
         trace: None,
         manifest: None,
         rewrites: None,

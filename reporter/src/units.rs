@@ -70,7 +70,7 @@ pub fn of_metric(metric: Metric, reading: Reading) -> Figure {
         MetricUnit::Microseconds => Unit::Microseconds,
         MetricUnit::Share => Unit::Share,
         MetricUnit::PerSecond => Unit::PerSecond,
-        MetricUnit::Users => Unit::Count,
+        MetricUnit::Users | MetricUnit::Count => Unit::Count,
     };
     Figure::of(reading, unit)
 }

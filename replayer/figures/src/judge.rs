@@ -46,7 +46,7 @@ pub(crate) const LET_THROUGH: &str = "of the load that was let through";
 pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
     let measured = measure(expectation, plateau);
     let (result, note) = match measured.value {
-        None => (Judgement::NotJudged, "nothing was measured"),
+        None => (Judgement::NotJudged, unmeasured(expectation.metric, plateau)),
         Some(value) => {
             let holds = expectation.comparison.holds(value, expectation.bound);
             // That it is at least this much proves one side only, unless the most that it can be
@@ -57,6 +57,9 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
                     holds != expectation.comparison.holds(most, expectation.bound)
                 });
             match (is_open, holds) {
+                (true, _) if expectation.metric.is_of_audit() => {
+                    (Judgement::NotJudged, "of some answers the mark is not known")
+                }
                 (true, _) => (Judgement::NotJudged, "reaches into requests without an answer"),
                 (false, true) => (Judgement::Met, ""),
                 (false, false) => (Judgement::Missed, ""),
@@ -66,6 +69,17 @@ pub fn verdict(expectation: &Expectation, plateau: &Plateau) -> Verdict {
     Verdict { expectation: expectation.clone(), result, measured, note: note.to_owned() }
 }
 
+/// Why there is no figure.
+fn unmeasured(metric: Metric, plateau: &Plateau) -> &'static str {
+    match (metric, &plateau.audit) {
+        (Metric::Unacknowledged, Some(counts)) if counts.unacknowledged.is_none() => {
+            "not known: a mark of the answer is known of answered requests alone"
+        }
+        (metric, None) if metric.is_of_audit() => "there was no audit",
+        _ => "nothing was measured",
+    }
+}
+
 /// What the figure is at most, however long those without an answer would have taken.
 fn at_most(expectation: &Expectation, plateau: &Plateau) -> Option<f64> {
     let Metric::Percentile(percentile) = expectation.metric else { return None };
@@ -73,7 +87,7 @@ fn at_most(expectation: &Expectation, plateau: &Plateau) -> Option<f64> {
     Some(most as f64)
 }
 
-/// The figure that an expectation is about: microseconds, a share, events a second, users.
+/// The figure that an expectation is about: microseconds, a share, events a second, users, a count.
 pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
     let Some(group) = group_of(expectation, plateau) else { return Reading::NONE };
     let of_phase = expectation.phase().and_then(|phase| plateau.phase(phase));
@@ -94,6 +108,9 @@ pub fn measure(expectation: &Expectation, plateau: &Plateau) -> Reading {
         Metric::LoadHeld => plateau.load_held(),
         Metric::Unbound => plateau.counts.unbound(),
         Metric::Fidelity => plateau.fidelity(),
+        Metric::Lost => plateau.lost(),
+        Metric::Duplicated => plateau.duplicated(),
+        Metric::Unacknowledged => plateau.unacknowledged(),
     }
 }
 
@@ -140,6 +157,7 @@ pub(crate) fn measured_text(verdict: &Verdict) -> String {
         MetricUnit::Share => format!("{:.3} %", value * 100.0),
         MetricUnit::PerSecond => format!("{value:.1}/s"),
         MetricUnit::Users => format!("{value} users"),
+        MetricUnit::Count => format!("{value}"),
     };
     if verdict.measured.at_least { format!("≥ {text}") } else { text }
 }
@@ -147,6 +165,7 @@ pub(crate) fn measured_text(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use hdrhistogram::Histogram;
+    use run_log::audit::AuditCounts;
     use run_log::format::Phase;
     use run_log::format::{Fidelity, LatencyKind, LoadHeld, Scope as TagScope, Tag, Window};
     use run_log::outcome::Outcome;
@@ -306,6 +325,51 @@ mod tests {
         ];
         assert_eq!(verdicts, expected.map(|(result, text)| (result, text.to_owned())));
         assert_eq!(plateau.phase("step 2").unwrap().counts.ended(), 20);
+    }
+
+    #[test]
+    fn what_an_audit_counted_is_judged_and_what_it_did_not_is_no_pass() {
+        let expected = ["lost <= 0", "duplicated <= 0", "unacknowledged <= 0", "lost < 5"];
+        let judged = |audit: Option<AuditCounts>| {
+            let mut plateau = plateau(&[(LatencyKind::ResponseOk, 10_000, 99)]);
+            plateau.audit = audit;
+            judged(&expected, &plateau)
+        };
+        let good = AuditCounts {
+            acknowledged: 99,
+            marks: 99,
+            unacknowledged: Some(0),
+            ..AuditCounts::default()
+        };
+        let (met, missed, not) = (Judgement::Met, Judgement::Missed, Judgement::NotJudged);
+        assert_eq!(judged(Some(good)), [(met, "0"), (met, "0"), (met, "0"), (met, "0")].map(owned));
+        let bad = AuditCounts { lost: 3, duplicated: 1, unacknowledged: Some(2), ..good };
+        assert_eq!(
+            judged(Some(bad)),
+            [(missed, "3"), (missed, "1"), (missed, "2"), (met, "3")].map(owned)
+        );
+        let none = "there was no audit";
+        assert_eq!(judged(None), [(not, none); 4].map(owned));
+        // Where an answer had no mark, what it stands for may be lost, too.
+        let some = "≥ 0; of some answers the mark is not known";
+        let unmarked = judged(Some(AuditCounts { unmarked: 1, ..good }));
+        assert_eq!(unmarked[0], owned((not, some)));
+        let unmarked = judged(Some(AuditCounts { unmarked: 1, lost: 7, ..good }));
+        assert_eq!(
+            (&unmarked[0], &unmarked[3]),
+            (&owned((missed, "≥ 7")), &owned((missed, "≥ 7")))
+        );
+        let of_answer = judged(Some(AuditCounts { unacknowledged: None, ..good }));
+        assert_eq!(of_answer[2].0, not);
+        assert!(of_answer[2].1.starts_with("not known: a mark of the answer"), "{of_answer:?}");
+        // Of no request at all nothing is known.
+        let nothing =
+            judged(Some(AuditCounts { unacknowledged: Some(0), ..AuditCounts::default() }));
+        assert_eq!(nothing, [(not, "nothing was measured"); 4].map(owned));
+    }
+
+    fn owned((judgement, text): (Judgement, &str)) -> (Judgement, String) {
+        (judgement, text.to_owned())
     }
 
     #[test]

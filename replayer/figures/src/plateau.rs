@@ -1,5 +1,6 @@
 //! The seconds that are judged.
 
+use run_log::audit::AuditCounts;
 use run_log::format::Phase;
 use run_log::format::{Fidelity, LoadHeld, Scope, Tag, Window};
 use run_log::timeline::Second;
@@ -36,6 +37,8 @@ pub struct Plateau {
     pub load_held: Option<LoadHeld>,
     /// Of the whole run, once it is over: no row and no tag tells of it.
     pub fidelity: Fidelity,
+    /// Of the whole run, once an audit was done: no row and no tag tells of it.
+    pub audit: Option<AuditCounts>,
     /// Of all endpoints.
     pub all: Group,
     /// In the order of their indices.
@@ -70,6 +73,7 @@ impl Plateau {
             fewest_users: None,
             load_held: None,
             fidelity: Fidelity::default(),
+            audit: None,
             all: Group::named("All"),
             endpoints: groups(&names.endpoints),
             personas: groups(&names.personas),
@@ -196,6 +200,33 @@ impl Plateau {
         } else {
             Reading::share(same_status, compared)
         }
+    }
+
+    /// Marks that were acknowledged and are not in the database; at least so many where some of the
+    /// acknowledged requests have no mark that could be looked for.
+    pub fn lost(&self) -> Reading {
+        self.audited(|counts| (counts.acknowledged > 0).then_some(counts.lost))
+    }
+
+    /// Marks that are in the database more than once; at least so many, as of [`Plateau::lost`].
+    pub fn duplicated(&self) -> Reading {
+        self.audited(|counts| {
+            (counts.acknowledged + counts.failed > 0).then_some(counts.duplicated)
+        })
+    }
+
+    /// Marks that are in the database and were never acknowledged.
+    pub fn unacknowledged(&self) -> Reading {
+        self.audited(|counts| {
+            counts.unacknowledged.filter(|_| counts.acknowledged + counts.failed > 0)
+        })
+    }
+
+    /// Nothing where there was no audit.
+    fn audited(&self, count: impl FnOnce(&AuditCounts) -> Option<u64>) -> Reading {
+        let Some(counts) = &self.audit else { return Reading::NONE };
+        let reading = count(counts).map_or(Reading::NONE, Reading::count);
+        Reading { at_least: reading.value.is_some() && counts.unmarked > 0, ..reading }
     }
 
     /// An endpoint, or a persona, by its name.

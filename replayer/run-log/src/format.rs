@@ -10,6 +10,8 @@
 //! | `errors.jsonl` | [`ErrorSample`]: the first few failing answers an endpoint |
 //! | `fidelity.csv` | [`FidelityRow`]: an endpoint's answers against the recorded ones |
 //! | `target.csv` | [`TargetSample`]: target and database on the same clock |
+//! | `marks.csv` | [`MarkRow`](crate::audit::MarkRow): of a run with an audit, a row an audited request |
+//! | `audit.csv` | [`AuditRow`](crate::audit::AuditRow): the first of each of its findings |
 //!
 //! Intervals of the log and rows of the timeline are the same seconds: second
 //! `n` is `[n, n+1)` of the monotonic clock from the start of the run, and a
@@ -30,6 +32,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Audit;
 use crate::count::count;
 use crate::outcome::{Outcome, Outcomes};
 
@@ -48,6 +51,8 @@ pub const FAILURES_CSV: &str = "failures.csv";
 pub const ERRORS_JSONL: &str = "errors.jsonl";
 pub const FIDELITY_CSV: &str = "fidelity.csv";
 pub const TARGET_CSV: &str = "target.csv";
+pub const MARKS_CSV: &str = "marks.csv";
+pub const AUDIT_CSV: &str = "audit.csv";
 
 /// Histograms hold microseconds from 1 µs to 1 h with this many digits.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
@@ -105,6 +110,9 @@ pub struct Run {
     pub lag: Lag,
     pub validity: Validity,
     pub fidelity: Fidelity,
+    /// What was answered beside what is in the target's database. Unknown before minor 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// What was sent in the place of what was recorded. Unknown, and empty, before minor 2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewrites: Vec<RewriteRef>,

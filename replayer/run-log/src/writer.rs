@@ -11,10 +11,12 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{self, IntervalLogWriterBuilder};
 use serde::Serialize;
 
+use super::audit::{AuditRow, MarkRow};
 use super::format::Phase;
 use super::format::{
-    ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, LATENCY_HLOG,
-    RUN_JSON, Run, STATS_CSV, STATS_HISTORY_CSV, TARGET_CSV, TIMELINE_CSV, Tag, TargetSample,
+    AUDIT_CSV, ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow,
+    LATENCY_HLOG, MARKS_CSV, RUN_JSON, Run, STATS_CSV, STATS_HISTORY_CSV, TARGET_CSV, TIMELINE_CSV,
+    Tag, TargetSample,
 };
 use super::phase::phase_of;
 use super::stats::{StatsHistoryRow, StatsRow};
@@ -31,7 +33,7 @@ pub enum WriteError {
 }
 
 /// Every file that a run directory may hold.
-const FILES: [&str; 9] = [
+const FILES: [&str; 11] = [
     RUN_JSON,
     LATENCY_HLOG,
     TIMELINE_CSV,
@@ -41,6 +43,8 @@ const FILES: [&str; 9] = [
     ERRORS_JSONL,
     FIDELITY_CSV,
     TARGET_CSV,
+    MARKS_CSV,
+    AUDIT_CSV,
 ];
 
 /// What a target says when it fails is for its owner alone, as traces are.
@@ -78,6 +82,8 @@ pub struct RunWriter {
     timeline: Table,
     history: Table,
     target: Table,
+    /// Of a run with an audit.
+    marks: Option<Table>,
     errors: File,
     latency: File,
 }
@@ -143,6 +149,7 @@ impl RunWriter {
             timeline: Table::create(dir, TIMELINE_CSV)?,
             history: Table::create(dir, STATS_HISTORY_CSV)?,
             target: Table::create(dir, TARGET_CSV)?,
+            marks: run.audit.as_ref().map(|_| Table::create(dir, MARKS_CSV)).transpose()?,
             errors: create(&dir.join(ERRORS_JSONL))?,
             latency,
             phases: run.phases.clone(),
@@ -218,6 +225,26 @@ impl RunWriter {
         samples.iter().try_for_each(|sample| self.target.append(sample))
     }
 
+    /// Appends marks of audited requests, all of them handed to the kernel at once; a run without
+    /// an audit has none.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn marks(&mut self, rows: &[MarkRow]) -> Result<(), WriteError> {
+        match &mut self.marks {
+            Some(table) if !rows.is_empty() => table.append_all(rows),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what an audit found.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn audit(&self, rows: &[AuditRow]) -> Result<(), WriteError> {
+        table(&self.dir.join(AUDIT_CSV), rows)
+    }
+
     /// Writes the tables of the whole run and, last, that it is finished.
     ///
     /// # Errors
@@ -270,8 +297,13 @@ impl Table {
     }
 
     fn append(&mut self, row: &impl Serialize) -> Result<(), WriteError> {
-        let written = self.rows.serialize(row).map_err(io::Error::from);
+        self.append_all(std::slice::from_ref(row))
+    }
+
+    fn append_all(&mut self, rows: &[impl Serialize]) -> Result<(), WriteError> {
+        let written = rows.iter().try_for_each(|row| self.rows.serialize(row));
         written
+            .map_err(io::Error::from)
             .and_then(|()| self.rows.flush())
             .map_err(|source| WriteError::Io { path: self.path.clone(), source })
     }

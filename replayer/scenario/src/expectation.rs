@@ -4,7 +4,7 @@
 //! `since_due p99 < 2s`, `lag p99 < 5ms`, each with an endpoint or a persona before it where it is
 //! about that alone: `POST /alerts/ingest: p95 < 200ms`. Of all requests alone are `unbound < 1%`,
 //! `fidelity >= 99%` and `load_held >= 98%`, which is expected by open pacing where nothing else is
-//! said of it. Of a phase is what has it before it: `phase ramp: p95 < 1s`, `phase step 3: failures <
+//! said of it; and `lost <= 0`, `duplicated <= 0` and `unacknowledged <= 0`, which the audit counts. Of a phase is what has it before it: `phase ramp: p95 < 1s`, `phase step 3: failures <
 //! 1%`. k6's words are understood, too: `p(95)<200ms`, `avg`, `med`, `rate`, `failed`.
 
 use std::fmt;
@@ -62,6 +62,12 @@ pub enum Metric {
     Users,
     /// Requests that became ready on the plateau, of those planned for it, a share.
     LoadHeld,
+    /// By the audit: marks that the target acknowledged and that are not in its database.
+    Lost,
+    /// By the audit: marks that are in it more than once.
+    Duplicated,
+    /// By the audit: marks that are in it though the client saw a failure, or no answer.
+    Unacknowledged,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +86,8 @@ pub enum MetricUnit {
     Share,
     PerSecond,
     Users,
+    /// Of the whole run.
+    Count,
 }
 
 impl Comparison {
@@ -172,7 +180,7 @@ fn parse(text: &str) -> Option<Expectation> {
         Scope::All => true,
         Scope::Named(_) => !metric.is_of_all(),
         // Answers are compared of the whole run alone.
-        Scope::Phase(_) => metric != Metric::Fidelity,
+        Scope::Phase(_) => metric != Metric::Fidelity && !metric.is_of_audit(),
     };
     let valid = is_measured && bound.is_finite() && bound >= 0.0;
     valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
@@ -198,6 +206,9 @@ fn metric<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<Metric> {
         "unbound" => Metric::Unbound,
         "fidelity" => Metric::Fidelity,
         "load_held" => Metric::LoadHeld,
+        "lost" => Metric::Lost,
+        "duplicated" => Metric::Duplicated,
+        "unacknowledged" => Metric::Unacknowledged,
         word => Metric::Percentile(percentile(word)?),
     };
     words.next().is_none().then_some(metric)
@@ -225,6 +236,7 @@ impl Metric {
             Self::Failures | Self::LoadHeld | Self::Unbound | Self::Fidelity => MetricUnit::Share,
             Self::Requests => MetricUnit::PerSecond,
             Self::Users => MetricUnit::Users,
+            Self::Lost | Self::Duplicated | Self::Unacknowledged => MetricUnit::Count,
         }
     }
 
@@ -235,7 +247,12 @@ impl Metric {
 
     /// Whether it is a figure of all requests together, which no endpoint and no persona has.
     const fn is_of_all(self) -> bool {
-        matches!(self, Self::LoadHeld | Self::Unbound | Self::Fidelity)
+        matches!(self, Self::LoadHeld | Self::Unbound | Self::Fidelity) || self.is_of_audit()
+    }
+
+    /// Whether the audit counts it, once the run is over.
+    pub const fn is_of_audit(self) -> bool {
+        matches!(self, Self::Lost | Self::Duplicated | Self::Unacknowledged)
     }
 
     /// Whether it is a time of the target's, which says nothing where too many requests fail.
@@ -258,6 +275,8 @@ fn bound(metric: Metric, word: &str) -> Option<f64> {
             word.contains('/').then(|| word.parse::<Rate>().ok())?.map(Rate::per_second)
         }
         MetricUnit::Users => word.parse().ok(),
+        // Half a mark is none.
+        MetricUnit::Count => word.parse::<u32>().ok().map(f64::from),
     }
 }
 
@@ -279,6 +298,9 @@ mod tests {
         assert_eq!(bound("lag p99 < 5 ms"), 5000.0);
         assert_eq!(bound("unbound < 1%"), 0.01);
         assert_eq!(bound("fidelity>=99.5%"), 0.995);
+        assert_eq!(bound("lost <= 0"), 0.0);
+        assert_eq!(bound("duplicated < 3"), 3.0);
+        assert_eq!(bound("unacknowledged<=12"), 12.0);
     }
 
     #[test]
@@ -323,6 +345,12 @@ mod tests {
             "GET /: load_held >= 98%",
             "GET /: unbound < 1%",
             "phase ramp: fidelity >= 99%",
+            "POST /a: lost <= 0",
+            "phase plateau: lost <= 0",
+            "lost <= 0.5",
+            "lost < 1%",
+            "duplicated = 0",
+            "unacknowledged < 1/s",
             "fidelity > 99",
             "p95 p99 < 1s",
             "p(95 < 1s",

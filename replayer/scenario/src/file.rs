@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::audit::{self, Audit};
 use super::check::{self, Check};
 use super::expectation::Expectation;
 use super::load::{self, Load, Pacing, Profile};
@@ -23,6 +24,8 @@ pub struct Scenario {
     pub statuses: BTreeMap<String, Vec<u16>>,
     /// What an answer must be beside its status.
     pub checks: Vec<Check>,
+    /// Whose answers are held against the target's database after the run.
+    pub audit: Option<Audit>,
     /// What is replayed, and the accounts that it is replayed with, where no other are given.
     /// These paths and the next are from the scenario's folder, unless they are absolute.
     pub trace: Option<PathBuf>,
@@ -63,6 +66,7 @@ struct Typed {
     statuses: BTreeMap<String, Vec<u16>>,
     #[serde(default)]
     check: Vec<check::Typed>,
+    audit: Option<audit::Typed>,
     trace: Option<PathBuf>,
     manifest: Option<PathBuf>,
     rewrites: Option<PathBuf>,
@@ -130,6 +134,8 @@ impl Scenario {
         is_of_load("expect", &full, &typed.expect)?;
         is_of_load("[load]: stop_on", &full, &full.stop_on)?;
         is_of_load("[quick]: stop_on", &quick, &quick.stop_on)?;
+        is_known_in_time("[load]: stop_on", &full)?;
+        is_known_in_time("[quick]: stop_on", &quick)?;
         Ok(Self {
             number: typed.number,
             name: typed.name,
@@ -138,6 +144,7 @@ impl Scenario {
             expect: typed.expect,
             statuses: typed.statuses,
             checks: check::resolve(typed.check)?,
+            audit: typed.audit.map(audit::Typed::resolve).transpose()?,
             trace: typed.trace,
             manifest: typed.manifest,
             rewrites: typed.rewrites,
@@ -187,6 +194,17 @@ fn is_of_load<'a>(
             of_load.to_string()
         )),
         _ => Ok(()),
+    }
+}
+
+/// Makes sure that nothing is to end a run that is known only after it.
+fn is_known_in_time(place: &str, load: &Load) -> Result<(), String> {
+    match load.stop_on.as_ref().filter(|condition| condition.metric.is_of_audit()) {
+        Some(condition) => Err(format!(
+            "{place} {:?}: it is known after the run alone, by the audit",
+            condition.to_string()
+        )),
+        None => Ok(()),
     }
 }
 
@@ -258,6 +276,17 @@ mod tests {
                 "[load]: stop_on is taken over the last ten seconds",
             ),
             ("users = 1000", "users = 1000\norder = \"any\"", "line 10: unknown variant `any`"),
+            (
+                "users = 1000",
+                "users = 1000\nstop_on = \"lost > 0\"",
+                "[load]: stop_on \"lost > 0\": it is known after the run alone",
+            ),
+            ("[load]", "[audit]\nendpoint = \"POST /a\"\n[load]", "missing field"),
+            (
+                "[load]",
+                "[audit]\nendpoint = \"a\"\ntable = \"t\"\ncolumn = \"c\"\n[load]",
+                "[audit]: expected one of mark and payload",
+            ),
             ("p95 < 100ms", "load_held >= 98 %", "expect \"load_held >= 98 %\": by closed pacing"),
             (
                 "duration = \"15s\"",

@@ -18,6 +18,7 @@
 //! duration = "15s"
 //! ```
 
+mod audit;
 mod axis;
 mod check;
 mod defaults;
@@ -29,6 +30,7 @@ mod rate;
 mod stages;
 mod typed;
 
+pub use audit::{Audit, MarkPlace};
 pub use axis::Axis;
 pub use check::{Asks, Check, Is};
 pub use defaults::{ALLOWED_FAILURES, is_default, with_defaults};

@@ -28,7 +28,8 @@ objective = "o"
 expect = [
   "p95 < 200ms", "p(99.9)<1s", "med < 1s", "POST /a: service p95 <= 80ms", "since_due p50 > 1us",
   "lag p99 < 5ms", "A: failures < 1 %", "requests >= 1000/s", "users >= 10", "unbound < 1%",
-  "phase step 2: p95 < 1s", "fidelity >= 99%", "load_held >= 98%",
+  "phase step 2: p95 < 1s", "fidelity >= 99%", "load_held >= 98%", "lost <= 0", "duplicated < 1",
+  "unacknowledged <= 0",
 ]
 trace = "a.trace.jsonl"
 manifest = "manifest.json"
@@ -51,6 +52,14 @@ equals = "text/html"
 [[check]]
 size = "> 100"
 
+[audit]
+endpoint = "POST /a"
+mark = "/id"
+table = "public.alerts"
+column = "raw_payload"
+pointer = "/mark"
+settle = "5s"
+
 [load]
 pacing = "open"
 order = "none"
@@ -72,6 +81,8 @@ order = "session"
 #[test]
 fn all_that_may_be_said_is_in_the_schema_and_what_may_not_is_not() {
     assert_eq!(taken(WHOLE), (true, true));
+    let of_payload = WHOLE.replacen("mark = \"/id\"", "payload = \"/raw/a~1b\"", 1);
+    assert_eq!(taken(&of_payload), (true, true));
     for (from, to) in [
         ("number = 7", "number = \"7\""),
         ("name = \"n\"\n", ""),
@@ -86,6 +97,16 @@ fn all_that_may_be_said_is_in_the_schema_and_what_may_not_is_not() {
         ("json = \"/errors\"", "json = \"/errors\"\ntext = \"x\""),
         ("size = \"> 100\"", "size = \"100\""),
         ("size = \"> 100\"", "name = \"x\""),
+        ("p95 < 200ms", "lost < 1%"),
+        ("mark = \"/id\"\n", ""),
+        ("mark = \"/id\"", "mark = \"id\""),
+        ("mark = \"/id\"", "mark = \"/a~2\""),
+        ("mark = \"/id\"", "mark = \"/id\"\npayload = \"/mark\""),
+        ("table = \"public.alerts\"\n", ""),
+        ("table = \"public.alerts\"", "table = \"public.\""),
+        ("pointer = \"/mark\"", "pointer = \"mark\""),
+        ("settle = \"5s\"", "settle = \"a while\""),
+        ("settle = \"5s\"", "settles = \"5s\""),
         ("pacing = \"open\"", "pacing = \"half-open\""),
         ("speed = 2.5", "speed = 0"),
         ("rate = \"POST /a=90/m\"", "users = 0"),

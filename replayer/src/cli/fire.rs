@@ -5,6 +5,7 @@ use std::path::Path;
 use common_net::signals::Interrupt;
 use tokio::sync::watch;
 
+use super::audited;
 use super::lead;
 use super::one_run::{Fired, ReadyRun};
 use crate::error::Error;
@@ -12,13 +13,15 @@ use crate::error::Error;
 /// Runs it into the run directory `out`.
 ///
 /// # Errors
-/// As [`ReadyRun::fire`], and when a process cannot be started or all of them are lost.
+/// As [`ReadyRun::fire`], when an audit is asked for that cannot be done, and when a process cannot
+/// be started or all of them are lost.
 pub(super) fn fire(
     ready: ReadyRun<'_>,
     out: &Path,
     force: bool,
     watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
 ) -> Result<Fired, Error> {
+    audited::check(ready.asked, &ready.choices, &ready.ready.plan.endpoints)?;
     match ready.planned.shards.len() {
         1 => ready.fire(out, force, watch),
         _ => lead::fire(ready, out, force, watch),

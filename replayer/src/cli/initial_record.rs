@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 
 use super::asked::Asked;
+use super::audited::before_the_run;
 use super::input::{Choices, Ready};
 use super::planned::Planned;
 use crate::engine::Settings;
@@ -81,6 +82,7 @@ pub(super) fn initial_record(
         lag: Lag::default(),
         validity: Validity { state: ValidityState::Valid, reasons: Vec::new() },
         fidelity: Fidelity::default(),
+        audit: before_the_run(asked, choices, &plan.endpoints),
         rewrites: plan.rewrites.iter().map(rewrite).collect(),
         limitations: ready.limitations.clone(),
         verdicts: Vec::new(),

@@ -14,6 +14,7 @@ use common_net::trust::Trust;
 use manifest::format::Manifest;
 use rewrites::Rewrites;
 
+use crate::audit::{marked, marking};
 use crate::config::{self, ConfigError};
 use crate::engine::{FidelityMode, Http, Settings, checks_by_endpoint};
 use crate::error::Error;
@@ -23,7 +24,7 @@ use crate::prepare::{
 };
 use http1::{Destination, tls};
 use run_log::format::ManifestRef;
-use scenario::{Axis, Expectation, Load, Order, Scenario};
+use scenario::{Audit, Axis, Expectation, Load, Order, Scenario};
 
 /// Failing answers an endpoint that each worker keeps in the run directory.
 const ERROR_SAMPLES: usize = 3;
@@ -124,6 +125,11 @@ impl Choices {
     pub(super) fn expectations(&self) -> &[Expectation] {
         self.scenario.as_ref().map_or(&[], |scenario| &scenario.expect)
     }
+
+    /// What is audited.
+    pub(super) fn audit(&self) -> Option<&Audit> {
+        self.scenario.as_ref()?.audit.as_ref()
+    }
 }
 
 /// Reads and checks what is given; nothing is sent.
@@ -161,6 +167,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         order: choices.load.order,
         pacing: choices.load.pacing,
         rewrites: rewrites.clone(),
+        marked: choices.audit().and_then(marked),
     };
     let (origin, memory) = (destination.origin(), input.max_trace_memory);
     let (plan, stream) = if choices.load.axis == Axis::Clones(1) {
@@ -211,6 +218,7 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         budget: None,
         accepted: plan.endpoints.iter().map(accepted).collect(),
         checks: checks_by_endpoint(checks, &plan.endpoints),
+        marking: choices.audit().and_then(|audit| marking(audit, &plan.endpoints)),
         check_names: checks.iter().map(|check| check.name.clone()).collect(),
         secrets,
         host: host.clone(),

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::arguments::Arguments;
 use super::asked::Asked;
+use super::audited;
 use super::finish::finish;
 use super::one_run::{Ended, Fired, ReadyRun, announce_stop};
 use super::preflight::preflighted;
@@ -80,6 +81,7 @@ pub(super) fn fire(
             commands.push(command(asked, &ready.http.destination, part, threads)?);
         }
         let local = Local::start(commands).map_err(LeadError::Start)?;
+        let later = interrupts.clone();
         let mut lead = Lead::of(local, interrupts.clone());
         if let Some(exit) = lead.gather().await? {
             return Ok(Err(exit));
@@ -96,9 +98,9 @@ pub(super) fn fire(
         let at = armed_for(asked.start_at)?;
         let gone = lead.run(at, whole, cut_short, |tick| live.show(tick)).await;
         live.finish();
-        Ok::<_, Error>(Ok((gone, probes)))
+        Ok::<_, Error>(Ok((gone, probes, later)))
     })?;
-    let (gone, probes) = match led {
+    let (gone, probes, later) = match led {
         Ok(led) => led,
         Err(exit) => return Ok(Fired::NotBegun(exit)),
     };
@@ -117,6 +119,8 @@ pub(super) fn fire(
     }
     collector.totals.extra.probes += probes;
     run.totals.extra.probes += probes;
+    let into = (&writer, &mut collector.plateau);
+    runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, into, later))?;
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
     if lost.is_empty() {
         for dir in &dirs {

@@ -210,6 +210,9 @@ impl LoadArgs {
                 "it is taken over the last ten seconds, and so of no phase",
             );
         }
+        if stop_on.as_ref().is_some_and(|condition| condition.metric.is_of_audit()) {
+            return option("--stop-on", "it is known after the run alone, by the audit");
+        }
         if stop_on.is_none() && self.stop_not_before.is_some() {
             return option(
                 "--stop-not-before",

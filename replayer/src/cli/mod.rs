@@ -2,6 +2,7 @@
 
 mod arguments;
 mod asked;
+mod audited;
 mod between;
 mod dry_run;
 mod finish;

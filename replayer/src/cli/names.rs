@@ -43,6 +43,12 @@ pub(super) fn check_names(plan: &Prepared, wanted: &Wanted<'_>) -> Result<(), Co
                 check_name(plan, place, name, "endpoint", &endpoints)?;
             }
         }
+        if let Some(audit) = &scenario.audit
+            && !plan.left_out.names.contains(&audit.endpoint)
+        {
+            let place = || place("[audit] endpoint");
+            check_name(plan, place, &audit.endpoint, "endpoint", &endpoints)?;
+        }
         for (expectation, name) in scenario.expect.iter().filter_map(named) {
             let is_judged = wanted.profile == Profile::Full;
             if is_judged || !plan.left_out.names.contains(name) {

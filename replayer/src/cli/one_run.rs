@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use super::asked::Asked;
+use super::audited;
 use super::finish::finish;
 use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
@@ -90,6 +91,13 @@ impl<'a> ReadyRun<'a> {
         };
         let mut ready = prepare_all(input, &choices)?;
         check_names(&ready.plan, &load.names(&choices))?;
+        audited::check_mark(asked, &choices)?;
+        let endpoints = &ready.plan.endpoints;
+        let hindered = choices
+            .audit()
+            .and_then(|audit| audited::hindered(asked, audit, endpoints))
+            .map(|why| format!("the audit is not done: {why}"));
+        ready.notices.extend(hindered);
         ready.settings.budget = budget(&choices.load, asked.shard);
         let planned = plan(asked, &choices.load, &mut ready)?;
         check_phases(&planned.phases, &load.names(&choices), &choices.load)?;
@@ -174,8 +182,12 @@ impl<'a> ReadyRun<'a> {
                 true => report_second(tick),
                 false => live.show(tick),
             };
-            let measured = engine::run(job, interrupts, show).await?;
+            let later = interrupts.clone();
+            let mut measured = engine::run(job, interrupts, show).await?;
             live.finish();
+            let Measured { collector, run, writer } = &mut measured;
+            let into = (&*writer, &mut collector.plateau);
+            audited::after_the_run(asked, &choices, out, run, into, later).await?;
             Ok::<_, Error>(Ok(measured))
         })?;
         let Measured { collector, mut run, writer } = match measured {

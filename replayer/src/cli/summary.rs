@@ -7,6 +7,7 @@ use figures::judged::Judged;
 
 use crate::error::Error;
 use crate::preflight::answer;
+use run_log::audit::Audit;
 use run_log::format::{EndedBy, ErrorSample, Judgement, Run, ValidityState};
 use run_log::outcome::Outcome;
 
@@ -76,6 +77,7 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
             fidelity.shapes_compared
         ));
     }
+    text.push_str(&run.audit.as_ref().map_or_else(String::new, audit));
     let validity = match run.validity.state {
         ValidityState::Valid => "VALID".to_owned(),
         ValidityState::Suspect => format!("SUSPECT: {}", run.validity.reasons.join("; ")),
@@ -92,6 +94,32 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
         let runs = out.parent().filter(|parent| !parent.as_os_str().is_empty());
         let runs = runs.unwrap_or(Path::new("."));
         text.push_str(&format!("its report: reporter fill --runs {}\n", runs.display()));
+    }
+    text
+}
+
+/// What an audit came to, or why there was none.
+fn audit(audit: &Audit) -> String {
+    let Audit { endpoint, mark, place, not_done, counts, .. } = audit;
+    let head = format!("audit of {endpoint}, by {mark} in {place}:");
+    let Some(counts) = counts else {
+        return format!("{head} not done, {}\n", not_done.as_deref().unwrap_or("unknown why"));
+    };
+    let unacknowledged = counts.unacknowledged.map_or_else(
+        || "unacknowledged not known, since no answer has their mark".to_owned(),
+        |count| format!("{count} unacknowledged"),
+    );
+    let mut text = format!(
+        "{head} {} acknowledged, {} failed; {} lost, {} duplicated, {unacknowledged}; counted in {:.1} s\n",
+        counts.acknowledged, counts.failed, counts.lost, counts.duplicated, counts.took_s,
+    );
+    for (count, what) in [
+        (counts.unmarked, "acknowledged without a mark, which cannot be looked for"),
+        (counts.repeated, "acknowledged with the mark of another"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("! {count} {what}\n"));
+        }
     }
     text
 }

@@ -223,6 +223,7 @@ pub async fn run(
             // What is not whole is no measurement: the others end, too.
             shorten(&stop, clock.now(), true);
         }
+        writer.marks(&batch.marks)?;
         let worker = batch.worker;
         let spare = collector.add(batch);
         // A worker that has ended takes no memory back.

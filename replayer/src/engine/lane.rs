@@ -286,7 +286,13 @@ impl<T: Transport> Lane<'_, T> {
     fn wanted(&self, request: &Request) -> Wanted {
         let compares = self.context.settings.fidelity == FidelityMode::StatusAndShape;
         let checks = self.context.settings.checks[request.endpoint].need_body();
-        if compares || checks || request.captures.iter().any(|capture| capture.from.is_in_body()) {
+        let marking = self.context.settings.marking.as_ref();
+        let has_mark = marking.is_some_and(|marking| marking.is_in_answer_to(request));
+        if compares
+            || checks
+            || has_mark
+            || request.captures.iter().any(|capture| capture.from.is_in_body())
+        {
             Wanted::Whole
         } else if self.context.wants_error(request.endpoint) {
             Wanted::FailureSample { bytes: FAILURE_BYTES }

@@ -8,7 +8,8 @@
 //!   which `settle` notes;
 //! - `renew` gets new tokens;
 //! - `exchange` makes one attempt to send, `effects` applies what its `answer` gives, `render`
-//!   writes the request, `checks` hold an answer against what is asked of it;
+//!   writes the request, `checks` hold an answer against what is asked of it, `marks` note for an
+//!   audit what it is to look for (`marking` says whose);
 //! - `user` is what a user knows (`remembered` the secrets of it), `release` and `live_run` what it
 //!   does next (`planned` counts it);
 //! - `context` is what all users of a thread share, `gaps` when the thread did not run, `buffers`
@@ -29,6 +30,8 @@ mod gaps;
 mod held;
 mod lane;
 mod live_run;
+mod marking;
+mod marks;
 mod planned;
 mod redact;
 mod release;
@@ -48,6 +51,7 @@ pub use account::SharedAccount;
 pub use budget::Budget;
 pub use checks::{Checks, by_endpoint as checks_by_endpoint};
 pub use coordinator::{Cut, EngineError, Job, Measured, Tick, run};
+pub use marking::{MarkFrom, Marking};
 pub(crate) use seconds::Seconds;
 pub use seconds::StopRule;
 pub use settings::{FidelityMode, Settings};

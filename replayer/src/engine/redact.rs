@@ -1,6 +1,7 @@
-//! Takes secrets out of the samples of failing answers.
+//! Takes secrets out of the samples of failing answers, and knows them among the marks of an audit.
 
-use ::redact::{Known, Names, Redactor, is_identity_field};
+use ::redact::shapes::has_token;
+use ::redact::{Known, Names, Redactor, is_identity_field, is_secret_field};
 use common::secret::Secret;
 
 use super::settings::Settings;
@@ -23,4 +24,14 @@ pub(super) fn redact(text: &str, user: &User, settings: &Settings) -> String {
         known.add(cookie.into());
     }
     Redactor { names: &Names::default(), known: &known }.text(text)
+}
+
+/// Whether a text looks like a secret, or is one that the user alone may know.
+pub(super) fn is_secret(text: &str, user: &User, settings: &Settings) -> bool {
+    let state = user.state.borrow();
+    let fields = user.account.iter().flat_map(|account| &account.fields);
+    let fields = fields.filter(|(field, _)| is_secret_field(field)).map(|(_, value)| &**value);
+    let slots = settings.secrets.values().map(Secret::expose);
+    let mut known = state.remembered.iter().chain(fields).chain(slots);
+    known.any(|secret| secret == text) || has_token(text)
 }

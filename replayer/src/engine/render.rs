@@ -4,7 +4,7 @@ use super::buffers::Rendered;
 use super::context::Context;
 use super::release::Ticket;
 use super::user::User;
-use crate::prepare::{Origin, Piece, Request, Source};
+use crate::prepare::{Marked, Origin, Piece, Request, Source};
 use trace::values::{encode_at, write_clock, write_fresh};
 
 /// Why a request cannot be written.
@@ -65,8 +65,7 @@ pub(super) fn render<'r, T>(
                     // The same key gives the same value within a run, and another in the next, but
                     // for what makes the user who it is.
                     let number = if *is_of_user { user.generation() } else { run_number(ticket) };
-                    let run = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                    write_fresh(user.seed ^ run ^ key, like, out);
+                    write_fresh(fresh_seed(user, number, *key), like, out);
                 }
             }
             Ok(())
@@ -79,6 +78,19 @@ pub(super) fn render<'r, T>(
 /// A user's runs, of whoever takes his place as well: no number is a generation's.
 fn run_number(ticket: &Ticket) -> u64 {
     !(ticket.run.number as u64)
+}
+
+/// What a fresh value of this key is made from. In it are the seed of the run and when it began, the
+/// user among all of the plan, in whatever process, and `number`, that of the user's run.
+fn fresh_seed(user: &User, number: u64, key: u64) -> u64 {
+    user.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ key
+}
+
+/// The mark that the payload of a request has, as [`render`] wrote it.
+pub(super) fn mark_of(user: &User, ticket: &Ticket, key: u64) -> String {
+    let mut text = Vec::new();
+    write_fresh(fresh_seed(user, run_number(ticket), key), &Marked::LIKE, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 fn write_cookies<T>(context: &Context<T>, user: &User, out: &mut Vec<u8>) {

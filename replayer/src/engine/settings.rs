@@ -10,6 +10,7 @@ use common::secret::Secret;
 use super::account::SharedAccount;
 use super::budget::Budget;
 use super::checks::Checks;
+use super::marking::Marking;
 use crate::prepare::Request;
 use crate::time::At;
 use run_log::outcome::Outcome;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub checks: Vec<Checks>,
     /// What these are called, by their numbers.
     pub check_names: Vec<String>,
+    /// Whose marks are noted for the audit.
+    pub marking: Option<Marking>,
     /// Values of named secret slots.
     pub secrets: BTreeMap<String, Secret>,
     /// By persona.

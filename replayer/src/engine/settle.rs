@@ -10,6 +10,7 @@ use super::buffers::Rendered;
 use super::context::Context;
 use super::effects::{Asker, apply_body};
 use super::exchange::Attempt;
+use super::marks::{Audited, row};
 use super::redact::redact;
 use super::release::Ticket;
 use super::render::{Unbound, render};
@@ -67,6 +68,7 @@ pub(super) fn settle<T>(
     answer: Option<&mut Answer<'_>>,
 ) {
     let settings = &context.settings;
+    let was_rendered = answer.is_some();
     let mut answer = answer.filter(|_| attempt.is_completed());
     let is_failing = settings.is_failure(request, attempt.outcome, attempt.status);
     // One that failed already is looked into no further.
@@ -78,6 +80,11 @@ pub(super) fn settle<T>(
     let asker = Asker { settings, user, ticket, sent: &[], at: release.taken };
     let is_rebound = answer.as_mut().is_some_and(|answer| apply_body(asker, answer));
     let answer = answer.as_deref();
+    if let Some(marking) = settings.marking.as_ref().filter(|of| was_rendered && of.is_of(request))
+    {
+        let audited = Audited { settings, user, ticket, request, attempt, is_failed, answer };
+        context.count(|batch| batch.marks.push(row(marking, audited)));
+    }
     let session = &context.plan.sessions[ticket.run.session];
     if session.refresh == Some(ticket.request) && !is_failed && answer.is_some() {
         user.note_renewal();

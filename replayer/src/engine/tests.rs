@@ -157,6 +157,7 @@ pub(super) fn request() -> Request {
         captures: Vec::new(),
         recorded: Some(Recorded { status: 200, shape: None }),
         has_token: false,
+        mark: None,
     }
 }
 
@@ -280,6 +281,7 @@ pub(super) fn settings(load: Load) -> Settings {
         accepted: vec![None],
         checks: vec![Checks::default()],
         check_names: Vec::new(),
+        marking: None,
         secrets: BTreeMap::new(),
         accounts: vec![Vec::new()],
         host: "h".to_owned(),

@@ -1,5 +1,6 @@
 //! What a worker hands to the collector.
 
+use run_log::audit::MarkRow;
 use run_log::format::{ErrorSample, Extra};
 use run_log::outcome::Outcome;
 
@@ -85,6 +86,8 @@ pub struct Batch {
     pub bytes_received: u64,
     pub connections_opened: u64,
     pub errors: Vec<ErrorSample>,
+    /// Of audited requests that ended.
+    pub marks: Vec<MarkRow>,
     /// The longest time that the worker did not run, in microseconds, of those that ended in the
     /// second; 0 where there was none.
     pub gap_us: u64,

@@ -29,6 +29,12 @@ pub struct Merged {
     pub expectations: Vec<Expectation>,
 }
 
+/// The marks are kept, and no database is asked.
+const NOT_AUDITED: &str = "runs that are added up are not audited: marks.csv has their marks";
+
+/// So many marks are held at once.
+const MARKS: usize = 1000;
+
 /// `run.json` of the whole, of at least one shard.
 pub(super) fn run(shards: &[RunReader]) -> Run {
     let first = shards[0].run();
@@ -73,6 +79,7 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         validity: validity(shards, &totals),
         totals,
         limitations,
+        audit: first.audit.clone().map(|audit| audit.not_done(NOT_AUDITED)),
         verdicts: first.verdicts.clone(),
         ..first.clone()
     }
@@ -222,6 +229,7 @@ pub(super) fn seconds(
         writer.target(&[seen?])?;
     }
     errors(shards, &mut writer)?;
+    marks(shards, &mut writer)?;
     Ok(Merged { collector, run, writer, expectations })
 }
 
@@ -244,6 +252,22 @@ fn errors(shards: &[RunReader], writer: &mut RunWriter) -> Result<(), MergeError
             writer.errors(&[sample?])?;
         }
     }
+}
+
+/// Marks of all shards, those of one after those of the other.
+fn marks(shards: &[RunReader], writer: &mut RunWriter) -> Result<(), MergeError> {
+    for shard in shards.iter().filter(|shard| shard.run().audit.is_some()) {
+        let mut held = Vec::with_capacity(MARKS);
+        for row in shard.marks()? {
+            held.push(row?);
+            if held.len() == MARKS {
+                writer.marks(&held)?;
+                held.clear();
+            }
+        }
+        writer.marks(&held)?;
+    }
+    Ok(())
 }
 
 /// A shard being read.

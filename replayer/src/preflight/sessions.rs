@@ -59,6 +59,8 @@ pub(super) async fn try_each(
         // Every one of them is shown.
         error_samples: usize::MAX,
         excuses_recorded: true,
+        // An audit is of the run's own requests.
+        marking: None,
         load: Load {
             pacing: Pacing::Closed,
             speed: Speed::WITHOUT_WAITS,

@@ -10,6 +10,7 @@ use super::capture::{Capture, CaptureFrom, Source};
 use super::draft::Draft;
 use super::error::PrepareError;
 use super::line;
+use super::marked::Marked;
 use super::plan::{Bindings, TracePersona};
 use super::select::Selection;
 use super::serialise::template;
@@ -33,6 +34,7 @@ pub(super) struct Builder {
     bindings: Bindings,
     order: Order,
     pacing: Pacing,
+    marked: Option<Marked>,
 }
 
 /// A value that prologues of a persona give, whatever else is in them.
@@ -86,6 +88,7 @@ impl Builder {
             bindings: Bindings::default(),
             order: selection.order,
             pacing: selection.pacing,
+            marked: selection.marked.clone(),
         }
     }
 
@@ -256,7 +259,10 @@ impl Builder {
         if draft.is_prologue(line) {
             draft.values.note_made(line);
         }
-        let template = template(line, &self.origin, &draft.values)?;
+        let marked = self.marked.as_ref().filter(|of| of.is_for(line));
+        let written = marked.map(|of| of.written(line)).transpose()?;
+        let mark = marked.map(|_| Marked::key_of(line));
+        let template = template(written.as_ref().unwrap_or(line), &self.origin, &draft.values)?;
         let waits = self.waits(draft, line)?;
         let captures = self
             .kept_in(draft, line)
@@ -294,6 +300,7 @@ impl Builder {
                 disk::RecordedResult::Error(_) => None,
             },
             has_token,
+            mark,
         })
     }
 }

@@ -11,6 +11,7 @@ mod capture;
 mod draft;
 mod error;
 mod line;
+mod marked;
 mod overlap;
 mod places;
 mod plan;
@@ -24,6 +25,7 @@ mod trace;
 
 pub use capture::{Capture, CaptureFrom, Source};
 pub use error::PrepareError;
+pub use marked::Marked;
 pub use plan::{Bindings, Prepared, TracePersona};
 pub use rewritten::Rewritten;
 pub use select::{LeftOut, Selection};

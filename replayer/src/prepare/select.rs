@@ -11,6 +11,7 @@ use trace::order::Predecessors;
 
 use super::error::PrepareError;
 use super::line;
+use super::marked::Marked;
 use super::rewritten::{self, Rewritten};
 
 /// What is asked for.
@@ -27,6 +28,8 @@ pub struct Selection {
     pub pacing: Pacing,
     /// What is sent in the place of what was recorded.
     pub rewrites: Option<Arc<Rewrites>>,
+    /// Which requests get a mark of their own into their payload.
+    pub marked: Option<Marked>,
 }
 
 /// Requests that were left out, counted of the personas that take part.

@@ -132,6 +132,8 @@ pub struct Request {
     pub recorded: Option<Recorded>,
     /// Whether it carries a token from the prologue, which may have expired.
     pub has_token: bool,
+    /// The key of the mark that its payload gets, if it gets one.
+    pub mark: Option<u64>,
 }
 
 #[derive(Clone, Debug)]

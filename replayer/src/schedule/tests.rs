@@ -98,6 +98,7 @@ fn request(number: usize) -> Request {
         captures: Vec::new(),
         recorded: None,
         has_token: false,
+        mark: None,
     }
 }
 

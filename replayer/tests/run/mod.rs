@@ -1,6 +1,7 @@
 //! `replayer run`, the whole binary against a scripted server.
 
 mod accounting;
+mod audit;
 mod bad_input;
 mod browser;
 mod checks;

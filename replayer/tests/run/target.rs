@@ -12,15 +12,15 @@ use crate::support::trace::{answer, at, bears, gives, logs_in, request, takes};
 use crate::support::{PASSWORD, TraceBuilder, Workplace};
 
 /// The target with accounts of the persona `visitor`.
-struct World<'a> {
-    pool: PgPool,
-    target: Target,
+pub(super) struct World<'a> {
+    pub(super) pool: PgPool,
+    pub(super) target: Target,
     /// Kept until the end of the test.
-    database: TestDatabase<'a>,
+    pub(super) database: TestDatabase<'a>,
 }
 
 impl<'a> World<'a> {
-    async fn new(server: &'a TestServer, accounts: i32, settings: Settings) -> Self {
+    pub(super) async fn new(server: &'a TestServer, accounts: i32, settings: Settings) -> Self {
         let database = server.database().unwrap();
         let pool = PgPoolOptions::new().max_connections(8).connect(database.url()).await.unwrap();
         reference_target::migrate(&pool).await.unwrap();

@@ -161,6 +161,7 @@ pub(crate) fn plateau(reader: &RunReader, expectations: &[Expectation]) -> Plate
         plateau.add(run.plateau, second, tag, &Recorded::of(&histogram)).unwrap();
     }
     plateau.load_held = run.load_held;
+    plateau.audit = run.audit.as_ref().and_then(|audit| audit.counts);
     plateau
 }
 

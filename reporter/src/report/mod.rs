@@ -5,6 +5,7 @@
 //! report and the number that a program checks can never differ.
 
 mod account;
+mod audit;
 mod chain;
 mod command;
 mod fidelity;
@@ -25,6 +26,7 @@ use rewrites::Traps;
 use run_log::format::Run;
 use serde::Serialize;
 
+pub use audit::{AuditReport, FindingRow};
 pub use chain::Chain;
 pub use fidelity::FidelityReport;
 pub use findings::Findings;

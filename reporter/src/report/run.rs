@@ -6,6 +6,7 @@ use run_log::format::{EndedBy, RewriteRef, Run, ValidityState};
 use serde::Serialize;
 
 use super::account::Account;
+use super::audit::AuditReport;
 use super::fidelity::FidelityReport;
 use super::load::{as_run, scaled};
 use super::machines::{self, CounterRow, Generator, LevelRow, StatementRow};
@@ -44,6 +45,9 @@ pub struct RunReport {
     pub lag: LagRow,
     pub generator: Generator,
     pub fidelity: FidelityReport,
+    /// Of a run that was to be audited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditReport>,
     pub failures: Vec<FailureRow>,
     pub errors: Vec<ErrorRow>,
     /// Whether anything is known of the target or of what is behind it.
@@ -151,6 +155,7 @@ impl RunReport {
             },
             generator: machines::generator(summary),
             fidelity: FidelityReport::new(None, &run.fidelity, &summary.fidelity),
+            audit: AuditReport::of(summary),
             failures: rows::failures(summary),
             errors: rows::errors(summary),
             observed: summary.samples.are_of_target(),

@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use figures::{Names, Plateau, Recorded};
+use run_log::audit::AuditRow;
 use run_log::format::{
     ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, Run, Scope, TARGET_CSV, Tag,
     Window,
@@ -29,6 +30,9 @@ pub use steps::{Step, StepOutcome};
 
 /// Of the samples of failing answers a report shows so many.
 const MAX_ERRORS_SHOWN: usize = 8;
+
+/// Of what an audit found.
+const MAX_FINDINGS_SHOWN: usize = 12;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SummaryError {
@@ -56,6 +60,8 @@ pub struct Summary {
     pub fidelity: Vec<FidelityRow>,
     /// The first failing answers.
     pub errors: Vec<ErrorSample>,
+    /// The first findings of an audit.
+    pub audit: Vec<AuditRow>,
 }
 
 impl Summary {
@@ -102,6 +108,7 @@ impl Summary {
         }
         pass.plateau.load_held = run.load_held;
         pass.plateau.fidelity = run.fidelity;
+        pass.plateau.audit = run.audit.as_ref().and_then(|audit| audit.counts);
         pass.read(reader, window)?;
         pass.agreement.check(&run).map_err(disagree)?;
         Ok(Self {
@@ -118,6 +125,10 @@ impl Summary {
             fidelity: bounds::all(reader.fidelity()?, |row| row.endpoint.len())
                 .map_err(held(FIDELITY_CSV))?,
             errors: bounds::first(reader.errors()?, MAX_ERRORS_SHOWN)?,
+            audit: match run.audit.as_ref().and_then(|audit| audit.counts) {
+                Some(_) => bounds::first(reader.audit()?, MAX_FINDINGS_SHOWN)?,
+                None => Vec::new(),
+            },
             timeline,
             run,
         })

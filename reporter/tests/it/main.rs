@@ -1,6 +1,7 @@
 //! The reporter on run directories, from end to end.
 
 mod alone;
+mod audit;
 mod charts;
 mod damaged;
 mod figures;

@@ -467,6 +467,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
                 ],
             },
         },
+        audit: None,
         fidelity: Fidelity::default(),
         rewrites: Vec::new(),
         limitations: vec!["generator and target share the same processors".to_owned()],

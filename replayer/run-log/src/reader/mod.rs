@@ -22,10 +22,11 @@ pub use error::ReadError;
 pub use intervals::{Interval, Intervals};
 use lines::{Input, Lines};
 
+use crate::audit::{AuditRow, MarkRow};
 use crate::format::{
-    self, ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow,
-    LATENCY_HLOG, MAX_ENDPOINTS, MAX_PERSONAS, RUN_JSON, Run, STATS_CSV, TARGET_CSV, TIMELINE_CSV,
-    TargetSample,
+    self, AUDIT_CSV, ERRORS_JSONL, ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow,
+    FidelityRow, LATENCY_HLOG, MARKS_CSV, MAX_ENDPOINTS, MAX_PERSONAS, RUN_JSON, Run, STATS_CSV,
+    TARGET_CSV, TIMELINE_CSV, TargetSample,
 };
 use crate::stats::StatsRow;
 use crate::timeline::Second;
@@ -134,6 +135,22 @@ impl RunReader {
     /// As [`RunReader::seconds`].
     pub fn target(&self) -> Result<Rows<TargetSample>, ReadError> {
         Ok(Rows::new(self.lines(TARGET_CSV)?))
+    }
+
+    /// The rows of `marks.csv`, which a run with an audit has.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn marks(&self) -> Result<Rows<MarkRow>, ReadError> {
+        Ok(Rows::new(self.lines(MARKS_CSV)?))
+    }
+
+    /// The rows of `audit.csv`, which a run has whose audit was done.
+    ///
+    /// # Errors
+    /// As [`RunReader::seconds`].
+    pub fn audit(&self) -> Result<Rows<AuditRow>, ReadError> {
+        Ok(Rows::new(self.lines(AUDIT_CSV)?))
     }
 
     /// The lines of `errors.jsonl`.
