@@ -1,10 +1,14 @@
 //! What was answered beside what is in the target's database.
 
+use common::shown;
 use run_log::audit::{Audit, AuditCounts};
 use serde::Serialize;
 
 use crate::summary::Summary;
 use crate::units::{Figure, Unit};
+
+/// Characters of a mark that are shown; a file may have any.
+const MOST_SHOWN: usize = 100;
 
 #[derive(Serialize)]
 pub struct AuditReport {
@@ -53,7 +57,7 @@ impl AuditReport {
         let rows = summary.audit.iter().map(|row| FindingRow {
             finding: row.finding.to_string(),
             second: row.second,
-            mark: row.mark.clone(),
+            mark: shown::shortened(&row.mark, MOST_SHOWN).into_owned(),
             rows: Figure::count(row.rows),
         });
         Some(Self {

@@ -3,22 +3,28 @@
 use std::path::Path;
 
 use run_log::format::{Pacing, Run};
+use scenario::Scenario;
 
 use crate::load::Entry;
 
 /// `replayer run …`, into the folder of runs.
 pub(super) fn command(entry: &Entry, runs: &str) -> String {
     match (&entry.path, &entry.run) {
-        (Some(path), _) => by_scenario(path, &entry.scenario.name, runs),
+        (Some(path), _) => by_scenario(path, &entry.scenario, runs),
         (None, Some(measured)) => again(&measured.summary.run, &measured.name, runs),
         (None, None) => String::new(),
     }
 }
 
-fn by_scenario(path: &Path, name: &str, runs: &str) -> String {
-    let stem = path.file_stem().map_or_else(|| name.into(), |stem| stem.to_string_lossy());
+/// What an audit needs.
+const DATABASE: &str = " --database-url DATABASE_URL";
+
+fn by_scenario(path: &Path, scenario: &Scenario, runs: &str) -> String {
+    let stem = path.file_stem();
+    let stem = stem.map_or_else(|| scenario.name.as_str().into(), |stem| stem.to_string_lossy());
+    let database = if scenario.audit.is_some() { DATABASE } else { "" };
     format!(
-        "replayer run --scenario {} --trace TRACE --manifest MANIFEST --target URL --out {runs}/{stem}",
+        "replayer run --scenario {} --trace TRACE --manifest MANIFEST --target URL{database} --out {runs}/{stem}",
         path.display()
     )
 }
@@ -35,6 +41,9 @@ fn again(run: &Run, name: &str, runs: &str) -> String {
         text.push_str(" --scenario SCENARIO");
     } else {
         text.push_str(&load(run));
+    }
+    if run.audit.is_some() {
+        text.push_str(DATABASE);
     }
     format!("{text} --out {}", word(&format!("{runs}/{name}")))
 }
@@ -80,7 +89,11 @@ mod tests {
         let mut run: Run = serde_json::from_str(golden).unwrap();
         let common = "replayer run --trace vigilia.trace.jsonl.zst --manifest MANIFEST --target http://127.0.0.1:8080";
         assert_eq!(again(&run, "1", "runs"), format!("{common} --scenario SCENARIO --out runs/1"));
-        run.scenario = None;
+        let audit = r#"{"endpoint":"e","mark":"m","place":"p","settle_s":5.0,"not_done":"no"}"#;
+        run.audit = Some(serde_json::from_str(audit).unwrap());
+        let audited = "--scenario SCENARIO --database-url DATABASE_URL --out runs/1";
+        assert_eq!(again(&run, "1", "runs"), format!("{common} {audited}"));
+        (run.scenario, run.audit) = (None, None);
         (run.config.axis, run.config.speed) = ("clones 1".into(), 2.0);
         (run.config.pacing, run.config.duration_s) = (Pacing::Open, None);
         assert_eq!(again(&run, "1", "runs"), format!("{common} --speed 2 --out runs/1"));
