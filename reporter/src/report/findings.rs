@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::limitations::limitations;
 use super::scalability::Scalability;
+use super::short;
 use crate::load::{Entry, MeasuredRun};
 use crate::summary::{CPU, Summary};
 use crate::units::{Figure, Unit, micros, of_metric, share};
@@ -76,6 +77,7 @@ fn bottlenecks(entry: &Entry, measured: &MeasuredRun) -> Vec<Finding> {
             "the target's process used {cpu} of one core on average, of {cores} cores"
         ));
     }
+    facts.extend(short::processors(summary));
     let scenario = entry.scenario.title.clone();
     facts.into_iter().map(|fact| Finding { scenario: scenario.clone(), fact }).collect()
 }

@@ -17,6 +17,7 @@ mod rows;
 mod run;
 mod scalability;
 mod scenario;
+mod short;
 mod stress;
 
 use chrono::NaiveDate;

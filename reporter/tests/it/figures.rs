@@ -212,3 +212,43 @@ fn metrics_with_labels_are_shown_by_their_names_and_statements_in_a_table() {
     assert_eq!(folder.lines(&["| `COMMIT` | `postgres` | 3 | 12.0 ms | 4.00 ms | 4 |"]).len(), 1);
     assert!(folder.lines(&["LATE"]).is_empty() && folder.lines(&["statement.calls"]).is_empty());
 }
+
+#[test]
+fn who_had_the_processors_is_said_where_there_were_none_to_spare() {
+    let folder = Folder::new();
+    let dir = Synthetic { seconds: 30, ..Synthetic::of("01-baseline") }.write(folder.runs());
+    let path = dir.join("target.csv");
+    let samples = std::fs::read_to_string(&path).unwrap();
+    let short = |machine: u64| {
+        let mut samples = samples.clone();
+        for (metric, value) in [
+            ("machine.cpu_percent", machine),
+            ("process.8080.cpu_percent", 84),
+            ("process.5433.cpu_percent", 67),
+            ("process.5433.rss_bytes", 1000),
+            ("process.pid_71.cpu_percent", 3),
+        ] {
+            samples.push_str(&format!("5,{metric},{value}\n10,{metric},{value}\n"));
+        }
+        std::fs::write(&path, samples).unwrap();
+        folder.fill();
+        let figures = folder.figures();
+        let facts = figures["findings"]["bottlenecks"].as_array().unwrap();
+        let facts = facts.iter().map(|of| of["fact"].as_str().unwrap().to_owned());
+        facts.filter(|fact| fact.contains("short of processors")).collect::<Vec<_>>()
+    };
+    let facts = short(189);
+    assert_eq!(facts.len(), 1);
+    let generator = facts[0].split("the generator ").nth(1).unwrap().to_owned();
+    let generator = generator.split(" %").next().unwrap();
+    let told = [
+        "this machine was short of processors, busy to 189 % of 200 % of one core: the target 84.0 %",
+        "what listens on port 5433 67.0 %",
+        &format!("the generator {generator} %"),
+        "process 71 3.00 %",
+    ];
+    for part in told {
+        assert!(facts[0].contains(part), "{part:?} is not in {facts:?}");
+    }
+    assert_eq!(short(160), Vec::<String>::new());
+}
