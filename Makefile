@@ -50,7 +50,7 @@ demo: build ## all of the above, scaled down, in under 3 minutes
 	@PROFILE=quick $(RUN) suite
 
 .PHONY: load-test
-load-test: build ## the same at full users and length, in about 50 minutes
+load-test: build ## the same at full users and length, in about an hour
 	@PROFILE=full $(RUN) suite
 
 .PHONY: test

@@ -1,13 +1,21 @@
-//! What this process holds, from `/proc`; zero where there is none.
+//! What a process holds, from `/proc`.
 
 use std::fs;
 
-/// Resident memory in bytes.
+/// Resident memory of this process in bytes, shared pages included; zero where there is no `/proc`.
 pub fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|kib| kib.trim().split(' ').next()?.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+    resident("self").unwrap_or(0)
+}
+
+/// That of any process; none where there is no such process.
+pub fn resident_bytes_of(pid: u32) -> Option<u64> {
+    resident(&pid.to_string())
+}
+
+fn resident(process: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(kib.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use common::shown;
 use figures::Reading;
 use scenario::{Metric, MetricUnit};
 use serde::Serialize;
@@ -137,12 +138,7 @@ pub fn grouped(value: f64, decimals: usize) -> String {
     if value < 0.0 && text.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) {
         out.push('-');
     }
-    for (at, digit) in whole.char_indices() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
+    out.push_str(&shown::thousands(whole));
     if !fraction.is_empty() {
         out.push('.');
         out.push_str(fraction);

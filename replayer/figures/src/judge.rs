@@ -1,7 +1,7 @@
 //! Holds the measured against the expected.
 
 use run_log::format::{self, Judgement};
-use scenario::{Expectation, Metric, MetricUnit, Scope};
+use scenario::{ALLOWED_FAILURES, Expectation, Metric, MetricUnit, Scope, is_default};
 
 use crate::{Group, Plateau, Reading};
 
@@ -85,6 +85,21 @@ fn at_most(expectation: &Expectation, plateau: &Plateau) -> Option<f64> {
     let Metric::Percentile(percentile) = expectation.metric else { return None };
     let most = group_of(expectation, plateau)?.responses.percentile_at_most(percentile)?;
     Some(most as f64)
+}
+
+/// Those that are not met. What cannot be judged is not, if somebody asked for it.
+pub fn unmet(verdicts: &[Verdict]) -> impl Iterator<Item = &Verdict> {
+    verdicts.iter().filter(|verdict| match verdict.result {
+        Judgement::Met => false,
+        Judgement::Missed => true,
+        Judgement::NotJudged => !is_default(&verdict.expectation),
+    })
+}
+
+/// Whether this share of all requests is more than may fail where nothing that is expected bounds it.
+pub fn exceeds_allowance(failed: f64, verdicts: &[Verdict]) -> bool {
+    let is_bounded = verdicts.iter().any(|verdict| verdict.expectation.allows_failures());
+    !is_bounded && failed > ALLOWED_FAILURES
 }
 
 /// The figure that an expectation is about: microseconds, a share, events a second, users, a count.

@@ -1,11 +1,11 @@
 //! A run held against what is expected of it: the one place where it is decided what it came to.
 
-use run_log::format::{EndedBy, Judgement, Pacing, Run, State, ValidityState};
+use run_log::format::{EndedBy, Pacing, Run, State, ValidityState};
 use scenario::{Expectation, Profile, is_default, with_defaults};
 
 use crate::Plateau;
 use crate::conclusion::{Conclusion, Validity, profile};
-use crate::judge::{Verdict, judge};
+use crate::judge::{Verdict, judge, unmet};
 use crate::marks::{failures, load_held, other_load};
 
 /// A run held against what is expected of it.
@@ -84,15 +84,8 @@ fn by_verdicts(
     verdicts: &[Verdict],
     failures: &[String],
 ) -> (Conclusion, Option<String>) {
-    // What cannot be judged is not met, if somebody asked for it.
-    let is_unmet = |verdict: &&Verdict| match verdict.result {
-        Judgement::Met => false,
-        Judgement::Missed => true,
-        Judgement::NotJudged => !is_default(&verdict.expectation),
-    };
-    let unmet =
-        verdicts.iter().filter(is_unmet).map(|verdict| format!("`{}`", verdict.expectation));
-    let unmet: Vec<String> = unmet.collect();
+    let unmet: Vec<String> =
+        unmet(verdicts).map(|verdict| format!("`{}`", verdict.expectation)).collect();
     let mut reasons = Vec::new();
     if !unmet.is_empty() {
         reasons.push(format!("not met: {}", unmet.join(", ")));
@@ -139,7 +132,7 @@ fn incomplete(run: &Run, plateau: &Plateau) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use common::exit::Exit;
-    use run_log::format::{LoadHeld, Profile as RunProfile, ScenarioRef, Shard, Window};
+    use run_log::format::{Judgement, LoadHeld, Profile as RunProfile, ScenarioRef, Shard, Window};
     use run_log::outcome::Outcome;
     use run_log::timeline::Second;
 

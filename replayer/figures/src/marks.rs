@@ -4,7 +4,7 @@
 use run_log::format::{Judgement, Run};
 use scenario::{ALLOWED_FAILURES, Metric};
 
-use crate::judge::{LET_THROUGH, Verdict, measured_text};
+use crate::judge::{LET_THROUGH, Verdict, exceeds_allowance, measured_text};
 use crate::{Plateau, Reading};
 
 /// That more requests failed than these expectations allow, or than 1 % where they say nothing of
@@ -21,8 +21,8 @@ pub(crate) fn failures(run: &Run, plateau: &Plateau, verdicts: &[Verdict]) -> Ve
         let cause = cause.map_or_else(String::new, |(cause, _)| format!(", mostly {cause}"));
         format!("{:.3} %{of}{cause}", share * 100.0)
     };
-    let mut bounds = verdicts.iter().filter(|v| v.expectation.allows_failures()).peekable();
-    if bounds.peek().is_none() && share > ALLOWED_FAILURES {
+    let bounds = verdicts.iter().filter(|v| v.expectation.allows_failures());
+    if exceeds_allowance(share, verdicts) {
         let allowed = ALLOWED_FAILURES * 100.0;
         marks.push(format!("more failed than the {allowed} % that is allowed: {}", told()));
     }

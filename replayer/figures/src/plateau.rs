@@ -56,12 +56,6 @@ struct OfPhase {
     plateau: Plateau,
 }
 
-impl OfPhase {
-    fn has(&self, second: u64) -> bool {
-        (self.window.start_s..self.window.end_s).contains(&second)
-    }
-}
-
 impl Plateau {
     pub fn new(names: &Names) -> Self {
         let groups = |names: &[String]| names.iter().map(|name| Group::named(name)).collect();
@@ -116,7 +110,7 @@ impl Plateau {
 
     /// Takes in the row of a second.
     pub fn add_row(&mut self, window: Window, row: &Second) {
-        for of in self.phases.iter_mut().filter(|of| of.has(row.second)) {
+        for of in self.phases.iter_mut().filter(|of| of.window.contains(row.second)) {
             of.plateau.add_row(of.window.until(window.end()), row);
         }
         if row.second < window.start_s {
@@ -148,7 +142,7 @@ impl Plateau {
         };
         let group = group.ok_or(UnknownTag(tag))?;
         if let Scope::Endpoint(_) = tag.scope {
-            for of in self.phases.iter_mut().filter(|of| of.has(second)) {
+            for of in self.phases.iter_mut().filter(|of| of.window.contains(second)) {
                 of.plateau.all.add(tag.kind, recorded, true);
             }
         }

@@ -359,6 +359,11 @@ impl Window {
         self.end_s as f64 - self.short_s
     }
 
+    /// Whether a second is one of them.
+    pub fn contains(self, second: u64) -> bool {
+        (self.start_s..self.end_s).contains(&second)
+    }
+
     /// As much of it as lies before a time in seconds.
     #[must_use]
     pub fn until(self, end_s: f64) -> Self {
@@ -368,7 +373,7 @@ impl Window {
     /// How much of a second lies in it, in seconds.
     pub fn length_of(self, second: u64) -> f64 {
         match second {
-            _ if !(self.start_s..self.end_s).contains(&second) => 0.0,
+            _ if !self.contains(second) => 0.0,
             _ if second + 1 == self.end_s => 1.0 - self.short_s.clamp(0.0, 1.0),
             _ => 1.0,
         }

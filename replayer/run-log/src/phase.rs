@@ -7,7 +7,7 @@ pub const DRAIN: &str = "drain";
 
 /// The name of the phase that a second is in.
 pub fn phase_of(phases: &[Phase], second: u64) -> &str {
-    let of = |phase: &&Phase| (phase.window.start_s..phase.window.end_s).contains(&second);
+    let of = |phase: &&Phase| phase.window.contains(second);
     phases.iter().find(of).map_or(DRAIN, |phase| &phase.name)
 }
 

@@ -1,7 +1,8 @@
 //! Rows of `timeline.csv`.
 //!
-//! The phase stands in its last column for whoever reads the table; `run.json` tells a reader of
-//! it. A later minor version may have further columns; a reader passes over those that it does not know, but for those that begin with `outcome_`, which are counts of outcomes.
+//! The phase stands in the last column for whoever reads the table; `run.json` tells a reader of
+//! it. A later minor version may have further columns; a reader passes over those that it does not
+//! know, but for those that begin with `outcome_`, which are counts of outcomes.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::error::AuditError;
-use crate::observe::Place;
+use crate::observe::{Place, quoted, quoted_table};
 
 /// So many of each finding are listed.
 const LISTED: i64 = 100;
@@ -151,11 +151,11 @@ struct Stored {
 impl Stored {
     async fn of(connection: &mut PgConnection, audit: &Audit) -> Result<Self, AuditError> {
         let Audit { table, column, pointer, .. } = audit;
-        let quoted = table.split('.').map(quote).collect::<Vec<_>>().join(".");
+        let table_name = quoted_table(table);
         let columns = "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute
              WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
         let columns: Vec<(String, String)> =
-            sqlx::query_as(columns).bind(&quoted).fetch_all(&mut *connection).await?;
+            sqlx::query_as(columns).bind(&table_name).fetch_all(&mut *connection).await?;
         if columns.is_empty() {
             let (hint, known) = names(table, &tables(connection).await?);
             return Err(AuditError::NoTable { table: table.clone(), hint, known });
@@ -170,8 +170,8 @@ impl Stored {
             return Err(AuditError::NotJson { column: column.clone(), kind: kind.clone() });
         }
         Ok(Self {
-            table: quoted,
-            column: quote(column),
+            table: table_name,
+            column: quoted(column),
             path: pointer.as_deref().and_then(trace::pointer::tokens),
             is_uuid: pointer.is_none() && kind == "uuid",
         })
@@ -263,11 +263,6 @@ impl Stored {
     }
 }
 
-/// A name that is quoted is a name, whatever it consists of.
-fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Appends a field as COPY reads it. NUL is in no mark.
 fn push_text(line: &mut Vec<u8>, text: &str) {
     for byte in text.bytes() {
@@ -309,7 +304,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_and_texts_escaped() {
-        assert_eq!(quote(r#"a"b; DROP TABLE c"#), r#""a""b; DROP TABLE c""#);
+        assert_eq!(quoted(r#"a"b; DROP TABLE c"#), r#""a""b; DROP TABLE c""#);
         let mut line = Vec::new();
         push_text(&mut line, "a\\.\tb\r\nü");
         assert_eq!(String::from_utf8(line).unwrap(), "a\\\\.\\tb\\r\\nü");

@@ -58,7 +58,7 @@ pub(super) fn hindered(
         Some("its endpoint is left out of this run")
     } else if asked.conduct.no_observe {
         Some("the database is not to be asked (--no-observe)")
-    } else if asked.conduct.database_url.is_none() {
+    } else if asked.conduct.database().is_none() {
         Some("no database is given (--database-url)")
     } else {
         None
@@ -153,8 +153,8 @@ async fn counted(asked: &Asked<'_>, audit: &Audit, out: &Path) -> Result<Found, 
 }
 
 fn database(asked: &Asked<'_>) -> Result<Place, DatabaseError> {
-    let url = asked.conduct.database_url.as_ref().map_or("", Secret::expose);
-    Place::of(url, &asked.input.allow_host)
+    let url = asked.conduct.database();
+    Place::of(url.as_ref().map_or("", Secret::expose), &asked.input.allow_host)
 }
 
 fn place_of(asked: &Asked<'_>, key: &str) -> String {

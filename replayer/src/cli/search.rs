@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::Utc;
 use clap::Args as ClapArgs;
 use common::exit::Exit;
-use common::say::{print, print_json};
+use common::say::print;
 use run_log::format::Run;
 use run_log::reader::RunReader;
 use run_log::writer::{RunWriter, remove};
@@ -22,7 +22,7 @@ use super::names::check_expectation;
 use super::one_run::{Ended, Fired, ReadyRun};
 use super::run::WatchSignals;
 use super::run_args::Conduct;
-use super::summary::say_refusal;
+use super::summary::{print_as_json, say_refusal};
 use crate::config::ConfigError;
 use crate::error::Error;
 use crate::search::bisect::{Bounds, Next, Search};
@@ -121,12 +121,10 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let journal = &searching.journal;
     let Some(answer) = &journal.answer else { return Ok(exit) };
     if args.json {
-        let json = serde_json::to_string_pretty(journal).map_err(std::io::Error::from);
-        json.and_then(|text| print_json(&(text + "\n")))
+        print_as_json(journal)?;
     } else {
-        print(&format!("\n{}\n", answer.says))
+        print(&format!("\n{}\n", answer.says)).map_err(Error::stdout)?;
     }
-    .map_err(Error::stdout)?;
     Ok(exit)
 }
 
@@ -297,12 +295,7 @@ impl Searching<'_> {
     /// Probes until the answer is known, or a signal comes.
     fn probe_all(&mut self, bounds: Bounds, most: usize) -> Result<Exit, Error> {
         let by = self.args.by;
-        let nearest = match by {
-            Axis::Users => |number| Axis::Users.nearest(number),
-            Axis::Rate => |number| Axis::Rate.nearest(number),
-            Axis::Speed => |number| Axis::Speed.nearest(number),
-        };
-        let mut search = Search::new(bounds, nearest, most);
+        let mut search = Search::new(bounds, by, most);
         // The level that could not be told, and why.
         let mut unclear: Option<(f64, String)> = None;
         let (answer, stopped) = loop {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::Utc;
 use clap::Args as ClapArgs;
 use common::exit::{Exit, one_line};
-use common::say::{print, print_json};
+use common::say::print;
 
 use super::asked::Asked;
 use super::between::{Between, BetweenArgs};
@@ -18,7 +18,7 @@ use super::load::{LoadArgs, ProfileArg};
 use super::one_run::{Ended, Fired, ReadyRun};
 use super::run::WatchSignals;
 use super::run_args::Conduct;
-use super::summary::{print_summary, say_refusal};
+use super::summary::{print_as_json, print_summary, say_refusal};
 use crate::config::ConfigError;
 use crate::error::Error;
 use crate::suite::before::BeforeError;
@@ -75,12 +75,10 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let signal = suite.run(&members)?;
     let entries = &suite.journal.scenarios;
     if args.json {
-        let json = serde_json::to_string_pretty(&suite.journal).map_err(std::io::Error::from);
-        json.and_then(|text| print_json(&(text + "\n")))
+        print_as_json(&suite.journal)?;
     } else {
-        print(&format!("\n{}", table(entries)))
+        print(&format!("\n{}", table(entries))).map_err(Error::stdout)?;
     }
-    .map_err(Error::stdout)?;
     let exits = entries.iter().filter_map(|entry| Exit::of_code(entry.exit?));
     Ok(exits.fold(signal, Exit::or))
 }
@@ -225,7 +223,9 @@ impl Suite<'_> {
     /// means nothing.
     fn one(&mut self, index: usize, one: &Member) -> Result<(Exit, RunFigures), Error> {
         let notes = self.between.ready_for_the_next(one.scenario.put_back)?;
-        self.note(index, |entry| entry.notes = notes)?;
+        if !notes.is_empty() {
+            self.note(index, |entry| entry.notes = notes)?;
+        }
         let dir = self.args.runs.join(&one.name);
         let asked = one.asked(self.args);
         let ready = ReadyRun::new(&asked)?;

@@ -4,12 +4,19 @@ use std::path::Path;
 
 use common::say::{print, print_json};
 use figures::judged::Judged;
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::preflight::answer;
 use run_log::audit::Audit;
 use run_log::format::{EndedBy, ErrorSample, Judgement, Run, ValidityState};
 use run_log::outcome::Outcome;
+
+/// Prints a value as JSON, for scripts.
+pub(super) fn print_as_json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::from);
+    text.and_then(|text| print_json(&(text + "\n"))).map_err(Error::stdout)
+}
 
 pub(super) fn print_summary(
     run: &Run,
@@ -18,13 +25,9 @@ pub(super) fn print_summary(
     as_json: bool,
 ) -> Result<(), Error> {
     if as_json {
-        serde_json::to_string_pretty(run)
-            .map_err(Into::into)
-            .and_then(|text| print_json(&(text + "\n")))
-    } else {
-        print(&words(run, judged, out))
+        return print_as_json(run);
     }
-    .map_err(Error::stdout)
+    print(&words(run, judged, out)).map_err(Error::stdout)
 }
 
 fn words(run: &Run, judged: &Judged, out: &Path) -> String {

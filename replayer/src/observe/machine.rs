@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::proc::field;
+use super::ticks::Ticks;
 use super::watch::{Figures, Source};
 
 /// What its metrics begin with.
@@ -13,31 +14,16 @@ pub(super) const NAME: &str = "/proc of this machine";
 /// Of more cores than this only the sum is kept.
 const MOST_CORES: usize = 64;
 
-/// Time of a core since the machine was started, in ticks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Core {
-    busy: u64,
-    all: u64,
-}
-
-impl Core {
-    /// How busy it was since then, in percent; none where no time has passed.
-    fn since(self, before: Self) -> Option<f64> {
-        let all = self.all.checked_sub(before.all).filter(|all| *all > 0)?;
-        Some(self.busy.saturating_sub(before.busy) as f64 / all as f64 * 100.0)
-    }
-}
-
 /// Reads `/proc` of this machine.
 #[derive(Default)]
 pub(super) struct Machine {
-    cores: Vec<Core>,
+    cores: Vec<Ticks>,
 }
 
 impl Source for Machine {
     async fn look(&mut self) -> Option<Figures> {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let before = std::mem::replace(&mut self.cores, cores(&read("/proc/stat")));
+        let before = std::mem::replace(&mut self.cores, Ticks::of_each(&read("/proc/stat")));
         let mut figures = busy(&self.cores, &before);
         let (snmp, netstat) = (read("/proc/net/snmp"), read("/proc/net/netstat"));
         let sockets = read("/proc/net/sockstat");
@@ -59,28 +45,10 @@ impl Source for Machine {
     }
 }
 
-/// Each core's time.
-fn cores(stat: &str) -> Vec<Core> {
-    let core = |line: &str| {
-        let mut fields = line.strip_prefix("cpu")?.split_whitespace();
-        // The first line is the sum of all, and has no number.
-        if line.starts_with("cpu ") {
-            return None;
-        }
-        fields.next()?.parse::<usize>().ok()?;
-        // Guests are within the first; the fourth and fifth are idle and waiting for storage.
-        let times: Vec<u64> = fields.take(8).map_while(|time| time.parse().ok()).collect();
-        let all: u64 = times.iter().sum();
-        let idle: u64 = times.iter().skip(3).take(2).sum();
-        Some(Core { busy: all - idle, all })
-    };
-    stat.lines().filter_map(core).collect()
-}
-
 /// How busy they were, in percent of one core.
-fn busy(now: &[Core], before: &[Core]) -> Figures {
-    let shares: Vec<f64> =
-        now.iter().zip(before).filter_map(|(now, before)| now.since(*before)).collect();
+fn busy(now: &[Ticks], before: &[Ticks]) -> Figures {
+    let since = |(now, before): (&Ticks, &Ticks)| Some(now.busy_since(*before)? * 100.0);
+    let shares: Vec<f64> = now.iter().zip(before).filter_map(since).collect();
     // One that came or went leaves the others without their numbers.
     if now.len() != before.len() || shares.len() != now.len() || shares.is_empty() {
         return Figures::new();
@@ -114,11 +82,11 @@ mod tests {
 
     #[test]
     fn each_core_and_all_of_them_are_as_busy_as_the_kernel_says() {
-        let before = cores(
+        let before = Ticks::of_each(
             "cpu  9 9 9 9 9 9 9 9\ncpu0 10 0 10 80 0 0 0 0 0 0\ncpu1 0 0 0 100 0 0 0 0\nintr 5\n",
         );
-        assert_eq!(before, [Core { busy: 20, all: 100 }, Core { busy: 0, all: 100 }]);
-        let now = cores("cpu0 40 0 30 120 10 0 0 0 9 9\ncpu1 0 0 0 175 0 20 5 0\n");
+        assert_eq!(before, [Ticks { busy: 20, all: 100 }, Ticks { busy: 0, all: 100 }]);
+        let now = Ticks::of_each("cpu0 40 0 30 120 10 0 0 0 9 9\ncpu1 0 0 0 175 0 20 5 0\n");
         let expected = [
             ("cpu_percent", 75.0),
             ("cpu_percent{core=\"0\"}", 50.0),

@@ -16,11 +16,13 @@ mod redis;
 mod statement;
 mod statements;
 mod target;
+mod ticks;
 mod watch;
 
 pub use begin::observe;
 pub use named::{Named, ObserveError, Rules};
 pub(crate) use page::request;
-pub use place::{DatabaseError, Place};
+pub use place::{DatabaseError, Place, quoted, quoted_table};
 pub(crate) use target::PATH as METRICS;
+pub(crate) use ticks::Ticks;
 pub use watch::Observer;

@@ -99,6 +99,16 @@ impl Place {
     }
 }
 
+/// A name for SQL, quoted whatever it consists of.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A table's name for SQL, its schema before it where it is said.
+pub fn quoted_table(name: &str) -> String {
+    name.split('.').map(quoted).collect::<Vec<_>>().join(".")
+}
+
 /// Host, port and name of the database, and nothing else of its URL.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -42,13 +42,6 @@ impl Process {
     }
 }
 
-/// Resident memory in bytes, shared pages included.
-pub(super) fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let kib = field(&status, "VmRSS:")?;
-    Some(kib.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
-}
-
 /// How many descriptors it has open.
 pub(super) fn descriptors(pid: u32) -> Option<u64> {
     let folder = format!("/proc/{pid}/fd");
@@ -188,7 +181,7 @@ mod tests {
         let own = std::process::id();
         let process = Process::of(own).unwrap();
         assert!(process.threads >= 1 && processes().any(|pid| pid == own));
-        assert!(resident_bytes(own).unwrap() > 1 << 20);
+        assert!(common::memory::resident_bytes_of(own).unwrap() > 1 << 20);
         assert!(descriptors(own).unwrap() >= 3);
         assert!(with_children(&BTreeSet::from([own])).contains(&own));
     }

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::memory::resident_bytes_of;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::proc::{
     Process, TICKS_PER_SECOND, cgroup, descriptors, listening_to, of_cgroup, read_and_written,
-    resident_bytes, with_children,
+    with_children,
 };
 use super::watch::{Figures, Source};
 
@@ -102,7 +103,7 @@ impl Processes {
             sum.processes += 1;
             sum.ticks += process.ticks.saturating_sub(member.ticks);
             sum.threads += process.threads;
-            sum.rss_bytes += resident_bytes(*pid).unwrap_or_default();
+            sum.rss_bytes += resident_bytes_of(*pid).unwrap_or_default();
             sum.descriptors = sum.descriptors.zip(descriptors(*pid)).map(|(all, of)| all + of);
             let moved = read_and_written(*pid);
             if let Some((now, before)) = moved.zip(member.moved) {

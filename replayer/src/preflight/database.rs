@@ -8,7 +8,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 
 use super::table::{Check, Row, State, few, grouped};
-use crate::observe::{DatabaseError, Place};
+use crate::observe::{DatabaseError, Place, quoted_table};
 
 /// What a manifest says of its database.
 #[derive(Clone, Debug)]
@@ -125,8 +125,7 @@ async fn rows_of(
     table: &str,
     expected: u64,
 ) -> Result<Rows, sqlx::Error> {
-    let quote = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
-    let quoted = table.split('.').map(quote).collect::<Vec<_>>().join(".");
+    let quoted = quoted_table(table);
     // As the planner has it, since what was counted last may be long ago.
     let believed = "SELECT CASE WHEN relkind = 'r' AND relpages > 0 AND reltuples >= 0 THEN \
             reltuples::float8 / relpages \

@@ -141,15 +141,7 @@ pub(super) fn few(of: impl IntoIterator<Item = String>, most: usize, between: &s
 
 /// `1,234,567`.
 pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    shown::thousands(&number.to_string())
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@
 //! two is tried once more. What a second look contradicts is tried a third time, and the majority
 //! counts, so that one blip does not decide.
 
+use serde::Serialize;
+
+use super::level::Axis;
+
 /// Where is searched, and how closely.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -34,7 +38,7 @@ pub enum Next {
 }
 
 /// The highest level that held, and the lowest above it that did not.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Answer {
     /// None where not even the lowest that was tried held.
     pub held: Option<f64>,
@@ -47,7 +51,7 @@ pub struct Answer {
 /// A search under way.
 pub struct Search {
     bounds: Bounds,
-    nearest: fn(f64) -> f64,
+    by: Axis,
     /// Level, and whether it held, in the order of the probes.
     probes: Vec<(f64, bool)>,
     left: usize,
@@ -62,9 +66,9 @@ enum Standing {
 }
 
 impl Search {
-    /// A search over the levels that `nearest` gives, of `most` probes.
-    pub fn new(bounds: Bounds, nearest: fn(f64) -> f64, most: usize) -> Self {
-        Self { bounds, nearest, probes: Vec::new(), left: most }
+    /// A search by levels of `by`, of `most` probes.
+    pub fn new(bounds: Bounds, by: Axis, most: usize) -> Self {
+        Self { bounds, by, probes: Vec::new(), left: most }
     }
 
     /// Takes in what a probe came to.
@@ -88,15 +92,15 @@ impl Search {
             return Some(level);
         }
         match (self.held(), self.missed()) {
-            (None, None) => Some((self.nearest)(self.bounds.from)),
+            (None, None) => Some(self.by.nearest(self.bounds.from)),
             (None, Some(missed)) => self.again(missed),
             (Some(held), None) => {
-                let top = (self.nearest)(self.bounds.to);
-                let next = (self.nearest)((held * 2.0).min(self.bounds.to));
+                let top = self.by.nearest(self.bounds.to);
+                let next = self.by.nearest((held * 2.0).min(self.bounds.to));
                 if held < top && next > held { Some(next) } else { self.again(held) }
             }
             (Some(held), Some(missed)) => {
-                let between = (self.nearest)((held * missed).sqrt());
+                let between = self.by.nearest((held * missed).sqrt());
                 let is_wide = missed / held - 1.0 > self.bounds.within;
                 if is_wide && held < between && between < missed {
                     return Some(between);
@@ -162,7 +166,7 @@ mod tests {
 
     /// The answer, and the levels that were tried.
     fn search(bounds: Bounds, held: impl Fn(usize, f64) -> bool) -> (Answer, Vec<f64>) {
-        let mut search = Search::new(bounds, f64::round, bounds.most_probes());
+        let mut search = Search::new(bounds, Axis::Users, bounds.most_probes());
         loop {
             match search.what_next() {
                 Next::Done(answer) => {

@@ -1,16 +1,16 @@
 //! `search.json`: what a search is of, each of its probes, and its answer.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use common::output::{Output, OutputError};
+use common::output::OutputError;
 use serde::Serialize;
 
 use super::bisect::{Answer, Bounds};
 use super::level::Axis;
 use super::probe::Outcome;
 use crate::suite::figures::RunFigures;
+use crate::suite::journal::write_json;
 use scenario::Expectation;
 
 pub const FILE: &str = "search.json";
@@ -58,10 +58,8 @@ pub struct Entry {
 /// The answer, as an interval: what is between its ends is not known.
 #[derive(Clone, Debug, Serialize)]
 pub struct Told {
-    pub held: Option<f64>,
-    pub missed: Option<f64>,
-    /// Whether both ends were tried twice, and are as near as was asked for.
-    pub is_confirmed: bool,
+    #[serde(flatten)]
+    pub answer: Answer,
     pub says: String,
 }
 
@@ -90,7 +88,7 @@ impl Told {
         } else if !is_confirmed {
             says.push_str("; there were no probes left to confirm it");
         }
-        Self { held, missed, is_confirmed, says }
+        Self { answer, says }
     }
 }
 
@@ -125,11 +123,6 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn write(&self, dir: &Path) -> Result<(), OutputError> {
-        let path = dir.join(FILE);
-        let mut out = Output::create(&path)?;
-        let io = |source| OutputError::Io { path: path.clone(), source };
-        let text = serde_json::to_string_pretty(self).map_err(|error| io(error.into()))?;
-        writeln!(out, "{text}").map_err(io)?;
-        out.publish()
+        write_json(&dir.join(FILE), self)
     }
 }

@@ -1,10 +1,10 @@
 //! What a probe came to: whether the load of its level is held.
 
-use figures::judge::{Verdict, judge};
+use figures::judge::{self, Verdict, exceeds_allowance, judge};
 use figures::{Plateau, Recorded, ResponseTimes, is_endpoint};
-use run_log::format::{EndedBy, Judgement, Run, State, ValidityState};
+use run_log::format::{EndedBy, Run, State, ValidityState};
 use run_log::reader::{Interval, ReadError, RunReader};
-use scenario::{ALLOWED_FAILURES, Expectation, Percentile, is_default};
+use scenario::{Expectation, Percentile};
 use serde::{Deserialize, Serialize};
 
 use super::steady::{Trend, trend};
@@ -152,19 +152,13 @@ pub(super) fn measured(plateau: &Plateau, expectations: &[Expectation], series: 
 
 /// What of the verdicts is not met; of failures more than are allowed, where none bounds them.
 fn unmet(verdicts: &[Verdict], plateau: &Plateau) -> Option<String> {
-    let is_unmet = |verdict: &&Verdict| match verdict.result {
-        Judgement::Met => false,
-        Judgement::Missed => true,
-        Judgement::NotJudged => !is_default(&verdict.expectation),
-    };
-    let texts = verdicts.iter().filter(is_unmet).map(|verdict| {
+    let texts = judge::unmet(verdicts).map(|verdict| {
         let record = verdict.record();
         format!("{}: {}", record.expectation, record.measured)
     });
     let mut all: Vec<String> = texts.collect();
-    let is_bounded = verdicts.iter().any(|verdict| verdict.expectation.allows_failures());
     let failed = plateau.counts.failures().value.unwrap_or(0.0);
-    if !is_bounded && failed > ALLOWED_FAILURES {
+    if exceeds_allowance(failed, verdicts) {
         all.push(format!("{:.3} % of the requests failed", failed * 100.0));
     }
     (!all.is_empty()).then(|| all.join("; "))

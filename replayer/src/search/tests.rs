@@ -127,7 +127,7 @@ fn held(requests: &Requests, expectations: &[Expectation]) -> Outcome {
     measured(&plateau, expectations, &series).outcome
 }
 
-fn search(bounds: Bounds, by: fn(f64) -> f64, probe: impl Fn(f64, u64) -> Outcome) -> Answer {
+fn search(bounds: Bounds, by: Axis, probe: impl Fn(f64, u64) -> Outcome) -> Answer {
     let mut search = Search::new(bounds, by, bounds.most_probes());
     let mut number = 0;
     loop {
@@ -168,7 +168,7 @@ fn a_rate_that_a_target_is_limited_to_is_in_the_answer() {
             let bounds = Bounds { from: 20.0, to: 1000.0, within: 0.05 };
             let probe =
                 |level, number| held(&open(&target, level, seed << 8 | number), &expectations);
-            (target.capacity(), search(bounds, |rate| Axis::Rate.nearest(rate), probe))
+            (target.capacity(), search(bounds, Axis::Rate, probe))
         });
         assert!(found >= 9, "{found} of 10 with {workers} workers");
     }
@@ -185,7 +185,7 @@ fn the_users_at_whom_workers_of_a_known_time_are_too_slow_are_in_the_answer() {
         };
         // Where all workers are busy, users = throughput x (time to think + response time).
         let truth = target.capacity() * 1.2;
-        (truth, search(bounds, |users| Axis::Users.nearest(users), probe))
+        (truth, search(bounds, Axis::Users, probe))
     });
     assert!(found >= 9, "{found} of 10");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use http1::{Connection, Destination, Discard, Limits, Method};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::observe::{METRICS, request};
+use crate::observe::{METRICS, Ticks, request};
 
 /// What was seen of a target in one look at it.
 #[derive(Clone, Copy, Debug)]
@@ -100,9 +100,9 @@ impl Calm {
 
     /// Takes as long as [`PAUSE`] and the answer; none where there is no answer.
     async fn look(&self) -> Option<Look> {
-        let spent = Spent::of_machine().filter(|_| self.is_local);
+        let before = spent().filter(|_| self.is_local);
         sleep(PAUSE).await;
-        let busy = spent.zip(Spent::of_machine()).and_then(|(before, now)| now.busy_since(before));
+        let busy = before.zip(spent()).and_then(|(before, now)| now.busy_since(before));
         let begun = Instant::now();
         let by = begun + PATIENCE;
         let answer = async {
@@ -118,33 +118,9 @@ impl Calm {
     }
 }
 
-/// Processor time of the machine so far, in the kernel's ticks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Spent {
-    all: u64,
-    idle: u64,
-}
-
-impl Spent {
-    fn of_machine() -> Option<Self> {
-        Self::parse(&fs::read_to_string("/proc/stat").ok()?)
-    }
-
-    /// The first line of `/proc/stat`: user, nice, system, idle, iowait, …
-    fn parse(stat: &str) -> Option<Self> {
-        let fields = stat.lines().next()?.strip_prefix("cpu ")?;
-        let ticks: Vec<u64> =
-            fields.split_whitespace().take(8).map(str::parse).collect::<Result<_, _>>().ok()?;
-        let idle = ticks.get(3)? + ticks.get(4)?;
-        Some(Self { all: ticks.iter().sum(), idle })
-    }
-
-    /// Of all processors, from 0 to 1; none where no time passed.
-    fn busy_since(self, before: Self) -> Option<f64> {
-        let all = self.all.checked_sub(before.all).filter(|ticks| *ticks > 0)?;
-        let idle = self.idle.saturating_sub(before.idle).min(all);
-        Some((all - idle) as f64 / all as f64)
-    }
+/// Processor time of the machine so far.
+fn spent() -> Option<Ticks> {
+    Ticks::of_all(&fs::read_to_string("/proc/stat").ok()?)
 }
 
 #[cfg(test)]
@@ -155,19 +131,6 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-
-    #[test]
-    fn processor_time_is_of_the_whole_machine() {
-        let of = |text: &str| Spent::parse(text);
-        let before = of("cpu  10 0 10 60 20 0 0 0 0 0\ncpu0 1 2 3 4 5\n").unwrap();
-        assert_eq!(before, Spent { all: 100, idle: 80 });
-        let now = of("cpu  60 0 10 90 40 0 0 0 0 0\n").unwrap();
-        assert_eq!(now.busy_since(before), Some(0.5));
-        assert_eq!(before.busy_since(before), None);
-        for text in ["", "cpu", "cpu  1 2 3\n", "cpu  a b c d e\n"] {
-            assert_eq!(of(text), None, "{text}");
-        }
-    }
 
     /// Answers, after so long, as many connections as come.
     async fn target(after_ms: Arc<AtomicU32>) -> Arc<Destination> {

@@ -139,13 +139,21 @@ impl Journal {
     /// # Errors
     /// When the disk refuses it.
     pub fn write(&self, dir: &Path) -> Result<(), JournalError> {
-        let path = dir.join(FILE);
-        let mut out = Output::create(&path)?;
-        let io = |source| OutputError::Io { path: path.clone(), source };
-        let text = serde_json::to_string_pretty(self).map_err(|error| io(error.into()))?;
-        writeln!(out, "{text}").map_err(io)?;
-        Ok(out.publish()?)
+        Ok(write_json(&dir.join(FILE), self)?)
     }
+}
+
+/// Writes a journal, replacing what is there: the disk has the old file or this one, and nothing
+/// between.
+///
+/// # Errors
+/// When the disk refuses it.
+pub fn write_json(path: &Path, journal: &impl Serialize) -> Result<(), OutputError> {
+    let mut out = Output::create(path)?;
+    let failed = |source| OutputError::Io { path: path.to_owned(), source };
+    let text = serde_json::to_string_pretty(journal).map_err(|error| failed(error.into()))?;
+    writeln!(out, "{text}").map_err(failed)?;
+    out.publish()
 }
 
 impl Entry {

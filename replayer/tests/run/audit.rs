@@ -190,12 +190,12 @@ async fn where_all_is_well_nothing_is_found_and_nothing_is_changed() {
     let alerts: i64 =
         sqlx::query_scalar("SELECT count(*) FROM alerts").fetch_one(&world.pool).await.unwrap();
     assert_eq!(alerts, 200);
-    // The next run makes marks of its own, and finds those alone.
+    // The next run makes marks of its own, and finds those alone. What is observed is asked, too.
     let again = self::run(
         &place,
         &world.target.url(),
         &scenario,
-        &["--database-url", world.database.url()],
+        &["--observe", &format!("postgres={}", world.database.url())],
     );
     let again = counts(&again.checked());
     assert_eq!((again.marks, again.lost, again.duplicated), (200, 0, 0));
