@@ -195,7 +195,8 @@ fn entry(
         return Ok(Entry { scenario, path, run: None, conclusion, reason, marks });
     };
     let profile = profile(reader.run());
-    let summary = Summary::read(&reader, Some(scenario.load(profile)), &scenario.expect)?;
+    let stop_on = scenario.load(profile).stop_on.as_ref();
+    let summary = Summary::read(&reader, stop_on, &scenario.expect)?;
     let evidence = evidence::of_run(reader.dir())
         .map_err(|(path, source)| LoadError::Read { path, source })?;
     let Judged { conclusion, reason, marks, verdicts } =

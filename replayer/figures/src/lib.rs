@@ -3,7 +3,7 @@
 //! What was recorded in a second ([`Histograms`], or [`Recorded`] from a file) adds up to
 //! [`Group`]s, of which [`Plateau`] holds those that are judged. [`judge`] holds them
 //! against a scenario's expectations, [`validity`] against what a valid measurement is,
-//! and [`judged`] says what a run came to. The replayer uses them while it runs, at
+//! [`judged`] says what a run came to, and [`steps`] what each step of a load in stages did. The replayer uses them while it runs, at
 //! its end and in `merge`, the reporter when it reads a run: a figure has one definition.
 
 pub mod conclusion;
@@ -16,6 +16,7 @@ mod marks;
 mod plateau;
 mod reading;
 pub mod stats;
+pub mod steps;
 mod times;
 pub mod validity;
 

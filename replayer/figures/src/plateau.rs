@@ -3,8 +3,9 @@
 use run_log::audit::AuditCounts;
 use run_log::format::Phase;
 use run_log::format::{Fidelity, LoadHeld, Scope, Tag, Window};
+use run_log::phase::step_of;
 use run_log::timeline::Second;
-use scenario::Expectation;
+use scenario::{Expectation, Scope as Of};
 
 use crate::{Counts, Group, Reading, Recorded};
 
@@ -48,12 +49,34 @@ pub struct Plateau {
     phases: Vec<OfPhase>,
 }
 
-/// A phase of which something is expected: what ended in its seconds, all requests together.
+/// A phase that is measured: what ended in its seconds, all requests together and those by name
+/// that something is asked of.
 #[derive(Clone, Debug)]
 struct OfPhase {
     name: String,
     window: Window,
+    /// Its groups are those of `named`, in that order: of all endpoints and steps they would be
+    /// gigabytes.
     plateau: Plateau,
+    named: Vec<Scope>,
+}
+
+impl OfPhase {
+    fn new(Phase { name, window, load_held, .. }: &Phase) -> Self {
+        let all = Group::named(&format!("phase {name}"));
+        let plateau = Plateau { all, load_held: *load_held, ..Plateau::new(&Names::default()) };
+        Self { name: name.clone(), window: *window, plateau, named: Vec::new() }
+    }
+
+    fn add(&mut self, tag: Tag, recorded: &Recorded) {
+        if let Scope::Endpoint(_) = tag.scope {
+            self.plateau.all.add(tag.kind, recorded, true);
+        }
+        let of_it = self.named.iter().zip(&mut self.plateau.endpoints);
+        for (_, group) in of_it.filter(|(scope, _)| **scope == tag.scope) {
+            group.add(tag.kind, recorded, true);
+        }
+    }
 }
 
 impl Plateau {
@@ -80,19 +103,31 @@ impl Plateau {
         let is_expected_of = |phase: &&Phase| {
             expectations.iter().any(|expectation| expectation.phase() == Some(&phase.name))
         };
-        self.phases = phases
-            .iter()
-            .filter(is_expected_of)
-            .map(|Phase { name, window, load_held, .. }| OfPhase {
-                name: name.clone(),
-                window: *window,
-                plateau: Self {
-                    all: Group::named(&format!("phase {name}")),
-                    load_held: *load_held,
-                    ..Self::new(&Names::default())
-                },
-            })
-            .collect();
+        self.phases = phases.iter().filter(is_expected_of).map(OfPhase::new).collect();
+    }
+
+    /// Measures all steps of a load in stages, too, as far as these ask for names' own figures.
+    pub fn watch_steps(&mut self, phases: &[Phase], asked: &[Expectation]) {
+        let names: Vec<(Scope, &str)> = asked.iter().filter_map(|of| self.scope_of(of)).collect();
+        for phase in phases.iter().filter(|phase| step_of(phase).is_some()) {
+            let known = self.phases.iter().position(|of| of.name == phase.name);
+            let index = known.unwrap_or_else(|| {
+                self.phases.push(OfPhase::new(phase));
+                self.phases.len() - 1
+            });
+            let of = &mut self.phases[index];
+            of.named = names.iter().map(|(scope, _)| *scope).collect();
+            of.plateau.endpoints = names.iter().map(|(_, name)| Group::named(name)).collect();
+        }
+    }
+
+    /// What a name is of, where an expectation is about one.
+    fn scope_of<'a>(&self, of: &'a Expectation) -> Option<(Scope, &'a str)> {
+        let Of::Named(name) = &of.scope else { return None };
+        let place = |groups: &[Group]| groups.iter().position(|group| group.name == *name);
+        let endpoint = place(&self.endpoints).map(Scope::Endpoint);
+        let scope = endpoint.or_else(|| place(&self.personas).map(Scope::Persona))?;
+        Some((scope, name))
     }
 
     /// Tells how much of each phase's load was held, once the run is over.
@@ -141,10 +176,8 @@ impl Plateau {
             Scope::Persona(index) => self.personas.get_mut(index),
         };
         let group = group.ok_or(UnknownTag(tag))?;
-        if let Scope::Endpoint(_) = tag.scope {
-            for of in self.phases.iter_mut().filter(|of| of.window.contains(second)) {
-                of.plateau.all.add(tag.kind, recorded, true);
-            }
+        for of in self.phases.iter_mut().filter(|of| of.window.contains(second)) {
+            of.add(tag, recorded);
         }
         if second < window.start_s {
             return Ok(());

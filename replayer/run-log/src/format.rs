@@ -40,7 +40,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 3;
+pub const MINOR: u32 = 4;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -259,6 +259,9 @@ pub struct Config {
     /// The plan ends with this request, over all shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_requests: Option<u64>,
+    /// The condition that ends it before its time, as it is written. Unknown before minor 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_on: Option<String>,
     pub threads: u32,
     pub seed: u64,
     pub connect_timeout_s: f64,

@@ -5,6 +5,18 @@ use crate::format::Phase;
 /// What follows the last phase: requests under way end, and none is released any more.
 pub const DRAIN: &str = "drain";
 
+/// What a step of a load in stages is called, by its number from 1.
+pub fn step_name(number: u32) -> String {
+    format!("{STEP}{number}")
+}
+
+const STEP: &str = "step ";
+
+/// Which step of a load in stages a phase is, from 1; none where it is no step.
+pub fn step_of(phase: &Phase) -> Option<u32> {
+    phase.name.strip_prefix(STEP)?.parse().ok()
+}
+
 /// The name of the phase that a second is in.
 pub fn phase_of(phases: &[Phase], second: u64) -> &str {
     let of = |phase: &&Phase| phase.window.contains(second);
@@ -35,6 +47,14 @@ mod tests {
         assert_eq!(phases_until(&phases, 5.5), [phases[0].clone(), phase("plateau", 2, 5.5)]);
         assert_eq!(phases_until(&phases, 2.0), phases[..1]);
         assert_eq!(phases_until(&phases, 60.0), phases);
+    }
+
+    #[test]
+    fn a_step_is_known_by_its_name() {
+        assert_eq!(step_of(&phase(&step_name(12), 0, 2.0)), Some(12));
+        for other in ["ramp 2", "step", "step two", "plateau"] {
+            assert_eq!(step_of(&phase(other, 0, 2.0)), None, "{other}");
+        }
     }
 
     #[test]

@@ -179,8 +179,7 @@ fn parse(text: &str) -> Option<Expectation> {
     let is_measured = match scope {
         Scope::All => true,
         Scope::Named(_) => !metric.is_of_all(),
-        // Answers are compared of the whole run alone.
-        Scope::Phase(_) => metric != Metric::Fidelity && !metric.is_of_audit(),
+        Scope::Phase(_) => metric.is_of_a_phase(),
     };
     let valid = is_measured && bound.is_finite() && bound >= 0.0;
     valid.then(|| Expectation { scope, metric, comparison, bound, text: text.trim().to_owned() })
@@ -248,6 +247,12 @@ impl Metric {
     /// Whether it is a figure of all requests together, which no endpoint and no persona has.
     const fn is_of_all(self) -> bool {
         matches!(self, Self::LoadHeld | Self::Unbound | Self::Fidelity) || self.is_of_audit()
+    }
+
+    /// Whether it is measured of a phase, too: answers are compared, and marks counted, of the whole
+    /// run alone.
+    pub const fn is_of_a_phase(self) -> bool {
+        !matches!(self, Self::Fidelity) && !self.is_of_audit()
     }
 
     /// Whether the audit counts it, once the run is over.

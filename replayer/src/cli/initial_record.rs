@@ -61,6 +61,7 @@ pub(super) fn initial_record(
             duration_s: load.duration.map(|duration| duration.as_secs_f64()),
             warmup_s: load.warmup.as_secs_f64(),
             max_requests: load.max_requests,
+            stop_on: load.stop_on.as_ref().map(ToString::to_string),
             threads: u32::try_from(threads).unwrap_or(u32::MAX),
             seed: asked.input.seed,
             connect_timeout_s: choices.connect_timeout.as_secs_f64(),

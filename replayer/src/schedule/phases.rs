@@ -2,8 +2,8 @@
 
 use super::users::{Schedule, Starts};
 use crate::time::At;
-use run_log::format::Phase;
-use run_log::format::Window;
+use run_log::format::{Phase, Window};
+use run_log::phase::step_name;
 use scenario::{Axis, Load, Stages};
 
 impl Schedule {
@@ -66,7 +66,7 @@ impl Phases {
             let ends = (f64::from(step + 1) * every).ceil();
             let number = step + 1;
             self.add(&format!("ramp {number}"), (all_started as f64).min(ends), users);
-            self.add(&format!("step {number}"), ends, users);
+            self.add(&step_name(number), ends, users);
         }
     }
 }

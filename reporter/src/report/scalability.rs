@@ -51,17 +51,15 @@ impl Scalability {
             Some(_) => format!("{figure} users"),
             None => otherwise.to_owned(),
         };
-        let text = |pick: fn(&Stress) -> Figure, otherwise: &str| {
-            stress
-                .as_ref()
-                .map_or_else(|| "not measured".to_owned(), |stress| users(pick(stress), otherwise))
+        let text = |text: &dyn Fn(&Stress) -> String| {
+            stress.as_ref().map_or_else(|| "not measured".to_owned(), text)
         };
         Self {
             measured: stress.is_some(),
             scaled: scaled.flatten(),
-            linear_up_to: text(|stress| stress.linear_users, "not even the first step was held"),
-            degrades_from: text(|stress| stress.degraded_users, "no step that was run"),
-            hard_limit: text(|stress| stress.breaking_users, "not reached: every step was held"),
+            linear_up_to: text(&|of| users(of.linear_users, "not even the first step was held")),
+            degrades_from: text(&|of| users(of.degraded_users, "no step that was run")),
+            hard_limit: text(&|of| users(of.breaking_users, of.unbroken)),
             runs: rows,
         }
     }

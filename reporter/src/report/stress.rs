@@ -1,36 +1,43 @@
-//! Load in steps: the highest that was sustained, where the target broke and how.
+//! Load in steps: the highest that was held, where the target broke and how.
 
 use serde::Serialize;
 
-use crate::summary::{Step, StepOutcome, Summary};
-use crate::units::{Figure, Unit, grouped, micros, per_second, share};
+use crate::summary::Summary;
+use crate::units::{Figure, Unit, grouped, micros, of_metric, per_second, share};
 use figures::Reading;
-use scenario::Percentile;
+use figures::judge::Verdict;
+use figures::steps::{Criterion, Ladder, Outcome, Short, Step, stopped_in};
+use run_log::format::{EndedBy, Run};
+use scenario::{Metric, Percentile, Scope};
 
 /// A step scales when each of its users gets at least this share of what a user
 /// of the first step got.
 const LINEAR: f64 = 0.9;
-/// A step is degraded when its p95 is this many times that of the first.
+/// A step is slower when its p95 is more than this many times that of the first.
 const SLOWER: f64 = 2.0;
 
 #[derive(Serialize)]
 pub struct Stress {
+    /// When a step is held, in words.
+    pub criterion: String,
     pub steps: Vec<StepRow>,
-    /// Users of the last step before the first that was not held.
+    /// Users of the last step that was held before the first that was not.
     pub held_users: Figure,
     pub held_throughput: Figure,
-    /// Users of the first step that was not held.
+    /// Users of the first step that was not held after one that was.
     pub breaking_users: Figure,
+    /// Why there is no breaking point; empty where there is one.
+    pub unbroken: &'static str,
     pub failure_mode: String,
-    /// Users of the last step that was reached, and its latencies.
+    /// Users of the last step that was measured, and its latencies.
     pub peak_users: Figure,
     pub peak_p50: Figure,
     pub peak_p95: Figure,
     pub peak_p99: Figure,
     pub peak_max: Figure,
-    /// Throughput grows with the users up to here.
+    /// Up to here all steps were held, scaled, and were not slower.
     pub linear_users: Figure,
-    /// First step with less throughput a user, or with twice the first one's p95.
+    /// The first step that was measured and is not linear.
     pub degraded_users: Figure,
 }
 
@@ -47,81 +54,161 @@ pub struct StepRow {
     pub held: &'static str,
 }
 
+/// Where the target broke, and how.
+struct Break {
+    users: u64,
+    how: String,
+}
+
 impl Stress {
     pub(super) fn new(summary: &Summary) -> Option<Self> {
-        let steps = &summary.steps;
-        let peak = steps.iter().rev().find(|step| step.outcome() != StepOutcome::NotReached)?;
-        let held = steps.iter().take_while(|step| step.outcome() == StepOutcome::Held).last();
-        let broken = steps.iter().find(|step| step.outcome() != StepOutcome::Held);
-        let linear = steps
-            .iter()
-            .take_while(|step| step.outcome() == StepOutcome::Held && scales(step, &steps[0]))
-            .last();
-        let degraded = steps
-            .iter()
-            .filter(|step| step.outcome() != StepOutcome::NotReached)
-            .find(|step| !scales(step, &steps[0]) || slower(step, &steps[0]));
+        let ladder = summary.ladder.as_ref()?;
+        let run = &summary.run;
+        let steps = ladder.steps(run, &summary.plateau);
+        let broken = first_broken(run, ladder, &steps);
+        if steps.is_empty() && broken.is_none() {
+            return None;
+        }
+        let held = steps.iter().take_while(|step| !step.is_broken()).filter(|step| step.is_held());
+        let held = held.last();
+        let measured = || steps.iter().filter(|step| step.is_measured());
+        let first = measured().next();
+        let is_linear = |step: &&Step<'_>| first.is_some_and(|first| is_linear(step, first));
+        let linear = measured().take_while(is_linear).last();
+        let degraded = measured().find(|step| !is_linear(step));
+        let peak = measured().next_back();
+        let peak_at =
+            |percentile| peak.map_or(Figure::none(Unit::Microseconds), |step| at(step, percentile));
+        let users = |step: Option<&Step<'_>>| {
+            step.map_or(Figure::none(Unit::Count), |step| Figure::count(step.users))
+        };
+        let (breaking, unbroken, failure_mode) = match (&broken, held) {
+            (None, Some(_)) => (None, "not reached: every step was held", "none seen".to_owned()),
+            (None, None) => (None, "not reached", "none seen".to_owned()),
+            (Some(at), Some(_)) => (Some(at.users), "", at.how.clone()),
+            // What fails at once does not break: no load is known that it holds.
+            (Some(at), None) => {
+                let users = grouped(at.users as f64, 0);
+                let how = format!("FAILED at its first step, {users} users: {}", at.how);
+                (None, "none: it failed at its first step", how)
+            }
+        };
         Some(Self {
+            criterion: in_words(&ladder.criterion),
             steps: steps.iter().map(row).collect(),
             held_users: users(held),
-            held_throughput: per_second(held.map_or(Reading::NONE, Step::throughput)),
-            breaking_users: users(broken),
-            failure_mode: broken.map_or_else(|| "none seen".to_owned(), failure_mode),
-            peak_users: users(Some(peak)),
-            peak_p50: micros(peak.times.percentile(Percentile::P50)),
-            peak_p95: micros(peak.times.percentile(Percentile::P95)),
-            peak_p99: micros(peak.times.percentile(Percentile::P99)),
-            peak_max: micros(peak.times.max()),
+            held_throughput: per_second(held.map_or(Reading::NONE, |of| of.figures.throughput())),
+            breaking_users: breaking.map_or(Figure::none(Unit::Count), Figure::count),
+            unbroken,
+            failure_mode,
+            peak_users: users(peak),
+            peak_p50: peak_at(Percentile::P50),
+            peak_p95: peak_at(Percentile::P95),
+            peak_p99: peak_at(Percentile::P99),
+            peak_max: peak.map_or(Figure::none(Unit::Microseconds), |step| max(step)),
             linear_users: users(linear),
             degraded_users: users(degraded),
         })
     }
 }
 
-fn users(step: Option<&Step>) -> Figure {
-    step.map_or(Figure::none(Unit::Count), |step| Figure::count(step.users))
+/// The first step that was not held, or the one that the condition to stop ended the run before.
+fn first_broken(run: &Run, ladder: &Ladder, steps: &[Step<'_>]) -> Option<Break> {
+    let condition = match &run.ended_by {
+        Some(EndedBy::StopOn(condition)) => condition.as_str(),
+        _ => "",
+    };
+    if let Some(step) = steps.iter().find(|step| step.is_broken()) {
+        let how = match &step.outcome {
+            Outcome::NotHeld(verdict) => not_held(&ladder.criterion, verdict, step),
+            Outcome::Stopped => format!("`{condition}` held over its last seconds"),
+            Outcome::NotReached(_) | Outcome::Held => {
+                let held = share(step.figures.load_held());
+                format!("less than half of its load was let through: {held}")
+            }
+        };
+        return Some(Break { users: step.users, how });
+    }
+    let stopped = stopped_in(run)?;
+    let users = grouped(stopped.users as f64, 0);
+    let how = format!("`{condition}` held before half of the step of {users} users was over");
+    Some(Break { users: stopped.users, how })
 }
 
-fn a_user(step: &Step) -> Option<f64> {
-    step.throughput().value.map(|rate| rate / step.users as f64)
+/// By what figure a step was not held.
+fn not_held(criterion: &Criterion, verdict: &Verdict, step: &Step<'_>) -> String {
+    let expectation = &verdict.expectation;
+    let result = match criterion {
+        Criterion::StopOn(_) => "held",
+        Criterion::Expected(_) => "was not met",
+    };
+    let measured = match verdict.measured.value {
+        Some(_) => of_metric(expectation.metric, verdict.measured).to_string(),
+        None => "nothing was measured".to_owned(),
+    };
+    let is_of_failures = expectation.metric == Metric::Failures && expectation.scope == Scope::All;
+    let cause = step.figures.counts.main_cause().filter(|_| is_of_failures);
+    let cause = cause.map_or_else(String::new, |(cause, count)| {
+        format!(", mostly {cause} ({})", Figure::share(count, step.figures.counts.ended()))
+    });
+    let judged = match verdict.result {
+        run_log::format::Judgement::NotJudged => "could not be judged",
+        _ => result,
+    };
+    format!("`{expectation}` {judged}: {measured}{cause}")
 }
 
-fn scales(step: &Step, first: &Step) -> bool {
-    a_user(step).zip(a_user(first)).is_some_and(|(now, before)| now >= LINEAR * before)
-}
-
-fn slower(step: &Step, first: &Step) -> bool {
-    let p95 = |step: &Step| micros(step.times.percentile(Percentile::P95)).value;
-    p95(step).zip(p95(first)).is_some_and(|(now, before)| now > SLOWER * before)
-}
-
-fn failure_mode(step: &Step) -> String {
-    let users = grouped(step.users as f64, 0);
-    match (step.outcome(), step.counts.main_cause()) {
-        (StepOutcome::NotReached, _) => format!("the {users} users were never all there"),
-        (StepOutcome::Failures, Some((cause, count))) => {
-            let part = Figure::share(count, step.counts.ended());
-            format!("{} failed, mostly {cause} ({part})", share(step.counts.failures()))
+fn in_words(criterion: &Criterion) -> String {
+    match criterion {
+        Criterion::StopOn(condition) => format!("`{condition}` does not hold over it"),
+        Criterion::Expected(all) => {
+            let all: Vec<String> = all.iter().map(|of| format!("`{of}`")).collect();
+            format!("over it there is {}", all.join(" and "))
         }
-        _ => format!("p95 of {}", micros(step.times.percentile(Percentile::P95))),
     }
 }
 
-fn row(step: &Step) -> StepRow {
+fn is_linear(step: &Step<'_>, first: &Step<'_>) -> bool {
+    step.is_held() && scales(step, first) && !is_slower(step, first)
+}
+
+fn a_user(step: &Step<'_>) -> Option<f64> {
+    step.figures.throughput().value.map(|rate| rate / step.users as f64)
+}
+
+fn scales(step: &Step<'_>, first: &Step<'_>) -> bool {
+    a_user(step).zip(a_user(first)).is_some_and(|(now, before)| now >= LINEAR * before)
+}
+
+fn is_slower(step: &Step<'_>, first: &Step<'_>) -> bool {
+    let p95 = |step: &Step<'_>| at(step, Percentile::P95).value;
+    p95(step).zip(p95(first)).is_some_and(|(now, before)| now > SLOWER * before)
+}
+
+fn at(step: &Step<'_>, percentile: Percentile) -> Figure {
+    micros(step.figures.all.responses.percentile(percentile))
+}
+
+fn max(step: &Step<'_>) -> Figure {
+    micros(step.figures.all.responses.max())
+}
+
+fn row(step: &Step<'_>) -> StepRow {
     StepRow {
         users: Figure::count(step.users),
-        seconds: Figure::new(step.seconds() as f64, Unit::Seconds),
-        throughput: per_second(step.throughput()),
-        failures: share(step.counts.failures()),
-        p50: micros(step.times.percentile(Percentile::P50)),
-        p95: micros(step.times.percentile(Percentile::P95)),
-        p99: micros(step.times.percentile(Percentile::P99)),
-        max: micros(step.times.max()),
-        held: match step.outcome() {
-            StepOutcome::Held => "held",
-            StepOutcome::NotReached => "not reached",
-            StepOutcome::Failures => "failures",
-            StepOutcome::Latency => "latency gone",
+        seconds: Figure::new(step.figures.length_s(), Unit::Seconds),
+        throughput: per_second(step.figures.throughput()),
+        failures: share(step.figures.counts.failures()),
+        p50: at(step, Percentile::P50),
+        p95: at(step, Percentile::P95),
+        p99: at(step, Percentile::P99),
+        max: max(step),
+        held: match step.outcome {
+            Outcome::Held => "held",
+            Outcome::NotHeld(_) => "not held",
+            Outcome::Stopped => "stopped",
+            Outcome::NotReached(Short::Length) => "not reached",
+            Outcome::NotReached(Short::Load) => "not let through",
         },
     }
 }

@@ -7,11 +7,11 @@
 mod bounds;
 mod samples;
 mod series;
-mod steps;
 
 use std::ops::Range;
 use std::path::PathBuf;
 
+use figures::steps::Ladder;
 use figures::{Names, Plateau, Recorded};
 use run_log::audit::AuditRow;
 use run_log::format::{
@@ -20,13 +20,12 @@ use run_log::format::{
 };
 use run_log::reader::{Agreement, Interval, ReadError, RunReader};
 use run_log::timeline::Second;
-use scenario::{Expectation, Load};
+use scenario::Expectation;
 
 use bounds::Unbounded;
 
 pub use samples::{CONNECTIONS, CPU, MEMORY, Metric, MetricKind, Samples, Statement};
 pub use series::Point;
-pub use steps::{Step, StepOutcome};
 
 /// Of the samples of failing answers a report shows so many.
 const MAX_ERRORS_SHOWN: usize = 8;
@@ -53,8 +52,8 @@ pub struct Summary {
     pub peak_users: u64,
     pub timeline: Vec<Second>,
     pub points: Vec<Point>,
-    /// The steps of a scenario with stages; otherwise empty.
-    pub steps: Vec<Step>,
+    /// What is asked of the steps of a load in stages; the plateau has their figures.
+    pub ladder: Option<Ladder>,
     pub samples: Samples,
     pub failures: Vec<FailureRow>,
     pub fidelity: Vec<FidelityRow>,
@@ -65,14 +64,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Reads all of a run directory. `load` is what the scenario asked for, and `expectations` what
-    /// it will be held against.
+    /// Reads all of a run directory. `stop_on` is the scenario's condition to stop, and
+    /// `expectations` what it will be held against.
     ///
     /// # Errors
     /// When a file is missing or damaged, with file and line.
     pub fn read(
         reader: &RunReader,
-        load: Option<&Load>,
+        stop_on: Option<&Expectation>,
         expectations: &[Expectation],
     ) -> Result<Self, SummaryError> {
         let run = reader.run().clone();
@@ -96,13 +95,13 @@ impl Summary {
             endpoints: run.endpoints.clone(),
             personas: run.personas.iter().map(|persona| persona.name.clone()).collect(),
         };
-        let mut pass = Pass {
-            plateau: Plateau::new(&names),
-            points: series::Points::default(),
-            steps: load.map_or_else(Vec::new, |load| steps::steps(load, &timeline)),
-            agreement,
-        };
+        let mut pass =
+            Pass { plateau: Plateau::new(&names), points: series::Points::default(), agreement };
         pass.plateau.watch(&run.phases, expectations);
+        let ladder = Ladder::of(&run, stop_on);
+        if let Some(ladder) = &ladder {
+            pass.plateau.watch_steps(&run.phases, ladder.criterion.expectations());
+        }
         for row in &timeline {
             pass.plateau.add_row(window, row);
         }
@@ -116,7 +115,7 @@ impl Summary {
             plateau: pass.plateau,
             peak_users: timeline.iter().map(|row| row.users).max().unwrap_or(0),
             points: pass.points.finish(),
-            steps: pass.steps,
+            ladder,
             samples: Samples::read(reader.target()?, &seconds).map_err(held(TARGET_CSV))?,
             failures: bounds::all(reader.failures()?, |row| {
                 row.method.len() + row.name.len() + row.error.len()
@@ -144,7 +143,6 @@ fn window(run: &Run, timeline: &[Second]) -> Window {
 struct Pass {
     plateau: Plateau,
     points: series::Points,
-    steps: Vec<Step>,
     agreement: Agreement,
 }
 
@@ -160,9 +158,6 @@ impl Pass {
             // Personas hold the same requests as the endpoints.
             if let Scope::Endpoint(_) = tag.scope {
                 self.points.add(second, tag.kind, &recorded);
-                for step in self.steps.iter_mut().filter(|step| step.window.contains(&second)) {
-                    step.times.add(tag.kind, &recorded);
-                }
             }
         }
         Ok(())

@@ -142,24 +142,6 @@ fn planned_is_the_sum_of_outcomes_and_sent_is_what_the_target_counted() {
 }
 
 #[test]
-fn stress_finds_the_last_step_that_was_held_and_how_the_next_one_failed() {
-    let folder = Folder::new();
-    // Response times grow with the square of the users: 40 ms, 160 ms, 360 ms, 640 ms,
-    // by endpoint up to four times that.
-    let steps = Synthetic { users: 100, step: 100, seconds: 20, ..Synthetic::of("04-stress") };
-    let profile = run_log::format::Profile::Quick;
-    Synthetic { profile, response_us: 40_000, ..steps }.write(folder.runs());
-    folder.fill();
-    let figures = folder.figures();
-    let stress = &figures["scenarios"][3]["run"]["stress"];
-    assert_eq!(figure(stress, "held_users"), 200.0);
-    assert_eq!(figure(stress, "breaking_users"), 300.0);
-    assert!(stress["failure_mode"].as_str().unwrap().starts_with("p95 of "));
-    assert_eq!(stress["steps"].as_array().unwrap().len(), 4);
-    assert_eq!(figures["findings"]["scalability"]["hard_limit"], "300 users");
-}
-
-#[test]
 fn metrics_with_labels_are_shown_by_their_names_and_statements_in_a_table() {
     let folder = Folder::new();
     let dir = Synthetic { seconds: 30, ..Synthetic::of("01-baseline") }.write(folder.runs());

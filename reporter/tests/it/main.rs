@@ -11,4 +11,5 @@ mod hostile;
 mod report;
 mod rewrites;
 mod states;
+mod stress;
 mod synthetic;

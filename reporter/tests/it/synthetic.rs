@@ -39,6 +39,10 @@ pub(crate) struct Synthetic {
     pub(crate) one_times_out_of: Option<u64>,
     /// Users that are added every five seconds.
     pub(crate) step: u64,
+    /// With so many users, one request of three is answered 503.
+    pub(crate) fails_with: u64,
+    /// The condition to stop, where it is not the scenario's.
+    pub(crate) stop_on: Option<&'static str>,
     pub(crate) validity: ValidityState,
     pub(crate) state: State,
     pub(crate) ended_by: Option<EndedBy>,
@@ -66,6 +70,8 @@ impl Synthetic {
             one_fails_of: None,
             one_times_out_of: None,
             step: 0,
+            fails_with: u64::MAX,
+            stop_on: None,
             validity: ValidityState::Valid,
             state: State::Finished,
             ended_by: Some(EndedBy::Duration),
@@ -188,7 +194,8 @@ impl<'a> Making<'a> {
         let factor = 50 + self.number * 37 % 101;
         let response = self.of.response_us * crowd * (endpoint as u64 + 1) * factor / 100;
         let due = |of: Option<u64>| of.is_some_and(|of| self.number.is_multiple_of(of));
-        let kind = match (due(self.of.one_times_out_of), due(self.of.one_fails_of)) {
+        let fails = due(self.of.one_fails_of) || due((users >= self.of.fails_with).then_some(3));
+        let kind = match (due(self.of.one_times_out_of), fails) {
             (true, _) => LatencyKind::Censored,
             (_, true) => LatencyKind::ResponseFailed,
             _ => LatencyKind::ResponseOk,
@@ -373,6 +380,24 @@ fn digest(letter: char) -> String {
     format!("sha256:{}", letter.to_string().repeat(64))
 }
 
+/// A step every five seconds, all users of which are there at once.
+fn phases(of: &Synthetic) -> Vec<Phase> {
+    let phase = |name: String, start_s, end_s: u64, users| {
+        let window = Window::new(start_s, end_s.min(of.seconds) as f64);
+        Phase { name, window, users, load_held: None }
+    };
+    let step = |number: u64| {
+        let begins = (5 * number).max(RAMP_S);
+        let name = format!("step {}", number + 1);
+        phase(name, begins, 5 * number + 5, of.users + of.step * number)
+    };
+    let steps = (0..of.seconds.div_ceil(5)).map(step);
+    match of.step {
+        0 => Vec::new(),
+        _ => std::iter::once(phase("ramp".to_owned(), 0, RAMP_S, of.users)).chain(steps).collect(),
+    }
+}
+
 fn run(of: &Synthetic, scenario: &Scenario) -> Run {
     let load = match of.profile {
         Profile::Full => &scenario.full,
@@ -409,6 +434,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             duration_s: load.duration.map(|duration| duration.as_secs_f64()),
             warmup_s: 0.0,
             max_requests: None,
+            stop_on: of.stop_on.map(str::to_owned),
             threads: 2,
             seed: 7,
             connect_timeout_s: 5.0,
@@ -444,7 +470,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             memory_bytes: 8 << 30,
         },
         plateau: Window::new(RAMP_S, of.seconds as f64),
-        phases: Vec::new(),
+        phases: phases(of),
         load_held: None,
         endpoints: ENDPOINTS.map(str::to_owned).to_vec(),
         personas: PERSONAS
