@@ -333,5 +333,5 @@ pub fn planned(
     schedule: &Schedule,
     load: &scenario::Load,
 ) -> crate::schedule::Walk {
-    walk(plan, &schedule.users, load, schedule.until())
+    walk(plan, &schedule.users, load, schedule.ends())
 }

@@ -51,6 +51,7 @@ pub fn load_of(config: &Config) -> Load {
         duration: config.duration_s.and_then(seconds),
         warmup: seconds(config.warmup_s).unwrap_or_default(),
         max_requests: config.max_requests,
+        recovery: config.recovery_s.and_then(seconds),
         stop_on: config.stop_on.as_ref().and_then(|condition| condition.parse().ok()),
         ..default
     }

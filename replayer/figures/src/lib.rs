@@ -15,6 +15,7 @@ pub mod judged;
 mod marks;
 mod plateau;
 mod reading;
+pub mod recovery;
 pub mod stats;
 pub mod steps;
 mod times;

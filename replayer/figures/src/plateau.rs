@@ -21,7 +21,7 @@ pub struct Names {
 pub struct UnknownTag(pub Tag);
 
 /// What is judged of a run: for rates and users the seconds of the window; for counts and
-/// latencies everything that ended from its start on, the drain included.
+/// latencies everything that ended from its start on, the recovery and the drain included.
 ///
 /// Seconds are added in their order, each with [`Plateau::add_row`] and then, for each tag,
 /// [`Plateau::add`]. The window's end may move forward while a run goes on.

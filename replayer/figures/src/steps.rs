@@ -2,7 +2,7 @@
 //! all its users are there.
 
 use run_log::format::{EndedBy, Judgement, Phase, Run};
-use run_log::phase::step_of;
+use run_log::phase::{RECOVERY, step_of};
 use scenario::{Axis, Expectation, Pacing, with_defaults};
 
 use crate::Plateau;
@@ -160,7 +160,7 @@ impl Ladder {
 /// None where something else did.
 pub fn stopped_in(run: &Run) -> Option<&Phase> {
     let Some(EndedBy::StopOn(_)) = run.ended_by else { return None };
-    run.phases.last()
+    run.phases.iter().rfind(|phase| phase.name != RECOVERY)
 }
 
 #[cfg(test)]

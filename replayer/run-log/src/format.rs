@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::Audit;
 use crate::count::count;
 use crate::outcome::{Outcome, Outcomes};
+use crate::recovery::Recovery;
 
 pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
@@ -92,7 +93,7 @@ pub struct Run {
     pub host: Host,
     /// What is judged: seconds `[start_s, end_s)` for rates, a last one that is short by its
     /// length (minor 1); for counts and latencies everything that ended from `start_s` on, the
-    /// drain included.
+    /// recovery and the drain included.
     pub plateau: Window,
     /// What its seconds are, in order; after the last of them it drains. Unknown, and empty, before
     /// minor 3.
@@ -110,6 +111,9 @@ pub struct Run {
     pub lag: Lag,
     pub validity: Validity,
     pub fidelity: Fidelity,
+    /// What became of the target once the load was taken away. Unknown before minor 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// What was answered beside what is in the target's database. Unknown before minor 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<Audit>,
@@ -262,6 +266,10 @@ pub struct Config {
     /// The condition that ends it before its time, as it is written. Unknown before minor 4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_on: Option<String>,
+    /// For how long, at most, the users of the first step stay behind the load, until the target is
+    /// what it was then. Unknown before minor 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_s: Option<f64>,
     pub threads: u32,
     pub seed: u64,
     pub connect_timeout_s: f64,
@@ -387,7 +395,8 @@ impl Window {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
     /// `ramp`, `warm-up` and `plateau`; of a load in stages `step 1`, and from the second step on
-    /// a `ramp 2` before it, in which its users start.
+    /// a `ramp 2` before it, in which its users start. Behind the plateau, `recovery`: the users of
+    /// the first step alone are there (minor 4).
     pub name: String,
     #[serde(flatten)]
     pub window: Window,

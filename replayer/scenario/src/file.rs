@@ -265,6 +265,12 @@ mod tests {
                 "users = 1000\norder = \"none\"",
                 "[load]: order = \"none\" needs pacing",
             ),
+            ("users = 1000", "users = 1000\nrecovery = \"60s\"", "[load]: recovery needs stages"),
+            (
+                "users = 1000",
+                "stages = \"start 1, +1 every 5s, to 9\"\nrecovery = \"5s\"",
+                "[load]: recovery is under 6s",
+            ),
             (
                 "users = 1000",
                 "users = 1000\nstop_not_before = \"5s\"",

@@ -36,7 +36,7 @@ pub use check::{Asks, Check, Is};
 pub use defaults::{ALLOWED_FAILURES, is_default, with_defaults};
 pub use expectation::{Comparison, Expectation, Metric, MetricUnit, Scope};
 pub use file::{Scenario, ScenarioError};
-pub use load::{Load, Order, Pacing, Profile, Restart};
+pub use load::{LEAST_RECOVERY, Load, Order, Pacing, Profile, Restart};
 pub use percentile::{Percentile, PercentileError};
 pub use rate::{Rate, RateGoal, Speed};
 pub use stages::Stages;

@@ -104,7 +104,14 @@ pub struct Load {
     pub stop_on: Option<Expectation>,
     /// Until then, from the start, it may hold.
     pub stop_not_before: Duration,
+    /// Of a load in stages: once it is over, the users of the first step stay for at most so long,
+    /// until the target is what it was then.
+    pub recovery: Option<Duration>,
 }
+
+/// The shortest bound on a recovery: five seconds in a row have to be as at the first step, and the
+/// load may end within one.
+pub const LEAST_RECOVERY: Duration = Duration::from_secs(6);
 
 impl Load {
     /// Every session once, at its recorded arrival and pace.
@@ -122,6 +129,7 @@ impl Load {
             personas: Vec::new(),
             stop_on: None,
             stop_not_before: Duration::ZERO,
+            recovery: None,
         }
     }
 
@@ -145,7 +153,7 @@ impl Load {
     }
 
     /// All that makes a load, in words; the same number of them for every load.
-    fn parts(&self) -> [String; 11] {
+    fn parts(&self) -> [String; 12] {
         let length = |duration: Duration| humantime::format_duration(duration);
         [
             self.axis.to_string(),
@@ -174,6 +182,10 @@ impl Load {
                 || "no condition to stop".to_owned(),
                 |condition| format!("stop on `{condition}`{}", self.stop_grace()),
             ),
+            self.recovery.map_or_else(
+                || "no recovery".to_owned(),
+                |bound| format!("recovery within {}", length(bound)),
+            ),
         ]
     }
 }
@@ -199,6 +211,8 @@ pub(super) struct Typed {
     stop_on: Option<Expectation>,
     #[serde(default, deserialize_with = "duration")]
     stop_not_before: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    recovery: Option<Duration>,
 }
 
 impl Typed {
@@ -206,11 +220,12 @@ impl Typed {
     pub(super) fn or(self, other: Self) -> Self {
         let says_how_many = self.axes() > 0;
         let axis = if says_how_many { &self } else { &other };
+        let stages = axis.stages;
         Self {
             clones: axis.clones,
             users: axis.users,
             rate: axis.rate.clone(),
-            stages: axis.stages,
+            stages,
             pacing: self.pacing.or(other.pacing),
             order: self.order.or(other.order),
             speed: self.speed.or(other.speed),
@@ -221,6 +236,7 @@ impl Typed {
             personas: self.personas.or(other.personas),
             stop_on: self.stop_on.or(other.stop_on),
             stop_not_before: self.stop_not_before.or(other.stop_not_before),
+            recovery: self.recovery.or(other.recovery.filter(|_| stages.is_some())),
         }
     }
 
@@ -265,6 +281,14 @@ impl Typed {
         if self.stop_on.is_none() && self.stop_not_before.is_some() {
             return Err("stop_not_before needs stop_on");
         }
+        if let Some(bound) = self.recovery {
+            if !matches!(axis, Axis::Stages(_)) {
+                return Err("recovery needs stages");
+            }
+            if bound < LEAST_RECOVERY {
+                return Err("recovery is under 6s");
+            }
+        }
         Ok(Load {
             axis,
             pacing,
@@ -278,6 +302,7 @@ impl Typed {
             personas: self.personas.unwrap_or_default(),
             stop_on: self.stop_on,
             stop_not_before: self.stop_not_before.unwrap_or_default(),
+            recovery: self.recovery,
         })
     }
 }
@@ -314,6 +339,7 @@ mod tests {
             personas: vec!["A".to_owned(), "B".to_owned()],
             stop_on: Some("p95 > 1s".parse().unwrap()),
             stop_not_before: Duration::from_secs(30),
+            recovery: Some(Duration::from_secs(60)),
         };
         assert_eq!(
             other.changes(&planned),
@@ -329,6 +355,7 @@ mod tests {
                 "restart new-user instead of restart same-user",
                 "personas A, B instead of all personas",
                 "stop on `p95 > 1s` after 30s instead of no condition to stop",
+                "recovery within 1m instead of no recovery",
             ]
         );
     }

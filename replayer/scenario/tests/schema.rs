@@ -75,6 +75,7 @@ stop_not_before = "30s"
 
 [quick]
 stages = "start 100, +50 every 30s, to 400"
+recovery = "1m"
 order = "session"
 "#;
 
@@ -116,6 +117,7 @@ fn all_that_may_be_said_is_in_the_schema_and_what_may_not_is_not() {
         ("restart = \"new-user\"", "restart = \"anybody\""),
         ("personas = [\"A\", \"B\"]", "personas = \"A\""),
         ("stop_not_before = \"30s\"", "stop_not_before = \"soon\""),
+        ("recovery = \"1m\"", "recovery = \"soon\""),
         ("start 100, +50 every 30s", "from 100, +50 every 30s"),
     ] {
         assert!(WHOLE.contains(from), "{from}");

@@ -110,6 +110,7 @@ impl LoadArgs {
             restart,
             stop_on,
             stop_not_before,
+            recovery,
             rate_tolerance,
         } = self;
         to.option("--scenario", scenario.as_ref());
@@ -129,6 +130,7 @@ impl LoadArgs {
         to.named("--restart", *restart);
         to.shown("--stop-on", stop_on.as_ref());
         to.time("--stop-not-before", *stop_not_before);
+        to.time("--recovery", *recovery);
         to.shown("--rate-tolerance", Some(rate_tolerance));
     }
 }
@@ -202,10 +204,11 @@ mod tests {
         for axis in
             ["--clones 3", "--users 4", "--rate A=50/m", "--stages=start·1,·+2·every·1m,·to·9"]
         {
-            let words = common
-                .split_whitespace()
-                .chain(axis.split(' '))
-                .chain(["--stop-on=p95·>·1s", "--stop-not-before=30s"]);
+            let words = common.split_whitespace().chain(axis.split(' ')).chain([
+                "--stop-on=p95·>·1s",
+                "--stop-not-before=30s",
+                "--recovery=1m",
+            ]);
             let words: Vec<String> = words.map(|word| word.replace('·', " ")).collect();
             typed_names.extend(
                 words

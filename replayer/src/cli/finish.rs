@@ -36,6 +36,7 @@ pub(super) fn finish(
     run.state = State::Finished;
     run.lag = collector.lag();
     run.fidelity = collector.fidelity();
+    run.recovery = collector.recovery.as_ref().and_then(|watch| watch.result(&run));
     let judged = Judged::of(&run, &collector.plateau, expectations);
     run.verdicts = judged.verdicts.iter().map(figures::judge::Verdict::record).collect();
     let Fidelity { compared, same_failures, .. } = run.fidelity;

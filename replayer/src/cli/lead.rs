@@ -68,7 +68,10 @@ pub(super) fn fire(
         users: planned.schedule.users.len() as u64,
         stop: StopRule::of(&choices.load),
         planned: planned.due(choices.load.pacing),
-        planned_end: planned.schedule.end,
+        load_end: planned.schedule.until(),
+        planned_end: planned.schedule.end.map(|_| planned.schedule.ends().rest),
+        phases: planned.phases.clone(),
+        recovery: planned.schedule.recovery,
     };
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let led = runtime.block_on(async {

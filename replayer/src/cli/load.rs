@@ -10,8 +10,8 @@ use super::input::Choices;
 use super::names::Wanted;
 use crate::config::ConfigError;
 use scenario::{
-    Axis, Expectation, Load, Order, Pacing, Profile, Rate, RateGoal, Restart, Scenario, Speed,
-    Stages,
+    Axis, Expectation, LEAST_RECOVERY, Load, Order, Pacing, Profile, Rate, RateGoal, Restart,
+    Scenario, Speed, Stages,
 };
 
 /// In percent.
@@ -72,6 +72,10 @@ pub(super) struct LoadArgs {
     /// Until then, from the start, the condition to stop may hold
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub stop_not_before: Option<Duration>,
+    /// After stages, keep the users of the first step until latency and failures are what they were
+    /// there, for at most so long, such as 60s
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub recovery: Option<Duration>,
     /// How far the planned rate may be off the one asked for, in percent
     #[arg(long, value_name = "PERCENT", default_value_t = RATE_TOLERANCE)]
     pub rate_tolerance: f64,
@@ -125,6 +129,7 @@ impl LoadArgs {
             restart: None,
             stop_on: None,
             stop_not_before: None,
+            recovery: None,
             rate_tolerance: RATE_TOLERANCE,
         }
     }
@@ -219,6 +224,25 @@ impl LoadArgs {
                 "there is no condition to stop; say --stop-on, too",
             );
         }
+        let is_in_stages = matches!(axis, Axis::Stages(_));
+        let ends_with_a_request = max_requests.is_some() && pacing == Pacing::Open;
+        if self.recovery.is_some() && !is_in_stages {
+            return option(
+                "--recovery",
+                "it is back to the first step of stages; say --stages, too",
+            );
+        }
+        if self.recovery.is_some() && ends_with_a_request {
+            return option("--recovery", "by open pacing --max-requests ends the whole plan");
+        }
+        let may_recover = is_in_stages && !ends_with_a_request;
+        let recovery = self.recovery.or(base.recovery.filter(|_| may_recover));
+        if recovery.is_some_and(|bound| bound < LEAST_RECOVERY) {
+            return option(
+                "--recovery",
+                "it must be at least 6s: five seconds in a row have to be as at the first step",
+            );
+        }
         if !(0.0..=100.0).contains(&self.rate_tolerance) {
             return option("--rate-tolerance", "it is a share from 0 to 100 percent");
         }
@@ -239,6 +263,7 @@ impl LoadArgs {
             max_requests,
             stop_on,
             stop_not_before: self.stop_not_before.unwrap_or(base.stop_not_before),
+            recovery,
         })
     }
 }

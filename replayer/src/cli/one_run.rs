@@ -173,7 +173,8 @@ impl<'a> ReadyRun<'a> {
                 observer,
                 probes,
                 planned: due,
-                stop: StopRule::of(&choices.load).filter(|_| !asked.led),
+                stop: StopRule::of(&choices.load),
+                is_led: asked.led,
                 expectations: choices.expectations().to_vec(),
                 cuts,
             };

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::asked::Asked;
 use super::input::Ready;
-use crate::config::{self, Room, Share};
+use crate::config::{self, ConfigError, Room, Share};
 use crate::error::Error;
 use crate::schedule::{Policy, Schedule, Walk};
 use run_log::format::{Phase, Shard, Window};
+use run_log::phase::step_of;
 use scenario::{Load, Pacing};
 
 /// What this process is to send.
@@ -65,6 +66,12 @@ pub(super) fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<
     let peak = config::check_rate(&planned, max_rate)?;
     let plateau = config::plateau(&ready.plan, &whole, load)?;
     let phases = whole.phases(load, plateau);
+    if load.recovery.is_some() && !phases.iter().any(|phase| step_of(phase) == Some(1)) {
+        let message = "the first step has no second of its own to go back to: its users take all \
+                       of it to start"
+            .to_owned();
+        return Err(ConfigError::Option { option: "--recovery", message }.into());
+    }
     let schedule = of_shard(&whole, asked.shard);
     let mine = config::planned(&ready.plan, &schedule, load);
     let connections = shards.iter().map(|shard| shard.connections).max().unwrap_or(0);

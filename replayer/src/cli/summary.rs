@@ -11,6 +11,7 @@ use crate::preflight::answer;
 use run_log::audit::Audit;
 use run_log::format::{EndedBy, ErrorSample, Judgement, Run, ValidityState};
 use run_log::outcome::Outcome;
+use run_log::recovery::{Level, Recovered};
 
 /// Prints a value as JSON, for scripts.
 pub(super) fn print_as_json(value: &impl Serialize) -> Result<(), Error> {
@@ -53,6 +54,7 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
     if let Some(reason) = &run.ended_by {
         text.push_str(&format!("ended after {:.1} s: {reason}\n", run.elapsed_s));
     }
+    text.push_str(&recovery(run).unwrap_or_default());
     if totals.rebound > 0 {
         text.push_str(&format!(
             "{} answers had fewer items than recorded: values were taken from others of them\n",
@@ -99,6 +101,34 @@ fn words(run: &Run, judged: &Judged, out: &Path) -> String {
         text.push_str(&format!("its report: reporter fill --runs {}\n", runs.display()));
     }
     text
+}
+
+/// What became of the target once the load was taken away.
+fn recovery(run: &Run) -> Option<String> {
+    let (of, bound_s) = (run.recovery?, run.config.recovery_s?);
+    let level = |level: Level| {
+        let p95 =
+            level.p95_us.map_or_else(|| "none".to_owned(), |us| format!("{:.1} ms", us / 1e3));
+        format!("p95 {p95}, {:.3} % failed", level.failures * 100.0)
+    };
+    let first = level(of.first_step);
+    let last = of.last.map_or_else(|| "nothing ended".to_owned(), level);
+    let told = match of.result {
+        Recovered::Recovered => {
+            let after_s = of.after_s.unwrap_or_default();
+            format!("as at the first step (at most {first}) {after_s:.1} s after the load was gone")
+        }
+        Recovered::NotWithin => {
+            format!("not within {bound_s} s: {last} at last, and at most {first} at the first step")
+        }
+        Recovered::Dead => {
+            format!("dead: nothing was answered for {bound_s} s after the load was gone")
+        }
+        Recovered::CutShort => format!(
+            "not known, the run ended before {bound_s} s were over: {last} at last, and at most {first} at the first step"
+        ),
+    };
+    Some(format!("recovery: {told}\n"))
 }
 
 /// What an audit came to, or why there was none.

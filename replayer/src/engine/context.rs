@@ -16,6 +16,7 @@ use super::settings::Settings;
 use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::Prepared;
+use crate::schedule::{Ends, Stay};
 use crate::time::{At, Clock};
 use run_log::format::ErrorSample;
 
@@ -25,11 +26,12 @@ pub(super) struct Context<T> {
     pub clock: Clock,
     pub pacer: Rc<Pacer>,
     pub transport: T,
-    stop: Cell<At>,
+    ends: Cell<Ends>,
     /// Wakes lanes that wait for something to end.
     pub stop_changed: Notify,
-    /// When everything under way was cut off; never, so far.
-    cut_at: Cell<At>,
+    /// When everything under way was cut off of those who stay with the load, and of those who stay
+    /// longer; never, so far.
+    cut_at: [Cell<At>; 2],
     batch: RefCell<Batch>,
     in_flight: Cell<u64>,
     /// When this worker did not run.
@@ -54,7 +56,7 @@ pub(super) enum Permit {
 }
 
 impl<T> Context<T> {
-    /// For worker `index`, with an intake that ends at `end`.
+    /// For worker `index`, with an intake that has these ends.
     pub(super) fn new(
         index: usize,
         plan: Arc<Prepared>,
@@ -62,7 +64,7 @@ impl<T> Context<T> {
         clock: Clock,
         pacer: Rc<Pacer>,
         transport: T,
-        end: At,
+        ends: Ends,
     ) -> Self {
         let endpoints = plan.endpoints.len();
         Self {
@@ -71,9 +73,9 @@ impl<T> Context<T> {
             clock,
             pacer,
             transport,
-            stop: Cell::new(end),
+            ends: Cell::new(ends),
             stop_changed: Notify::new(),
-            cut_at: Cell::new(At::NEVER),
+            cut_at: [const { Cell::new(At::NEVER) }; 2],
             batch: RefCell::new(Batch { worker: index, ..Batch::default() }),
             in_flight: Cell::new(0),
             gaps: Gaps::default(),
@@ -96,31 +98,37 @@ impl<T> Context<T> {
         }
     }
 
-    /// When intake stops.
-    pub(super) fn stop(&self) -> At {
-        self.stop.get()
+    /// When the intake of users stops who stay so long.
+    pub(super) fn stop(&self, stay: Stay) -> At {
+        self.ends.get().of(stay)
     }
 
-    /// Has intake stop at another time.
-    pub(super) fn stop_at(&self, at: At) {
-        self.stop.set(at);
+    /// Has intake stop at other times.
+    pub(super) fn stop_at(&self, ends: Ends) {
+        self.ends.set(ends);
         self.wake_all();
     }
 
-    /// Whether everything under way is cut off.
-    pub(super) fn is_cut(&self) -> bool {
-        self.cut_at.get() < At::NEVER
+    /// Whether everything of theirs under way is cut off.
+    pub(super) fn is_cut(&self, stay: Stay) -> bool {
+        self.cut_at(stay).get() < At::NEVER
+    }
+
+    fn cut_at(&self, stay: Stay) -> &Cell<At> {
+        &self.cut_at[stay as usize]
     }
 
     /// Whether what would be ready then never will be, since everything was cut off before. What
     /// waited for something that was cut off is of this kind.
-    pub(super) fn is_cut_by(&self, ready: At) -> bool {
-        ready >= self.cut_at.get()
+    pub(super) fn is_cut_by(&self, stay: Stay, ready: At) -> bool {
+        ready >= self.cut_at(stay).get()
     }
 
-    /// Cuts off everything under way.
-    pub(super) fn cut_off(&self) {
-        self.cut_at.set(self.cut_at.get().min(self.clock.now()));
+    /// Cuts off everything of theirs under way.
+    pub(super) fn cut_off(&self, those: impl IntoIterator<Item = Stay>) {
+        for stay in those {
+            self.cut_at(stay).update(|at| at.min(self.clock.now()));
+        }
         self.wake_all();
     }
 
@@ -129,11 +137,11 @@ impl<T> Context<T> {
         self.stop_changed.notify_waiters();
     }
 
-    /// Waits until everything under way is cut off.
-    pub(super) async fn cut(&self) {
+    /// Waits until everything of theirs under way is cut off.
+    pub(super) async fn cut(&self, stay: Stay) {
         loop {
             let changed = self.stop_changed.notified();
-            if self.is_cut() {
+            if self.is_cut(stay) {
                 return;
             }
             changed.await;
@@ -145,9 +153,9 @@ impl<T> Context<T> {
         self.settings.budget.as_ref().is_none_or(|budget| budget.take())
     }
 
-    /// Waits for the next turn in this worker's share of the login rate; with `by`, takes
-    /// none that comes later.
-    pub(super) async fn login_permit(&self, by: Option<At>) -> Permit {
+    /// Waits for the next turn in this worker's share of the login rate, for a user who stays so
+    /// long; with `by`, takes none that comes later.
+    pub(super) async fn login_permit(&self, stay: Stay, by: Option<At>) -> Permit {
         let now = self.clock.now();
         let mine = self.next_login.get().max(now);
         if by.is_some_and(|by| mine > by) {
@@ -159,10 +167,10 @@ impl<T> Context<T> {
             let waited = u64::try_from(mine.since(now).as_micros()).unwrap_or(u64::MAX);
             self.count(|batch| batch.login_wait_us = batch.login_wait_us.max(waited));
         }
-        while self.clock.now() < mine && !self.is_cut() {
+        while self.clock.now() < mine && !self.is_cut(stay) {
             self.pacer.until(mine).await;
         }
-        if self.is_cut() { Permit::CutOff } else { Permit::Granted }
+        if self.is_cut(stay) { Permit::CutOff } else { Permit::Granted }
     }
 
     /// Notes a planned request that ended.

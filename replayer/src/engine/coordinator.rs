@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use common_net::signals::Interrupt;
+use figures::recovery::Watch;
 
+use super::cut::{Cut, Recovering, What};
 use super::seconds::{Seconds, StopRule};
 use super::settings::Settings;
 use super::threads::{WorkerThread, feed};
@@ -17,11 +18,11 @@ use super::worker::Stop;
 use crate::measure::{Batch, Collector, Usage};
 use crate::observe::Observer;
 use crate::prepare::{PrepareError, Prepared, TraceStream};
-use crate::schedule::{PlannedUser, Schedule, walk};
+use crate::schedule::{Ends, PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
 use common::memory::resident_bytes;
 use run_log::format::{EndedBy, LoadHeld, Run, Window};
-use run_log::phase::phases_until;
+use run_log::phase::{phases_until, without_load};
 use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
 use scenario::{Expectation, Pacing};
@@ -46,32 +47,14 @@ pub struct Job {
     pub probes: u64,
     /// What is due, by second; nothing by closed pacing.
     pub planned: Vec<u64>,
-    /// What ends it before its plan does; a part leaves that to its lead.
+    /// What ends it before its plan does.
     pub stop: Option<StopRule>,
+    /// A part leaves it to its lead to see what ends it, and whether the target has recovered.
+    pub is_led: bool,
     /// What the scenario expects: of phases that it names figures are kept.
     pub expectations: Vec<Expectation>,
     /// Whoever else may end it.
     pub cuts: watch::Receiver<Option<Cut>>,
-}
-
-/// Why a run is to end before its plan does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cut {
-    pub why: EndedBy,
-    /// Cut off what is under way, too.
-    pub now: bool,
-}
-
-impl Cut {
-    /// What a signal asks for; none came, if it is none.
-    pub(crate) fn by(interrupt: Interrupt) -> Option<Self> {
-        let (signal, now) = match interrupt {
-            Interrupt::None => return None,
-            Interrupt::Stop { signal } => (signal, false),
-            Interrupt::Abort { signal } => (signal, true),
-        };
-        Some(Self { why: EndedBy::Signal(signal), now })
-    }
 }
 
 /// A run that is over, with its directory still to be finished.
@@ -113,7 +96,7 @@ pub struct Tick<'a> {
 const BATCHES: usize = 64;
 
 /// The time between deciding to stop and stopping: enough for every worker to learn of it.
-const NOTICE: Duration = Duration::from_millis(50);
+pub const NOTICE: Duration = Duration::from_millis(50);
 
 /// A longer wait for the login rate is listed as a limitation: it is part of response times, and
 /// not the target's doing.
@@ -144,12 +127,15 @@ pub async fn run(
         probes,
         planned,
         stop: stop_rule,
+        is_led,
         expectations,
         mut cuts,
     } = job;
     let clock = Clock::starting(start);
-    let end = schedule.until();
-    let (stop, stopped) = watch::channel(Stop { at: end, now: false });
+    let ends = schedule.ends();
+    let (stop, stopped) = watch::channel(Stop { ends, now: false });
+    let planned_phases = run.phases.clone();
+    let recovering = Recovering::of(schedule.recovery, &planned_phases);
     let (batches, mut received) = mpsc::channel(BATCHES);
     let mut handles = Vec::new();
     let mut spares = Vec::new();
@@ -172,7 +158,7 @@ pub async fn run(
             settings: Arc::clone(&settings),
             http: http.clone(),
             clock,
-            end,
+            ends,
             users,
             feed: feeds.pop(),
             stop: stopped.clone(),
@@ -186,8 +172,10 @@ pub async fn run(
 
     let mut collector = Collector::new(plan.names(), threads);
     collector.check_names.clone_from(&settings.check_names);
-    collector.plateau.watch(&run.phases, &expectations);
-    let mut seconds = Seconds::new(stop_rule, planned);
+    collector.plateau.watch(&planned_phases, &expectations);
+    collector.recovery = recovering.and_then(|_| Watch::of(&planned_phases));
+    let mut seconds = Seconds::new(stop_rule.filter(|_| !is_led), planned);
+    let shorten = |Cut { what, .. }: &Cut, at| shorten(&stop, *what, at, recovering);
     let mut usage = Usage::of_process();
     let mut ended_by = None;
     let mut plateau = plateau;
@@ -211,9 +199,9 @@ pub async fn run(
         let batch: Batch = match next {
             Ok(batch) => batch,
             Err(cut) => {
-                if let Some(Cut { why, now }) = cut {
-                    ended_by.get_or_insert(why);
-                    shorten(&stop, clock.now() + NOTICE, now);
+                if let Some(cut) = cut {
+                    shorten(&cut, clock.now() + NOTICE);
+                    ended_by = ended_by.or(cut.why);
                 }
                 continue;
             }
@@ -221,7 +209,7 @@ pub async fn run(
         timer_failed |= batch.timer_failed;
         if batch.panicked && !std::mem::replace(&mut panicked, true) {
             // What is not whole is no measurement: the others end, too.
-            shorten(&stop, clock.now(), true);
+            shorten(&Cut { why: None, what: What::Now }, clock.now());
         }
         writer.marks(&batch.marks)?;
         let worker = batch.worker;
@@ -229,10 +217,16 @@ pub async fn run(
         // A worker that has ended takes no memory back.
         drop(spares[worker].send(spare));
         writer.errors(&std::mem::take(&mut collector.errors))?;
-        plateau = plateau.until(stop.borrow().at.elapsed_s());
+        let Ends { load, rest } = stop.borrow().ends;
+        plateau = plateau.until(load.elapsed_s());
         if collector.is_over() {
             ended = clock.now();
             plateau = plateau.until(ended.elapsed_s().max(1.0));
+        }
+        run.phases = phases_until(&planned_phases, plateau.end(), rest.elapsed_s());
+        writer.name_by(run.phases.clone());
+        if let Some(recovery) = &mut collector.recovery {
+            recovery.during(without_load(plateau.end(), rest.elapsed_s()));
         }
         while let Some(mut row) = collector.close(plateau) {
             row.generator_cpu_percent = usage.share() * 100.0;
@@ -241,15 +235,19 @@ pub async fn run(
             writer.target(&observer.take())?;
             let history = seconds.close(&row, &collector, settings.started.timestamp());
             writer.second(&row, collector.second.iter(), &history)?;
-            show(&Tick { row: &row, collector: &collector, planned_end: schedule.end });
-            if ended_by.is_none() {
-                let is_spent = settings.budget.as_ref().is_some_and(|budget| budget.is_spent());
-                ended_by = seconds
-                    .reason_to_stop(&collector, schedule.users.len() as u64)
-                    .or(is_spent.then_some(EndedBy::MaxRequests));
-                if ended_by.is_some() {
-                    shorten(&stop, clock.now() + NOTICE, false);
-                }
+            let planned_end = schedule.end.map(|_| schedule.ends().rest);
+            show(&Tick { row: &row, collector: &collector, planned_end });
+            let is_spent = settings.budget.as_ref().is_some_and(|budget| budget.is_spent());
+            let cut = seconds
+                .reason_to_stop(&collector, schedule.users.len() as u64, load)
+                .or(is_spent.then_some(EndedBy::MaxRequests))
+                .map(Cut::because)
+                .or_else(|| {
+                    (!is_led && collector.is_recovery_over()).then_some(Cut::RECOVERY_OVER)
+                });
+            if let Some(cut) = cut {
+                shorten(&cut, clock.now() + NOTICE);
+                ended_by = ended_by.or(cut.why);
             }
             run.elapsed_s = clock.now().elapsed_s();
             collector.totals.extra.observations = observer.asked();
@@ -272,14 +270,13 @@ pub async fn run(
     run.limitations.extend(observer.finish(seconds.last_second + 2, plateau).await);
     writer.target(&observer.take())?;
 
-    let until = stop.borrow().at;
+    let ends = stop.borrow().ends;
     collector.totals.extra.probes += probes;
     collector.totals.extra.observations = observer.asked();
     run.plateau = plateau;
-    run.phases = phases_until(&run.phases, plateau.end());
     collector.totals.planned = match settings.load.pacing {
         Pacing::Open => {
-            let planned = walk(&plan, &schedule.users, &settings.load, until);
+            let planned = walk(&plan, &schedule.users, &settings.load, ends);
             let held = |window: Window| LoadHeld {
                 planned: planned.within(window),
                 ready: collector.became_ready(window),
@@ -323,10 +320,10 @@ fn give_way() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
 }
 
-/// Ends the plan earlier, never later.
-fn shorten(stop: &watch::Sender<Stop>, at: At, now: bool) {
+/// Ends the plan, or the load in it, earlier, never later.
+fn shorten(stop: &watch::Sender<Stop>, what: What, at: At, recovering: Option<Recovering>) {
     stop.send_modify(|stop| {
-        stop.at = stop.at.min(at);
-        stop.now |= now;
+        stop.ends = stop.ends.min(Recovering::ends(recovering, what, at));
+        stop.now |= what == What::Now;
     });
 }

@@ -102,7 +102,7 @@ mod tests {
     use super::super::tests::{plan, request, session, settings};
     use super::*;
     use crate::prepare::{CaptureFrom, Request};
-    use crate::schedule::{Bound, Chain, PlannedUser};
+    use crate::schedule::{Bound, Chain, PlannedUser, Stay};
 
     const HEAD: [Header<'_>; 2] = [
         Header { name: "X-Token", value: b"of-head" },
@@ -123,8 +123,14 @@ mod tests {
         fn new() -> Self {
             let (plan, settings) = (plan(session(&[0], 1)), settings(Load::as_recorded()));
             let chain = Chain::Once { session: 0 };
-            let planned =
-                PlannedUser { persona: 0, ordinal: 0, start: At::START, chain, bound: Bound::NONE };
+            let planned = PlannedUser {
+                persona: 0,
+                ordinal: 0,
+                start: At::START,
+                chain,
+                bound: Bound::NONE,
+                stay: Stay::WithLoad,
+            };
             let user = User::new(planned, None, 0, 0, &plan);
             let next = user.take_next(&plan, &settings.load, At::NEVER);
             let Next::Take(ticket) = next else { panic!("there is a request: {next:?}") };

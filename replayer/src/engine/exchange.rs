@@ -9,6 +9,7 @@ use super::context::Context;
 use super::transport::Transport;
 use crate::pacer::Alarm;
 use crate::prepare::Request;
+use crate::schedule::Stay;
 use crate::time::At;
 use http1::{Exchange, Method, SendError, Sink};
 use httparse::Header;
@@ -112,6 +113,8 @@ impl<S: Sink, T> Sink for Counted<'_, S, T> {
 /// Sends a user's requests over one connection, which it opens when it needs one.
 pub(super) struct Sender<'a, T: Transport> {
     context: &'a Context<T>,
+    /// How long its user stays.
+    stay: Stay,
     connection: Option<T::Connection>,
     /// Of the user that the connection belongs to, where users are replaced.
     generation: u64,
@@ -120,9 +123,9 @@ pub(super) struct Sender<'a, T: Transport> {
 }
 
 impl<'a, T: Transport> Sender<'a, T> {
-    pub(super) fn new(context: &'a Context<T>) -> Self {
+    pub(super) fn new(context: &'a Context<T>, stay: Stay) -> Self {
         let alarm = Alarm::of(&context.pacer);
-        Self { context, connection: None, generation: 0, alarm }
+        Self { context, stay, connection: None, generation: 0, alarm }
     }
 
     pub(super) fn context(&self) -> &'a Context<T> {
@@ -230,7 +233,7 @@ impl<'a, T: Transport> Sender<'a, T> {
         let by = (begun + context.settings.connect_timeout).min(deadline);
         let opened = tokio::select! {
             opened = context.transport.connect(context.clock.instant(by)) => opened,
-            () = context.cut() => return Err(Outcome::CutOff),
+            () = context.cut(self.stay) => return Err(Outcome::CutOff),
         };
         let opened = opened.map_err(|error| outcome_of(&error))?;
         context.count(|batch| batch.connections_opened += 1);
@@ -245,7 +248,7 @@ impl<'a, T: Transport> Sender<'a, T> {
             if let Poll::Ready(done) = work.as_mut().poll(task) {
                 return Poll::Ready(Ok(done));
             }
-            if self.context.is_cut() {
+            if self.context.is_cut(self.stay) {
                 return Poll::Ready(Err(Outcome::CutOff));
             }
             self.alarm.poll_at(deadline, task).map(|()| Err(Outcome::TimedOut))

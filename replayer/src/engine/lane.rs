@@ -28,13 +28,13 @@ pub(super) async fn run_lane<T: Transport>(
     user: Rc<User>,
     is_alone: bool,
 ) {
-    let sender = Sender::new(&context);
+    let sender = Sender::new(&context, user.planned.stay);
     let (free, answered) = (user.planned.start, user.planned.start);
     let mut lane = Lane { context: &context, user: &user, is_alone, sender, free, answered };
     loop {
         let now = context.clock.now();
         let load = &context.settings.load;
-        match user.take_next(&context.plan, load, context.stop()) {
+        match user.take_next(&context.plan, load, context.stop(user.planned.stay)) {
             Next::Take(ticket) => match lane.serve(&ticket, now).await {
                 Ok(()) => {}
                 Err(Unserved::Disturbed) => user.put_back(&ticket),
@@ -73,6 +73,16 @@ enum Unserved {
 }
 
 impl<T: Transport> Lane<'_, T> {
+    /// When its user's intake stops.
+    fn stop(&self) -> At {
+        self.context.stop(self.user.planned.stay)
+    }
+
+    /// Whether what its user has under way is cut off.
+    fn is_cut(&self) -> bool {
+        self.context.is_cut(self.user.planned.stay)
+    }
+
     async fn wait_for_others(&self) {
         tokio::select! {
             () = self.user.changed.notified() => {},
@@ -102,11 +112,11 @@ impl<T: Transport> Lane<'_, T> {
         if !context.may_begin() {
             return Err(Unserved::Unplanned);
         }
-        if !context.is_cut_by(ticket.ready) {
+        if !context.is_cut_by(self.user.planned.stay, ticket.ready) {
             context.count(|batch| batch.taken += 1);
         }
         let taken = Taken { ticket, request, release };
-        if context.is_cut() {
+        if self.is_cut() {
             self.settle_unsent(taken, Outcome::CutOff);
             return Ok(());
         }
@@ -137,9 +147,9 @@ impl<T: Transport> Lane<'_, T> {
             }
             let token = request.has_token.then(|| user.token_end()).flatten();
             let generation = user.login_generation();
-            if now >= ticket.ready || context.is_cut() {
+            if now >= ticket.ready || self.is_cut() {
                 let is_over = token.is_some_and(|token| token.over <= now);
-                if !is_over || has_no_token || context.is_cut() {
+                if !is_over || has_no_token || self.is_cut() {
                     let waits_from = now - self.answered.since(ticket.ready);
                     let late = now.since(ticket.ready.max(self.free)) + lost;
                     return Ok(Release { taken: now, late, waits_from, has_no_token });
@@ -154,9 +164,9 @@ impl<T: Transport> Lane<'_, T> {
             // By closed pacing nothing is sent after the end, however long the think time.
             let until = match context.settings.load.pacing {
                 Pacing::Open => ticket.ready,
-                Pacing::Closed => ticket.ready.min(context.stop()),
+                Pacing::Closed => ticket.ready.min(self.stop()),
             };
-            match token.filter(|token| token.renew < until.min(context.stop()) && !is_renewed) {
+            match token.filter(|token| token.renew < until.min(self.stop()) && !is_renewed) {
                 Some(token) if token.renew <= now => {
                     self.renew(ticket, generation, Some(until)).await;
                     lost += context.gaps.within(ticket.ready, self.free);
@@ -182,11 +192,11 @@ impl<T: Transport> Lane<'_, T> {
 
     /// Whether a request belongs to the plan, now that it may have been shortened.
     fn is_planned(&self, ticket: &Ticket) -> bool {
-        let stop = self.context.stop();
+        let stop = self.stop();
         match self.context.settings.load.pacing {
             Pacing::Open => ticket.due.is_some_and(|due| due < stop),
             // Nothing is due, so that what has not begun when all is cut off was never planned.
-            Pacing::Closed => ticket.ready < stop && !self.context.is_cut(),
+            Pacing::Closed => ticket.ready < stop && !self.is_cut(),
         }
     }
 
@@ -195,7 +205,7 @@ impl<T: Transport> Lane<'_, T> {
         let (plan, settings) = (&self.context.plan, &self.context.settings);
         let bound = settings.max_queue;
         settings.load.pacing == Pacing::Open
-            && self.user.queued(plan, &settings.load, now, self.context.stop(), bound) >= bound
+            && self.user.queued(plan, &settings.load, now, self.stop(), bound) >= bound
     }
 
     fn settle_unsent(&self, taken: Taken<'_>, outcome: Outcome) {
@@ -242,7 +252,7 @@ impl<T: Transport> Lane<'_, T> {
         if refuses_token {
             let renewal = self.renew(ticket, login, None).await;
             own_delay += context.gaps.within(attempt.end, self.free);
-            if context.is_cut() {
+            if self.is_cut() {
                 (attempt.outcome, attempt.status) = (Outcome::CutOff, 0);
                 attempt.end = context.clock.now();
             } else if renewal == Renewal::Done

@@ -2,7 +2,8 @@
 //! at a time.
 //!
 //! Imports go one way, from the top of this list to its end:
-//! - `coordinator` starts the `threads`, closes the `seconds` and decides when to stop;
+//! - `coordinator` starts the `threads`, closes the `seconds` and decides when to stop, and of what
+//!   the end is (`cut`);
 //! - `worker` is one thread's users: starts them, stops them, reports;
 //! - `lane` is one connection's worth of a user: releases a request and sees it to its outcome,
 //!   which `settle` notes;
@@ -23,6 +24,7 @@ mod buffers;
 mod checks;
 mod context;
 mod coordinator;
+mod cut;
 mod effects;
 mod exchange;
 mod expiry;
@@ -50,7 +52,8 @@ mod worker;
 pub use account::SharedAccount;
 pub use budget::Budget;
 pub use checks::{Checks, by_endpoint as checks_by_endpoint};
-pub use coordinator::{Cut, EngineError, Job, Measured, Tick, run};
+pub use coordinator::{EngineError, Job, Measured, NOTICE, Tick, run};
+pub use cut::{Cut, What};
 pub use marking::{MarkFrom, Marking};
 pub(crate) use seconds::Seconds;
 pub use seconds::StopRule;

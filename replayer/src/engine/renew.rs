@@ -49,7 +49,7 @@ pub(super) async fn renew<T: Transport>(
     let requests = user.requests(ticket);
     let login = (session.prologue > 0).then_some(0..session.prologue);
     for way in session.refresh.map(|index| index..index + 1).into_iter().chain(login) {
-        match context.login_permit(by).await {
+        match context.login_permit(user.planned.stay, by).await {
             Permit::Granted => {}
             Permit::TooLate => return Renewal::Later,
             Permit::CutOff => return Renewal::Failed,

@@ -8,6 +8,7 @@ use figures::stats::History;
 use figures::{Plateau, Recorded, is_endpoint};
 
 use crate::measure::Collector;
+use crate::time::At;
 use run_log::format::{EndedBy, Judgement, LoadHeld, Tag, Window};
 use run_log::stats::StatsHistoryRow;
 use run_log::timeline::Second;
@@ -84,13 +85,21 @@ impl Seconds {
         })
     }
 
-    pub(crate) fn reason_to_stop(&self, collector: &Collector, users: u64) -> Option<EndedBy> {
+    /// Why the run is to end, or its load, which is there until `load_end`: once it is gone, the
+    /// condition to stop is none any more.
+    pub(crate) fn reason_to_stop(
+        &self,
+        collector: &Collector,
+        users: u64,
+        load_end: At,
+    ) -> Option<EndedBy> {
         if collector.logins_refused as f64 > users as f64 * REFUSED_SHARE {
             return Some(EndedBy::LoginsRefused);
         }
         let StopRule { condition, not_before } = self.stop.as_ref()?;
-        let is_early = Duration::from_secs(self.last_second + 1) < *not_before;
-        if self.window.len() < STOP_WINDOW || is_early {
+        let now = Duration::from_secs(self.last_second + 1);
+        let is_over = At::START + now > load_end;
+        if self.window.len() < STOP_WINDOW || now < *not_before || is_over {
             return None;
         }
         let mut plateau = Plateau::new(collector.names());
@@ -131,8 +140,17 @@ mod tests {
         (0..60).find(|&second| {
             let row = Second { second, ready: ready(second), ..Second::default() };
             seconds.close(&row, &collector, 0);
-            seconds.reason_to_stop(&collector, 100).is_some()
+            let load_end = At::START + Duration::from_secs(50);
+            seconds.reason_to_stop(&collector, 100, load_end).is_some()
         })
+    }
+
+    #[test]
+    fn without_the_load_nothing_is_a_condition_to_stop() {
+        let stalls_at =
+            |from| stopped_at("load_held < 50%", move |second| if second < from { 10 } else { 0 });
+        assert_eq!(stalls_at(44), Some(49));
+        assert_eq!(stalls_at(45), None);
     }
 
     #[test]

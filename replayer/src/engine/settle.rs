@@ -116,7 +116,8 @@ pub(super) fn settle<T>(
     // first one's answer, or a renewal.
     let is_first = attempt.begun == release.taken;
     let waited_from = if is_first { release.waits_from } else { attempt.begun };
-    let ready_second = (!context.is_cut_by(ticket.ready)).then(|| held_second(ticket));
+    let ready_second =
+        (!context.is_cut_by(user.planned.stay, ticket.ready)).then(|| held_second(ticket));
     let bytes = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
     context.record(Sample {
         endpoint: u16::try_from(request.endpoint).unwrap_or(u16::MAX),

@@ -21,7 +21,7 @@ use crate::prepare::{
     Bindings, Body, LeftOut, Offset, Prepared, Recorded, Request, Session, Template, TracePersona,
     Wait, link,
 };
-use crate::schedule::{Bound, Chain, PlannedUser};
+use crate::schedule::{Bound, Chain, Ends, PlannedUser, Stay};
 use crate::time::{At, Clock};
 use http1::{Exchange, Method, Progress, SendError, Sink};
 use run_log::format::TraceRef;
@@ -218,7 +218,14 @@ async fn run<A: Into<Answered> + Copy>(session: Session, load: Load, answers: &[
         Some(_) => Chain::Cycle { first: 0 },
         None => Chain::Once { session: 0 },
     };
-    let user = PlannedUser { persona: 0, ordinal: 0, start: At::START, chain, bound: Bound::NONE };
+    let user = PlannedUser {
+        persona: 0,
+        ordinal: 0,
+        start: At::START,
+        chain,
+        bound: Bound::NONE,
+        stay: Stay::WithLoad,
+    };
     let (batches, sent) = run_users(plan(session), settings(load), vec![user], answers).await;
     Ran { samples: batches.into_iter().flat_map(|batch| batch.samples).collect(), sent }
 }
@@ -243,13 +250,14 @@ async fn run_scripted(
     users: Vec<PlannedUser>,
     script: Rc<Script>,
 ) -> (Vec<Batch>, Vec<At>) {
-    let end = settings.load.duration.map_or(At::NEVER, |duration| At::START + duration);
+    let load = settings.load.duration.map_or(At::NEVER, |duration| At::START + duration);
+    let ends = Ends { load, rest: load + settings.load.recovery.unwrap_or_default() };
     let clock = Clock::starting(Instant::now());
     let sent = Rc::new(RefCell::new(Vec::new()));
     let fake = Fake { script, clock, sent: Rc::clone(&sent) };
     let pacer = Pacer::on_runtime_clock(clock);
-    let worker = Worker::new(0, Arc::new(plan), Arc::new(settings), clock, pacer, fake, end);
-    let (_stop, stopped) = watch::channel(Stop { at: end, now: false });
+    let worker = Worker::new(0, Arc::new(plan), Arc::new(settings), clock, pacer, fake, ends);
+    let (_stop, stopped) = watch::channel(Stop { ends, now: false });
     let (batches, mut received) = mpsc::channel::<Batch>(4);
     let (_spare, spare_taken) = std::sync::mpsc::channel();
     let mut said = Vec::new();
@@ -538,6 +546,7 @@ async fn frozen(session: Session) -> Vec<Sample> {
         start: At::START + ms(2 * ordinal),
         chain: Chain::Once { session: 0 },
         bound: Bound::NONE,
+        stay: Stay::WithLoad,
     });
     let (plan, settings) = (plan(session), settings(Load::as_recorded()));
     let script = Rc::new(frozen_from_2_s);
@@ -652,7 +661,7 @@ async fn the_first_request_of_a_session_has_its_lag() {
     let user = |ordinal, at| {
         let chain = Chain::Once { session: 0 };
         let start = At::START + ms(at);
-        PlannedUser { persona: 0, ordinal, start, chain, bound: Bound::NONE }
+        PlannedUser { persona: 0, ordinal, start, chain, bound: Bound::NONE, stay: Stay::WithLoad }
     };
     // The first stops the process while the others are to begin.
     let stopped = Answered { frozen: ms(500), ..ms(1).into() };
@@ -677,6 +686,7 @@ async fn what_times_out_late_had_its_time_out_and_the_rest_is_lag() {
         start: At::START,
         chain: Chain::Once { session: 0 },
         bound: Bound::NONE,
+        stay: Stay::WithLoad,
     };
     let hung = Answered { after: Duration::from_secs(60), ..stopped };
     let plan = plan(session(&[0, 1000], 0));

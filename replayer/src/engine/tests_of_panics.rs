@@ -13,7 +13,7 @@ use super::tests::{plan, run_users, session, settings};
 use super::transport::Http;
 use crate::observe::Observer;
 use crate::prepare::{Body, Prepared, Recorded, Request, Session};
-use crate::schedule::{Bound, Chain, PlannedUser, Schedule};
+use crate::schedule::{Bound, Chain, PlannedUser, Schedule, Stay};
 use crate::time::At;
 use common_net::signals::Interrupt;
 use http1::Destination;
@@ -53,6 +53,7 @@ fn users() -> Vec<PlannedUser> {
         start: At::START,
         chain: Chain::Once { session },
         bound: Bound::NONE,
+        stay: Stay::WithLoad,
     };
     vec![user(0), user(1)]
 }
@@ -98,6 +99,7 @@ async fn a_panic_of_a_lane_ends_the_run_with_its_place() {
             shares: vec![2],
             end: None,
             is_limited: false,
+            recovery: Duration::ZERO,
             ramp_end: At::START,
             rate: None,
         },
@@ -112,6 +114,7 @@ async fn a_panic_of_a_lane_ends_the_run_with_its_place() {
         observer: Observer::default(),
         probes: 0,
         stop: None,
+        is_led: false,
         expectations: Vec::new(),
         cuts: tokio::sync::watch::channel(None).1,
         planned: Vec::new(),

@@ -15,8 +15,8 @@ use super::worker::{Feed, Stop, Worker};
 use crate::measure::{Batch, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{PrepareError, Prepared, TraceStream};
-use crate::schedule::{Chain, PlannedUser, Schedule};
-use crate::time::{At, Clock};
+use crate::schedule::{Chain, Ends, PlannedUser, Schedule};
+use crate::time::Clock;
 
 /// Sessions that a worker may be ahead by.
 const READ_AHEAD: usize = 16;
@@ -56,7 +56,7 @@ pub(super) struct WorkerThread {
     pub settings: Arc<Settings>,
     pub http: Http,
     pub clock: Clock,
-    pub end: At,
+    pub ends: Ends,
     pub users: Vec<PlannedUser>,
     pub feed: Option<Feed>,
     pub stop: watch::Receiver<Stop>,
@@ -92,7 +92,7 @@ impl WorkerThread {
                 self.clock,
                 pacer,
                 self.http,
-                self.end,
+                self.ends,
             );
             worker.run(self.users, self.feed, self.stop, self.batches, self.spare).await;
             Ok(())

@@ -19,7 +19,7 @@ use super::user::User;
 use crate::measure::{Batch, Gauges, Sample};
 use crate::pacer::Pacer;
 use crate::prepare::{Prepared, Request};
-use crate::schedule::{Chain, PlannedUser};
+use crate::schedule::{Chain, Ends, PlannedUser, Stay};
 use crate::time::{At, Clock};
 use common::digest::stable_hash;
 use scenario::Pacing;
@@ -38,8 +38,7 @@ const MOST_UNTAKEN: usize = 1000;
 /// When intake stops. Sent by the coordinator to all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// Requests due from here on are not part of the plan.
-    pub at: At,
+    pub ends: Ends,
     /// Whether what is under way is cut off at once.
     pub now: bool,
 }
@@ -48,8 +47,9 @@ pub struct Worker<T> {
     context: Rc<Context<T>>,
     /// Those that are there now.
     users: RefCell<Vec<Rc<User>>>,
-    /// Users who stayed to the end of the plan, and have left.
-    stayed: Cell<u64>,
+    /// Users who stayed to the end of the load, and those who stayed longer, to theirs, who have
+    /// left.
+    stayed: [Cell<u64>; 2],
     /// The second that is handed over next.
     next_second: Cell<u64>,
 }
@@ -62,13 +62,13 @@ impl<T: Transport> Worker<T> {
         clock: Clock,
         pacer: Rc<Pacer>,
         transport: T,
-        end: At,
+        ends: Ends,
     ) -> Rc<Self> {
-        let context = Context::new(index, plan, settings, clock, pacer, transport, end);
+        let context = Context::new(index, plan, settings, clock, pacer, transport, ends);
         Rc::new(Self {
             context: Rc::new(context),
             users: RefCell::default(),
-            stayed: Cell::default(),
+            stayed: Default::default(),
             next_second: Cell::default(),
         })
     }
@@ -92,7 +92,7 @@ impl<T: Transport> Worker<T> {
             let failed = pacing.pacer.run().await.is_err();
             // Without a timer nothing can be released any more.
             pacing.count(|batch| batch.timer_failed = failed);
-            pacing.cut_off();
+            pacing.cut_off(Stay::BOTH);
         });
         let obeying = Rc::clone(&self.context);
         background.spawn_local(async move { Self::obey(&obeying, stop).await });
@@ -104,8 +104,8 @@ impl<T: Transport> Worker<T> {
         let users = self.spawn_users(users, feed, &mut lanes);
         if watching(&mut background, users).await.flatten().is_err() {
             self.context.count(|batch| batch.panicked = true);
-            self.context.stop_at(self.context.clock.now());
-            self.context.cut_off();
+            self.context.stop_at(Ends::at(self.context.clock.now()));
+            self.context.cut_off(Stay::BOTH);
             let rest = async { while lanes.join_next().await.is_some() {} };
             drop(tokio::time::timeout(AFTER_PANIC, rest).await);
         }
@@ -132,15 +132,17 @@ impl<T: Transport> Worker<T> {
     ) -> Result<(), JoinError> {
         let context = &self.context;
         for planned in users {
-            while context.clock.now() < planned.start && planned.start < context.stop() {
-                let start = context.pacer.until(planned.start.min(context.stop()));
+            let stop = || context.stop(planned.stay);
+            while context.clock.now() < planned.start && planned.start < stop() {
+                let start = context.pacer.until(planned.start.min(stop()));
                 watching(lanes, start).await?;
             }
             // Those that have ended are held until they are joined.
             while let Some(ended) = lanes.try_join_next() {
                 ended?;
             }
-            if planned.start >= context.stop() {
+            // Those who stay longer are the first to start.
+            if planned.start >= stop() {
                 break;
             }
             if let (Some(feed), Chain::Once { session }) = (&mut feed, planned.chain) {
@@ -180,8 +182,9 @@ impl<T: Transport> Worker<T> {
             return;
         }
         if let Chain::Cycle { .. } = user.planned.chain {
-            self.stay_to_the_end().await;
-            self.stayed.update(|users| users + 1);
+            let stay = user.planned.stay;
+            self.stay_to_the_end(stay).await;
+            self.stayed[stay as usize].update(|users| users + 1);
         }
         self.users.borrow_mut().retain(|other| !Rc::ptr_eq(other, &user));
     }
@@ -208,21 +211,22 @@ impl<T: Transport> Worker<T> {
     /// Follows the coordinator's word on when to stop, and cuts off what outlives the grace.
     async fn obey(context: &Context<T>, mut stop: watch::Receiver<Stop>) {
         loop {
-            let Stop { at, now } = *stop.borrow_and_update();
-            context.stop_at(at);
+            let Stop { ends, now } = *stop.borrow_and_update();
+            context.stop_at(ends);
             if now {
-                context.cut_off();
+                context.cut_off(Stay::BOTH);
             }
+            // Those who leave with the load have their grace from there on, whoever stays longer.
+            let next = Stay::BOTH.into_iter().find(|stay| !context.is_cut(*stay));
+            let until = next.map_or(At::NEVER, |stay| ends.of(stay) + context.settings.grace);
             tokio::select! {
                 changed = stop.changed() => {
                     if changed.is_err() {
-                        context.cut_off();
+                        context.cut_off(Stay::BOTH);
                         std::future::pending::<()>().await;
                     }
                 }
-                () = context.sleep_until(at + context.settings.grace), if !context.is_cut() => {
-                    context.cut_off();
-                }
+                () = context.sleep_until(until), if next.is_some() => context.cut_off(next),
             }
         }
     }
@@ -237,12 +241,12 @@ impl<T: Transport> Worker<T> {
         }
     }
 
-    /// Waits for the end of intake. A user whose next request lies past it is still
+    /// Waits for the end of the user's intake. One whose next request lies past it is still
     /// there, thinking.
-    async fn stay_to_the_end(&self) {
+    async fn stay_to_the_end(&self, stay: Stay) {
         let context = &self.context;
-        while context.clock.now() < context.stop() && !context.is_cut() {
-            context.pacer.until(context.stop()).await;
+        while context.clock.now() < context.stop(stay) && !context.is_cut(stay) {
+            context.pacer.until(context.stop(stay)).await;
         }
     }
 
@@ -271,20 +275,26 @@ impl<T: Transport> Worker<T> {
 
     fn gauges(&self, second: u64) -> Gauges {
         let context = &self.context;
-        let (stop, load) = (context.stop(), &context.settings.load);
+        let load = &context.settings.load;
         // What becomes ready with the next second is not of this one.
         let over = At::START + Duration::from_secs(second + 1) - Duration::from_nanos(1);
         let now = context.clock.now().min(over);
         let there = self.users.borrow();
-        // In the second in which the plan ends they are counted at that end, wherever it lies
+        // In the second in which they are to leave they are counted at that end, wherever it lies
         // and whoever has left by the time of this.
-        let is_last = (stop - Duration::from_nanos(1)).second() == second;
-        let left = if is_last { self.stayed.get() } else { 0 };
+        let is_last = |stay: &Stay| {
+            let last = context.stop(*stay) - Duration::from_nanos(1);
+            last.second() == second
+        };
+        let left =
+            Stay::BOTH.into_iter().filter(is_last).map(|stay| self.stayed[stay as usize].get());
+        let left: u64 = left.sum();
         let bound = context.settings.max_queue;
         let (mut queued, mut untaken) = (0, 0);
         // By closed pacing nobody queues: the next request is released by the end of the one before.
         for user in there.iter().filter(|_| load.pacing == Pacing::Open) {
             // More than may queue are ready, too, and shed only when a lane comes to them.
+            let stop = context.stop(user.planned.stay);
             let of_user = user.queued(&context.plan, load, now, stop, bound.max(MOST_UNTAKEN));
             untaken += of_user as u64;
             queued += of_user.min(bound) as u64;

@@ -10,12 +10,15 @@ mod parts;
 mod sum;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::exit::Exit;
 use common_net::signals::Interrupt;
 use figures::Names;
-use run_log::format::{EndedBy, Window};
+use figures::recovery::Watch;
+use run_log::format::{EndedBy, Phase, Window};
+use run_log::phase::without_load;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -26,7 +29,7 @@ pub use parts::{Parts, Said};
 
 use self::message::Order;
 use self::sum::Sums;
-use crate::engine::{Cut, Seconds, StopRule, Tick};
+use crate::engine::{Cut, NOTICE, Seconds, StopRule, Tick};
 use crate::measure::Collector;
 use crate::time::At;
 
@@ -51,8 +54,18 @@ pub struct Whole {
     pub stop: Option<StopRule>,
     /// What is due, by second; nothing by closed pacing.
     pub planned: Vec<u64>,
+    /// When its load ends.
+    pub load_end: At,
+    /// When all of it ends, where that is planned.
     pub planned_end: Option<At>,
+    pub phases: Vec<Phase>,
+    /// How long its first users stay behind the load, at most.
+    pub recovery: Duration,
 }
+
+/// How much later than the lead the parts may take the load away: they are told, and each has a
+/// second of its own in which it does.
+const APART: Duration = Duration::from_secs(1);
 
 /// Leads the parts of a run.
 pub struct Lead<P> {
@@ -112,14 +125,18 @@ impl<P: Parts> Lead<P> {
         let mut sums = Sums::default();
         let mut last_second = BTreeMap::new();
         let mut gone = BTreeMap::new();
-        let mut is_stopped = false;
+        // What of it was ended before its time.
+        let mut ended = None;
+        let (mut plateau, mut load_end) = (whole.plateau, whole.load_end);
+        let is_watched = !whole.recovery.is_zero();
+        collector.recovery = is_watched.then(|| Watch::of(&whole.phases)).flatten();
         while !self.there.is_empty() {
             let late_at = sums.late_at();
             tokio::select! {
                 biased;
                 Ok(()) = self.interrupts.changed() => {
                     let Some(cut) = Cut::by(*self.interrupts.borrow_and_update()) else { continue };
-                    is_stopped = true;
+                    ended = Some(cut.what);
                     self.parts.tell(&Order::Stop(cut)).await;
                 }
                 (part, said) = self.parts.next() => match said {
@@ -131,9 +148,10 @@ impl<P: Parts> Lead<P> {
                     Said::Gone(how) => {
                         self.there.remove(&part);
                         gone.insert(part, Gone { how, last_second: last_second.remove(&part) });
-                        if let Some(why) = cut_short(part).filter(|_| !is_stopped) {
-                            is_stopped = true;
-                            self.parts.tell(&Order::Stop(Cut { why, now: false })).await;
+                        let cut = cut_short(part).map(Cut::because);
+                        if let Some(cut) = cut.filter(|cut| ended < Some(cut.what)) {
+                            ended = Some(cut.what);
+                            self.parts.tell(&Order::Stop(cut)).await;
                         }
                     }
                 },
@@ -145,13 +163,24 @@ impl<P: Parts> Lead<P> {
                 } => {}
             }
             while let Some((row, histograms)) = sums.close(&self.there) {
-                collector.add_second(&row, histograms, whole.plateau);
+                collector.add_second(&row, histograms, plateau);
                 // Its rows are no one's history: those of the merged run are written later.
                 let _ = seconds.close(&row, &collector, at.timestamp());
                 show(&Tick { row: &row, collector: &collector, planned_end: whole.planned_end });
-                if !is_stopped && let Some(why) = seconds.reason_to_stop(&collector, whole.users) {
-                    is_stopped = true;
-                    self.parts.tell(&Order::Stop(Cut { why, now: false })).await;
+                let cut = seconds
+                    .reason_to_stop(&collector, whole.users, load_end)
+                    .map(Cut::because)
+                    .or_else(|| collector.is_recovery_over().then_some(Cut::RECOVERY_OVER));
+                if let Some(cut) = cut.filter(|cut| ended < Some(cut.what)) {
+                    ended = Some(cut.what);
+                    let now = (Utc::now() - at).to_std().unwrap_or_default();
+                    load_end = load_end.min(At::START + now + NOTICE + APART);
+                    plateau = plateau.until(load_end.elapsed_s());
+                    if let Some(recovery) = &mut collector.recovery {
+                        let rest_s = (load_end + whole.recovery).elapsed_s();
+                        recovery.during(without_load(plateau.end(), rest_s));
+                    }
+                    self.parts.tell(&Order::Stop(cut)).await;
                 }
             }
         }

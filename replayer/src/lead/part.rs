@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 
 use super::message::{EncodedHistograms, Order, Report};
-use crate::engine::{Cut, Tick};
+use crate::engine::{Cut, Tick, What};
 
 /// What the lead has ordered.
 pub struct Orders {
@@ -53,7 +53,7 @@ impl Orders {
             }
             // The lead is gone, and whoever would end this run with it.
             let why = EndedBy::Signal(Signal::HUP.as_raw());
-            cut.send_replace(Some(Cut { why, now: false }));
+            cut.send_replace(Some(Cut { why: Some(why), what: What::All }));
             cut.closed().await;
         });
         cuts

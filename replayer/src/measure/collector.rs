@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use figures::{Histograms, Names, Plateau, Recorded, is_endpoint, value_at};
+use figures::recovery::Watch;
+use figures::{Histograms, Names, Plateau, Recorded, ResponseTimes, is_endpoint, value_at};
 use run_log::format::{
     ErrorSample, FailureRow, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
 };
@@ -47,6 +48,8 @@ pub struct Collector {
     pub run: Histograms,
     /// What is judged.
     pub plateau: Plateau,
+    /// Where it is measured how the target recovers.
+    pub recovery: Option<Watch>,
     pub by_endpoint: Vec<EndpointTotals>,
     /// Failures with the status that was recorded.
     pub same_failures: u64,
@@ -90,6 +93,7 @@ impl Collector {
         Self {
             by_endpoint: vec![EndpointTotals::default(); names.endpoints.len()],
             plateau: Plateau::new(&names),
+            recovery: None,
             names,
             open: BTreeMap::new(),
             spare: Vec::new(),
@@ -195,6 +199,11 @@ impl Collector {
         Some(row)
     }
 
+    /// Whether the target is again what it was at the first step, the load being gone, or cannot be.
+    pub fn is_recovery_over(&self) -> bool {
+        self.recovery.as_ref().is_some_and(Watch::is_over)
+    }
+
     /// Whether all workers have handed over their last second.
     pub fn is_over(&self) -> bool {
         self.is_last.iter().all(|is_last| *is_last)
@@ -209,9 +218,17 @@ impl Collector {
     fn sum_up(&mut self, plateau: Window, row: &Second) {
         self.run.absorb(&self.second, &OF_THE_RUN);
         self.plateau.add_row(plateau, row);
+        let mut responses = ResponseTimes::default();
         for (tag, histogram) in self.second.iter() {
-            let added = self.plateau.add(plateau, row.second, tag, &Recorded::of(histogram));
+            let recorded = Recorded::of(histogram);
+            let added = self.plateau.add(plateau, row.second, tag, &recorded);
             debug_assert!(added.is_ok(), "samples and names are of one plan");
+            if self.recovery.is_some() && is_endpoint(tag.scope) {
+                responses.add(tag.kind, &recorded);
+            }
+        }
+        if let Some(recovery) = &mut self.recovery {
+            recovery.second(row, responses.percentile(Percentile::P95));
         }
     }
 

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 
 use super::error::MergeError;
+use figures::recovery::Watch;
 use figures::stats::History;
 use figures::validity::unbound_reason;
 use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, note_lag};
-use run_log::format::Phase;
 use run_log::format::{
-    Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Run,
-    Scope, State, Totals, Validity, ValidityState,
+    Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Phase,
+    Run, Scope, State, Totals, Validity, ValidityState,
 };
+use run_log::phase::RECOVERY;
 use run_log::reader::{Agreement, Intervals, ReadError, Rows, RunReader};
 use run_log::stats::split;
 use run_log::timeline::Second;
@@ -94,12 +95,20 @@ fn load_held(mut of_shards: impl Iterator<Item = Option<LoadHeld>>) -> Option<Lo
 }
 
 /// These phases, with what all shards held of their load. One that a shard did not get to is none
-/// of which that is known.
+/// of which that is known. A recovery ends with that of the first shard: one in which nobody stayed
+/// for it has ended before it was known how long it would be.
 fn phases(phases: &[Phase], shards: &[RunReader]) -> Vec<Phase> {
     let of_shard = |shard: &RunReader, name: &str| {
         shard.run().phases.iter().find(|phase| phase.name == name)?.load_held
     };
+    let of_recovery = shards.iter().flat_map(|shard| &shard.run().phases);
+    let ends = of_recovery.filter(|phase| phase.name == RECOVERY).map(|of| of.window.end());
+    let recovery_end_s = ends.fold(f64::INFINITY, f64::min);
     let whole = phases.iter().map(|phase| Phase {
+        window: match phase.name.as_str() {
+            RECOVERY => phase.window.until(recovery_end_s),
+            _ => phase.window,
+        },
         load_held: load_held(shards.iter().map(|shard| of_shard(shard, &phase.name))),
         ..phase.clone()
     });
@@ -189,6 +198,7 @@ pub(super) fn seconds(
     let expectations = expectations(&shards[0])?;
     let mut collector = Collector::new(names, 0);
     collector.plateau.watch(&run.phases, &expectations);
+    collector.recovery = run.config.recovery_s.and_then(|_| Watch::of(&run.phases));
     let mut parts = Vec::with_capacity(shards.len());
     for shard in shards {
         parts.push(Part::open(shard)?);

@@ -18,7 +18,7 @@ use crate::engine::{EngineError, Http, Settings, Stop, Transport as _, Worker};
 use crate::measure::Sample;
 use crate::pacer::Pacer;
 use crate::prepare::{Prepared, Request, Session};
-use crate::schedule::{Bound, Chain, PlannedUser};
+use crate::schedule::{Bound, Chain, Ends, PlannedUser, Stay};
 use crate::time::{At, Clock};
 use run_log::format::ErrorSample;
 use run_log::outcome::Outcome;
@@ -66,6 +66,7 @@ pub(super) async fn try_each(
             speed: Speed::WITHOUT_WAITS,
             stop_on: None,
             max_requests: None,
+            recovery: None,
             ..settings.load.clone()
         },
         ..settings.clone()
@@ -203,6 +204,7 @@ async fn samples(
         start: At::START,
         chain: Chain::Once { session: 0 },
         bound: Bound::NONE,
+        stay: Stay::WithLoad,
     };
     let clock = Clock::starting(Instant::now());
     let pacer = Pacer::new(clock).map_err(PreflightError::Timer)?;
@@ -213,9 +215,9 @@ async fn samples(
         clock,
         pacer,
         listening.clone(),
-        At::NEVER,
+        Ends::at(At::NEVER),
     );
-    let (_stop, stopped) = watch::channel(Stop { at: At::NEVER, now: false });
+    let (_stop, stopped) = watch::channel(Stop { ends: Ends::at(At::NEVER), now: false });
     let (batches, mut received) = mpsc::channel(4);
     let (_spare, spare_taken) = std::sync::mpsc::channel();
     let running = async move { worker.run(vec![user], None, stopped, batches, spare_taken).await };

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use super::bound::Bound;
+use super::ends::Ends;
 use super::users::Schedule;
 use super::walk::{each_request, walk};
 use crate::prepare::Prepared;
@@ -52,7 +53,7 @@ impl Schedule {
         let end = self.until();
         let mut until = (At::START + FIRST_LOOK).min(end);
         loop {
-            let found = walk(plan, &self.users, load, until);
+            let found = walk(plan, &self.users, load, Ends::at(until));
             if found.is_too_long() {
                 return None;
             }

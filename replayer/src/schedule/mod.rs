@@ -6,6 +6,7 @@
 
 mod bound;
 mod chain;
+mod ends;
 mod judged;
 mod limit;
 mod phases;
@@ -16,6 +17,7 @@ mod walk;
 
 pub use bound::Bound;
 pub use chain::{Chain, Run, scaled};
+pub use ends::{Ends, Stay};
 pub use users::{PlannedUser, Policy, Schedule, ScheduleError};
 pub use walk::{MOST_SECONDS, Walk, walk};
 

@@ -3,7 +3,7 @@
 use super::users::{Schedule, Starts};
 use crate::time::At;
 use run_log::format::{Phase, Window};
-use run_log::phase::step_name;
+use run_log::phase::{RECOVERY, step_name};
 use scenario::{Axis, Load, Stages};
 
 impl Schedule {
@@ -19,7 +19,12 @@ impl Schedule {
         phases.add("ramp", ramp_end as f64, started);
         phases.add("warm-up", plateau.start_s as f64, started);
         match &load.axis {
-            Axis::Stages(stages) => phases.add_steps(load, stages),
+            Axis::Stages(stages) => {
+                phases.add_steps(load, stages);
+                let rest_s = plateau.end() + self.recovery.as_secs_f64();
+                phases.end = rest_s;
+                phases.add(RECOVERY, rest_s, stages.start);
+            }
             Axis::Clones(_) | Axis::Users(_) | Axis::Rate(_) => {
                 phases.add("plateau", plateau.end(), users);
             }
@@ -75,7 +80,7 @@ impl Phases {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Bound, Chain, PlannedUser};
+    use super::super::{Bound, Chain, PlannedUser, Stay};
     use super::*;
 
     const USERS: Axis = Axis::Users(10);
@@ -87,23 +92,28 @@ mod tests {
     /// Name, seconds and users of each phase of a load of so many users, its ramp that long.
     fn told(axis: &Axis, spawn_rate: &str, plateau: (u64, f64), ramp_s: u64) -> Vec<String> {
         let spawn_rate = (!spawn_rate.is_empty()).then(|| spawn_rate.parse().unwrap());
-        let load = Load { axis: axis.clone(), spawn_rate, ..Load::as_recorded() };
+        told_of(&Load { axis: axis.clone(), spawn_rate, ..Load::as_recorded() }, plateau, ramp_s)
+    }
+
+    fn told_of(load: &Load, plateau: (u64, f64), ramp_s: u64) -> Vec<String> {
         let user = PlannedUser {
             persona: 0,
             ordinal: 0,
             start: At::START,
             chain: Chain::Cycle { first: 0 },
             bound: Bound::NONE,
+            stay: Stay::WithLoad,
         };
         let schedule = Schedule {
             users: vec![user; 10],
             shares: Vec::new(),
             end: None,
             is_limited: false,
+            recovery: load.recovery.unwrap_or_default(),
             ramp_end: At::START + Duration::from_secs(ramp_s),
             rate: None,
         };
-        let phases = schedule.phases(&load, Window::new(plateau.0, plateau.1));
+        let phases = schedule.phases(load, Window::new(plateau.0, plateau.1));
         let one = |of: &Phase| {
             format!("{} {}-{} {}", of.name, of.window.start_s, of.window.end(), of.users)
         };
@@ -149,6 +159,16 @@ mod tests {
         assert_eq!(
             told(&stages("start 2, +2 every 1500ms, to 6"), "", (0, 4.5), 0),
             ["step 1 0-2 2", "step 2 2-3 4", "step 3 3-4.5 6"]
+        );
+    }
+
+    #[test]
+    fn a_recovery_follows_the_last_step() {
+        let axis = stages("start 2, +2 every 5s, to 4");
+        let recovery = Some(Duration::from_secs(60));
+        assert_eq!(
+            told_of(&Load { axis, recovery, ..Load::as_recorded() }, (0, 9.5), 0),
+            ["step 1 0-5 2", "step 2 5-9.5 4", "recovery 10-69.5 2"]
         );
     }
 

@@ -200,7 +200,7 @@ proptest! {
             prop_assert_eq!(sum, whole.shares[persona]);
         }
         let requests = |schedule: &Schedule| {
-            walk(&plan, &schedule.users, &load, schedule.until()).requests
+            walk(&plan, &schedule.users, &load, schedule.ends()).requests
         };
         prop_assert_eq!(shards.iter().map(requests).sum::<u64>(), requests(&whole));
     }
@@ -229,7 +229,7 @@ proptest! {
         prop_assert_eq!(&found, &expected);
         let parts = (1..=of).map(|index| {
             let shard = limited.clone().of_shard(&plan, Shard { index, of });
-            walk(&plan, &shard.users, &load, shard.until()).requests
+            walk(&plan, &shard.users, &load, shard.ends()).requests
         });
         prop_assert_eq!(parts.sum::<u64>(), most.min(total));
     }

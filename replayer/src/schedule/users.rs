@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::bound::Bound;
 use super::chain::{Chain, scaled};
+use super::ends::{Ends, Stay};
 use crate::prepare::{Prepared, Session};
 use crate::time::At;
 use scenario::{Axis, Load, RateGoal, Stages};
@@ -31,6 +32,8 @@ pub struct Schedule {
     pub end: Option<At>,
     /// Whether the end is that of a number of requests.
     pub is_limited: bool,
+    /// How long, at most, users who stay are there from the end on.
+    pub recovery: Duration,
     /// When the last user of the ramp has started.
     pub ramp_end: At,
     /// For a rate: what was asked for and what the plan makes, in requests a second.
@@ -46,6 +49,7 @@ pub struct PlannedUser {
     pub chain: Chain,
     /// Where the plan ends within requests that are due at the same time.
     pub bound: Bound,
+    pub stay: Stay,
 }
 
 /// Each is held while the plan is made and run: 200 MiB at most.
@@ -91,12 +95,19 @@ impl Schedule {
             Axis::Rate(goal) => return Self::of_rate(plan, policy, goal),
         };
         schedule.end = load.duration.map(|duration| At::START + duration);
+        schedule.recovery = load.recovery.unwrap_or_default();
         Ok(schedule)
     }
 
     /// The plan's end, or never where it ends with its last request.
     pub fn until(&self) -> At {
         self.end.unwrap_or(At::NEVER)
+    }
+
+    /// When those leave who leave with the load, and those who stay longer.
+    pub fn ends(&self) -> Ends {
+        let load = self.until();
+        Ends { load, rest: load + self.recovery }
     }
 
     /// Every session `clones` times at its recorded arrival; the first is exact, the
@@ -117,6 +128,7 @@ impl Schedule {
                     start: At::START + scaled(arrival, speed),
                     chain: Chain::Once { session: index },
                     bound: Bound::NONE,
+                    stay: Stay::WithLoad,
                 });
             }
         }
@@ -126,7 +138,12 @@ impl Schedule {
             user.ordinal = shares[user.persona];
             shares[user.persona] += 1;
         }
-        Self { users, shares, end: None, is_limited: false, ramp_end: At::START, rate: None }
+        Self::without_end(users, shares, At::START)
+    }
+
+    fn without_end(users: Vec<PlannedUser>, shares: Vec<u64>, ramp_end: At) -> Self {
+        let recovery = Duration::ZERO;
+        Self { users, shares, end: None, is_limited: false, recovery, ramp_end, rate: None }
     }
 
     pub(super) fn of_users(
@@ -153,11 +170,15 @@ impl Schedule {
                 start: starts.of(index as u64),
                 chain: Chain::Cycle { first: usize::try_from(ordinal).unwrap_or(0) % sessions },
                 bound: Bound::NONE,
+                stay: match stages {
+                    Some(stages) if (index as u64) < stages.start => Stay::Longer,
+                    _ => Stay::WithLoad,
+                },
             });
         }
         let ramp = stages.map_or(total, |stages| stages.start);
         let ramp_end = starts.of(ramp.saturating_sub(1));
-        Ok(Self { users, shares, end: None, is_limited: false, ramp_end, rate: None })
+        Ok(Self::without_end(users, shares, ramp_end))
     }
 }
 

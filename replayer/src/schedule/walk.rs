@@ -1,6 +1,7 @@
 //! Counts what the plan holds, without running it.
 
 use super::chain::Run;
+use super::ends::Ends;
 use super::users::PlannedUser;
 use crate::prepare::Prepared;
 use crate::time::At;
@@ -33,18 +34,18 @@ impl Walk {
     }
 }
 
-/// Walks the users' chains and counts the requests that are due before `until`.
+/// Walks the users' chains and counts the requests that are due before these ends.
 ///
 /// The engine keeps its own count of outcomes; the two must agree.
 pub fn walk<'a>(
     plan: &Prepared,
     users: impl IntoIterator<Item = &'a PlannedUser>,
     load: &Load,
-    until: At,
+    ends: Ends,
 ) -> Walk {
     let mut found = Walk::default();
     for user in users {
-        each_request(plan, user, load, until, |_, _, due| {
+        each_request(plan, user, load, ends.of(user.stay), |_, _, due| {
             found.requests += 1;
             let second = usize::try_from(due.second()).unwrap_or(MOST_SECONDS).min(MOST_SECONDS);
             if found.by_second.len() <= second {

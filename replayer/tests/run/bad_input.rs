@@ -190,6 +190,12 @@ fn a_load_that_is_to_be_held_where_none_is_planned() {
         2,
         &["--stop-not-before", "no condition to stop"],
     );
+    refused(&place, &["--recovery", "60s"], 2, &["--recovery", "say --stages, too"]);
+    let short = ["--stages", "start 1, +1 every 5s, to 3", "--recovery", "5s"];
+    refused(&place, &short, 2, &["--recovery", "at least 6s"]);
+    let of_ramp = ["--stages", "start 2, +1 every 5s, to 9", "--spawn-rate", "6/m"];
+    let of_ramp = [&of_ramp[..], &["--recovery", "60s"]].concat();
+    refused(&place, &of_ramp, 2, &["--recovery", "no second of its own"]);
     let since_due = ["--stop-on", "GET /one: since_due p95 > 5s", "--pacing", "closed"];
     refused(&place, &since_due, 2, &["--stop-on", "by closed pacing nothing is due"]);
     let of_one = ["--stop-on", "GET /one: load_held < 50%"];

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) enum Answer {
     JsonThenClose(u16, String),
     /// Nothing, ever.
     Silence,
+    /// The connection ends, and nobody listens any more.
+    Death,
 }
 
 type Script = dyn Fn(&Asked) -> Answer + Send + Sync;
@@ -66,11 +69,20 @@ impl Server {
         let peers = Arc::new(Mutex::new(Vec::new()));
         let asking = Arc::clone(&peers);
         std::thread::spawn(move || {
+            let is_dead = Arc::new(AtomicBool::new(false));
             for connection in listener.incoming().flatten() {
+                if is_dead.load(Ordering::Relaxed) {
+                    return;
+                }
+                let dies = Arc::clone(&is_dead);
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
                 let asking = Arc::clone(&asking);
                 std::thread::spawn(move || {
-                    drop(serve(&connection, &*script, remembers.then_some(&*seen), &asking));
+                    let died = serve(&connection, &*script, remembers.then_some(&*seen), &asking);
+                    if died.is_ok_and(|died| died) && !dies.swap(true, Ordering::Relaxed) {
+                        // Whoever accepts wakes to see it.
+                        drop(TcpStream::connect(address));
+                    }
                 });
             }
         });
@@ -99,12 +111,13 @@ impl Server {
     }
 }
 
+/// Whether the server is to die.
 fn serve(
     connection: &TcpStream,
     script: &Script,
     seen: Option<&Mutex<Vec<Asked>>>,
     peers: &Mutex<Vec<IpAddr>>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     connection.set_nodelay(true)?;
     let peer = connection.peer_addr()?.ip();
     let mut is_first = true;
@@ -125,17 +138,18 @@ fn serve(
                 std::thread::sleep(delay);
                 output.write_all(&json(status, &body))?;
             }
-            Answer::RawThenClose(bytes) => return output.write_all(&bytes),
+            Answer::RawThenClose(bytes) => return output.write_all(&bytes).map(|()| false),
             Answer::JsonThenClose(status, body) => {
                 // In one packet: the client has both or neither, however late this thread is.
                 set_tcp_cork(connection, true)?;
                 output.write_all(&json(status, &body))?;
-                return connection.shutdown(Shutdown::Write);
+                return connection.shutdown(Shutdown::Write).map(|()| false);
             }
             Answer::Silence => std::thread::sleep(Duration::from_secs(3600)),
+            Answer::Death => return Ok(true),
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn json(status: u16, body: &str) -> Vec<u8> {

@@ -21,6 +21,8 @@ pub struct LoadText {
     pub duration: Option<String>,
     pub personas: Vec<String>,
     pub stop_on: Option<String>,
+    /// How long at most the users of the first step stay behind stages.
+    pub recovery: Option<String>,
 }
 
 /// `quick profile: 100 users for 15 s instead of 1,000 users for 5 min`.
@@ -60,6 +62,7 @@ impl LoadText {
             spawn_rate: load.spawn_rate.map(rate),
             duration: load.duration.map(|duration| seconds(duration.as_secs_f64())),
             personas: load.personas.clone(),
+            recovery: load.recovery.map(|bound| seconds(bound.as_secs_f64())),
             stop_on: load.stop_on.as_ref().map(|of| format!("{of}{}", load.stop_grace())),
         }
     }

@@ -13,6 +13,7 @@ mod findings;
 mod limitations;
 mod load;
 mod machines;
+mod recovery;
 mod rows;
 mod run;
 mod scalability;

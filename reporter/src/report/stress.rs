@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::recovery::RecoveryReport;
 use crate::summary::Summary;
 use crate::units::{Figure, Unit, grouped, micros, of_metric, per_second, share};
 use figures::Reading;
@@ -39,6 +40,7 @@ pub struct Stress {
     pub linear_users: Figure,
     /// The first step that was measured and is not linear.
     pub degraded_users: Figure,
+    pub recovery: Option<RecoveryReport>,
 }
 
 #[derive(Serialize)]
@@ -108,6 +110,7 @@ impl Stress {
             peak_max: peak.map_or(Figure::none(Unit::Microseconds), |step| max(step)),
             linear_users: users(linear),
             degraded_users: users(degraded),
+            recovery: RecoveryReport::of(summary),
         })
     }
 }

@@ -11,14 +11,17 @@ mod series;
 use std::ops::Range;
 use std::path::PathBuf;
 
+use figures::recovery::Watch;
 use figures::steps::Ladder;
-use figures::{Names, Plateau, Recorded};
+use figures::{Names, Plateau, Reading, Recorded};
 use run_log::audit::AuditRow;
 use run_log::format::{
     ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, Run, Scope, TARGET_CSV, Tag,
     Window,
 };
+use run_log::phase::phases_seen;
 use run_log::reader::{Agreement, Interval, ReadError, RunReader};
+use run_log::recovery::Recovery;
 use run_log::timeline::Second;
 use scenario::Expectation;
 
@@ -54,6 +57,8 @@ pub struct Summary {
     pub points: Vec<Point>,
     /// What is asked of the steps of a load in stages; the plateau has their figures.
     pub ladder: Option<Ladder>,
+    /// What became of the target once the load was taken away.
+    pub recovery: Option<Recovery>,
     pub samples: Samples,
     pub failures: Vec<FailureRow>,
     pub fidelity: Vec<FidelityRow>,
@@ -109,13 +114,16 @@ impl Summary {
         pass.plateau.fidelity = run.fidelity;
         pass.plateau.audit = run.audit.as_ref().and_then(|audit| audit.counts);
         pass.read(reader, window)?;
+        let points = pass.points.finish();
+        let recovery = recovery(&run, &timeline, &points);
         pass.agreement.check(&run).map_err(disagree)?;
         Ok(Self {
             window: seconds.clone(),
             plateau: pass.plateau,
             peak_users: timeline.iter().map(|row| row.users).max().unwrap_or(0),
-            points: pass.points.finish(),
+            points,
             ladder,
+            recovery,
             samples: Samples::read(reader.target()?, &seconds).map_err(held(TARGET_CSV))?,
             failures: bounds::all(reader.failures()?, |row| {
                 row.method.len() + row.name.len() + row.error.len()
@@ -137,6 +145,20 @@ impl Summary {
 fn window(run: &Run, timeline: &[Second]) -> Window {
     let seen = timeline.last().map_or(0, |row| row.second + 1);
     run.plateau.until(seen.max(run.plateau.start_s) as f64)
+}
+
+/// As the replayer had it, from the files alone.
+fn recovery(run: &Run, timeline: &[Second], points: &[Point]) -> Option<Recovery> {
+    run.config.recovery_s?;
+    let seen = timeline.last().map_or(0, |row| row.second + 1);
+    let mut watch = Watch::of(&phases_seen(&run.phases, seen))?;
+    let mut points = points.iter().peekable();
+    for row in timeline {
+        while points.next_if(|point| point.second < row.second).is_some() {}
+        let p95_us = points.next_if(|point| point.second == row.second).and_then(|at| at.p95_us);
+        watch.second(row, p95_us.map_or(Reading::NONE, Reading::exact));
+    }
+    watch.result(run)
 }
 
 /// What one pass over the interval log fills.

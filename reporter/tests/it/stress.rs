@@ -154,6 +154,46 @@ fn degradation_begins_behind_where_it_is_linear() {
     assert_eq!(told.limits[..2], ["103 users", "no step that was run"]);
 }
 
+#[test]
+fn what_became_of_the_target_without_the_load_is_said_in_a_sentence() {
+    let run = Synthetic { fails_with: 300, ended_by: stopped(), ..four_steps() };
+    let run = Synthetic { recovery_s: 20, recovery_bound_s: 20, ..run };
+    let told = |run: &Synthetic| {
+        let (folder, told) = reported(run);
+        let recovery = told.stress["recovery"].clone();
+        let text = recovery["text"].as_str().unwrap().to_owned();
+        assert_eq!(folder.lines(&["| Recovery | ", &text]).len(), 1, "{text}");
+        // What ended the load is no other step's doing.
+        assert_eq!(told.users("breaking_users"), Some(300));
+        let result = recovery["result"].as_str().unwrap().to_owned();
+        (result, recovery["after"]["value"].as_f64(), text)
+    };
+    let (result, after, text) = told(&Synthetic { unwell_s: 7, ..run.clone() });
+    assert_eq!((result.as_str(), after), ("recovered", Some(7.0)));
+    let start = "7 s after the load was taken away latency and failures were what they were at the \
+                 first step: there p95 was at most 4";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.ends_with(" ms and at most 0 % failed in any second"), "{text}");
+
+    let (result, after, text) = told(&Synthetic { unwell_s: 16, ..run.clone() });
+    assert_eq!((result.as_str(), after), ("not within the bound", None));
+    let start = "latency and failures were not what they were at the first step within 20 s: at \
+                 last p95 was up to 4";
+    assert!(text.starts_with(start) && text.contains(" ms and up to 100 % failed; "), "{text}");
+
+    let dead = Synthetic { unwell_s: 20, is_dead: true, ..run.clone() };
+    let (result, _, text) = told(&dead);
+    let says = "dead: nothing was answered within 20 s after the load was taken away";
+    assert_eq!((result.as_str(), text.as_str()), ("dead", says));
+
+    let (result, _, text) = told(&Synthetic { recovery_bound_s: 30, ..dead });
+    assert_eq!(result, "not known");
+    assert!(text.starts_with("not known: the run ended before 30 s were over; "), "{text}");
+
+    let (folder, told) = reported(&four_steps());
+    assert!(told.stress["recovery"].is_null() && folder.lines(&["| Recovery"]).is_empty());
+}
+
 /// Short enough to be read whole where it changes.
 #[test]
 fn the_steps_of_a_run_that_broke_read_as_they_did() {

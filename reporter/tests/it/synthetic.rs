@@ -43,6 +43,12 @@ pub(crate) struct Synthetic {
     pub(crate) fails_with: u64,
     /// The condition to stop, where it is not the scenario's.
     pub(crate) stop_on: Option<&'static str>,
+    /// Seconds behind the load, with the users of the first step, of at most that many; 0 is none.
+    pub(crate) recovery_s: u64,
+    pub(crate) recovery_bound_s: u64,
+    /// For so many of them every answer is 503, or there is none.
+    pub(crate) unwell_s: u64,
+    pub(crate) is_dead: bool,
     pub(crate) validity: ValidityState,
     pub(crate) state: State,
     pub(crate) ended_by: Option<EndedBy>,
@@ -72,6 +78,10 @@ impl Synthetic {
             step: 0,
             fails_with: u64::MAX,
             stop_on: None,
+            recovery_s: 0,
+            recovery_bound_s: 60,
+            unwell_s: 0,
+            is_dead: false,
             validity: ValidityState::Valid,
             state: State::Finished,
             ended_by: Some(EndedBy::Duration),
@@ -83,13 +93,18 @@ impl Synthetic {
         }
     }
 
+    /// All but the drain.
+    fn all_seconds(&self) -> u64 {
+        self.seconds + self.recovery_s
+    }
+
     /// Writes the run into a folder of its own below `runs`; says where.
     pub(crate) fn write(&self, runs: &Path) -> PathBuf {
         let name = self.scenario.file_stem().unwrap().to_string_lossy().into_owned();
         let dir = runs.join(name);
         let mut made = Making::new(self);
         let mut writer = RunWriter::create(&dir, true, &made.run).unwrap();
-        for second in 0..self.seconds + 1 {
+        for second in 0..self.all_seconds() + 1 {
             let (row, histograms) = made.second(second);
             let history = history(&made, &row);
             let tagged = histograms.iter().map(|(tag, histogram)| (*tag, histogram));
@@ -137,6 +152,9 @@ impl<'a> Making<'a> {
     }
 
     fn users_at(&self, second: u64) -> u64 {
+        if self.of.recovery_s > 0 && second >= self.of.seconds {
+            return self.of.users;
+        }
         let all = self.of.users + self.of.step * (second / 5);
         let ramp = if self.of.step == 0 { RAMP_S } else { 1 };
         (all * (second + 1).min(ramp) / ramp).min(all)
@@ -144,7 +162,7 @@ impl<'a> Making<'a> {
 
     fn second(&mut self, second: u64) -> (Second, Vec<(Tag, Histogram<u64>)>) {
         let mut histograms: BTreeMap<Tag, Histogram<u64>> = BTreeMap::new();
-        let is_drain = second == self.of.seconds;
+        let is_drain = second == self.of.all_seconds();
         let users = self.users_at(second);
         let mut row = Second {
             second,
@@ -171,7 +189,7 @@ impl<'a> Making<'a> {
 
     fn requests(&self, endpoint: usize, second: u64, users: u64) -> u64 {
         let alerts = self.of.alerts_per_s * users / self.of.users;
-        match (endpoint, second == self.of.seconds) {
+        match (endpoint, second == self.of.all_seconds()) {
             (0, _) if second < RAMP_S => users / 2,
             (0, _) => 0,
             // The drain: what was in flight comes home.
@@ -195,7 +213,11 @@ impl<'a> Making<'a> {
         let response = self.of.response_us * crowd * (endpoint as u64 + 1) * factor / 100;
         let due = |of: Option<u64>| of.is_some_and(|of| self.number.is_multiple_of(of));
         let fails = due(self.of.one_fails_of) || due((users >= self.of.fails_with).then_some(3));
-        let kind = match (due(self.of.one_times_out_of), fails) {
+        let without_load = self.of.seconds..self.of.all_seconds();
+        let is_unwell = without_load.contains(&row.second)
+            && row.second < self.of.seconds.saturating_add(self.of.unwell_s);
+        let times_out = due(self.of.one_times_out_of) || is_unwell && self.of.is_dead;
+        let kind = match (times_out, fails || is_unwell) {
             (true, _) => LatencyKind::Censored,
             (_, true) => LatencyKind::ResponseFailed,
             _ => LatencyKind::ResponseOk,
@@ -276,7 +298,7 @@ impl<'a> Making<'a> {
         run.state = self.of.state;
         run.ended_by =
             (self.of.state == State::Finished).then(|| self.of.ended_by.clone()).flatten();
-        run.elapsed_s = self.of.seconds as f64 + 0.4;
+        run.elapsed_s = self.of.all_seconds() as f64 + 0.4;
         let outcomes = [(Outcome::Completed, ok + failed), (Outcome::TimedOut, timed_out)];
         run.totals = Totals {
             planned: self.sent,
@@ -394,7 +416,13 @@ fn phases(of: &Synthetic) -> Vec<Phase> {
     let steps = (0..of.seconds.div_ceil(5)).map(step);
     match of.step {
         0 => Vec::new(),
-        _ => std::iter::once(phase("ramp".to_owned(), 0, RAMP_S, of.users)).chain(steps).collect(),
+        _ => {
+            let ramp = phase("ramp".to_owned(), 0, RAMP_S, of.users);
+            let window = Window::new(of.seconds, of.all_seconds() as f64);
+            let recovery = Phase { window, ..phase("recovery".to_owned(), 0, 0, of.users) };
+            let recovery = (of.recovery_s > 0).then_some(recovery);
+            std::iter::once(ramp).chain(steps).chain(recovery).collect()
+        }
     }
 }
 
@@ -435,6 +463,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
             warmup_s: 0.0,
             max_requests: None,
             stop_on: of.stop_on.map(str::to_owned),
+            recovery_s: (of.recovery_s > 0).then_some(of.recovery_bound_s as f64),
             threads: 2,
             seed: 7,
             connect_timeout_s: 5.0,
@@ -495,6 +524,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
         },
         audit: None,
         fidelity: Fidelity::default(),
+        recovery: None,
         rewrites: Vec::new(),
         limitations: vec!["generator and target share the same processors".to_owned()],
         verdicts: Vec::new(),
