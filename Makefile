@@ -106,6 +106,10 @@ test-logins: build ## hashes of the seeder, accepted by Django, Werkzeug, argon2
 test-hostile: build ## files, peers, signals and limits that mean harm, in thousands of cases; SEED=N repeats one, ONLY=TEXT picks
 	@python3 fixtures/hostile --bin "$${CARGO_TARGET_DIR:-target}/release" $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only "$(ONLY)")
 
+.PHONY: test-faults
+test-faults: build ## a target that goes wrong in eight ways while a load goes on: is it told what, and since when
+	@.local/venv/bin/python fixtures/faults --bin "$${CARGO_TARGET_DIR:-target}/release" --work .local/faults
+
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
 	@audit=".local/venv/bin/python fixtures/audit/audit.py"; failed=0; \

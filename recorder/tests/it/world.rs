@@ -241,6 +241,39 @@ pub(crate) fn run(mut command: Command) -> Output {
     command.output().unwrap()
 }
 
+/// What a run of the tool took of the machine, as the kernel has it.
+#[derive(Debug)]
+pub(crate) struct Used {
+    pub(crate) code: i32,
+    pub(crate) peak_kib: u64,
+    /// Of the processors, which a busy neighbour does not add to.
+    pub(crate) seconds: f64,
+}
+
+impl Used {
+    /// Runs it to its end, in a process of its own whose children are that one alone.
+    pub(crate) fn by(args: &[&str]) -> Self {
+        let script = "import os, subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=2, stderr=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss, usage.ru_utime + usage.ru_stime)";
+        let output = Command::new("python3")
+            .args(["-c", script, env!("CARGO_BIN_EXE_recorder")])
+            .args(args)
+            .output()
+            .unwrap();
+        let told = text(&output.stdout);
+        let [code, peak_kib, seconds] = told.trim().split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{told:?}: {}", text(&output.stderr))
+        };
+        Self {
+            code: code.parse().unwrap(),
+            peak_kib: peak_kib.parse().unwrap(),
+            seconds: seconds.parse().unwrap(),
+        }
+    }
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

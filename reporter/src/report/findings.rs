@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::limitations::limitations;
 use super::scalability::Scalability;
-use super::short;
+use super::{short, symptoms};
 use crate::load::{Entry, MeasuredRun};
 use crate::summary::{CPU, Summary};
 use crate::units::{Figure, Unit, micros, of_metric, share};
@@ -61,7 +61,8 @@ impl Findings {
 
 fn bottlenecks(entry: &Entry, measured: &MeasuredRun) -> Vec<Finding> {
     let summary = &measured.summary;
-    let mut facts: Vec<String> = heaviest(summary).into_iter().take(MOST_NAMED).collect();
+    let mut facts: Vec<String> = symptoms::first(summary).into_iter().collect();
+    facts.extend(heaviest(summary).into_iter().take(MOST_NAMED));
     facts.extend(queueing(summary));
     if let Some((cause, count)) = summary.plateau.counts.main_cause() {
         let failed = Figure::count(summary.plateau.counts.failed());

@@ -20,6 +20,7 @@ mod scalability;
 mod scenario;
 mod short;
 mod stress;
+mod symptoms;
 
 use chrono::NaiveDate;
 use common::exit::Exit;

@@ -12,6 +12,7 @@ use super::load::{as_run, scaled};
 use super::machines::{self, CounterRow, Generator, LevelRow, StatementRow};
 use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
 use super::stress::Stress;
+use super::symptoms::SymptomsReport;
 use crate::load::{Entry, MeasuredRun};
 use crate::summary::Summary;
 use crate::units::{Figure, Unit, count, micros, per_second, share};
@@ -56,6 +57,8 @@ pub struct RunReport {
     pub counters: Vec<CounterRow>,
     /// Of the databases that were observed.
     pub statements: Vec<StatementRow>,
+    /// What changed first.
+    pub symptoms: Option<SymptomsReport>,
     /// Of a scenario with stages.
     pub stress: Option<Stress>,
     pub charts: Vec<ChartRef>,
@@ -162,6 +165,7 @@ impl RunReport {
             levels: machines::levels(summary),
             counters: machines::counters(summary),
             statements: machines::statements(summary),
+            symptoms: SymptomsReport::of(summary),
             stress: Stress::new(summary),
             charts: Vec::new(),
             rewrites: run.rewrites.iter().map(rewrite).collect(),

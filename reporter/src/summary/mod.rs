@@ -1,12 +1,13 @@
 //! The figures of one run, from one pass over its directory.
 //!
 //! `FIGURES.md` says for each figure how it is recomputed. Kept in memory: a
-//! row a second (250 bytes), a few histograms an endpoint and a step, at most 200
+//! row a second (250 bytes), a few histograms an endpoint and a step, a few numbers a series, at most 200
 //! endpoints, and bounded tables; the log itself and the samples of what is not drawn are streamed.
 
 mod bounds;
 mod samples;
 mod series;
+mod symptoms;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -29,6 +30,8 @@ use bounds::Unbounded;
 
 pub use samples::{CONNECTIONS, CPU, MEMORY, Metric, MetricKind, Samples, Statement};
 pub use series::Point;
+pub use symptoms::Symptom;
+use symptoms::Symptoms;
 
 /// Of the samples of failing answers a report shows so many.
 const MAX_ERRORS_SHOWN: usize = 8;
@@ -60,6 +63,8 @@ pub struct Summary {
     /// What became of the target once the load was taken away.
     pub recovery: Option<Recovery>,
     pub samples: Samples,
+    /// What changed, the first first; none where the run is too short to tell.
+    pub symptoms: Option<Vec<Symptom>>,
     pub failures: Vec<FailureRow>,
     pub fidelity: Vec<FidelityRow>,
     /// The first failing answers.
@@ -100,8 +105,12 @@ impl Summary {
             endpoints: run.endpoints.clone(),
             personas: run.personas.iter().map(|persona| persona.name.clone()).collect(),
         };
-        let mut pass =
-            Pass { plateau: Plateau::new(&names), points: series::Points::default(), agreement };
+        let mut pass = Pass {
+            plateau: Plateau::new(&names),
+            points: series::Points::default(),
+            symptoms: Symptoms::of(&run, &timeline, &seconds),
+            agreement,
+        };
         pass.plateau.watch(&run.phases, expectations);
         let ladder = Ladder::of(&run, stop_on);
         if let Some(ladder) = &ladder {
@@ -117,6 +126,13 @@ impl Summary {
         let points = pass.points.finish();
         let recovery = recovery(&run, &timeline, &points);
         pass.agreement.check(&run).map_err(disagree)?;
+        let mut symptoms = pass.symptoms;
+        let watched = reader.target()?.inspect(|row| {
+            if let (Ok(sample), Some(symptoms)) = (row, &mut symptoms) {
+                symptoms.sample(sample);
+            }
+        });
+        let samples = Samples::read(watched, &seconds).map_err(held(TARGET_CSV))?;
         Ok(Self {
             window: seconds.clone(),
             plateau: pass.plateau,
@@ -124,7 +140,8 @@ impl Summary {
             points,
             ladder,
             recovery,
-            samples: Samples::read(reader.target()?, &seconds).map_err(held(TARGET_CSV))?,
+            samples,
+            symptoms: symptoms.map(Symptoms::finish),
             failures: bounds::all(reader.failures()?, |row| {
                 row.method.len() + row.name.len() + row.error.len()
             })
@@ -165,6 +182,7 @@ fn recovery(run: &Run, timeline: &[Second], points: &[Point]) -> Option<Recovery
 struct Pass {
     plateau: Plateau,
     points: series::Points,
+    symptoms: Option<Symptoms>,
     agreement: Agreement,
 }
 
@@ -178,7 +196,10 @@ impl Pass {
                 .add(window, second, tag, &recorded)
                 .map_err(|_| SummaryError::Unknown { dir: reader.dir().to_owned(), tag })?;
             // Personas hold the same requests as the endpoints.
-            if let Scope::Endpoint(_) = tag.scope {
+            if let Scope::Endpoint(index) = tag.scope {
+                if let Some(symptoms) = &mut self.symptoms {
+                    symptoms.endpoint(second, index, tag.kind, &recorded);
+                }
                 self.points.add(second, tag.kind, &recorded);
             }
         }

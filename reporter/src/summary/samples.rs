@@ -221,7 +221,7 @@ fn of_statement(metric: &str) -> Option<(&str, &str, String)> {
 }
 
 /// By the naming convention of metrics.
-fn unit(metric: &str) -> Unit {
+pub(super) fn unit(metric: &str) -> Unit {
     let (metric, _) = of_labels(metric);
     let metric = metric.strip_suffix("_total").unwrap_or(metric);
     match metric.rsplit('_').next() {
