@@ -181,7 +181,8 @@ mod tests {
         let own = std::process::id();
         let process = Process::of(own).unwrap();
         assert!(process.threads >= 1 && processes().any(|pid| pid == own));
-        assert!(common::memory::resident_bytes_of(own).unwrap() > 1 << 20);
+        let resident = common::memory::resident_of(own).unwrap();
+        assert!(resident.all > 1 << 20 && resident.shared < resident.all, "{resident:?}");
         assert!(descriptors(own).unwrap() >= 3);
         assert!(with_children(&BTreeSet::from([own])).contains(&own));
     }

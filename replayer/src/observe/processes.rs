@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::memory::resident_bytes_of;
+use common::memory::resident_of;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
@@ -95,6 +95,7 @@ impl Processes {
     fn add_up(&mut self) -> Sum {
         let mut sum = Sum::default();
         let (mut read, mut written) = self.moved.unwrap_or_default();
+        let (mut own_bytes, mut shared_bytes) = (0, 0);
         self.members.retain(|pid, member| {
             let Some(process) = Process::of(*pid).filter(|of| of.started == member.started) else {
                 self.has_lost = true;
@@ -103,7 +104,9 @@ impl Processes {
             sum.processes += 1;
             sum.ticks += process.ticks.saturating_sub(member.ticks);
             sum.threads += process.threads;
-            sum.rss_bytes += resident_bytes_of(*pid).unwrap_or_default();
+            let resident = resident_of(*pid).unwrap_or_default();
+            own_bytes += resident.all.saturating_sub(resident.shared);
+            shared_bytes = shared_bytes.max(resident.shared);
             sum.descriptors = sum.descriptors.zip(descriptors(*pid)).map(|(all, of)| all + of);
             let moved = read_and_written(*pid);
             if let Some((now, before)) = moved.zip(member.moved) {
@@ -114,6 +117,7 @@ impl Processes {
             (member.ticks, member.moved) = (process.ticks, moved);
             true
         });
+        sum.rss_bytes = own_bytes + shared_bytes;
         sum
     }
 }
@@ -123,6 +127,8 @@ struct Sum {
     processes: u64,
     ticks: u64,
     threads: u64,
+    /// What they share counts once, as much as the one has that has most of it: each server process of
+    /// a database has all of its buffers.
     rss_bytes: u64,
     /// None where those of one of them are not for us to know.
     descriptors: Option<u64>,

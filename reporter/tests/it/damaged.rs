@@ -139,7 +139,9 @@ fn a_scenario_with_an_unknown_field_names_file_and_line() {
     let mut folder = Folder::new();
     let scenarios = folder.dir.path().join("scenarios");
     std::fs::create_dir(&scenarios).unwrap();
-    let text = std::fs::read_to_string(root().join("fixtures/scenarios/01-baseline.toml")).unwrap();
+    let text =
+        std::fs::read_to_string(root().join("reporter/tests/golden/scenarios/01-baseline.toml"))
+            .unwrap();
     std::fs::write(scenarios.join("01.toml"), format!("colour = 1\n{text}")).unwrap();
     folder.config.scenarios = Some(scenarios);
     let (line, error) = folder.fail();

@@ -23,7 +23,7 @@ impl Folder {
         let dir = tempfile::tempdir().unwrap();
         let config = Config {
             template: Some(root().join("templates/vigilia/load-test-report.md.j2")),
-            scenarios: Some(root().join("fixtures/scenarios")),
+            scenarios: Some(root().join("reporter/tests/golden/scenarios")),
             runs: dir.path().join("runs"),
             manifest: None,
             traps: None,

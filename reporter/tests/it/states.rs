@@ -37,7 +37,7 @@ fn without_runs_all_is_pending_with_the_command_that_runs_it() {
     let (folder, status, exit) = filled(&[]);
     assert_eq!((status.as_str(), exit), ("PENDING EXECUTION", Exit::Good));
     for name in ALL {
-        let command = format!("fixtures/scenarios/{name}.toml --trace TRACE");
+        let command = format!("reporter/tests/golden/scenarios/{name}.toml --trace TRACE");
         assert!(!folder.lines(&["replayer run --scenario", &command]).is_empty(), "{name}");
     }
     assert!(!folder.config.charts.exists());

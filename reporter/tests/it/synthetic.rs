@@ -65,7 +65,7 @@ pub(crate) struct Synthetic {
 
 impl Synthetic {
     pub(crate) fn of(scenario: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/scenarios");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reporter/tests/golden/scenarios");
         Self {
             scenario: root.join(format!("{scenario}.toml")),
             profile: Profile::Full,

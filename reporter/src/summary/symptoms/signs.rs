@@ -27,6 +27,8 @@ pub(super) struct Signs {
     /// In percent of one core; none where the target's machine is not known.
     processors: Option<f64>,
     metrics: BTreeMap<String, Metric>,
+    /// By what is observed, such as `process.8000`.
+    processes: BTreeMap<String, Processes>,
     databases: BTreeMap<String, Database>,
 }
 
@@ -35,6 +37,32 @@ struct Metric {
     order: Order,
     /// Of a counter.
     before: Option<f64>,
+}
+
+/// How many processes there are: each has memory and descriptors of its own.
+#[derive(Default)]
+struct Processes {
+    at_first: f64,
+    before: f64,
+    now: (u64, f64),
+}
+
+impl Processes {
+    fn see(&mut self, second: u64, count: f64, is_usual: bool) {
+        if second > self.now.0 {
+            self.before = self.now.1;
+        }
+        self.now = (second, count);
+        if is_usual {
+            self.at_first = self.at_first.max(count);
+        }
+    }
+
+    /// By how much they have grown by the second before this one, at least 1.
+    fn grown(&self, second: u64) -> f64 {
+        let count = if second > self.now.0 { self.now.1 } else { self.before };
+        (count / self.at_first.max(1.0)).max(1.0)
+    }
 }
 
 /// What one second says of a database, as far as it has come in, and what it said before.
@@ -75,12 +103,18 @@ impl Signs {
             database.or_insert_with(|| Database::new(*second)).see(*second, what, *value, is_usual);
             return;
         }
+        if let Some(of) = metric.strip_suffix(".processes") {
+            self.processes.entry(of.to_owned()).or_default().see(*second, *value, is_usual);
+            return;
+        }
         if !self.metrics.contains_key(metric) {
             let Some((limit, lasts, order)) = self.watched(metric) else { return };
             let band = Band::new(limit, lasts);
             self.metrics.insert(metric.clone(), Metric { band, order, before: None });
         }
         let Some(of) = self.metrics.get_mut(metric) else { return };
+        let group = metric.rsplit_once('.').and_then(|(group, _)| self.processes.get(group));
+        let load = load.max(group.map_or(1.0, |of| of.grown(*second)));
         if of.order == Order::Backlog {
             // What a counter has grown by.
             if let Some(before) = of.before.replace(*value) {

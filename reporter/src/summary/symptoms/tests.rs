@@ -120,6 +120,15 @@ fn locks_limits_and_what_only_ever_grows_are_told_from_when_they_began() {
     ] {
         assert_eq!(found(&[(metric, at_last(usual, last))]), [(metric.to_owned(), 5)]);
     }
+    // What more processes hold is not what one of them holds on to.
+    let more = at_last(3.0, [9.0, 9.0, 9.0]);
+    let held = at_last(20.0, [60.0, 61.0, 62.0]);
+    let of_one = "process.80.descriptors";
+    assert_eq!(
+        found(&[(of_one, held), ("process.80.processes", more)]),
+        [],
+        "but for the first second"
+    );
     // Of these nobody knows which way is worse, or they are the generator's.
     for metric in ["redis.clients", "machine.rss_bytes", "postgres.table.size_bytes{table=\"t\"}"] {
         assert_eq!(found(&[(metric, at_last(1.0, [1e9; 3]))]), []);
