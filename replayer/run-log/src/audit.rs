@@ -91,7 +91,7 @@ pub enum MarkOutcome {
     Failed,
 }
 
-/// A row of `audit.csv`: the first of each finding.
+/// A row of `audit.csv`: all that is lost, by time; then what is duplicated, then unacknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
     pub finding: Finding,

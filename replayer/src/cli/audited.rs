@@ -14,13 +14,14 @@ use tokio::time::sleep;
 
 use super::asked::Asked;
 use super::input::Choices;
-use crate::audit::{self, AuditError, Found};
+use crate::audit::{self, AuditError};
 use crate::config::ConfigError;
 use crate::error::Error;
 use crate::observe::{DatabaseError, Place};
+use run_log::audit::AuditCounts;
 use run_log::format::{EndedBy, Run};
 use run_log::reader::RunReader;
-use run_log::writer::{RunWriter, WriteError};
+use run_log::writer::Findings;
 use scenario::{Audit, MarkPlace};
 
 /// So it is said of one that nobody has begun with.
@@ -103,21 +104,18 @@ pub(super) fn check(
 /// Does the audit of the run in `out`, which was measured and is not finished yet, if it can be
 /// done. What keeps it from being done after the run is told in `run.json`, and is no error: what
 /// was measured stays.
-///
-/// # Errors
-/// When what it found cannot be written.
 pub(super) async fn after_the_run(
     asked: &Asked<'_>,
     choices: &Choices,
     out: &Path,
     run: &mut Run,
-    (writer, plateau): (&RunWriter, &mut Plateau),
+    plateau: &mut Plateau,
     mut interrupts: watch::Receiver<Interrupt>,
-) -> Result<(), WriteError> {
-    let Some(audit) = choices.audit() else { return Ok(()) };
+) {
+    let Some(audit) = choices.audit() else { return };
     if let Some(why) = hindered(asked, audit, &run.endpoints) {
         run.audit = Some(audit::record(audit, why));
-        return Ok(());
+        return;
     }
     let found = if let Some(EndedBy::Signal(_)) = run.ended_by {
         Err("the run was interrupted".to_owned())
@@ -133,8 +131,7 @@ pub(super) async fn after_the_run(
         }
     };
     match found {
-        Ok(Found { counts, rows }) => {
-            writer.audit(&rows)?;
+        Ok(counts) => {
             plateau.audit = Some(counts);
             run.audit = Some(audit::record(audit, "").counted(counts));
         }
@@ -143,13 +140,12 @@ pub(super) async fn after_the_run(
             run.audit = Some(audit::record(audit, &why));
         }
     }
-    Ok(())
 }
 
-async fn counted(asked: &Asked<'_>, audit: &Audit, out: &Path) -> Result<Found, AuditError> {
+async fn counted(asked: &Asked<'_>, audit: &Audit, out: &Path) -> Result<AuditCounts, AuditError> {
     sleep(audit.settle).await;
     let marks = RunReader::open(out)?.marks()?;
-    audit::count(database(asked)?, audit, marks).await
+    audit::count(database(asked)?, audit, marks, Findings::create(out)?).await
 }
 
 fn database(asked: &Asked<'_>) -> Result<Place, DatabaseError> {

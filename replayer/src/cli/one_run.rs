@@ -185,9 +185,9 @@ impl<'a> ReadyRun<'a> {
             let later = interrupts.clone();
             let mut measured = engine::run(job, interrupts, show).await?;
             live.finish();
-            let Measured { collector, run, writer } = &mut measured;
-            let into = (&*writer, &mut collector.plateau);
-            audited::after_the_run(asked, &choices, out, run, into, later).await?;
+            let Measured { collector, run, .. } = &mut measured;
+            let plateau = &mut collector.plateau;
+            audited::after_the_run(asked, &choices, out, run, plateau, later).await;
             Ok::<_, Error>(Ok(measured))
         })?;
         let Measured { collector, mut run, writer } = match measured {

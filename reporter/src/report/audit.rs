@@ -29,7 +29,7 @@ pub struct AuditReport {
     pub duplicated: Figure,
     /// None where the mark is known of answered requests alone.
     pub unacknowledged: Figure,
-    /// The first ones.
+    /// The first of each finding.
     pub rows: Vec<FindingRow>,
 }
 
