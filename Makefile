@@ -112,6 +112,10 @@ audit: build ## a second observer beside every figure of the replayer; SHORT=1 f
 	$$audit $(if $(SHORT),--short) || failed=1; \
 	for what in freezes slow; do $$audit $$what --count $(if $(SHORT),4,50) || failed=1; done; exit $$failed
 
+.PHONY: test-audited
+test-audited: build ## 300,000 ingests, of which a target loses, doubles and resets some: what the audit lists, beside target and table
+	@fixtures/checks/audited.py --bin "$${CARGO_TARGET_DIR:-target}/release"
+
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
 	@fixtures/checks/fuzz.sh
