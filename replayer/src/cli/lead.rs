@@ -89,7 +89,7 @@ pub(super) fn fire(
         let probes = tokio::select! {
             biased;
             Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
-            sent = preflighted(asked, &ready, &planned.room) => sent?,
+            sent = preflighted(asked, &choices, &ready, &planned.room) => sent?,
         };
         // The parts have the trace, too.
         drop(ready);

@@ -200,6 +200,17 @@ async fn where_all_is_well_nothing_is_found_and_nothing_is_changed() {
     );
     let again = counts(&again.checked());
     assert_eq!((again.marks, again.lost, again.duplicated), (200, 0, 0));
+    // So is what the scenario says is observed.
+    let scenario = place.scenario(&format!(
+        "observe = [\"postgres={{{{ env.AUDITED }}}}\"]\n{}",
+        lines(OF_PAYLOAD, "clones = 4")
+    ));
+    let options = ["--no-preflight", "--quiet", "--force", "--scenario", &scenario];
+    let mut command = place.command(&world.target.url(), &options);
+    command.env_remove("DATABASE_URL").env("AUDITED", world.database.url());
+    let ran = place.ran(tokio::task::block_in_place(|| command.output().unwrap()));
+    let named = counts(&ran.checked());
+    assert_eq!((named.marks, named.lost, named.duplicated), (200, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

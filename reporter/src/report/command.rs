@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use run_log::format::{Pacing, Run};
-use scenario::Scenario;
+use scenario::{Observed, Scenario};
 
 use crate::load::Entry;
 
@@ -22,7 +22,8 @@ const DATABASE: &str = " --database-url DATABASE_URL";
 fn by_scenario(path: &Path, scenario: &Scenario, runs: &str) -> String {
     let stem = path.file_stem();
     let stem = stem.map_or_else(|| scenario.name.as_str().into(), |stem| stem.to_string_lossy());
-    let database = if scenario.audit.is_some() { DATABASE } else { "" };
+    let is_named = scenario.observe.iter().any(Observed::is_database);
+    let database = if scenario.audit.is_some() && !is_named { DATABASE } else { "" };
     format!(
         "replayer run --scenario {} --trace TRACE --manifest MANIFEST --target URL{database} --out {runs}/{stem}",
         path.display()
