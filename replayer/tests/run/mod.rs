@@ -23,6 +23,7 @@ mod preflight;
 mod probe;
 mod processes;
 mod rate;
+mod redis;
 mod registering;
 mod renewal;
 mod rewrites;
