@@ -85,6 +85,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_scenario_with_an_audit_needs_a_database_unless_it_names_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let command = |observe: &str| {
+            let text = format!(
+                "number = 1\nname = 'n'\ntitle = 't'\nobjective = 'o'\nobserve = [{observe}]\n\
+                 [audit]\nendpoint = 'POST /a'\nmark = '/id'\ntable = 't'\ncolumn = 'c'\n\
+                 [load]\nclones = 1\n"
+            );
+            std::fs::write(file.path(), text).unwrap();
+            by_scenario(Path::new("s.toml"), &Scenario::read(file.path()).unwrap(), "runs")
+        };
+        let common =
+            "replayer run --scenario s.toml --trace TRACE --manifest MANIFEST --target URL";
+        for observe in ["", "'port=1'"] {
+            let expected = format!("{common} --database-url DATABASE_URL --out runs/s");
+            assert_eq!(command(observe), expected);
+        }
+        for observe in ["'port=1', 'postgres={{ env.D }}'", "'postgres=postgres://u@127.0.0.1/d'"] {
+            assert_eq!(command(observe), format!("{common} --out runs/s"));
+        }
+    }
+
+    #[test]
     fn a_run_without_a_scenario_is_run_again_by_the_options_that_it_had() {
         let golden = include_str!("../../../fixtures/runs/01-baseline/run.json");
         let mut run: Run = serde_json::from_str(golden).unwrap();
