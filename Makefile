@@ -72,7 +72,7 @@ deny: rust ## what comes from others: licences, sources, doubled libraries
 	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -115,6 +115,10 @@ audit: build ## a second observer beside every figure of the replayer; SHORT=1 f
 	@audit=".local/venv/bin/python fixtures/audit/audit.py"; failed=0; \
 	$$audit $(if $(SHORT),--short) || failed=1; \
 	for what in freezes slow; do $$audit $$what --count $(if $(SHORT),4,50) || failed=1; done; exit $$failed
+
+.PHONY: test-audited
+test-audited: build ## 300,000 ingests, of which a target loses, doubles and resets some: what the audit lists, beside target and table
+	@fixtures/checks/audited.py --bin "$${CARGO_TARGET_DIR:-target}/release"
 
 .PHONY: fuzz
 fuzz: setup ## what reads bytes of others, on inputs made to break it, for ten minutes each
@@ -162,6 +166,10 @@ bench-large: build ## a trace of a million requests: read, and begun
 bench-growth: build ## how the replayer's cost grows with users, rate, endpoints, length of the trace
 	@mkdir -p .local
 	@fixtures/bench/growth.py
+
+.PHONY: bench-observe
+bench-observe: build ## what observing costs the target's database and the generator
+	@fixtures/bench/observe.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside

@@ -36,6 +36,8 @@ pub enum ConfigError {
     UnknownName { place: String, kind: &'static str, name: String, hint: String, known: String },
     #[error("{place}: {message}")]
     Audit { place: String, message: String },
+    #[error("{place}: the environment has no variable {variable}")]
+    NoVariable { place: String, variable: String },
     #[error("{place}: {name:?} is left out of this run, so nothing of it can be measured")]
     LeftOut { place: String, name: String },
     #[error("{what} leaves nothing of {length} to judge")]

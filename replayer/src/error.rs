@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lead::LeadError;
 use crate::merge::MergeError;
-use crate::observe::ObserveError;
+use crate::observe::{Misnamed, ObserveError};
 use crate::preflight::PreflightError;
 use crate::prepare::PrepareError;
 use crate::schedule::ScheduleError;
@@ -43,6 +43,8 @@ pub enum Error {
     Tls(#[from] TrustError),
     #[error(transparent)]
     Observe(#[from] ObserveError),
+    #[error(transparent)]
+    Misnamed(#[from] Misnamed),
     #[error(transparent)]
     Audit(AuditError),
     #[error(transparent)]
@@ -85,6 +87,7 @@ impl Error {
             Self::Trace(error) => error.exit(),
             Self::Destination(error) => destination(error),
             Self::Observe(error) => error.exit(),
+            Self::Misnamed(error) => error.exit(),
             Self::Preflight(PreflightError::Database(error))
             | Self::Audit(AuditError::Database(error)) => error.exit(),
             Self::Write(error) | Self::Merge(MergeError::Write(error)) => match error {

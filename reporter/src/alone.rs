@@ -25,6 +25,7 @@ pub fn scenario_of(number: u32, name: &str, run: &Run) -> Scenario {
         statuses: BTreeMap::new(),
         checks: Vec::new(),
         audit: None,
+        observe: Vec::new(),
         trace: None,
         manifest: None,
         rewrites: None,

@@ -1,4 +1,5 @@
-//! `clean`: removes what `apply` inserted and what a load attached to it.
+//! `clean`: removes what `apply` inserted and what a load attached to it, or of the latter what the
+//! marks of runs tell.
 
 use std::path::PathBuf;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{self, ApplyError, Earlier, Past, RemovedRows};
+use crate::apply::{self, ApplyError, Earlier, MarkedRun, Past, RemovedRows};
 use crate::database::{Database, DatabaseError};
 use crate::plan::Plan;
 use manifest::{Header, ManifestError};
@@ -18,6 +19,8 @@ pub struct Config {
     pub plan: PathBuf,
     pub database: Database,
     pub manifest: PathBuf,
+    /// Run directories: where there are any, rows with their marks are removed, and nothing else.
+    pub marks: Vec<PathBuf>,
     /// The manifest's where none is given, else the plan's own.
     pub seed: Option<u64>,
     /// At least the manifest's.
@@ -64,12 +67,16 @@ pub enum CleanError {
     Leftover { path: PathBuf, source: std::io::Error },
 }
 
-/// Removes in one transaction what the manifest's plan has, and the manifest.
+/// Removes in one transaction what the manifest's plan has, and the manifest; or, where runs are
+/// given, the rows with their marks.
 ///
 /// # Errors
 /// With nothing changed in the database, except where they say something else.
 pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summary, CleanError> {
     let plan = Plan::read(&config.plan).map_err(ApplyError::from)?;
+    if !config.marks.is_empty() {
+        return Ok(by_marks(config, plan, shutdown).await?);
+    }
     let opening = apply::open(&config.database, &config.manifest);
     let (mut connection, id) = apply::unless(shutdown, opening).await?;
     let manifest = manifest_of(&config.manifest, &plan, &id, config.database.place())?;
@@ -97,6 +104,33 @@ pub async fn clean(config: &Config, shutdown: &CancellationToken) -> Result<Summ
             .map_err(|source| CleanError::Leftover { path: config.manifest.clone(), source })?;
     }
     Ok(Summary { plan: plan.name, dry_run: false, removed })
+}
+
+/// Removes in one transaction the rows with marks of runs.
+async fn by_marks(
+    config: &Config,
+    plan: Plan,
+    shutdown: &CancellationToken,
+) -> Result<Summary, ApplyError> {
+    let runs =
+        config.marks.iter().map(|dir| MarkedRun::open(dir)).collect::<Result<Vec<_>, _>>()?;
+    let failed = |doing| move |error| ApplyError::from(DatabaseError::while_doing(doing)(error));
+    let connecting = async { Ok(config.database.connect().await?) };
+    let mut connection = apply::unless(shutdown, connecting).await?;
+    let mut transaction = connection.begin().await.map_err(failed("beginning a transaction"))?;
+    let removing = async {
+        apply::lock(&mut transaction, &plan).await?;
+        apply::remove_marked(&mut transaction, &plan, runs).await
+    };
+    let removed = apply::unless(shutdown, removing).await?;
+    let dry_run = config.run == Run::Dry;
+    if dry_run {
+        transaction.rollback().await.map_err(failed("rolling back"))?;
+    } else {
+        apply::confirm(&removed, &config.database, config.confirmed)?;
+        apply::commit(transaction).await?;
+    }
+    Ok(Summary { plan: plan.name, dry_run, removed })
 }
 
 /// The manifest's header, none where there is no manifest.

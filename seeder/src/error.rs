@@ -1,7 +1,7 @@
 //! What can go wrong, and the exit code of each.
 
 use crate::accounts::ImportError;
-use crate::apply::ApplyError;
+use crate::apply::{ApplyError, MarksError};
 use crate::clean::CleanError;
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::PlanError;
@@ -12,6 +12,7 @@ use common::address::SafetyError;
 use common::exit::Exit;
 use common::output::OutputError;
 use manifest::ManifestError;
+use run_log::reader::ReadError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,6 +56,13 @@ fn apply(error: &ApplyError) -> Exit {
     match error {
         ApplyError::Plan(PlanError::Read { .. }) => Exit::Internal,
         ApplyError::Manifest(error) => manifest(error),
+        ApplyError::Marks(error) => match error {
+            MarksError::Read(ReadError::Io { .. }) => Exit::Internal,
+            MarksError::Read(_) | MarksError::NoAudit { .. } | MarksError::NoPlace { .. } => {
+                Exit::Usage
+            }
+            MarksError::NotNamed { .. } | MarksError::MayBeOlder { .. } => Exit::Refused,
+        },
         ApplyError::Altered { .. }
         | ApplyError::ManifestAlone { .. }
         | ApplyError::Plan(PlanError::Unsafe { .. })

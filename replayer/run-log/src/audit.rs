@@ -15,6 +15,9 @@ pub struct Audit {
     pub mark: String,
     /// Where it stands in the database, such as `alerts.id`.
     pub place: String,
+    /// The same for a program; none where an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stored>,
     /// From the end of the run to the count, in seconds.
     pub settle_s: f64,
     /// Why nothing was counted.
@@ -36,6 +39,29 @@ impl Audit {
     pub fn counted(self, counts: AuditCounts) -> Self {
         Self { not_done: None, counts: Some(counts), ..self }
     }
+}
+
+/// Which rows have a mark of the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// As it was typed: a name, or a schema's and a name.
+    pub table: String,
+    pub column: String,
+    /// Keys, and places in lists, within a column of JSON.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<String>,
+    pub made_by: MadeBy,
+}
+
+/// Who makes the marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MadeBy {
+    /// The run: no row of anybody else has one.
+    Run,
+    /// The target, which may answer one of a row that was there before.
+    #[serde(other)]
+    Target,
 }
 
 /// Of the whole run, ramp and drain included.
@@ -91,7 +117,7 @@ pub enum MarkOutcome {
     Failed,
 }
 
-/// A row of `audit.csv`: the first of each finding.
+/// A row of `audit.csv`: all that is lost, by time; then what is duplicated, then unacknowledged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
     pub finding: Finding,
@@ -136,6 +162,7 @@ mod tests {
         let outcome = |text: &str| serde_json::from_str::<MarkOutcome>(text).unwrap();
         assert_eq!(outcome("\"acknowledged\""), MarkOutcome::Acknowledged);
         assert_eq!(outcome("\"half\""), MarkOutcome::Failed);
+        assert_eq!(serde_json::from_str::<MadeBy>("\"both\"").unwrap(), MadeBy::Target);
         for finding in [Finding::Lost, Finding::Duplicated, Finding::Unacknowledged] {
             let text = serde_json::to_string(&finding).unwrap();
             assert_eq!(text, format!("\"{finding}\""));
@@ -150,6 +177,7 @@ mod tests {
             endpoint: "POST /a".into(),
             mark: "/id of the answer".into(),
             place: "a.id".into(),
+            stored: None,
             settle_s: 5.0,
             not_done: None,
             counts: None,

@@ -11,7 +11,7 @@
 //! | `fidelity.csv` | [`FidelityRow`]: an endpoint's answers against the recorded ones |
 //! | `target.csv` | [`TargetSample`]: target and database on the same clock |
 //! | `marks.csv` | [`MarkRow`](crate::audit::MarkRow): of a run with an audit, a row an audited request |
-//! | `audit.csv` | [`AuditRow`](crate::audit::AuditRow): the first of each of its findings |
+//! | `audit.csv` | [`AuditRow`](crate::audit::AuditRow): each of its findings |
 //!
 //! Intervals of the log and rows of the timeline are the same seconds: second
 //! `n` is `[n, n+1)` of the monotonic clock from the start of the run, and a

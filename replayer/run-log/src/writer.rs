@@ -242,14 +242,6 @@ impl RunWriter {
         }
     }
 
-    /// Writes what an audit found.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn audit(&self, rows: &[AuditRow]) -> Result<(), WriteError> {
-        table(&self.dir.join(AUDIT_CSV), rows)
-    }
-
     /// Writes the tables of the whole run and, last, that it is finished.
     ///
     /// # Errors
@@ -314,6 +306,46 @@ impl Table {
     }
 }
 
+/// `audit.csv` being written, a row at a time: it is in its place when all rows are in it.
+#[must_use = "it is in its place only when it is finished"]
+pub struct Findings {
+    path: PathBuf,
+    rows: csv::Writer<File>,
+}
+
+impl Findings {
+    /// Of the run in `dir`.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(dir: &Path) -> Result<Self, WriteError> {
+        let path = dir.join(AUDIT_CSV);
+        let rows = csv::Writer::from_writer(create(&beside(&path))?);
+        Ok(Self { path, rows })
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn push(&mut self, row: &AuditRow) -> Result<(), WriteError> {
+        self.rows.serialize(row).map_err(|error| self.error(error.into()))
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(mut self) -> Result<(), WriteError> {
+        let written = self.rows.flush().and_then(|()| fs::rename(beside(&self.path), &self.path));
+        written.map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: io::Error) -> WriteError {
+        WriteError::Io { path: self.path.clone(), source }
+    }
+}
+
 /// Writes a whole table.
 fn table(path: &Path, rows: &[impl Serialize]) -> Result<(), WriteError> {
     replace(path, |file| {
@@ -329,10 +361,15 @@ fn replace(
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<(), WriteError> {
     let error = |source| WriteError::Io { path: path.to_owned(), source };
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let beside = PathBuf::from(name);
+    let beside = beside(path);
     let mut file = BufWriter::new(create_new(&beside).map_err(error)?);
     write(&mut file).and_then(|()| file.flush()).map_err(error)?;
     fs::rename(&beside, path).map_err(error)
+}
+
+/// Where a file is until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    PathBuf::from(name)
 }

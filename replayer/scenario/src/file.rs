@@ -9,6 +9,7 @@ use super::audit::{self, Audit};
 use super::check::{self, Check};
 use super::expectation::Expectation;
 use super::load::{self, Load, Pacing, Profile};
+use super::observed::Observed;
 
 /// A scenario file, checked.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Scenario {
     pub checks: Vec<Check>,
     /// Whose answers are held against the target's database after the run.
     pub audit: Option<Audit>,
+    /// What is looked at beside the target, in both profiles, with what is named elsewhere.
+    pub observe: Vec<Observed>,
     /// What is replayed, and the accounts that it is replayed with, where no other are given.
     /// These paths and the next are from the scenario's folder, unless they are absolute.
     pub trace: Option<PathBuf>,
@@ -67,6 +70,8 @@ struct Typed {
     #[serde(default)]
     check: Vec<check::Typed>,
     audit: Option<audit::Typed>,
+    #[serde(default)]
+    observe: Vec<String>,
     trace: Option<PathBuf>,
     manifest: Option<PathBuf>,
     rewrites: Option<PathBuf>,
@@ -145,6 +150,7 @@ impl Scenario {
             statuses: typed.statuses,
             checks: check::resolve(typed.check)?,
             audit: typed.audit.map(audit::Typed::resolve).transpose()?,
+            observe: Observed::all(&typed.observe)?,
             trace: typed.trace,
             manifest: typed.manifest,
             rewrites: typed.rewrites,
@@ -288,6 +294,11 @@ mod tests {
                 "[load]: stop_on \"lost > 0\": it is known after the run alone",
             ),
             ("[load]", "[audit]\nendpoint = \"POST /a\"\n[load]", "missing field"),
+            (
+                "number = 1",
+                "number = 1\nobserve = [\"redis=redis://u:secret@127.0.0.1\"]",
+                "observe, entry 1: it holds a password",
+            ),
             (
                 "[load]",
                 "[audit]\nendpoint = \"a\"\ntable = \"t\"\ncolumn = \"c\"\n[load]",

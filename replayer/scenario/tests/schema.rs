@@ -35,6 +35,7 @@ trace = "a.trace.jsonl"
 manifest = "manifest.json"
 rewrites = "r.toml"
 put_back = false
+observe = ["port=8000", "postgres={{ env.DATABASE_URL }}", "prometheus=http://[::1]:9/m?a=b"]
 
 [statuses]
 "GET /a" = [200, 404]
@@ -93,6 +94,11 @@ fn all_that_may_be_said_is_in_the_schema_and_what_may_not_is_not() {
         ("med < 1s", "service mean"),
         ("put_back = false", "put_back = \"seeder apply\""),
         ("put_back = false", "before = \"seeder apply\""),
+        ("\"port=8000\"", "8000"),
+        ("port=8000", "port="),
+        ("port=8000", "8000"),
+        ("{{ env.DATABASE_URL }}", "{{ DATABASE_URL }}"),
+        ("{{ env.DATABASE_URL }}", "{{ env.DATABASE_URL }}/app"),
         ("[200, 404]", "[\"200\"]"),
         ("json = \"/errors\"", "json = \"errors\""),
         ("json = \"/errors\"", "json = \"/errors\"\ntext = \"x\""),

@@ -4,17 +4,16 @@ use std::time::{Duration, Instant};
 
 use common::nearest;
 use common_net::apart::within;
+use futures_util::TryStreamExt as _;
 use run_log::audit::{AuditCounts, AuditRow, Finding, MarkOutcome, MarkRow};
 use run_log::reader::Rows;
+use run_log::writer::Findings;
 use scenario::{Audit, MarkPlace};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::error::AuditError;
 use crate::observe::{Place, quoted, quoted_table};
-
-/// So many of each finding are listed.
-const LISTED: i64 = 100;
 
 /// How long all of it may take.
 const MOST: Duration = Duration::from_secs(600);
@@ -45,14 +44,6 @@ const COUNTS: &str = "SELECT count(*),
 /// So many names are shown where one is not known.
 const MOST_NAMES: usize = 20;
 
-/// What an audit found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Found {
-    pub counts: AuditCounts,
-    /// The first of each finding, by time.
-    pub rows: Vec<AuditRow>,
-}
-
 /// Makes sure that marks can be looked for: that table and column are there, are of a kind that
 /// holds a mark, and may be read, and that the session may have a temporary table. Nothing is read.
 ///
@@ -72,15 +63,21 @@ pub async fn check(place: Place, audit: &Audit) -> Result<(), AuditError> {
     .await?
 }
 
-/// Looks for the marks of a run; what it takes is in the counts.
+/// Looks for the marks of a run, and writes down which are not as the answers said; what it takes
+/// is in the counts.
 ///
 /// # Errors
-/// When they cannot be read, or the database cannot be reached or asked.
-pub async fn count(place: Place, audit: &Audit, marks: Rows<MarkRow>) -> Result<Found, AuditError> {
+/// When they cannot be read or written, or the database cannot be reached or asked.
+pub async fn count(
+    place: Place,
+    audit: &Audit,
+    marks: Rows<MarkRow>,
+    mut findings: Findings,
+) -> Result<AuditCounts, AuditError> {
     let begun = Instant::now();
     let mut connection = connected(place).await?;
     let audit = audit.clone();
-    let found: Result<Found, AuditError> = within(MOST, async move {
+    let counted: Result<AuditCounts, AuditError> = within(MOST, async move {
         let stored = Stored::of(&mut connection, &audit).await?;
         let mut transaction = connection.begin().await?;
         sqlx::raw_sql(BEGIN).execute(&mut *transaction).await?;
@@ -94,47 +91,49 @@ pub async fn count(place: Place, audit: &Audit, marks: Rows<MarkRow>) -> Result<
         counts.duplicated = duplicated.unsigned_abs();
         counts.unacknowledged = is_known.then_some(unacknowledged.unsigned_abs());
         counts.repeated = repeated.unsigned_abs();
-        let mut rows = Vec::new();
         for (finding, of_it) in [
             (Finding::Lost, "acknowledged > 0 AND there = 0"),
             (Finding::Duplicated, "there > 1"),
             (Finding::Unacknowledged, "acknowledged = 0 AND there > 0"),
         ] {
-            rows.extend(listed(&mut transaction, &audit.endpoint, finding, of_it).await?);
+            let of_it = (finding, of_it);
+            list(&mut transaction, &audit.endpoint, of_it, &mut findings).await?;
         }
         transaction.rollback().await?;
-        Ok(Found { counts, rows })
+        findings.finish()?;
+        Ok(counts)
     })
     .await?;
-    let Found { counts, rows } = found?;
-    let took_s = begun.elapsed().as_secs_f64();
-    Ok(Found { counts: AuditCounts { took_s, ..counts }, rows })
+    Ok(AuditCounts { took_s: begun.elapsed().as_secs_f64(), ..counted? })
 }
 
 async fn connected(place: Place) -> Result<PgConnection, AuditError> {
     Ok(place.visit(|connection| async move { Ok(connection) }).await?)
 }
 
-async fn listed(
+/// All of a finding, by time, one at a time: as many as there are marks, if nothing was stored.
+async fn list(
     connection: &mut PgConnection,
     endpoint: &str,
-    finding: Finding,
-    of_it: &str,
-) -> Result<Vec<AuditRow>, sqlx::Error> {
+    (finding, of_it): (Finding, &str),
+    findings: &mut Findings,
+) -> Result<(), AuditError> {
     let statement = format!(
         "SELECT mark, second, there FROM pg_temp.replayer_audit_found WHERE {of_it} \
-         ORDER BY second, mark LIMIT $1"
+         ORDER BY second, mark"
     );
-    let found: Vec<(String, i64, i64)> =
-        sqlx::query_as(AssertSqlSafe(statement)).bind(LISTED).fetch_all(connection).await?;
-    let row = |(mark, second, there): (String, i64, i64)| AuditRow {
-        finding,
-        second: second.unsigned_abs(),
-        endpoint: endpoint.to_owned(),
-        mark,
-        rows: there.unsigned_abs(),
-    };
-    Ok(found.into_iter().map(row).collect())
+    let mut found = sqlx::query_as(AssertSqlSafe(statement)).fetch(connection);
+    while let Some((mark, second, there)) = found.try_next().await? {
+        let (second, there): (i64, i64) = (second, there);
+        findings.push(&AuditRow {
+            finding,
+            second: second.unsigned_abs(),
+            endpoint: endpoint.to_owned(),
+            mark,
+            rows: there.unsigned_abs(),
+        })?;
+    }
+    Ok(())
 }
 
 /// Where marks stand.

@@ -2,6 +2,7 @@
 
 use common_net::apart::Left;
 use run_log::reader::ReadError;
+use run_log::writer::WriteError;
 
 use crate::observe::DatabaseError;
 
@@ -21,6 +22,8 @@ pub enum AuditError {
     Left(#[from] Left),
     #[error(transparent)]
     Marks(#[from] ReadError),
+    #[error(transparent)]
+    Findings(#[from] WriteError),
 }
 
 impl AuditError {
@@ -32,7 +35,11 @@ impl AuditError {
             Self::NotJson { .. } => Some(" pointer"),
             // What the server refuses is the statement that the keys make.
             Self::Statement(sqlx::Error::Database(_)) => Some(""),
-            Self::Database(_) | Self::Statement(_) | Self::Left(_) | Self::Marks(_) => None,
+            Self::Database(_)
+            | Self::Statement(_)
+            | Self::Left(_)
+            | Self::Marks(_)
+            | Self::Findings(_) => None,
         }
     }
 }

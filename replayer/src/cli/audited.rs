@@ -14,13 +14,14 @@ use tokio::time::sleep;
 
 use super::asked::Asked;
 use super::input::Choices;
-use crate::audit::{self, AuditError, Found};
+use crate::audit::{self, AuditError};
 use crate::config::ConfigError;
 use crate::error::Error;
 use crate::observe::{DatabaseError, Place};
+use run_log::audit::AuditCounts;
 use run_log::format::{EndedBy, Run};
 use run_log::reader::RunReader;
-use run_log::writer::{RunWriter, WriteError};
+use run_log::writer::Findings;
 use scenario::{Audit, MarkPlace};
 
 /// So it is said of one that nobody has begun with.
@@ -49,6 +50,7 @@ pub(super) fn check_mark(asked: &Asked<'_>, choices: &Choices) -> Result<(), Con
 /// Why no audit is done of this run, where that is known before it.
 pub(super) fn hindered(
     asked: &Asked<'_>,
+    choices: &Choices,
     audit: &Audit,
     endpoints: &[String],
 ) -> Option<&'static str> {
@@ -58,7 +60,7 @@ pub(super) fn hindered(
         Some("its endpoint is left out of this run")
     } else if asked.conduct.no_observe {
         Some("the database is not to be asked (--no-observe)")
-    } else if asked.conduct.database().is_none() {
+    } else if choices.database.is_none() {
         Some("no database is given (--database-url)")
     } else {
         None
@@ -72,7 +74,7 @@ pub(super) fn before_the_run(
     endpoints: &[String],
 ) -> Option<run_log::audit::Audit> {
     let audit = choices.audit()?;
-    Some(audit::record(audit, hindered(asked, audit, endpoints).unwrap_or(NOT_YET)))
+    Some(audit::record(audit, hindered(asked, choices, audit, endpoints).unwrap_or(NOT_YET)))
 }
 
 /// Makes sure that the audit can be done, if it is to be.
@@ -86,11 +88,11 @@ pub(super) fn check(
     endpoints: &[String],
 ) -> Result<(), Error> {
     let Some(audit) = choices.audit() else { return Ok(()) };
-    if hindered(asked, audit, endpoints).is_some() {
+    if hindered(asked, choices, audit, endpoints).is_some() {
         return Ok(());
     }
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
-    let checked = runtime.block_on(async { audit::check(database(asked)?, audit).await });
+    let checked = runtime.block_on(async { audit::check(database(asked, choices)?, audit).await });
     checked.map_err(|error| match error.key() {
         Some(key) => {
             let message = in_words(&error);
@@ -103,21 +105,18 @@ pub(super) fn check(
 /// Does the audit of the run in `out`, which was measured and is not finished yet, if it can be
 /// done. What keeps it from being done after the run is told in `run.json`, and is no error: what
 /// was measured stays.
-///
-/// # Errors
-/// When what it found cannot be written.
 pub(super) async fn after_the_run(
     asked: &Asked<'_>,
     choices: &Choices,
     out: &Path,
     run: &mut Run,
-    (writer, plateau): (&RunWriter, &mut Plateau),
+    plateau: &mut Plateau,
     mut interrupts: watch::Receiver<Interrupt>,
-) -> Result<(), WriteError> {
-    let Some(audit) = choices.audit() else { return Ok(()) };
-    if let Some(why) = hindered(asked, audit, &run.endpoints) {
+) {
+    let Some(audit) = choices.audit() else { return };
+    if let Some(why) = hindered(asked, choices, audit, &run.endpoints) {
         run.audit = Some(audit::record(audit, why));
-        return Ok(());
+        return;
     }
     let found = if let Some(EndedBy::Signal(_)) = run.ended_by {
         Err("the run was interrupted".to_owned())
@@ -129,12 +128,11 @@ pub(super) async fn after_the_run(
         tokio::select! {
             biased;
             Ok(()) = interrupts.changed() => Err("it was interrupted".to_owned()),
-            found = counted(asked, audit, out) => found.map_err(|error| in_words(&error)),
+            found = counted(asked, choices, audit, out) => found.map_err(|error| in_words(&error)),
         }
     };
     match found {
-        Ok(Found { counts, rows }) => {
-            writer.audit(&rows)?;
+        Ok(counts) => {
             plateau.audit = Some(counts);
             run.audit = Some(audit::record(audit, "").counted(counts));
         }
@@ -143,17 +141,21 @@ pub(super) async fn after_the_run(
             run.audit = Some(audit::record(audit, &why));
         }
     }
-    Ok(())
 }
 
-async fn counted(asked: &Asked<'_>, audit: &Audit, out: &Path) -> Result<Found, AuditError> {
+async fn counted(
+    asked: &Asked<'_>,
+    choices: &Choices,
+    audit: &Audit,
+    out: &Path,
+) -> Result<AuditCounts, AuditError> {
     sleep(audit.settle).await;
     let marks = RunReader::open(out)?.marks()?;
-    audit::count(database(asked)?, audit, marks).await
+    audit::count(database(asked, choices)?, audit, marks, Findings::create(out)?).await
 }
 
-fn database(asked: &Asked<'_>) -> Result<Place, DatabaseError> {
-    let url = asked.conduct.database();
+fn database(asked: &Asked<'_>, choices: &Choices) -> Result<Place, DatabaseError> {
+    let url = &choices.database;
     Place::of(url.as_ref().map_or("", Secret::expose), &asked.input.allow_host)
 }
 

@@ -112,6 +112,8 @@ impl Ready {
 pub(super) struct Choices {
     pub load: Load,
     pub scenario: Option<Scenario>,
+    /// The database behind the target, where it may be asked.
+    pub database: Option<Secret>,
     pub connect_timeout: Duration,
     pub request_timeout: Duration,
     pub grace: Duration,

@@ -92,7 +92,7 @@ pub(super) fn fire(
         let probes = tokio::select! {
             biased;
             Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
-            sent = preflighted(asked, &ready, &planned.room) => sent?,
+            sent = preflighted(asked, &choices, &ready, &planned.room) => sent?,
         };
         // The parts have the trace, too.
         drop(ready);
@@ -122,8 +122,8 @@ pub(super) fn fire(
     }
     collector.totals.extra.probes += probes;
     run.totals.extra.probes += probes;
-    let into = (&writer, &mut collector.plateau);
-    runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, into, later))?;
+    let plateau = &mut collector.plateau;
+    runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, plateau, later));
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
     if lost.is_empty() {
         for dir in &dirs {

@@ -13,6 +13,7 @@ mod lead;
 mod load;
 mod merge;
 mod names;
+mod observed;
 mod one_run;
 mod planned;
 mod preflight;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use common::exit::Exit;
 use common_net::runtime;
 use common_net::signals::Interrupt;
-use common_net::trust::Trust;
 use figures::judged::Judged;
 use figures::validity::{Generator, validity};
 use tokio::runtime::Builder;
@@ -18,6 +17,7 @@ use super::finish::finish;
 use super::initial_record::initial_record;
 use super::input::{Choices, Ready, pairs, prepare_all};
 use super::names::{check_names, check_phases};
+use super::observed::{database, named, said};
 use super::planned::{Planned, plan};
 use super::preflight::preflighted;
 use super::start_at::{Start, StartAt};
@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::lead::{LeadError, Orders, Report, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
-use crate::observe::{Named, ObserveError, Observer, Rules, observe};
+use crate::observe::{By, Named, ObserveError, Observer, observe};
 use run_log::format::{Run, Shard};
 use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
@@ -41,7 +41,7 @@ pub(super) struct ReadyRun<'a> {
     pub threads: usize,
     labels: std::collections::BTreeMap<String, String>,
     /// What is observed beside the target.
-    named: Vec<Named>,
+    named: Vec<(Named, By)>,
 }
 
 /// What became of it.
@@ -71,7 +71,8 @@ impl<'a> ReadyRun<'a> {
         if let Some(start) = asked.start_at {
             Start::at(start)?;
         }
-        let named = named(asked)?;
+        let said = said(asked, scenario.as_ref())?;
+        let named = named(asked, &said)?;
         let threads = conduct
             .threads
             .or_else(|| std::thread::available_parallelism().ok())
@@ -82,6 +83,7 @@ impl<'a> ReadyRun<'a> {
         let choices = Choices {
             load: resolved,
             scenario,
+            database: database(asked, &said),
             connect_timeout: conduct.connect_timeout,
             request_timeout: conduct.request_timeout,
             grace: conduct.grace,
@@ -95,7 +97,7 @@ impl<'a> ReadyRun<'a> {
         let endpoints = &ready.plan.endpoints;
         let hindered = choices
             .audit()
-            .and_then(|audit| audited::hindered(asked, audit, endpoints))
+            .and_then(|audit| audited::hindered(asked, &choices, audit, endpoints))
             .map(|why| format!("the audit is not done: {why}"));
         ready.notices.extend(hindered);
         ready.settings.budget = budget(&choices.load, asked.shard);
@@ -138,7 +140,7 @@ impl<'a> ReadyRun<'a> {
             let before = async {
                 // Before the preflight: its requests are extra, and the target counts them, too.
                 let observer = observer(asked, &ready, named).await?;
-                let probes = preflighted(asked, &ready, &room).await?;
+                let probes = preflighted(asked, &choices, &ready, &room).await?;
                 let (start_at, cuts) = match asked.led {
                     true => armed().await?,
                     false => (asked.start_at, watch::channel(None).1),
@@ -186,9 +188,9 @@ impl<'a> ReadyRun<'a> {
             let later = interrupts.clone();
             let mut measured = engine::run(job, interrupts, show).await?;
             live.finish();
-            let Measured { collector, run, writer } = &mut measured;
-            let into = (&*writer, &mut collector.plateau);
-            audited::after_the_run(asked, &choices, out, run, into, later).await?;
+            let Measured { collector, run, .. } = &mut measured;
+            let plateau = &mut collector.plateau;
+            audited::after_the_run(asked, &choices, out, run, plateau, later).await;
             Ok::<_, Error>(Ok(measured))
         })?;
         let Measured { collector, mut run, writer } = match measured {
@@ -212,22 +214,11 @@ impl<'a> ReadyRun<'a> {
     }
 }
 
-/// What is observed beside the target.
-fn named(asked: &Asked<'_>) -> Result<Vec<Named>, ObserveError> {
-    let Asked { input, conduct, .. } = asked;
-    if conduct.no_observe {
-        return Ok(Vec::new());
-    }
-    let trust = if input.insecure { Trust::Insecure } else { Trust::System };
-    let rules = Rules { allowed: &input.allow_host, trust };
-    Named::all(&conduct.observe, conduct.database_url.as_ref(), &rules)
-}
-
 /// Takes the first look at everything.
 async fn observer(
     asked: &Asked<'_>,
     ready: &Ready,
-    named: Vec<Named>,
+    named: Vec<(Named, By)>,
 ) -> Result<Observer, ObserveError> {
     if asked.conduct.no_observe {
         return Ok(Observer::default());

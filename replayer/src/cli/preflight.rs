@@ -3,7 +3,7 @@
 use common::secret::Secret;
 
 use super::asked::Asked;
-use super::input::Ready;
+use super::input::{Choices, Ready};
 use super::run_args::ProbeArg;
 use crate::config::Room;
 use crate::error::Error;
@@ -34,6 +34,7 @@ pub(super) fn observed<'a>(url: Option<&'a Secret>, allowed: &'a [String]) -> Op
 /// When the target does not answer, refuses a login, or the database cannot be asked.
 pub(super) async fn preflighted(
     asked: &Asked<'_>,
+    choices: &Choices,
     ready: &Ready,
     room: &Room,
 ) -> Result<u64, Error> {
@@ -45,8 +46,7 @@ pub(super) async fn preflighted(
         ProbeArg::Safe => Extent::Safe,
         ProbeArg::Full => Extent::Full,
     };
-    let url = conduct.database();
-    let database = observed(url.as_ref(), &input.allow_host);
+    let database = observed(choices.database.as_ref(), &input.allow_host);
     let found = preflight(ready.subject(extent, Some(room), database)).await;
     let text = found.text(conduct.quiet);
     if !text.is_empty() {

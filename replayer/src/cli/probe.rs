@@ -35,6 +35,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
     let choices = Choices {
         load: Load::as_recorded(),
         scenario: None,
+        database: args.database_url.clone(),
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(60),
         grace: Duration::from_secs(10),
@@ -46,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
     ready.say_notices();
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let extent = if args.full { Extent::Full } else { Extent::Safe };
-    let database = observed(args.database_url.as_ref(), &args.input.allow_host);
+    let database = observed(choices.database.as_ref(), &args.input.allow_host);
     let found = runtime.block_on(preflight(ready.subject(extent, None, database)));
     let Preflight { rows, sent, failed, failures, not_tried, .. } = &found;
     if args.json {

@@ -114,15 +114,3 @@ pub(super) struct Conduct {
     #[arg(long, short)]
     pub quiet: bool,
 }
-
-impl Conduct {
-    /// The database behind the target, where it may be asked.
-    pub(super) fn database(&self) -> Option<Secret> {
-        if self.no_observe {
-            return None;
-        }
-        let named =
-            || self.observe.iter().find_map(|named| named.expose().strip_prefix("postgres="));
-        self.database_url.clone().or_else(|| named().map(|url| Secret::from(url.to_owned())))
-    }
-}

@@ -6,7 +6,7 @@ use http1::Destination;
 
 use super::exporter::Exporter;
 use super::machine::{self, Machine};
-use super::named::{Named, ObserveError};
+use super::named::{By, Named, ObserveError};
 use super::postgres::Postgres;
 use super::processes::{Processes, Which};
 use super::target::{self, Target};
@@ -19,7 +19,7 @@ use super::watch::Observer;
 /// When a database cannot be connected to.
 pub async fn observe(
     target: Arc<Destination>,
-    named: Vec<Named>,
+    named: Vec<(Named, By)>,
 ) -> Result<(Observer, Vec<String>), ObserveError> {
     let mut observer = Observer::default();
     let mut silent = Vec::new();
@@ -27,8 +27,8 @@ pub async fn observe(
     observer.add(target::NAME.to_owned(), false, Target::new(target, asked)).await;
     observer.add(machine::NAME.to_owned(), false, Machine::default()).await;
     let mut numbers = Numbers::default();
-    for named in named {
-        let name = format!("{named} of --observe");
+    for (named, by) in named {
+        let name = format!("{named} of {}", by.of());
         let called = name.clone();
         let has_spoken = match named {
             Named::Postgres(place) => {

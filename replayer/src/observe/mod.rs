@@ -20,7 +20,7 @@ mod ticks;
 mod watch;
 
 pub use begin::observe;
-pub use named::{Named, ObserveError, Rules};
+pub use named::{By, Misnamed, Named, ObserveError, Rules, Said};
 pub(crate) use page::request;
 pub use place::{DatabaseError, Place, quoted, quoted_table};
 pub(crate) use target::PATH as METRICS;

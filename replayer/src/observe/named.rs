@@ -1,7 +1,8 @@
-//! What `--observe` names.
+//! What `--observe` and scenarios name.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::address::SafetyError;
@@ -18,35 +19,34 @@ use super::redis::{Redis, RedisError};
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     #[error(
-        "--observe: expected postgres=URL, port=8000, pid=123, redis=URL or prometheus=URL, each \
-         with its own --observe"
+        "expected postgres=URL, port=8000, pid=123, redis=URL or prometheus=URL, each by itself"
     )]
     Kind,
-    #[error("--observe port=: expected a port of this machine, such as port=8000")]
+    #[error("port=: expected a port of this machine, such as port=8000")]
     Port,
-    #[error("--observe pid=: expected the number of a process of this machine, such as pid=123")]
+    #[error("pid=: expected the number of a process of this machine, such as pid=123")]
     Pid,
     #[error(
-        "--observe postgres=: not the URL of a database, such as \
+        "postgres=: not the URL of a database, such as \
          postgres=postgres://user@127.0.0.1:5432/name"
     )]
     Postgres,
-    #[error("--observe prometheus=")]
+    #[error("prometheus=")]
     Page(#[source] TargetError),
-    #[error("--observe: {0} is there twice")]
+    #[error("{0} is there twice")]
     Twice(String),
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    #[error("--observe redis=")]
+    #[error("redis=")]
     Redis(#[from] RedisError),
-    #[error("--observe prometheus=")]
+    #[error("prometheus=")]
     Destination(#[source] SafetyError),
     #[error(
-        "--observe prometheus=: its host cannot stand in a certificate; expected a URL such as \
+        "prometheus=: its host cannot stand in a certificate; expected a URL such as \
          prometheus=https://metrics.example/metrics"
     )]
     Host,
-    #[error("--observe prometheus=")]
+    #[error("prometheus=")]
     Tls(#[from] TrustError),
 }
 
@@ -68,6 +68,56 @@ impl ObserveError {
     }
 }
 
+/// Who names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// `--observe`.
+    Option,
+    /// The file of a scenario.
+    Scenario(PathBuf),
+}
+
+impl By {
+    /// As it is said of what it names.
+    pub(super) fn of(&self) -> &'static str {
+        match self {
+            Self::Option => "--observe",
+            Self::Scenario(_) => "the scenario",
+        }
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option => f.write_str("--observe"),
+            Self::Scenario(path) => write!(f, "scenario {}: observe", path.display()),
+        }
+    }
+}
+
+/// What somebody names, which may hold a password.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub text: Secret,
+    pub by: By,
+}
+
+/// What is wrong with it, and who said it.
+#[derive(Debug, thiserror::Error)]
+#[error("{by}")]
+pub struct Misnamed {
+    by: By,
+    #[source]
+    error: ObserveError,
+}
+
+impl Misnamed {
+    pub fn exit(&self) -> Exit {
+        self.error.exit()
+    }
+}
+
 /// Something to observe beside the target, on this machine or a host that is allowed.
 pub enum Named {
     Postgres(Box<Place>),
@@ -85,29 +135,39 @@ pub struct Rules<'a> {
 }
 
 impl Named {
-    /// All of what was typed. Names are resolved here, and never again.
+    /// The database behind the target, if it is given, and all of what is said. What two name is
+    /// looked at once. Host names are resolved here, and never again.
     ///
     /// # Errors
-    /// When one of them is nothing that can be observed, is there twice, or may not be talked to.
+    /// When one of them is nothing that can be observed, is said twice by the same, or may not be
+    /// talked to.
     pub fn all(
-        typed: &[Secret],
+        said: &[Said],
         database_url: Option<&Secret>,
         rules: &Rules<'_>,
-    ) -> Result<Vec<Self>, ObserveError> {
-        let mut all = Vec::new();
+    ) -> Result<Vec<(Self, By)>, Misnamed> {
+        let mut all: Vec<(Self, By)> = Vec::new();
+        let mut names: BTreeMap<String, Option<&By>> = BTreeMap::new();
         if let Some(url) = database_url {
-            all.push(Self::Postgres(Box::new(Place::of(url.expose(), rules.allowed)?)));
+            let misnamed = |error| Misnamed { by: By::Option, error: ObserveError::from(error) };
+            let place = Place::of(url.expose(), rules.allowed).map_err(misnamed)?;
+            let named = Self::Postgres(Box::new(place));
+            names.insert(named.to_string(), None);
+            all.push((named, By::Option));
         }
-        // What the environment says of the database may be said again.
-        let of_url = all.first().map(ToString::to_string);
-        let mut names: BTreeSet<String> = of_url.iter().cloned().collect();
-        for text in typed {
-            let named = Self::of(text.expose(), rules)?;
+        for Said { text, by } in said {
+            let misnamed = |error| Misnamed { by: by.clone(), error };
+            let named = Self::of(text.expose(), rules).map_err(misnamed)?;
             let name = named.to_string();
-            if names.insert(name.clone()) {
-                all.push(named);
-            } else if of_url.as_ref() != Some(&name) {
-                return Err(ObserveError::Twice(name));
+            match names.get(&name) {
+                Some(before) if *before == Some(by) => {
+                    return Err(misnamed(ObserveError::Twice(name)));
+                }
+                Some(_) => {}
+                None => {
+                    names.insert(name, Some(by));
+                    all.push((named, by.clone()));
+                }
             }
         }
         Ok(all)
@@ -187,13 +247,20 @@ impl fmt::Display for Named {
 mod tests {
     use super::*;
 
-    fn all(typed: &[&str], database_url: Option<&str>) -> Result<Vec<String>, ObserveError> {
-        let typed: Vec<Secret> =
-            typed.iter().map(|text| Secret::from((*text).to_owned())).collect();
+    fn said(by: &By, text: &str) -> Said {
+        Said { text: Secret::from(text.to_owned()), by: by.clone() }
+    }
+
+    fn all_of(said: &[Said], database_url: Option<&str>) -> Result<Vec<String>, Misnamed> {
         let database_url = database_url.map(|url| Secret::from(url.to_owned()));
         let rules = Rules { allowed: &[], trust: Trust::System };
-        let all = Named::all(&typed, database_url.as_ref(), &rules)?;
-        Ok(all.iter().map(ToString::to_string).collect())
+        let all = Named::all(said, database_url.as_ref(), &rules)?;
+        Ok(all.iter().map(|(named, _)| named.to_string()).collect())
+    }
+
+    fn all(typed: &[&str], database_url: Option<&str>) -> Result<Vec<String>, Misnamed> {
+        let said: Vec<Said> = typed.iter().map(|text| said(&By::Option, text)).collect();
+        all_of(&said, database_url)
     }
 
     #[test]
@@ -256,6 +323,31 @@ mod tests {
             assert_eq!(error.exit().code(), code, "{text}: {told}");
         }
         let twice = all(&["port=1", "port=1"], None).unwrap_err();
-        assert_eq!(twice.to_string(), "--observe: port=1 is there twice");
+        assert_eq!(
+            common::exit::one_line("tool", &twice),
+            "tool: --observe: port=1 is there twice"
+        );
+    }
+
+    #[test]
+    fn what_a_scenario_names_is_added_and_told_by_its_file() {
+        let scenario = By::Scenario("s.toml".into());
+        let both = |text: &str, of_scenario: &str| {
+            all_of(&[said(&By::Option, text), said(&scenario, of_scenario)], None)
+        };
+        assert_eq!(both("port=1", "port=2").unwrap(), ["port=1", "port=2"]);
+        assert_eq!(both("port=1", "port=1").unwrap(), ["port=1"]);
+        for (of_scenario, told) in [
+            ("prot=1", "scenario s.toml: observe: expected postgres=URL"),
+            ("port=a", "scenario s.toml: observe: port=: expected a port of this machine"),
+            ("redis=redis://203.0.113.7", "scenario s.toml: observe: redis=: "),
+        ] {
+            let error = common::exit::one_line("", &both("port=1", of_scenario).unwrap_err());
+            assert!(error.contains(told), "{error}");
+        }
+        let twice = [said(&scenario, "port=2"), said(&scenario, "port=2")];
+        let twice = all_of(&twice, None).unwrap_err();
+        let told = common::exit::one_line("tool", &twice);
+        assert_eq!(told, "tool: scenario s.toml: observe: port=2 is there twice");
     }
 }

@@ -24,6 +24,7 @@ mod probe;
 mod processes;
 mod rate;
 mod recovery;
+mod redis;
 mod registering;
 mod renewal;
 mod rewrites;

@@ -11,17 +11,21 @@ use run_log::outcome::Outcome;
 use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
 
 /// A request each half second, for three seconds.
-fn steady() -> TraceBuilder {
+pub(super) fn steady() -> TraceBuilder {
     let steps: Vec<(u64, &str, &str)> = (0..7).map(|n| (n * 500, "GET", "/steady")).collect();
     TraceBuilder::default().session("s", &steps)
 }
 
-fn steady_server() -> Server {
+pub(super) fn steady_server() -> Server {
     Server::start(|_| Answer::Json(200, "{}".into()))
 }
 
 /// The run, which nothing that is observed may have changed, and its samples.
-fn observed(place: &Workplace, target: &str, options: &[&str]) -> (Run, Vec<TargetSample>, Ran) {
+pub(super) fn observed(
+    place: &Workplace,
+    target: &str,
+    options: &[&str],
+) -> (Run, Vec<TargetSample>, Ran) {
     let ran = place.run(target, &[&["--quiet", "--no-preflight"], options].concat());
     let run = ran.checked();
     assert_eq!(run.totals.outcomes[Outcome::Completed], 7, "{}", ran.stderr);
@@ -30,11 +34,11 @@ fn observed(place: &Workplace, target: &str, options: &[&str]) -> (Run, Vec<Targ
 }
 
 /// The seconds of a metric.
-fn seconds(samples: &[TargetSample], metric: &str) -> Vec<u64> {
+pub(super) fn seconds(samples: &[TargetSample], metric: &str) -> Vec<u64> {
     samples.iter().filter(|of| of.metric == metric).map(|of| of.second).collect()
 }
 
-fn last(samples: &[TargetSample], metric: &str) -> Option<f64> {
+pub(super) fn last(samples: &[TargetSample], metric: &str) -> Option<f64> {
     samples.iter().rev().find(|of| of.metric == metric).map(|of| of.value)
 }
 
@@ -241,14 +245,107 @@ fn the_machine_of_the_generator_is_seen_unless_nothing_is_to_be_observed() {
     assert!(samples.is_empty(), "{samples:?}");
 }
 
-/// Parts of a run: what is observed is observed once, and no password is an argument.
-#[test]
-fn the_first_part_of_a_run_observes_for_all() {
-    let address = somebody(|_, mut stream| {
+/// A page of metrics at each answer.
+fn page_of_metrics() -> SocketAddr {
+    somebody(|_, mut stream| {
         if read_head(stream) {
             drop(stream.write_all(page("jobs 3\n").as_bytes()));
         }
-    });
+    })
+}
+
+/// Runs a scenario that observes this, with the place of a page in the environment.
+fn of_scenario(
+    place: &Workplace,
+    target: &str,
+    observe: &str,
+    page: Option<&str>,
+    options: &[&str],
+) -> Ran {
+    let scenario = format!("observe = [{observe}]\n[load]\npacing = \"open\"\nclones = 1\n");
+    let scenario = place.scenario(&scenario);
+    let all = ["--quiet", "--no-preflight", "--force", "--scenario", &scenario];
+    let mut command = place.command(target, &[&all[..], options].concat());
+    command.env_remove("DATABASE_URL").env_remove("OBSERVED_PAGE");
+    command.envs(page.map(|page| ("OBSERVED_PAGE", page)));
+    place.ran(command.output().unwrap())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_scenario_names_what_is_observed_and_the_command_line_adds_to_it() {
+    let server = steady_server();
+    let place = Workplace::new(&steady(), 0);
+    let (of_file, of_environment) = (page_of_metrics(), page_of_metrics());
+    let Elsewhere(_, port) = &Elsewhere::start();
+    let page = format!("http://{of_environment}/");
+    let observe = format!(
+        "\"prometheus=http://{of_file}\", \"prometheus={{{{ env.OBSERVED_PAGE }}}}\", \"pid=4194305\""
+    );
+    // What both name is looked at once.
+    let port = format!("port={port}");
+    let file = format!("prometheus=http://{of_file}/metrics");
+    for processes in ["1", "2"] {
+        let options = ["--observe", &port, "--observe", &file, "--processes", processes];
+        let ran = of_scenario(&place, &server.url(), &observe, Some(&page), &options);
+        let run = ran.checked();
+        let samples: Vec<TargetSample> =
+            ran.reader().target().unwrap().map(Result::unwrap).collect();
+        assert_eq!(last(&samples, "prometheus.jobs"), Some(3.0), "{samples:?}");
+        assert_eq!(last(&samples, "prometheus2.jobs"), Some(3.0), "{samples:?}");
+        assert_eq!(last(&samples, "prometheus3.jobs"), None, "{samples:?}");
+        let metric = format!("process.{}.threads", port.strip_prefix("port=").unwrap());
+        assert!(last(&samples, &metric).is_some(), "{samples:?}");
+        let silent = "pid=4194305 of the scenario said nothing from second 0 on";
+        assert!(run.limitations.iter().any(|told| told == silent), "{:?}", run.limitations);
+    }
+    // With --no-observe nothing of it is needed either.
+    let ran = of_scenario(&place, &server.url(), &observe, None, &["--no-observe"]);
+    ran.checked();
+    assert_eq!(ran.reader().target().unwrap().count(), 0);
+}
+
+#[test]
+fn mistakes_of_a_scenario_are_told_by_its_file_before_anything_is_sent() {
+    let server = steady_server();
+    let place = Workplace::new(&steady(), 0);
+    for (observe, page, code, told) in [
+        (
+            "\"prometheus={{ env.OBSERVED_PAGE }}\"",
+            None,
+            2,
+            ": observe: the environment has no variable OBSERVED_PAGE",
+        ),
+        (
+            "\"prometheus={{ env.OBSERVED_PAGE }}\"",
+            Some("http://u:hunter2@127.0.0.1/"),
+            2,
+            ": observe: prometheus=: ",
+        ),
+        (
+            "\"port=1\", \"postgres=postgres://u:hunter2@127.0.0.1/d\"",
+            None,
+            2,
+            ": observe, entry 2: it holds a password, which belongs into no file: put the URL into \
+             a variable of the environment and write \"postgres={{ env.NAME }}\"",
+        ),
+        ("\"prot=1\"", None, 2, ": observe: expected postgres=URL, port=8000"),
+        ("\"port=1\", \"port=1\"", None, 2, ": observe: port=1 is there twice"),
+        ("\"redis=redis://203.0.113.7\"", None, 3, ": observe: redis=: "),
+    ] {
+        let ran = of_scenario(&place, &server.url(), observe, page, &[]);
+        assert_eq!(ran.code, Some(code), "{observe}: {}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("replayer: scenario "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(told) && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
+    }
+    assert!(server.asked().is_empty() && server.looks() == 0);
+}
+
+/// Parts of a run: what is observed is observed once, and no password is an argument.
+#[test]
+fn the_first_part_of_a_run_observes_for_all() {
+    let address = page_of_metrics();
     let place = Workplace::new(&steady(), 0);
     let option = format!("prometheus=http://{address}");
     let options = ["--observe", &option, "--processes", "2", "--clones", "2"];

@@ -29,7 +29,7 @@ pub struct AuditReport {
     pub duplicated: Figure,
     /// None where the mark is known of answered requests alone.
     pub unacknowledged: Figure,
-    /// The first ones.
+    /// The first of each finding.
     pub rows: Vec<FindingRow>,
 }
 
@@ -44,7 +44,7 @@ pub struct FindingRow {
 impl AuditReport {
     /// Of a run that was to be audited.
     pub(super) fn of(summary: &Summary) -> Option<Self> {
-        let Audit { endpoint, mark, place, settle_s, not_done, counts } =
+        let Audit { endpoint, mark, place, settle_s, not_done, counts, .. } =
             summary.run.audit.as_ref()?;
         let count = |of: fn(&AuditCounts) -> u64| match counts {
             Some(counts) => Figure::count(of(counts)),

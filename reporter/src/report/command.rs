@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use run_log::format::{Pacing, Run};
-use scenario::Scenario;
+use scenario::{Observed, Scenario};
 
 use crate::load::Entry;
 
@@ -22,7 +22,8 @@ const DATABASE: &str = " --database-url DATABASE_URL";
 fn by_scenario(path: &Path, scenario: &Scenario, runs: &str) -> String {
     let stem = path.file_stem();
     let stem = stem.map_or_else(|| scenario.name.as_str().into(), |stem| stem.to_string_lossy());
-    let database = if scenario.audit.is_some() { DATABASE } else { "" };
+    let is_named = scenario.observe.iter().any(Observed::is_database);
+    let database = if scenario.audit.is_some() && !is_named { DATABASE } else { "" };
     format!(
         "replayer run --scenario {} --trace TRACE --manifest MANIFEST --target URL{database} --out {runs}/{stem}",
         path.display()
@@ -82,6 +83,29 @@ fn word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scenario_with_an_audit_needs_a_database_unless_it_names_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let command = |observe: &str| {
+            let text = format!(
+                "number = 1\nname = 'n'\ntitle = 't'\nobjective = 'o'\nobserve = [{observe}]\n\
+                 [audit]\nendpoint = 'POST /a'\nmark = '/id'\ntable = 't'\ncolumn = 'c'\n\
+                 [load]\nclones = 1\n"
+            );
+            std::fs::write(file.path(), text).unwrap();
+            by_scenario(Path::new("s.toml"), &Scenario::read(file.path()).unwrap(), "runs")
+        };
+        let common =
+            "replayer run --scenario s.toml --trace TRACE --manifest MANIFEST --target URL";
+        for observe in ["", "'port=1'"] {
+            let expected = format!("{common} --database-url DATABASE_URL --out runs/s");
+            assert_eq!(command(observe), expected);
+        }
+        for observe in ["'port=1', 'postgres={{ env.D }}'", "'postgres=postgres://u@127.0.0.1/d'"] {
+            assert_eq!(command(observe), format!("{common} --out runs/s"));
+        }
+    }
 
     #[test]
     fn a_run_without_a_scenario_is_run_again_by_the_options_that_it_had() {

@@ -151,7 +151,7 @@ fn recommendations(entries: &[Entry]) -> Vec<String> {
                     Some("earlier answers were slower than recorded, or did not come".to_owned())
                 }
                 Metric::Lost | Metric::Duplicated | Metric::Unacknowledged => {
-                    Some("audit.csv lists the first marks with the second of the run".to_owned())
+                    Some("audit.csv lists the marks with the second of the run".to_owned())
                 }
                 Metric::Failures => summary
                     .plateau

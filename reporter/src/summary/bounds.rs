@@ -63,6 +63,26 @@ pub(super) fn first<T>(
     Ok(kept)
 }
 
+/// The first rows of each kind, of which there are but a few; the others are read, as they may be
+/// damaged, and not held.
+///
+/// # Errors
+/// When a row cannot be read.
+pub(super) fn first_of_each<T, K: PartialEq>(
+    rows: impl Iterator<Item = Result<T, ReadError>>,
+    kind: impl Fn(&T) -> K,
+    most: usize,
+) -> Result<Vec<T>, ReadError> {
+    let mut kept: Vec<T> = Vec::new();
+    for row in rows {
+        let row = row?;
+        if kept.iter().filter(|other| kind(other) == kind(&row)).count() < most {
+            kept.push(row);
+        }
+    }
+    Ok(kept)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +93,12 @@ mod tests {
         assert!(matches!(all(rows, String::len), Err(Unbounded::TooMuch)));
         let some = std::iter::repeat_n("xy", 9).map(|row| Ok(row.to_owned()));
         assert_eq!(all(some, String::len).unwrap().len(), 9);
+    }
+
+    #[test]
+    fn of_each_kind_the_first_are_kept() {
+        let rows = ["a1", "a2", "a3", "b1", "a4", "b2"].map(|row| Ok(row.to_owned()));
+        let kept = first_of_each(rows.into_iter(), |row: &String| row.as_bytes()[0], 2).unwrap();
+        assert_eq!(kept, ["a1", "a2", "b1", "b2"]);
     }
 }

@@ -36,7 +36,7 @@ use symptoms::Symptoms;
 /// Of the samples of failing answers a report shows so many.
 const MAX_ERRORS_SHOWN: usize = 8;
 
-/// Of what an audit found.
+/// Of each of an audit's findings.
 const MAX_FINDINGS_SHOWN: usize = 12;
 
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ pub struct Summary {
     pub fidelity: Vec<FidelityRow>,
     /// The first failing answers.
     pub errors: Vec<ErrorSample>,
-    /// The first findings of an audit.
+    /// The first of each of an audit's findings.
     pub audit: Vec<AuditRow>,
 }
 
@@ -150,7 +150,9 @@ impl Summary {
                 .map_err(held(FIDELITY_CSV))?,
             errors: bounds::first(reader.errors()?, MAX_ERRORS_SHOWN)?,
             audit: match run.audit.as_ref().and_then(|audit| audit.counts) {
-                Some(_) => bounds::first(reader.audit()?, MAX_FINDINGS_SHOWN)?,
+                Some(_) => {
+                    bounds::first_of_each(reader.audit()?, |row| row.finding, MAX_FINDINGS_SHOWN)?
+                }
                 None => Vec::new(),
             },
             timeline,

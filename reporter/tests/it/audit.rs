@@ -47,7 +47,7 @@ fn an_audit_has_a_section_and_its_expectations_are_judged() {
         "| Unacknowledged: in the database, and never acknowledged | 2 |",
         "| lost | 7 | `m\\|1` | 0 |",
         "| unacknowledged | 9 | `m2` | 1 |",
-        "was missed at 3; start where audit.csv lists the first marks",
+        "was missed at 3; start where audit.csv lists the marks",
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }

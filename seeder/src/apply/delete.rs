@@ -18,16 +18,49 @@ use crate::plan::{Named, Plan};
 use crate::rows::TableRows;
 use crate::schema::{self, DeleteRule, Reference, Schema, TableName};
 
-pub(super) struct Deletion<'a> {
+/// What was found to go, which is marked, and what has to be known to say what that would do.
+pub(super) struct Found<'a> {
     pub(super) plan: &'a Plan,
     pub(super) schema: &'a Schema,
+    /// All foreign keys of the database.
     pub(super) references: &'a [Reference],
     /// Rows of everyone, which go where nobody refers to them any more.
     pub(super) shared: &'a [(u32, Arc<TableRows>)],
     pub(super) ours: &'a Ours,
-    pub(super) doomed: &'a Counts,
+}
+
+impl Found<'_> {
+    /// Removes it with what goes along.
+    ///
+    /// # Errors
+    /// As [`Deletion::run`].
+    pub(super) async fn remove(
+        &self,
+        connection: &mut PgConnection,
+        removed: &mut Removed,
+    ) -> Result<(), ApplyError> {
+        let failed = || DatabaseError::while_doing("looking for what is to be removed");
+        let Self { plan, schema, references, shared, ours } = *self;
+        let along = ids(schema, &plan.allowed.cascade);
+        doomed::follow(connection, references, &along).await.map_err(failed())?;
+        let doomed = doomed::counts(connection).await.map_err(failed())?;
+        let referring = doomed::referring(connection, references).await.map_err(failed())?;
+        let (doomed, referring) = (&doomed, referring.as_slice());
+        let deletion = Deletion { plan, schema, references, shared, ours, doomed, referring };
+        deletion.run(connection, removed).await?;
+        Ok(doomed::discard(connection).await.map_err(failed())?)
+    }
+}
+
+struct Deletion<'a> {
+    plan: &'a Plan,
+    schema: &'a Schema,
+    references: &'a [Reference],
+    shared: &'a [(u32, Arc<TableRows>)],
+    ours: &'a Ours,
+    doomed: &'a Counts,
     /// Rows of others that refer to those.
-    pub(super) referring: &'a [Referring<'a>],
+    referring: &'a [Referring<'a>],
 }
 
 type Names = BTreeMap<u32, TableName>;
@@ -44,7 +77,7 @@ struct Known {
 }
 
 /// The tables with these names.
-pub(super) fn ids(schema: &Schema, named: &[Named]) -> BTreeSet<u32> {
+fn ids(schema: &Schema, named: &[Named]) -> BTreeSet<u32> {
     named.iter().filter_map(|named| Some(schema.table(&named.name)?.oid)).collect()
 }
 
@@ -52,7 +85,7 @@ impl Deletion<'_> {
     /// # Errors
     /// When rows of others would not stay as they are and the plan does not allow it, and when
     /// the database refuses or fails.
-    pub(super) async fn run(
+    async fn run(
         &self,
         connection: &mut PgConnection,
         removed: &mut Removed,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::run_marks::MarksError;
 use crate::database::{DatabaseError, SqlError};
 use crate::plan::PlanError;
 use crate::schema::{CycleError, SchemaError};
@@ -42,6 +43,8 @@ pub enum ApplyError {
         "no manifest says since when the plan's rows are there, and the rule of {table} needs to know it; say it with: seeder clean --since TIME"
     )]
     NoTime { table: String },
+    #[error(transparent)]
+    Marks(#[from] MarksError),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error(

@@ -105,7 +105,7 @@ impl Past<'_> {
         let Plan { allowed, load, .. } = &*self.plan;
         let is_known = |table: &String| {
             allowed.triggers.iter().any(|named| named.name == *table)
-                || load.iter().any(|load| load.table == *table)
+                || load.iter().any(|load| load.table == *table && load.is_always())
         };
         let unknown = self.by_triggers.iter().filter(|table| !is_known(table));
         let unknown: Vec<String> = unknown.cloned().collect();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::PgConnection;
 
-use super::delete::{Deletion, ids};
+use super::delete::Found;
 use super::doomed::{self, Whose};
 use super::error::{ApplyError, not_removed};
 use super::keys::{List, drop_keys, send_keys};
@@ -113,21 +113,14 @@ impl<'p> Removal<'p> {
         doomed::create(connection).await.map_err(failed())?;
         let mut removed = Removed::default();
         self.find(connection, ours, since, &mut removed).await?;
-        let along = ids(self.schema, &self.plan.allowed.cascade);
-        doomed::follow(connection, &self.references, &along).await.map_err(failed())?;
-        let doomed = doomed::counts(connection).await.map_err(failed())?;
-        let referring = doomed::referring(connection, &self.references).await.map_err(failed())?;
-        let deletion = Deletion {
+        let found = Found {
             plan: self.plan,
             schema: self.schema,
             references: &self.references,
             shared: &self.shared,
             ours,
-            doomed: &doomed,
-            referring: &referring,
         };
-        deletion.run(connection, &mut removed).await?;
-        doomed::discard(connection).await.map_err(failed())?;
+        found.remove(connection, &mut removed).await?;
         for planned in self.planned() {
             drop_keys(connection, planned).await?;
         }

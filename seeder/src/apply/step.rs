@@ -85,6 +85,10 @@ impl Step {
                 let condition = Condition { sql, parameters: vec![pattern.clone()], since: None };
                 self.load.push(with_since(condition));
             }
+            // By the marks of a run alone; what is wrong with it is told all the same.
+            Which::DeleteMarked { .. } => {
+                marked(plan, live, load, "")?;
+            }
             Which::DeleteEqual { column, path, parent, of } => {
                 let column = column_of(plan, live, load, &self.table, column)?;
                 let condition = equal(plan, schema, load, (column, path), (parent, of))?;
@@ -172,6 +176,34 @@ fn equal(
         }
     };
     Ok(Condition { sql, parameters: path.to_vec(), since: None })
+}
+
+/// Rows whose marked column has what is in a list of marks, as they are compared there.
+pub(super) fn marked(
+    plan: &Plan,
+    live: &Table,
+    load: &LoadRows,
+    list: &str,
+) -> Result<Condition, PlanError> {
+    let Which::DeleteMarked { column, path } = &load.which else {
+        return Err(plan.error(load.line, "marked is missing".to_owned()));
+    };
+    let column = column_of(plan, live, load, &load.table, column)?;
+    let own = quoted(&column.name);
+    let value = match (path.as_slice(), &column.kind) {
+        ([], _) => format!("t.{own}::text"),
+        (path, Kind::Json) => {
+            let keys = (1..=path.len()).map(|place| format!("${place}::text"));
+            format!("t.{own} #>> ARRAY[{}]", keys.collect::<Vec<_>>().join(", "))
+        }
+        _ => {
+            let message = format!("{}.{} is no JSON", load.table, column.name);
+            return Err(plan.error(load.line, message));
+        }
+    };
+    let since = load.since.as_ref().map(|since| made_at(plan, live, load, since)).transpose()?;
+    let sql = format!("({value}) COLLATE \"C\" IN (SELECT mark FROM {list})");
+    Ok(Condition { sql, parameters: path.clone(), since })
 }
 
 /// The foreign keys by which the load's rows refer to the plan's.

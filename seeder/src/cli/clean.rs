@@ -1,6 +1,7 @@
 //! `seeder clean`.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -21,14 +22,22 @@ use common::exit::Exit;
 /// What a load left is told by the plan, never by the manifest. Rows under keys
 /// that others may have, too, are the plan's where the manifest says so, or the
 /// plan adopts their table.
+///
+/// With --marks, rows go that have a mark of an audited run in a column that the
+/// plan names ([[load]] marked = …), and what hangs on them under the same rules:
+/// neither the plan's rows nor the manifest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   seeder clean --plan fixtures/plans/vigilia.toml --dry-run
-  seeder clean --plan fixtures/plans/vigilia.toml")]
+  seeder clean --plan fixtures/plans/vigilia.toml
+  seeder clean --plan fixtures/plans/vigilia.toml --marks .local/runs/audited")]
 pub(super) struct Clean {
     #[command(flatten)]
     place: Place,
+    /// A run directory of the replayer: remove what has its marks, and nothing else; may be repeated
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["manifest", "seed", "scale", "since"])]
+    marks: Vec<PathBuf>,
     /// The seed that was applied, where the manifest is lost
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -54,11 +63,12 @@ impl Clean {
         self,
         listen: impl FnOnce() -> CancellationToken,
     ) -> Result<Exit, Error> {
-        let Self { place, seed, scale, since, dry_run, yes, json } = self;
+        let Self { place, marks, seed, scale, since, dry_run, yes, json } = self;
         let config = Config {
             database: place.database.pin()?,
             plan: place.plan,
             manifest: place.manifest,
+            marks,
             seed,
             scale: scale.get(),
             since: since.map(|Time(time)| time),

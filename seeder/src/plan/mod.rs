@@ -47,6 +47,12 @@
 //! # like = { column = "source", pattern = "load %" }     SQL's LIKE, where there is no better
 //! since = "created_at"               # only rows since the first apply (without a zone: UTC)
 //! # also = "older"                   or those from before it, too
+//!
+//! [[load]]
+//! table = "alerts"                   # rows that have a mark of an audited run, where that is given
+//! marked = "raw_payload.mark"        # to clean --marks: the key in that JSON, or a column
+//! # since = "created_at"             only those since the run began; needed where the target made
+//! #                                  the marks, as ids are
 //! ```
 //!
 //! What a removal would do to rows of others, by foreign keys or triggers, stops it, unless the

@@ -137,8 +137,13 @@ impl LoadRows {
             Which::DeleteReferring(parent)
             | Which::DetachReferring(parent)
             | Which::DeleteEqual { parent, .. } => Some(parent),
-            Which::DeleteLike { .. } => None,
+            Which::DeleteLike { .. } | Which::DeleteMarked { .. } => None,
         }
+    }
+
+    /// Whether it is for every removal, and not for those by a run's marks alone.
+    pub(crate) fn is_always(&self) -> bool {
+        !matches!(self.which, Which::DeleteMarked { .. })
     }
 
     /// Rows that refer to inserted ones came after them; what is told by a value alone may have
@@ -160,6 +165,9 @@ pub enum Which {
     /// Rows are deleted whose column is what an inserted row of `parent` has in its column `of`,
     /// in whatever case. Of JSON it is what the path leads to, or without one any text in it.
     DeleteEqual { column: String, path: Vec<String>, parent: String, of: String },
+    /// Rows whose column, or what the path leads to in its JSON, has a mark of a run are deleted
+    /// where the run is given, and no others.
+    DeleteMarked { column: String, path: Vec<String> },
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -164,8 +164,9 @@ impl File<'_> {
 
     fn load(&self, typed: typed::Load, tables: &[Table]) -> Result<LoadRows, At> {
         let at = self.line(&typed.table);
-        let which = match (typed.refers_to, typed.like, typed.equals, typed.action) {
-            (Some(parent), None, None, action) => {
+        let typed::Load { refers_to, like, equals, marked, action, .. } = typed;
+        let which = match (refers_to, like, equals, marked, action) {
+            (Some(parent), None, None, None, action) => {
                 let line = self.line(&parent);
                 let parent = removed(parent.into_inner(), line, tables)?;
                 match action {
@@ -173,16 +174,20 @@ impl File<'_> {
                     Action::Detach => Which::DetachReferring(parent),
                 }
             }
-            (None, Some(typed::Like { column, pattern }), None, Action::Delete) => {
+            (None, Some(typed::Like { column, pattern }), None, None, Action::Delete) => {
                 Which::DeleteLike { column, pattern }
             }
-            (None, None, Some(equals), Action::Delete) => self.equal(equals, tables)?,
+            (None, None, Some(equals), None, Action::Delete) => self.equal(equals, tables)?,
+            (None, None, None, Some(marked), Action::Delete) => {
+                let (column, path) = column_and_path(&marked);
+                Which::DeleteMarked { column, path }
+            }
             _ => {
                 return Err((
                     at,
                     "a [[load]] entry needs either refers_to = \"table\", \
-                     equals = { column = …, of = \"table.column\" } or \
-                     like = { column = …, pattern = … }; action = \"detach\" goes with the first"
+                     equals = { column = …, of = \"table.column\" }, \
+                     like = { column = …, pattern = … } or marked = \"column\"; action = \"detach\" goes with the first"
                         .to_owned(),
                 ));
             }
@@ -207,9 +212,8 @@ impl File<'_> {
             return Err((line, format!("{of} is no table.column of the plan")));
         };
         let parent = removed(parent.to_owned(), line, tables)?;
-        let mut path = typed.column.split('.').map(str::to_owned);
-        let column = path.next().unwrap_or_default();
-        Ok(Which::DeleteEqual { column, path: path.collect(), parent, of: of.to_owned() })
+        let (column, path) = column_and_path(&typed.column);
+        Ok(Which::DeleteEqual { column, path, parent, of: of.to_owned() })
     }
 
     fn named(&self, typed: Vec<Spanned<String>>) -> Vec<Named> {
@@ -257,6 +261,12 @@ impl File<'_> {
                 (self.line(typed), "epoch is not a time such as 2026-01-01T00:00:00Z".to_owned())
             })
     }
+}
+
+/// A column, and the keys that lead to something in its JSON.
+fn column_and_path(text: &str) -> (String, Vec<String>) {
+    let mut path = text.split('.').map(str::to_owned);
+    (path.next().unwrap_or_default(), path.collect())
 }
 
 /// A table of the plan whose rows are removed, on this line.

@@ -81,6 +81,8 @@ pub(super) struct Load {
     pub(super) action: Action,
     pub(super) like: Option<Like>,
     pub(super) equals: Option<Equals>,
+    /// `column`, or `column.key` of a JSON document.
+    pub(super) marked: Option<String>,
     pub(super) since: Option<String>,
     pub(super) also: Option<Also>,
 }

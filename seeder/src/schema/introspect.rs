@@ -95,6 +95,18 @@ async fn table_ids(
     .await
 }
 
+/// The id of the table with this name, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn table_id(
+    connection: &mut PgConnection,
+    name: &str,
+) -> Result<Option<u32>, sqlx::Error> {
+    let found = table_ids(connection, &[name]).await?;
+    Ok(found.first().map(|(_, id, ..)| oid(*id)))
+}
+
 async fn visible_tables(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     sqlx::query_scalar(
         "SELECT relname::text FROM pg_class

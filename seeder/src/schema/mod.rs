@@ -6,7 +6,7 @@ mod references;
 
 use std::collections::BTreeMap;
 
-pub use introspect::{SchemaError, introspect};
+pub use introspect::{SchemaError, introspect, table_id};
 pub use order::{CycleError, LoadOrder, load_order};
 pub use references::{
     DeleteRule, Reference, TableName, delete_triggers, names, references, roots, stamped,

@@ -9,6 +9,7 @@ mod hostile;
 mod life;
 mod load_rules;
 mod logins;
+mod marked;
 mod natural_keys;
 mod others;
 mod random_schemas;

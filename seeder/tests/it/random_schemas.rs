@@ -565,6 +565,7 @@ impl World<'_> {
             plan: self.folder.join("plan.toml"),
             database: Database::pin(self.url, &[]).unwrap(),
             manifest: self.folder.join("manifest.json"),
+            marks: Vec::new(),
             seed: None,
             scale: 1,
             since: None,
