@@ -3,8 +3,9 @@
 //! What was recorded in a second ([`Histograms`], or [`Recorded`] from a file) adds up to
 //! [`Group`]s, of which [`Plateau`] holds those that are judged. [`judge`] holds them
 //! against a scenario's expectations, [`validity`] against what a valid measurement is,
-//! [`judged`] says what a run came to, and [`steps`] what each step of a load in stages did. The replayer uses them while it runs, at
-//! its end and in `merge`, the reporter when it reads a run: a figure has one definition.
+//! [`judged`] says what a run came to, [`steps`] what each step of a load in stages did, and
+//! [`knee`] where they make the most. The replayer uses them while it runs, at its end and in
+//! `merge`, the reporter when it reads a run: a figure has one definition.
 
 pub mod conclusion;
 mod counts;
@@ -12,6 +13,7 @@ mod group;
 mod histograms;
 pub mod judge;
 pub mod judged;
+pub mod knee;
 mod marks;
 mod plateau;
 mod reading;

@@ -7,6 +7,7 @@ use crate::summary::Summary;
 use crate::units::{Figure, Unit, grouped, micros, of_metric, per_second, share};
 use figures::Reading;
 use figures::judge::Verdict;
+use figures::knee::Knee;
 use figures::steps::{Criterion, Ladder, Outcome, Short, Step, stopped_in};
 use run_log::format::{EndedBy, Run};
 use scenario::{Metric, Percentile, Scope};
@@ -40,7 +41,37 @@ pub struct Stress {
     pub linear_users: Figure,
     /// The first step that was measured and is not linear.
     pub degraded_users: Figure,
+    /// Where throughput is highest, where the steps tell it.
+    pub knee: Option<KneeReport>,
     pub recovery: Option<RecoveryReport>,
+}
+
+/// By the universal scalability law.
+#[derive(Serialize)]
+pub struct KneeReport {
+    pub users: Figure,
+    /// Without one of the steps.
+    pub least: Figure,
+    pub most: Figure,
+    pub throughput: Figure,
+    pub error: Figure,
+}
+
+impl KneeReport {
+    fn of(steps: &[Step<'_>]) -> Option<Self> {
+        let measured = steps.iter().filter(|step| step.is_measured());
+        let level = |step: &Step<'_>| Some((step.users as f64, step.figures.throughput().value?));
+        let Knee { users, range, throughput, error } =
+            Knee::of(&measured.filter_map(level).collect::<Vec<_>>())?;
+        let count = |users: f64| Figure::new(users, Unit::Count);
+        Some(Self {
+            users: count(users),
+            least: count(range.0),
+            most: count(range.1),
+            throughput: Figure::new(throughput, Unit::PerSecond),
+            error: Figure::new(error, Unit::Share),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -110,6 +141,7 @@ impl Stress {
             peak_max: peak.map_or(Figure::none(Unit::Microseconds), |step| max(step)),
             linear_users: users(linear),
             degraded_users: users(degraded),
+            knee: KneeReport::of(&steps),
             recovery: RecoveryReport::of(summary),
         })
     }

@@ -71,6 +71,31 @@ fn the_breaking_point_is_the_first_step_that_was_not_held_after_one_that_was() {
 }
 
 #[test]
+fn six_steps_or_more_tell_where_most_is_done_and_others_do_not() {
+    let line = "| Most throughput, by the universal scalability law |";
+    let eight = Synthetic {
+        seconds: 40,
+        alerts_per_s: 200,
+        most_with: 500,
+        response_us: 500,
+        axis: Some("stages start 100, +100 every 5s, to 800".to_owned()),
+        ..four_steps()
+    };
+    let (folder, told) = reported(&eight);
+    let knee = |name: &str| told.stress["knee"][name]["value"].as_f64().unwrap();
+    assert!((knee("users") - 500.0).abs() < 10.0, "{}", told.stress["knee"]);
+    assert!(knee("least") <= knee("users") && knee("users") <= knee("most"));
+    assert!(knee("error") < 0.02, "{}", told.stress["knee"]);
+    assert_eq!(folder.lines(&[line, " without one of the steps, and "]).len(), 1);
+    // Where it still grows at the last of them, and where there are too few.
+    for run in [Synthetic { most_with: 2000, ..eight.clone() }, four_steps()] {
+        let (folder, told) = reported(&run);
+        assert!(told.stress["knee"].is_null(), "{}", told.stress["knee"]);
+        assert!(folder.lines(&[line]).is_empty());
+    }
+}
+
+#[test]
 fn where_every_step_was_held_there_is_no_breaking_point() {
     let (folder, told) = reported(&Synthetic { response_us: 500, ..four_steps() });
     assert_eq!(told.steps(), ["held"; 4]);

@@ -39,6 +39,8 @@ pub(crate) struct Synthetic {
     pub(crate) one_times_out_of: Option<u64>,
     /// Users that are added every five seconds.
     pub(crate) step: u64,
+    /// With so many users most is done, by the universal scalability law; 0 is no such law.
+    pub(crate) most_with: u64,
     /// With so many users, one request of three is answered 503.
     pub(crate) fails_with: u64,
     /// The condition to stop, where it is not the scenario's.
@@ -76,6 +78,7 @@ impl Synthetic {
             one_fails_of: None,
             one_times_out_of: None,
             step: 0,
+            most_with: 0,
             fails_with: u64::MAX,
             stop_on: None,
             recovery_s: 0,
@@ -188,7 +191,10 @@ impl<'a> Making<'a> {
     }
 
     fn requests(&self, endpoint: usize, second: u64, users: u64) -> u64 {
-        let alerts = self.of.alerts_per_s * users / self.of.users;
+        let mut alerts = self.of.alerts_per_s * users / self.of.users;
+        if self.of.most_with > 0 {
+            alerts = alerts * 1000 / (1000 + 1000 * users * users / self.of.most_with.pow(2));
+        }
         match (endpoint, second == self.of.all_seconds()) {
             (0, _) if second < RAMP_S => users / 2,
             (0, _) => 0,
