@@ -1,23 +1,6 @@
 //! COPY's text format: tabs between fields, a newline after a row.
 
-/// Appends a field. NUL characters are refused before (see `rows::value`).
-pub(crate) fn push_text(line: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut written = 0;
-    for (place, byte) in bytes.iter().enumerate() {
-        let escape = match byte {
-            b'\\' => b'\\',
-            b'\t' => b't',
-            b'\n' => b'n',
-            b'\r' => b'r',
-            _ => continue,
-        };
-        line.extend_from_slice(&bytes[written..place]);
-        line.extend_from_slice(&[b'\\', escape]);
-        written = place + 1;
-    }
-    line.extend_from_slice(&bytes[written..]);
-}
+pub(crate) use common::sql::push_text;
 
 /// Appends a field that is NULL: unlike any text, since `\` is escaped there.
 pub(crate) fn push_null(line: &mut Vec<u8>) {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use run_log::format::{Phase, Run, Window};
 use run_log::outcome::Outcome;
-use run_log::phase::{RECOVERY, step_of};
+use run_log::phase::{RECOVERY, first_step};
 use run_log::recovery::{Level, Recovered, Recovery};
 use run_log::timeline::Second;
 
@@ -38,7 +38,7 @@ pub struct Watch {
 impl Watch {
     /// Of a run with these phases; none where they have no first step with a second of its own.
     pub fn of(phases: &[Phase]) -> Option<Self> {
-        let first_step = phases.iter().find(|phase| step_of(phase) == Some(1))?.window;
+        let first_step = first_step(phases)?.window;
         let without = phases.iter().find(|phase| phase.name == RECOVERY);
         Some(Self {
             first_step,

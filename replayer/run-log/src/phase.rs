@@ -21,6 +21,11 @@ pub fn step_of(phase: &Phase) -> Option<u32> {
     phase.name.strip_prefix(STEP)?.parse().ok()
 }
 
+/// The first step of a load in stages, where the run has one.
+pub fn first_step(phases: &[Phase]) -> Option<&Phase> {
+    phases.iter().find(|phase| step_of(phase) == Some(1))
+}
+
 /// The name of the phase that a second is in.
 pub fn phase_of(phases: &[Phase], second: u64) -> &str {
     let of = |phase: &&Phase| phase.window.contains(second);

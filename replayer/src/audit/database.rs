@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use common::nearest;
+use common::sql::{push_text, quoted};
 use common_net::apart::within;
 use futures_util::TryStreamExt as _;
 use run_log::audit::{AuditCounts, AuditRow, Finding, MarkOutcome, MarkRow};
@@ -13,7 +14,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::error::AuditError;
-use crate::observe::{Place, quoted, quoted_table};
+use crate::observe::{Place, quoted_table};
 
 /// How long all of it may take.
 const MOST: Duration = Duration::from_secs(600);
@@ -262,19 +263,6 @@ impl Stored {
     }
 }
 
-/// Appends a field as COPY reads it. NUL is in no mark.
-fn push_text(line: &mut Vec<u8>, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'\\' => line.extend_from_slice(b"\\\\"),
-            b'\t' => line.extend_from_slice(b"\\t"),
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'\r' => line.extend_from_slice(b"\\r"),
-            byte => line.push(byte),
-        }
-    }
-}
-
 /// Tables that need no schema before their name.
 async fn tables(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
     let tables = "SELECT relname::text FROM pg_class
@@ -300,14 +288,6 @@ fn names(name: &str, known: &[String]) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_quoted_and_texts_escaped() {
-        assert_eq!(quoted(r#"a"b; DROP TABLE c"#), r#""a""b; DROP TABLE c""#);
-        let mut line = Vec::new();
-        push_text(&mut line, "a\\.\tb\r\nü");
-        assert_eq!(String::from_utf8(line).unwrap(), "a\\\\.\\tb\\r\\nü");
-    }
 
     #[test]
     fn of_many_names_the_first_are_shown() {

@@ -8,7 +8,7 @@ use crate::config::{self, ConfigError, Room, Share};
 use crate::error::Error;
 use crate::schedule::{Policy, Schedule, Walk};
 use run_log::format::{Phase, Shard, Window};
-use run_log::phase::step_of;
+use run_log::phase::first_step;
 use scenario::{Load, Pacing};
 
 /// What this process is to send.
@@ -66,7 +66,7 @@ pub(super) fn plan(asked: &Asked<'_>, load: &Load, ready: &mut Ready) -> Result<
     let peak = config::check_rate(&planned, max_rate)?;
     let plateau = config::plateau(&ready.plan, &whole, load)?;
     let phases = whole.phases(load, plateau);
-    if load.recovery.is_some() && !phases.iter().any(|phase| step_of(phase) == Some(1)) {
+    if load.recovery.is_some() && first_step(&phases).is_none() {
         let message = "the first step has no second of its own to go back to: its users take all \
                        of it to start"
             .to_owned();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::schedule::Ends;
 use crate::time::At;
 use run_log::format::{EndedBy, Phase};
-use run_log::phase::step_of;
+use run_log::phase::first_step;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cut {
@@ -60,7 +60,7 @@ pub(super) struct Recovering {
 impl Recovering {
     /// Of a plan with these phases; none where no recovery was asked for.
     pub(super) fn of(bound: Duration, phases: &[Phase]) -> Option<Self> {
-        let first = phases.iter().find(|phase| step_of(phase) == Some(1))?;
+        let first = first_step(phases)?;
         let from = At::START + Duration::from_secs_f64(first.window.end());
         (!bound.is_zero()).then_some(Self { bound, from })
     }

@@ -22,7 +22,7 @@ mod watch;
 pub use begin::observe;
 pub use named::{By, Misnamed, Named, ObserveError, Rules, Said};
 pub(crate) use page::request;
-pub use place::{DatabaseError, Place, quoted, quoted_table};
+pub use place::{DatabaseError, Place, quoted_table};
 pub(crate) use target::PATH as METRICS;
 pub(crate) use ticks::Ticks;
 pub use watch::Observer;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::address::{self, SafetyError};
 use common::exit::Exit;
+use common::sql::quoted;
 use common_net::apart::{Left, within};
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -97,11 +98,6 @@ impl Place {
         };
         Ok(Self { options, host, port })
     }
-}
-
-/// A name for SQL, quoted whatever it consists of.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// A table's name for SQL, its schema before it where it is said.

@@ -19,7 +19,7 @@ pub const MEMORY: &str = "target.rss_bytes";
 pub const CONNECTIONS: &str = "postgres.connections.";
 
 /// What the machine is called that the load came from.
-const MACHINE: &str = "machine.";
+pub(super) const MACHINE: &str = "machine.";
 
 /// What stands between a database and a figure of one of its statements.
 const STATEMENT: &str = ".statement.";

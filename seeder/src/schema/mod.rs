@@ -6,6 +6,7 @@ mod references;
 
 use std::collections::BTreeMap;
 
+pub use common::sql::quoted;
 pub use introspect::{SchemaError, introspect, table_id};
 pub use order::{CycleError, LoadOrder, load_order};
 pub use references::{
@@ -124,11 +125,6 @@ pub struct ForeignKey {
     pub parent_columns: Vec<String>,
     /// May be checked at the end of a transaction.
     pub deferrable: bool,
-}
-
-/// A name for SQL, quoted whatever it consists of.
-pub fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Names for SQL, with commas between.

@@ -44,7 +44,8 @@ pub(super) struct Band {
     limit: Limit,
     /// How many values it takes; fewer than [`LASTS`] have to be in a row.
     lasts: u32,
-    usual: Option<f64>,
+    /// The most of what was seen at first.
+    usual: f64,
     /// What is told of it.
     usual_shown: f64,
     seen: u64,
@@ -64,7 +65,7 @@ impl Band {
         Self {
             limit,
             lasts,
-            usual: None,
+            usual: f64::NEG_INFINITY,
             usual_shown: 0.0,
             seen: 0,
             reached: 0,
@@ -96,13 +97,14 @@ impl Band {
             self.seen += 1;
             self.reached +=
                 u64::from(matches!(self.limit, Limit::Reaches(limit) if value >= limit));
-            self.usual = Some(self.usual.map_or(value, |usual| usual.max(value)));
+            self.usual = self.usual.max(value);
             self.usual_shown = self.usual_shown.max(shown);
             return;
         }
-        let is_known = self.seen >= LEAST_SEEN && 2 * self.reached <= self.seen;
-        let Some(usual) = self.usual.filter(|_| is_known) else { return };
-        let (far, near) = self.limit.bounds(usual, load);
+        if self.seen < LEAST_SEEN || 2 * self.reached > self.seen {
+            return;
+        }
+        let (far, near) = self.limit.bounds(self.usual, load);
         let is_beyond = |bound: f64| match self.limit {
             Limit::Reaches(_) => value >= bound,
             Limit::Grows { .. } => value > bound,

@@ -17,6 +17,7 @@ use std::ops::Range;
 use figures::{Recorded, ResponseTimes};
 use run_log::format::{LatencyKind, Run, TargetSample};
 use run_log::outcome::Outcome;
+use run_log::phase::first_step;
 use run_log::timeline::Second;
 use scenario::Percentile;
 
@@ -70,9 +71,9 @@ impl Symptoms {
 
     fn watch(&mut self, timeline: &[Second]) {
         let mut unanswered = Band::new(Limit::Reaches(1.0), 2);
-        let mut failures: Vec<(String, Band)> = std::iter::once("failed answers")
+        let mut failures: Vec<(&str, Band)> = std::iter::once("failed answers")
             .chain(Outcome::without_answer().map(Outcome::plural))
-            .map(|cause| (cause.to_owned(), Band::new(Limit::FAILURES, band::LASTS)))
+            .map(|cause| (cause, Band::new(Limit::FAILURES, band::LASTS)))
             .collect();
         for row in timeline {
             let Some(is_usual) = self.is_usual(row.second) else { continue };
@@ -91,7 +92,7 @@ impl Symptoms {
         let silent = "requests under way, and none answered".to_owned();
         self.add(&unanswered, silent, Unit::Count, Order::Unanswered);
         for (cause, band) in &failures {
-            self.add(band, cause.clone(), Unit::Share, Order::Failures);
+            self.add(band, (*cause).to_owned(), Unit::Share, Order::Failures);
         }
     }
 
@@ -158,8 +159,7 @@ impl Endpoint {
 /// The seconds that all others are held against: the first step of a load in steps, else the first
 /// quarter of the plateau.
 fn usual(run: &Run, plateau: &Range<u64>) -> Option<Range<u64>> {
-    let step = run.phases.iter().find(|phase| phase.name == "step 1");
-    let usual = match step {
+    let usual = match first_step(&run.phases) {
         Some(step) => step.window.start_s..step.window.end_s,
         None => {
             let quarter = (plateau.end.saturating_sub(plateau.start)) / 4;

@@ -6,7 +6,7 @@ use run_log::format::{Run, TargetSample};
 
 use super::band::{Band, LASTS, Limit};
 use super::symptom::Order;
-use crate::summary::samples::unit;
+use crate::summary::samples::{MACHINE, unit};
 use crate::units::Unit;
 
 /// Shares of the processors that leave none: of a process, and of all of a machine.
@@ -127,7 +127,7 @@ impl Signs {
 
     /// How a metric is watched, if it is.
     fn watched(&self, metric: &str) -> Option<(Limit, u32, Order)> {
-        let is_machine = metric.starts_with("machine.");
+        let is_machine = metric.starts_with(MACHINE);
         let name = metric.rsplit('.').next()?;
         Some(match (name, is_machine) {
             ("cpu_percent", false) => {
