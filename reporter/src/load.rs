@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use common::exit::one_line;
 use run_log::format::{Fidelity, FidelityRow, RUN_JSON, State};
 use run_log::reader::{ReadError, RunReader};
 use scenario::{Profile, Scenario, ScenarioError};
@@ -70,32 +71,47 @@ pub struct Loaded {
     pub fidelity: Option<Comparison>,
     /// Run directories left out of the report, a line each with the reason.
     pub unused: Vec<String>,
+    /// Run directories that are damaged, of a newer version, or not what they say: a line each.
+    pub unusable: Vec<String>,
+}
+
+/// The run directories that there are.
+#[derive(Default)]
+struct Found {
+    readers: Vec<RunReader>,
+    unusable: Vec<String>,
 }
 
 /// Reads scenarios and runs. Without a folder of runs, or with an empty one, all scenarios stay
 /// pending; without scenarios each run stands for itself, the oldest first.
 ///
+/// A run that cannot be used makes no figure: the report says so, and tells of the others.
+///
 /// # Errors
-/// When a scenario or a run that is used is damaged, and when there is neither.
+/// When a scenario is damaged or the folder cannot be read, and when there is neither.
 pub fn load(scenarios: Option<&Path>, runs: &Path) -> Result<Loaded, LoadError> {
     let found = open_all(runs)?;
     match scenarios {
         Some(scenarios) => by_scenario(scenarios, found),
-        None if found.is_empty() => Err(LoadError::NoRun { path: runs.to_owned() }),
-        None => each_alone(found),
+        None if found.readers.is_empty() && found.unusable.is_empty() => {
+            Err(LoadError::NoRun { path: runs.to_owned() })
+        }
+        None => Ok(each_alone(found)),
     }
 }
 
-fn each_alone(mut found: Vec<RunReader>) -> Result<Loaded, LoadError> {
-    found.sort_by_key(|reader| reader.run().started);
-    let entries = (1..).zip(found).map(|(number, reader)| {
+fn each_alone(found: Found) -> Loaded {
+    let Found { mut readers, mut unusable } = found;
+    readers.sort_by_key(|reader| reader.run().started);
+    let entries = (1..).zip(readers).map(|(number, reader)| {
         let scenario = alone::scenario_of(number, &dir_name(&reader), reader.run());
-        entry(scenario, None, Some(reader))
+        entry(scenario, None, Some(reader), &mut unusable)
     });
-    Ok(Loaded { entries: entries.collect::<Result<_, _>>()?, fidelity: None, unused: Vec::new() })
+    Loaded { entries: entries.collect(), fidelity: None, unused: Vec::new(), unusable }
 }
 
-fn by_scenario(scenarios: &Path, mut found: Vec<RunReader>) -> Result<Loaded, LoadError> {
+fn by_scenario(scenarios: &Path, found: Found) -> Result<Loaded, LoadError> {
+    let Found { readers: mut found, mut unusable } = found;
     let mut unused = Vec::new();
     let mut entries = Vec::new();
     for (path, scenario) in Scenario::read_all(&[scenarios])? {
@@ -103,7 +119,7 @@ fn by_scenario(scenarios: &Path, mut found: Vec<RunReader>) -> Result<Loaded, Lo
         let (mine, others): (Vec<_>, Vec<_>) = found.into_iter().partition(of_it);
         found = others;
         let newest = newest(&scenario, mine, &mut unused);
-        entries.push(entry(scenario, Some(path), newest)?);
+        entries.push(entry(scenario, Some(path), newest, &mut unusable));
     }
     let compares = |reader: &RunReader| {
         let run = reader.run();
@@ -119,14 +135,18 @@ fn by_scenario(scenarios: &Path, mut found: Vec<RunReader>) -> Result<Loaded, Lo
         unused.push(format!("{}: {reason}", dir_name(&reader)));
     }
     unused.sort();
-    Ok(Loaded { entries, fidelity: fidelity.as_ref().map(comparison).transpose()?, unused })
+    let fidelity = fidelity.and_then(|reader| {
+        let of = comparison(&reader);
+        of.map_err(|error| unusable.push(one_line(&dir_name(&reader), &error))).ok()
+    });
+    Ok(Loaded { entries, fidelity, unused, unusable })
 }
 
-fn open_all(runs: &Path) -> Result<Vec<RunReader>, LoadError> {
+fn open_all(runs: &Path) -> Result<Found, LoadError> {
     let read = |source| LoadError::Read { path: runs.to_owned(), source };
     let entries = match std::fs::read_dir(runs) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         Err(error) => return Err(read(error)),
     };
     let mut dirs = Vec::new();
@@ -137,7 +157,14 @@ fn open_all(runs: &Path) -> Result<Vec<RunReader>, LoadError> {
         }
     }
     dirs.sort();
-    dirs.iter().map(|dir| RunReader::open(dir).map_err(LoadError::from)).collect()
+    let mut found = Found::default();
+    for dir in &dirs {
+        match RunReader::open(dir) {
+            Ok(reader) => found.readers.push(reader),
+            Err(error) => found.unusable.push(one_line(&name_of_dir(dir), &error)),
+        }
+    }
+    Ok(found)
 }
 
 /// The newest run of exactly this version of the scenario, and why the others are not used.
@@ -185,25 +212,41 @@ fn comparison(reader: &RunReader) -> Result<Comparison, LoadError> {
     Ok(Comparison { run: dir_name(reader), all: reader.run().fidelity, endpoints })
 }
 
+/// A scenario with its run, where that can be used.
 fn entry(
     scenario: Scenario,
     path: Option<PathBuf>,
     reader: Option<RunReader>,
-) -> Result<Entry, LoadError> {
+    unusable: &mut Vec<String>,
+) -> Entry {
     let Some(reader) = reader else {
         let (conclusion, reason, marks) = (Conclusion::Pending, None, Vec::new());
-        return Ok(Entry { scenario, path, run: None, conclusion, reason, marks });
+        return Entry { scenario, path, run: None, conclusion, reason, marks };
     };
-    let profile = profile(reader.run());
-    let stop_on = scenario.load(profile).stop_on.as_ref();
-    let summary = Summary::read(&reader, stop_on, &scenario.expect)?;
+    let name = dir_name(&reader);
+    match measured(&scenario, &reader) {
+        Ok((summary, evidence)) => {
+            let Judged { conclusion, reason, marks, verdicts } =
+                Judged::of(&summary.run, &summary.plateau, &scenario.expect);
+            let profile = profile(&summary.run);
+            let run = Some(MeasuredRun { name, profile, summary, verdicts, evidence });
+            Entry { scenario, path, run, conclusion, reason, marks }
+        }
+        Err(error) => {
+            let reason = one_line(&name, &error);
+            unusable.push(reason.clone());
+            let (conclusion, reason) = (Conclusion::Unusable, Some(reason));
+            Entry { scenario, path, run: None, conclusion, reason, marks: Vec::new() }
+        }
+    }
+}
+
+fn measured(scenario: &Scenario, reader: &RunReader) -> Result<(Summary, Evidence), LoadError> {
+    let stop_on = scenario.load(profile(reader.run())).stop_on.as_ref();
+    let summary = Summary::read(reader, stop_on, &scenario.expect)?;
     let evidence = evidence::of_run(reader.dir())
         .map_err(|(path, source)| LoadError::Read { path, source })?;
-    let Judged { conclusion, reason, marks, verdicts } =
-        Judged::of(&summary.run, &summary.plateau, &scenario.expect);
-    let name = dir_name(&reader);
-    let run = Some(MeasuredRun { name, profile, summary, verdicts, evidence });
-    Ok(Entry { scenario, path, run, conclusion, reason, marks })
+    Ok((summary, evidence))
 }
 
 fn name_of(reader: &RunReader) -> Option<&String> {
@@ -211,6 +254,9 @@ fn name_of(reader: &RunReader) -> Option<&String> {
 }
 
 fn dir_name(reader: &RunReader) -> String {
-    let dir = reader.dir();
+    name_of_dir(reader.dir())
+}
+
+fn name_of_dir(dir: &Path) -> String {
     dir.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into())
 }

@@ -16,6 +16,7 @@ use crate::markdown;
 use crate::report::Report;
 
 const MAIN: &str = "load-test-report.md.j2";
+const RESULTS: &str = "partials/results.md.j2";
 
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
@@ -33,6 +34,38 @@ pub enum TemplateError {
     Read { path: PathBuf, source: io::Error },
     #[error("template {name} line {line}: {message}")]
     At { name: String, line: usize, message: String },
+}
+
+impl TemplateError {
+    /// The innermost cause that has a place, on one line.
+    pub(crate) fn of(error: &Error) -> Self {
+        let mut innermost = error;
+        let mut source = std::error::Error::source(error);
+        while let Some(cause) = source {
+            if let Some(cause) =
+                cause.downcast_ref::<Error>().filter(|cause| cause.line().is_some())
+            {
+                innermost = cause;
+            }
+            source = cause.source();
+        }
+        let expression = innermost
+            .range()
+            .zip(innermost.template_source())
+            .and_then(|(range, source)| source.get(range))
+            .map(str::trim);
+        let message = match (innermost.kind(), expression) {
+            (ErrorKind::UndefinedError, Some(variable)) => {
+                format!("unknown variable `{variable}`")
+            }
+            (kind, _) => innermost.detail().map_or_else(|| kind.to_string(), str::to_owned),
+        };
+        Self::At {
+            name: innermost.name().unwrap_or("?").to_owned(),
+            line: innermost.line().unwrap_or(0),
+            message,
+        }
+    }
 }
 
 /// A compiled template with its partials.
@@ -89,7 +122,9 @@ impl Template {
                 let message = format!("what stands between two braces is over {most} KiB");
                 return Err(TemplateError::At { name, line, message });
             }
-            environment.add_template_owned(name, text).map_err(|error| located(&error))?;
+            environment
+                .add_template_owned(name, text)
+                .map_err(|error| TemplateError::of(&error))?;
         }
         Ok(Self { environment, name: main })
     }
@@ -99,12 +134,50 @@ impl Template {
     /// # Errors
     /// With file, line and name, when it uses an unknown variable.
     pub fn render(&self, report: &Report) -> Result<String, TemplateError> {
-        let context = ready(report.to_value());
+        let context = context(report);
         self.environment
             .get_template(&self.name)
             .and_then(|template| template.render(context))
-            .map_err(|error| located(&error))
+            .map_err(|error| TemplateError::of(&error))
     }
+
+    /// Fills one block of the template.
+    ///
+    /// # Errors
+    /// When it has no such block, and as [`Template::render`].
+    pub fn block(&self, report: &Report, block: &str) -> Result<String, TemplateError> {
+        let context = context(report);
+        self.environment
+            .get_template(&self.name)
+            .and_then(|template| {
+                template.render_captured(context)?.with_state_mut(|state| state.render_block(block))
+            })
+            .map_err(|error| TemplateError::of(&error))
+    }
+
+    /// Fills the results of one scenario, by its place in the report.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub fn results(&self, report: &Report, index: usize) -> Result<String, TemplateError> {
+        let all = context(report);
+        let of = all
+            .get_attr("scenarios")
+            .and_then(|of| of.get_item_by_index(index))
+            .map_err(|error| TemplateError::of(&error))?;
+        let run = of.get_attr("run").map_err(|error| TemplateError::of(&error))?;
+        self.environment
+            .get_template(RESULTS)
+            .and_then(|template| {
+                template.render(minijinja::context! { s => of, run => run, ..all })
+            })
+            .map_err(|error| TemplateError::of(&error))
+    }
+}
+
+/// What templates see: the report's JSON, each figure as the string that is shown for it.
+pub fn context(report: &Report) -> Value {
+    ready(report.to_value())
 }
 
 fn read(path: &Path) -> Result<String, TemplateError> {
@@ -124,34 +197,6 @@ fn long_tag(text: &str) -> Option<usize> {
         })
     });
     long.next().map(|at| text[..at].matches('\n').count() + 1)
-}
-
-/// The innermost cause that has a place, on one line.
-fn located(error: &Error) -> TemplateError {
-    let mut innermost = error;
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(cause) = cause.downcast_ref::<Error>().filter(|cause| cause.line().is_some()) {
-            innermost = cause;
-        }
-        source = cause.source();
-    }
-    let expression = innermost
-        .range()
-        .zip(innermost.template_source())
-        .and_then(|(range, source)| source.get(range))
-        .map(str::trim);
-    let message = match (innermost.kind(), expression) {
-        (ErrorKind::UndefinedError, Some(variable)) => {
-            format!("unknown variable `{variable}`")
-        }
-        (kind, _) => innermost.detail().map_or_else(|| kind.to_string(), str::to_owned),
-    };
-    TemplateError::At {
-        name: innermost.name().unwrap_or("?").to_owned(),
-        line: innermost.line().unwrap_or(0),
-        message,
-    }
 }
 
 /// Converts JSON to template values, each figure to the string shown for it.

@@ -21,6 +21,9 @@ impl Status {
     pub fn of(conclusions: &[&Conclusion]) -> Self {
         let of = conclusions.len();
         let ran = conclusions.iter().filter(|conclusion| conclusion.is_complete()).count();
+        if of == 0 {
+            return Self::Pending;
+        }
         let any = |wanted: fn(&Conclusion) -> bool| {
             conclusions.iter().any(|conclusion| wanted(conclusion))
         };

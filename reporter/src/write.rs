@@ -65,3 +65,25 @@ impl Document {
 pub fn folder(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }
+
+/// Creates the folder that a file is to be in, unless it exists.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn folder_of(path: &Path) -> Result<(), WriteError> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(of) => folder(of),
+        None => Ok(()),
+    }
+}
+
+/// Appends to a file that others write to as well, such as the summary of a step.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn append(path: &Path, text: &str) -> Result<(), WriteError> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| WriteError::Io { path: path.to_owned(), source })
+}

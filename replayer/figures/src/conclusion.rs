@@ -9,6 +9,8 @@ pub enum Conclusion {
     Pending,
     /// Killed, interrupted, or ended before the plateau: why; and whether it is invalid besides.
     Incomplete(&'static str, Validity),
+    /// What was measured cannot be read, or does not agree with itself.
+    Unusable,
     /// Scaled down: shown, never judged.
     Quick,
     /// A part of a plan, which is judged as a whole.
@@ -35,6 +37,7 @@ impl Conclusion {
         match self {
             Self::Pending => "PENDING",
             Self::Incomplete(..) => "INCOMPLETE",
+            Self::Unusable => "UNUSABLE",
             Self::Quick => "QUICK PROFILE",
             Self::Part(_) => "PART",
             Self::OtherLoad => "OTHER LOAD",
@@ -48,7 +51,10 @@ impl Conclusion {
 
     /// Whether the scenario ran to its end, however it turned out.
     pub const fn is_complete(&self) -> bool {
-        !matches!(self, Self::Pending | Self::Incomplete(..) | Self::Part(_) | Self::OtherLoad)
+        !matches!(
+            self,
+            Self::Pending | Self::Incomplete(..) | Self::Unusable | Self::Part(_) | Self::OtherLoad
+        )
     }
 
     /// What is expected and was not shown to hold is a threshold that failed; nothing but a valid
@@ -58,7 +64,7 @@ impl Conclusion {
             Self::Pending | Self::Quick | Self::Part(_) | Self::Passed | Self::Measured => {
                 Exit::Good
             }
-            Self::Incomplete(_, Validity::Good) => Exit::Incomplete,
+            Self::Incomplete(_, Validity::Good) | Self::Unusable => Exit::Incomplete,
             Self::Failed | Self::OtherLoad => Exit::Threshold,
             Self::Incomplete(_, Validity::Bad(_)) | Self::Invalid(_) => Exit::Invalid,
         }

@@ -62,13 +62,20 @@ impl Counts {
         // What failed and is of neither kind missed a check, or has a status that its scenario does
         // not list.
         let others = self.failed_status.saturating_sub(self.status_4xx + self.status_5xx);
-        let status = if others > self.status_4xx.max(self.status_5xx) {
-            "answers that missed a check or had an unexpected status"
-        } else if self.status_5xx >= self.status_4xx {
-            "5xx answers"
-        } else {
-            "4xx answers"
-        };
+        // Which of the answers failed is not told by kind: where there are several, the name of the
+        // most frequent kind alone would be untrue of all.
+        let kinds = [
+            (self.status_5xx, "5xx answers", "failing answers, mostly 5xx"),
+            (self.status_4xx, "4xx answers", "failing answers, mostly 4xx"),
+            (
+                others,
+                "answers that missed a check or had an unexpected status",
+                "failing answers, mostly of a missed check or an unexpected status",
+            ),
+        ];
+        let there = kinds.iter().filter(|(count, ..)| *count > 0).count();
+        let most = kinds.iter().rev().max_by_key(|(count, ..)| *count).unwrap_or(&kinds[0]);
+        let status = if there > 1 { most.2 } else { most.1 };
         let without_answer =
             Outcome::without_answer().map(|outcome| (outcome.plural(), self.outcomes[outcome]));
         std::iter::once((status, self.failed_status))
@@ -89,8 +96,11 @@ mod tests {
         };
         let other = "answers that missed a check or had an unexpected status";
         assert_eq!(cause(5, 0, 0), Some((other, 5)));
-        assert_eq!(cause(5, 2, 0), Some((other, 5)));
-        assert_eq!(cause(5, 4, 0), Some(("4xx answers", 5)));
+        let mostly_other = "failing answers, mostly of a missed check or an unexpected status";
+        assert_eq!(cause(5, 2, 0), Some((mostly_other, 5)));
+        assert_eq!(cause(5, 4, 0), Some(("failing answers, mostly 4xx", 5)));
+        assert_eq!(cause(5, 5, 0), Some(("4xx answers", 5)));
+        assert_eq!(cause(5, 3, 2), Some(("failing answers, mostly 4xx", 5)));
         assert_eq!(cause(5, 0, 5), Some(("5xx answers", 5)));
         assert_eq!(cause(0, 0, 0), None);
     }

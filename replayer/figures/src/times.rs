@@ -34,6 +34,11 @@ impl Recorded {
         self.0.iter().map(|(_, count)| count).sum()
     }
 
+    /// Each value, the highest of its bucket, with its count, in their order.
+    pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().copied()
+    }
+
     /// Adds it to a sum.
     pub fn add_to(&self, sum: &mut Histogram<u64>) {
         for (value, count) in &self.0 {

@@ -6,7 +6,7 @@
 //! | `latency.hlog` | `HdrHistogram` interval log (V2), a histogram a second and tag |
 //! | `timeline.csv` | [`Second`](crate::timeline::Second): a row a second |
 //! | `stats.csv`, `stats_history.csv` | Locust's columns |
-//! | `failures.csv` | [`FailureRow`]: Locust's columns |
+//! | `failures.csv` | [`FailureRow`]: Locust's columns, and from when to when |
 //! | `errors.jsonl` | [`ErrorSample`]: the first few failing answers an endpoint |
 //! | `fidelity.csv` | [`FidelityRow`]: an endpoint's answers against the recorded ones |
 //! | `target.csv` | [`TargetSample`]: target and database on the same clock |
@@ -41,7 +41,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 4;
+pub const MINOR: u32 = 5;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -572,7 +572,7 @@ pub struct ErrorSample {
     pub lacks: Option<String>,
 }
 
-/// A row of `failures.csv`, in Locust's columns: whole run, an endpoint and cause a row.
+/// A row of `failures.csv`, in Locust's columns and two more: whole run, an endpoint and cause a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRow {
     #[serde(rename = "Method")]
@@ -585,6 +585,27 @@ pub struct FailureRow {
     pub error: String,
     #[serde(rename = "Occurrences", deserialize_with = "count")]
     pub occurrences: u64,
+    /// The seconds in which the first and the last of them ended. Unknown before minor 5.
+    #[serde(rename = "First Second", default)]
+    pub first_second: Option<u64>,
+    #[serde(rename = "Last Second", default)]
+    pub last_second: Option<u64>,
+}
+
+impl ErrorSample {
+    /// What went wrong, as [`FailureRow::error`] has it.
+    pub fn error(&self) -> String {
+        match (&self.check, self.status) {
+            (Some(check), _) => FailureRow::missed_check(check),
+            (None, Some(status)) => FailureRow::failed_status(status),
+            (None, None) => self.outcome.clone(),
+        }
+    }
+}
+
+/// The name of an endpoint, from a table that has its method in a column of its own.
+pub fn endpoint(method: &str, name: &str) -> String {
+    if name.starts_with(method) { name.to_owned() } else { format!("{method} {name}") }
 }
 
 impl FailureRow {
@@ -598,6 +619,11 @@ impl FailureRow {
     /// The error of answers that failed by their status.
     pub fn failed_status(status: u16) -> String {
         format!("{}{status}", Self::STATUS)
+    }
+
+    /// The endpoint's name.
+    pub fn endpoint(&self) -> String {
+        endpoint(&self.method, &self.name)
     }
 
     /// The status that [`failed_status`](Self::failed_status) wrote.

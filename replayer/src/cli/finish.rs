@@ -48,9 +48,16 @@ pub(super) fn finish(
     let failures: Vec<FailureRow> = collector
         .failures
         .iter()
-        .map(|((endpoint, error), occurrences)| {
+        .map(|((endpoint, error), of_it)| {
             let (method, name) = split(&run.endpoints[*endpoint]);
-            FailureRow { method, name, error: error.clone(), occurrences: *occurrences }
+            FailureRow {
+                method,
+                name,
+                error: error.clone(),
+                occurrences: of_it.count,
+                first_second: of_it.seconds.as_ref().map(|seconds| *seconds.start()),
+                last_second: of_it.seconds.as_ref().map(|seconds| *seconds.end()),
+            }
         })
         .collect();
     writer.finish(&run, &rows, &failures, &collector.fidelity_rows())?;

@@ -11,6 +11,7 @@ use run_log::outcome::Outcome;
 use run_log::timeline::Second;
 use scenario::Percentile;
 
+use super::occurrences::Occurrences;
 use super::sample::{Batch, FidelityCheck, Gauges, Sample};
 
 /// What is asked of the whole run and not of its plateau. Of 200 endpoints and slow answers a
@@ -55,8 +56,8 @@ pub struct Collector {
     pub same_failures: u64,
     /// What the scenario's checks are called, by their numbers.
     pub check_names: Vec<String>,
-    /// (endpoint, what went wrong) to how often.
-    pub failures: BTreeMap<(usize, String), u64>,
+    /// (endpoint, what went wrong) to how often, and when.
+    pub failures: BTreeMap<(usize, String), Occurrences>,
     pub errors: Vec<ErrorSample>,
     /// Planned requests that were begun over a second late by the generator's own fault.
     pub left_late: u64,
@@ -267,7 +268,8 @@ impl Collector {
                 (Outcome::Completed, None) => FailureRow::failed_status(sample.status),
                 (outcome, None) => outcome.name(),
             };
-            *self.failures.entry((usize::from(sample.endpoint), what)).or_default() += 1;
+            let of_it = self.failures.entry((usize::from(sample.endpoint), what)).or_default();
+            of_it.add(1, Some(row.second..=row.second));
         }
     }
 

@@ -5,10 +5,12 @@
 //! that measuring costs the workers a few stores a request.
 
 mod collector;
+mod occurrences;
 mod sample;
 mod usage;
 
 pub(crate) use collector::note_lag;
 pub use collector::{Collector, EndpointTotals, record};
+pub use occurrences::Occurrences;
 pub use sample::{Batch, FidelityCheck, Gauges, Sample};
 pub use usage::{Usage, host};

@@ -375,7 +375,9 @@ fn add_tables(part: &Part<'_>, collector: &mut Collector) -> Result<(), MergeErr
     for row in shard.failures()? {
         let row = row?;
         let endpoint = index(&row.method, &row.name)?;
-        *collector.failures.entry((endpoint, row.error)).or_default() += row.occurrences;
+        let seconds = row.first_second.zip(row.last_second).map(|(first, last)| first..=last);
+        let of_it = collector.failures.entry((endpoint, row.error)).or_default();
+        of_it.add(row.occurrences, seconds);
     }
     for row in shard.fidelity()? {
         let row = row?;

@@ -7,10 +7,13 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::PathElement;
 use plotters::style::{Color, WHITE};
 
+use super::Drawn;
 use super::axis::{self, LatencyUnit};
 use super::error::DrawError;
 use super::frame::{self, BLUE, GREY, Line, Panel};
 use crate::summary::Summary;
+use crate::units::micros;
+use scenario::Percentile;
 
 const HEIGHT: u32 = 360;
 /// Labelled percentiles, as shares of the requests that are slower.
@@ -27,7 +30,7 @@ const SLOWER: [(f64, &str); 9] = [
 ];
 const POINTS: usize = 400;
 
-pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
+pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, DrawError> {
     let response = summary.plateau.all.responses.judged();
     if response.len() < 2 {
         return Ok(None);
@@ -41,7 +44,15 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
     let lines = vec![line("service time", GREY, service), line("response time", BLUE, response)];
     let panel = Panel { label: format!("Latency at a percentile, {}", unit.name()), lines };
     let y = axis::top([unit.scale(most)].into_iter());
-    frame::svg(HEIGHT, title, |area| {
+    let responses = &summary.plateau.all.responses;
+    let at = |percentile| micros(responses.percentile(percentile));
+    let title = format!(
+        "{scenario}: half within {}, 99 % within {}, the slowest {}",
+        at(Percentile::P50),
+        at(Percentile::P99),
+        micros(responses.max())
+    );
+    let svg = frame::svg(HEIGHT, &title, |area| {
         let (_, area) = area.split_vertically(frame::TITLE);
         frame::head(&area, &panel)?;
         let mut chart = ChartBuilder::on(&area)
@@ -69,8 +80,8 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
                 .map_err(DrawError::of)?;
         }
         Ok(())
-    })
-    .map(Some)
+    })?;
+    Ok(Some(Drawn { title, svg, series: None }))
 }
 
 /// The axis of percentiles, from 0 % to that of the slowest request.

@@ -14,8 +14,11 @@ use plotters::style::{
 
 use common::shown;
 
+use super::Drawn;
 use super::axis::{TimeUnit, tick, top};
 use super::error::DrawError;
+use super::series::Series;
+use super::style;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -27,7 +30,7 @@ pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
 pub(super) const PURPLE: RGBColor = RGBColor(204, 121, 167);
 pub(super) const GREY: RGBColor = RGBColor(120, 126, 134);
 
-const INK: RGBColor = RGBColor(31, 35, 40);
+pub(super) const INK: RGBColor = RGBColor(31, 35, 40);
 pub(super) const SOFT_INK: RGBColor = RGBColor(89, 99, 110);
 pub(super) const AXIS: RGBColor = RGBColor(160, 167, 175);
 pub(super) const GRID: RGBColor = RGBColor(229, 232, 236);
@@ -97,7 +100,13 @@ impl Line {
 }
 
 impl OverTime<'_> {
-    pub(super) fn draw(&self) -> Result<String, DrawError> {
+    /// The picture, and the values in it.
+    pub(super) fn draw(&self) -> Result<Drawn, DrawError> {
+        let series = Some(Series::of(self));
+        Ok(Drawn { title: self.title.to_owned(), svg: self.svg()?, series })
+    }
+
+    fn svg(&self) -> Result<String, DrawError> {
         let panel_height = if self.panels.len() == 1 { 276 } else { 150 };
         let height = TITLE + panel_height * self.panels.len() as u32 + X_LABELS;
         svg(height, self.title, |area| {
@@ -219,7 +228,7 @@ pub(super) fn svg(
         area.present().map_err(DrawError::of)?;
     }
     // plotters escapes what means something in XML; controls may not stand in it at all.
-    Ok(shown::lines(&picture).into_owned())
+    Ok(style::dressed(&shown::lines(&picture), title))
 }
 
 pub(super) fn text(size: f64, color: RGBColor) -> TextStyle<'static> {

@@ -2,11 +2,13 @@
 
 use run_log::timeline::Second;
 
+use super::Drawn;
 use super::error::DrawError;
 use super::frame::{BLUE, Line, ORANGE, OverTime, PURPLE, Panel};
 use crate::summary::Summary;
+use crate::units::Figure;
 
-pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
+pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, DrawError> {
     if summary.timeline.is_empty() {
         return Ok(None);
     }
@@ -30,8 +32,17 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
             line("waiting for a connection", PURPLE, |row| row.queued),
         ],
     };
+    let most = |pick: fn(&Second) -> u64| {
+        Figure::count(summary.timeline.iter().map(pick).max().unwrap_or(0))
+    };
+    let title = format!(
+        "{scenario}: up to {} users at once, {} requests in flight, {} waiting",
+        most(|row| row.users),
+        most(|row| row.in_flight),
+        most(|row| row.queued)
+    );
     OverTime {
-        title,
+        title: &title,
         length_s: summary.timeline.len() as f64,
         plateau: summary.window.clone(),
         panels: vec![users, requests],

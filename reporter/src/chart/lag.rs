@@ -1,11 +1,14 @@
 //! How far behind the plan requests went out: the target's part, then the generator's.
 
+use super::Drawn;
 use super::axis::LatencyUnit;
 use super::error::DrawError;
-use super::frame::{GREEN, Line, OverTime, Panel, VERMILION};
+use super::frame::{BLUE, GREEN, Line, OverTime, Panel, VERMILION};
 use crate::summary::Summary;
+use crate::units::micros;
+use figures::Reading;
 
-pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
+pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, DrawError> {
     if summary.timeline.is_empty() {
         return Ok(None);
     }
@@ -30,8 +33,21 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
         panels.push(panel("Session delay: earlier answers came late", "p95", GREEN, delays));
     }
     panels.push(panel("Generator share: its own fault", "p99", VERMILION, lags));
+    let cpu = summary.timeline.iter();
+    let cpu = cpu.map(|row| (row.second as f64 + 0.5, row.generator_cpu_percent)).collect();
+    panels.push(Panel {
+        label: "Generator's processor, % of one core".to_owned(),
+        lines: vec![Line::new("generator", BLUE, cpu)],
+    });
+    let us = |us: u64| micros(Reading::exact(us as f64));
+    let lag = &summary.run.lag;
+    let title = format!(
+        "{scenario}: the generator's own share, p99 {} and at most {}",
+        us(lag.p99_us),
+        us(lag.max_us)
+    );
     OverTime {
-        title,
+        title: &title,
         length_s: summary.timeline.len() as f64,
         plateau: summary.window.clone(),
         panels,

@@ -1,20 +1,29 @@
 //! Charts as SVG, one file a chart.
 //!
-//! All share one frame: a title, panels above each other, in each the label of
-//! its axis and a legend; the judged plateau shaded. A unit is chosen once a
-//! panel. Text is left to the viewer's fonts.
+//! All share one frame: a title that states what is to be seen, panels above each other, in each the
+//! label of its axis and a legend; the judged plateau shaded. A unit is chosen once a panel. Text is
+//! left to the viewer's fonts. Those over time have one time axis, and their values besides.
 
 mod axis;
+mod database;
 mod distribution;
 mod error;
+mod failures;
 mod frame;
+mod heat;
 mod in_flight;
 mod lag;
 mod latency;
+mod plane;
+mod scatter;
+mod series;
+mod stress;
+mod style;
 mod target;
 mod throughput;
 
 pub use error::DrawError;
+pub use series::Series;
 
 use crate::load::Entry;
 use crate::summary::Summary;
@@ -25,18 +34,33 @@ pub struct Chart {
     /// Such as `01-baseline-latency.svg`.
     pub file: String,
     pub svg: String,
+    /// Of a chart over time.
+    pub series: Option<Series>,
 }
 
-type Draw = fn(&str, &Summary) -> Result<Option<String>, DrawError>;
+/// A chart before it has a file.
+struct Drawn {
+    title: String,
+    svg: String,
+    series: Option<Series>,
+}
+
+/// Draws a run whose scenario has this title; none where there is nothing to draw.
+type Draw = fn(&str, &Summary) -> Result<Option<Drawn>, DrawError>;
 
 /// Name and drawing of every chart of a run, in the order of the report.
-const CHARTS: [(&str, &str, Draw); 6] = [
-    ("latency", "response time", latency::draw),
-    ("throughput", "throughput and failures", throughput::draw),
-    ("distribution", "latency distribution by percentile", distribution::draw),
-    ("users", "users and requests in flight", in_flight::draw),
-    ("lag", "session delay and generator share", lag::draw),
-    ("target", "target and database", target::draw),
+const CHARTS: [(&str, Draw); 11] = [
+    ("latency", latency::draw),
+    ("throughput", throughput::draw),
+    ("failures", failures::draw),
+    ("distribution", distribution::draw),
+    ("heat", heat::draw),
+    ("stress", stress::draw),
+    ("load", scatter::draw),
+    ("users", in_flight::draw),
+    ("lag", lag::draw),
+    ("target", target::draw),
+    ("database", database::draw),
 ];
 
 /// Draws all charts of a scenario's run; those without data are left out.
@@ -49,10 +73,9 @@ pub fn draw(entry: &Entry) -> Result<Vec<Chart>, DrawError> {
     };
     let stem = format!("{:02}-{}", entry.scenario.number, entry.scenario.name);
     let mut charts = Vec::new();
-    for (name, what, draw) in CHARTS {
-        let title = format!("{}: {what}", entry.scenario.title);
-        if let Some(svg) = draw(&title, &run.summary)? {
-            charts.push(Chart { title, file: format!("{stem}-{name}.svg"), svg });
+    for (name, draw) in CHARTS {
+        if let Some(Drawn { title, svg, series }) = draw(&entry.scenario.title, &run.summary)? {
+            charts.push(Chart { title, file: format!("{stem}-{name}.svg"), svg, series });
         }
     }
     Ok(charts)

@@ -1,41 +1,79 @@
-//! The target's processor and memory, and the database's connections.
+//! Processor and memory of the target, and of whatever else was watched on its machine.
 
 use plotters::style::RGBColor;
 
+use super::Drawn;
 use super::error::DrawError;
 use super::frame::{BLUE, GREEN, GREY, Line, ORANGE, OverTime, PURPLE, Panel};
-use crate::summary::{CONNECTIONS, CPU, MEMORY, Summary};
+use crate::summary::{MACHINE, PROCESSES, Summary, TARGET};
+use crate::units::{Figure, Unit};
 
-const CONNECTION_COLORS: [RGBColor; 4] = [BLUE, ORANGE, GREEN, GREY];
+const COLORS: [RGBColor; 5] = [BLUE, ORANGE, GREEN, PURPLE, GREY];
+const CPU: &str = "cpu_percent";
+const MEMORY: &str = "rss_bytes";
 
-pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
-    let samples = &summary.samples;
-    let length_s = summary.timeline.len() as f64;
-    let line = |metric: &str, name: &str, color, scale: f64| {
-        let points = samples.points(metric)?.iter();
-        let points = points.map(|(second, value)| (*second as f64, value * scale));
-        Some(Line::new(name, color, points.filter(|(second, _)| *second <= length_s).collect()))
+pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, DrawError> {
+    let panel = |label: &str, figure: &str, scale: f64| {
+        let lines: Vec<Line> = names(summary, figure)
+            .zip(COLORS)
+            .filter_map(|(metric, color)| over_time(summary, metric, &who(metric), color, scale))
+            .collect();
+        (!lines.is_empty()).then(|| Panel { label: label.to_owned(), lines })
     };
-    let mut panels = Vec::new();
-    if let Some(line) = line(CPU, "target's process", BLUE, 1.0) {
-        panels.push(Panel { label: "Processor, % of one core".to_owned(), lines: vec![line] });
-    }
-    if let Some(line) = line(MEMORY, "target's process", PURPLE, 1.0 / f64::from(1 << 20)) {
-        panels.push(Panel { label: "Memory, MiB".to_owned(), lines: vec![line] });
-    }
-    let connections: Vec<Line> = samples
-        .names(CONNECTIONS)
-        .zip(CONNECTION_COLORS)
-        .filter_map(|(metric, color)| {
-            let state = metric.trim_start_matches(CONNECTIONS).replace('_', " ");
-            line(metric, &state, color, 1.0)
-        })
-        .collect();
-    if !connections.is_empty() {
-        panels.push(Panel { label: "Postgres connections".to_owned(), lines: connections });
-    }
+    let panels: Vec<Panel> = [
+        panel("Processor, % of one core", CPU, 1.0),
+        panel("Memory, MiB", MEMORY, 1.0 / f64::from(1 << 20)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if panels.is_empty() {
         return Ok(None);
     }
-    OverTime { title, length_s, plateau: summary.window.clone(), panels }.draw().map(Some)
+    let first = names(summary, CPU).find_map(|name| Some((who(name), summary.samples.mean(name)?)));
+    let finding = first.map_or_else(
+        || "memory of the target".to_owned(),
+        |(who, mean)| {
+            let mean = Figure::new(mean, Unit::Percent);
+            format!("{who} took {mean} of one core on average, of {}", summary.run.host.cores)
+        },
+    );
+    OverTime {
+        title: &format!("{scenario}: {finding}"),
+        length_s: summary.timeline.len() as f64,
+        plateau: summary.window.clone(),
+        panels,
+    }
+    .draw()
+    .map(Some)
+}
+
+/// All samples of a metric as a line; none where it was not sampled.
+pub(super) fn over_time(
+    summary: &Summary,
+    metric: &str,
+    name: &str,
+    color: RGBColor,
+    scale: f64,
+) -> Option<Line> {
+    let length_s = summary.timeline.len() as f64;
+    let points = summary.samples.points(metric)?.iter();
+    let points = points.map(|(second, value)| (*second as f64, value * scale));
+    Some(Line::new(name, color, points.filter(|(second, _)| *second <= length_s).collect()))
+}
+
+/// The target's own, then those of processes, then the machine's.
+fn names<'a>(summary: &'a Summary, figure: &'a str) -> impl Iterator<Item = &'a str> {
+    [TARGET, PROCESSES, MACHINE].into_iter().flat_map(move |prefix| {
+        let names = summary.samples.names(prefix);
+        names.filter(move |name| name.rsplit('.').next() == Some(figure))
+    })
+}
+
+fn who(metric: &str) -> String {
+    match metric.rsplit_once('.').map_or(metric, |(who, _)| who) {
+        "target" => "the target's process".to_owned(),
+        "machine" => "the generator's machine".to_owned(),
+        of => of.replace("process.pid_", "process ").replace("process.", "port "),
+    }
 }

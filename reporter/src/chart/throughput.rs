@@ -2,11 +2,13 @@
 
 use run_log::timeline::Second;
 
+use super::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREY, Line, Look, OverTime, Panel, VERMILION};
+use super::frame::{BLUE, GREEN, GREY, Line, Look, OverTime, Panel, VERMILION};
 use crate::summary::Summary;
+use crate::units::{Figure, per_second, share};
 
-pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, DrawError> {
+pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, DrawError> {
     if summary.timeline.is_empty() {
         return Ok(None);
     }
@@ -21,13 +23,21 @@ pub(super) fn draw(title: &str, summary: &Summary) -> Result<Option<String>, Dra
     let panel = Panel {
         label: "Planned requests a second".to_owned(),
         lines: vec![
-            line("offered (became ready)", GREY, |row| row.ready).look(Look::Wide),
+            line("ready", GREY, |row| row.ready).look(Look::Wide),
+            line("sent", GREEN, |row| row.sent),
             line("succeeded", BLUE, Second::ok),
             line("failed", VERMILION, Second::failed).look(Look::Filled),
         ],
     };
+    let plateau = &summary.plateau;
+    let title = format!(
+        "{scenario}: {} of {} offered succeeded on the plateau, {} failed",
+        per_second(plateau.throughput()),
+        Figure::rate(plateau.within.ready, plateau.length_s()),
+        share(plateau.counts.failures())
+    );
     OverTime {
-        title,
+        title: &title,
         length_s: summary.timeline.len() as f64,
         plateau: summary.window.clone(),
         panels: vec![panel],

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::limitations::limitations;
 use super::scalability::Scalability;
 use super::{short, symptoms};
-use crate::load::{Entry, MeasuredRun};
-use crate::summary::{CPU, Summary};
-use crate::units::{Figure, Unit, micros, of_metric, share};
+use crate::load::Entry;
+use crate::summary::{DATABASE, PROCESSES, Summary, TARGET};
+use crate::units::{Figure, micros, of_metric, share};
 use figures::Group;
 use figures::conclusion::Conclusion;
 use figures::validity::unbound_reason;
@@ -32,7 +32,12 @@ const FAITHFUL: f64 = 0.995;
 
 #[derive(Serialize)]
 pub struct Findings {
+    /// What held the target up, by the measured series; none where nothing did.
     pub bottlenecks: Vec<Finding>,
+    /// Which endpoints took the target's time, whether or not that is too much.
+    pub heaviest: Vec<Finding>,
+    /// What was not measured, so that no bottleneck of it could be found.
+    pub unseen: Vec<Finding>,
     pub scalability: Scalability,
     pub recommendations: Vec<String>,
     pub limitations: Vec<String>,
@@ -50,7 +55,15 @@ impl Findings {
     pub(super) fn new(entries: &[Entry]) -> Self {
         let runs = || entries.iter().filter_map(|entry| Some((entry, entry.run.as_ref()?)));
         Self {
-            bottlenecks: runs().flat_map(|(entry, run)| bottlenecks(entry, run)).collect(),
+            bottlenecks: runs()
+                .flat_map(|(entry, run)| of_run(entry, bottlenecks(&run.summary)))
+                .collect(),
+            heaviest: runs()
+                .flat_map(|(entry, run)| {
+                    of_run(entry, heaviest(&run.summary).into_iter().take(MOST_NAMED).collect())
+                })
+                .collect(),
+            unseen: runs().flat_map(|(entry, run)| of_run(entry, unseen(&run.summary))).collect(),
             scalability: Scalability::new(entries),
             recommendations: recommendations(entries),
             limitations: limitations(entries),
@@ -59,10 +72,13 @@ impl Findings {
     }
 }
 
-fn bottlenecks(entry: &Entry, measured: &MeasuredRun) -> Vec<Finding> {
-    let summary = &measured.summary;
+fn of_run(entry: &Entry, facts: Vec<String>) -> impl Iterator<Item = Finding> {
+    let scenario = entry.scenario.title.clone();
+    facts.into_iter().map(move |fact| Finding { scenario: scenario.clone(), fact })
+}
+
+fn bottlenecks(summary: &Summary) -> Vec<String> {
     let mut facts: Vec<String> = symptoms::first(summary).into_iter().collect();
-    facts.extend(heaviest(summary).into_iter().take(MOST_NAMED));
     facts.extend(queueing(summary));
     if let Some((cause, count)) = summary.plateau.counts.main_cause() {
         let failed = Figure::count(summary.plateau.counts.failed());
@@ -72,15 +88,37 @@ fn bottlenecks(entry: &Entry, measured: &MeasuredRun) -> Vec<Finding> {
     if delay.value.is_some_and(|delay| delay > DELAYED_US) {
         facts.push(format!("earlier answers held users up: session delay p95 {delay}"));
     }
-    if let Some(cpu) = target_cpu(summary) {
-        let cores = summary.run.host.cores;
-        facts.push(format!(
-            "the target's process used {cpu} of one core on average, of {cores} cores"
-        ));
-    }
     facts.extend(short::processors(summary));
-    let scenario = entry.scenario.title.clone();
-    facts.into_iter().map(|fact| Finding { scenario: scenario.clone(), fact }).collect()
+    facts
+}
+
+/// The sources that were missing.
+fn unseen(summary: &Summary) -> Vec<String> {
+    let samples = &summary.samples;
+    let has = |prefix| samples.names(prefix).next().is_some();
+    let mut out = Vec::new();
+    if summary.symptoms.is_none() {
+        out.push(
+            "the plateau is too short to tell what changed in it: what is usual is measured over at \
+             least five seconds, and compared with what follows"
+                .to_owned(),
+        );
+    }
+    if !has(TARGET) && !has(PROCESSES) {
+        out.push(
+            "the target's processor and memory were not watched: `--observe port=8000` or \
+             `--observe pid=123`, on its machine"
+                .to_owned(),
+        );
+    }
+    if !has(DATABASE) {
+        out.push(
+            "the database's connections, locks and waits were not watched: `--observe \
+             postgres=URL`"
+                .to_owned(),
+        );
+    }
+    out
 }
 
 /// Endpoints by their share of the time that the target spent, largest first.
@@ -117,10 +155,6 @@ fn queueing(summary: &Summary) -> Option<String> {
             "requests wait for a connection: queue p95 {queue} beside a response p95 of {response}"
         )
     })
-}
-
-fn target_cpu(summary: &Summary) -> Option<Figure> {
-    summary.samples.mean(CPU).map(|mean| Figure::new(mean, Unit::Percent))
 }
 
 fn recommendations(entries: &[Entry]) -> Vec<String> {

@@ -2,12 +2,10 @@
 
 use run_log::format::Run;
 
+use super::verdict::USUAL_BCRYPT_COST;
 use crate::load::Entry;
 use crate::summary::Summary;
 use crate::units::{Figure, grouped};
-
-/// bcrypt cost of production installations.
-const USUAL_BCRYPT_COST: u32 = 12;
 
 /// Each limitation once, with its scenarios unless it applies to all.
 pub(super) fn limitations(entries: &[Entry]) -> Vec<String> {

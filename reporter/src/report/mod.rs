@@ -21,6 +21,7 @@ mod scenario;
 mod short;
 mod stress;
 mod symptoms;
+mod verdict;
 
 use chrono::NaiveDate;
 use common::exit::Exit;
@@ -35,7 +36,8 @@ pub use fidelity::FidelityReport;
 pub use findings::Findings;
 pub use run::{ChartRef, RunReport};
 pub use scenario::{ScenarioReport, TargetRow};
-pub use stress::Stress;
+pub use stress::{StepRow, Stress};
+pub use verdict::VerdictReport;
 
 use crate::load::{Entry, Loaded};
 use crate::status::Status;
@@ -66,6 +68,7 @@ pub struct Report {
     /// Such as `PARTIAL (2 of 4)`.
     pub status: String,
     pub complete: bool,
+    pub verdict: VerdictReport,
     pub quick: bool,
     pub scenarios_ran: usize,
     pub scenarios_total: usize,
@@ -80,6 +83,8 @@ pub struct Report {
     pub chain: Chain,
     /// Run directories left out of the report, with the reasons.
     pub unused_runs: Vec<String>,
+    /// Run directories that cannot be used, with the reasons.
+    pub unusable_runs: Vec<String>,
     #[serde(skip)]
     pub exit: Exit,
 }
@@ -132,6 +137,7 @@ impl Report {
             date: date.map(|date| date.to_string()),
             status: status.to_string(),
             complete: status.is_complete(),
+            verdict: VerdictReport::new(status, entries),
             quick: conclusions.contains(&&Conclusion::Quick),
             scenarios_ran: conclusions.iter().filter(|conclusion| conclusion.is_complete()).count(),
             scenarios_total: entries.len(),
@@ -149,7 +155,8 @@ impl Report {
             findings: Findings::new(entries),
             chain: Chain::new(entries, inputs.manifest),
             unused_runs: loaded.unused.clone(),
-            exit: conclusions.iter().map(|conclusion| conclusion.exit()).fold(Exit::Good, Exit::or),
+            unusable_runs: loaded.unusable.clone(),
+            exit: exit(&conclusions, &loaded.unusable),
         }
     }
 }
@@ -167,6 +174,12 @@ impl Report {
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::to_value(self).unwrap_or_default()
     }
+}
+
+/// The worst of what the scenarios came to; a run that cannot be used is never passed over.
+fn exit(conclusions: &[&Conclusion], unusable: &[String]) -> Exit {
+    let of_runs = if unusable.is_empty() { Exit::Good } else { Exit::Incomplete };
+    conclusions.iter().map(|conclusion| conclusion.exit()).fold(of_runs, Exit::or)
 }
 
 fn newest(entries: &[Entry]) -> Option<&Run> {

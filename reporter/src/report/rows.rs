@@ -1,9 +1,11 @@
 //! A run's tables: by persona, by endpoint, by cause of failure.
 
+use common::shown::shortened;
+use run_log::format::ErrorSample;
 use serde::Serialize;
 
 use crate::summary::Summary;
-use crate::units::{Figure, micros, per_second, share};
+use crate::units::{Figure, Unit, micros, per_second, share};
 use figures::Group;
 use scenario::Percentile;
 
@@ -15,21 +17,30 @@ pub struct PersonaRow {
     pub users_per_account: Figure,
     pub requests: Figure,
     pub failures: Figure,
+    pub mean: Figure,
+    pub p50: Figure,
     pub p95: Figure,
+    pub p99: Figure,
+    pub throughput: Figure,
 }
 
 #[derive(Serialize)]
 pub struct EndpointRow {
     pub name: String,
     pub requests: Figure,
+    pub ok: Figure,
     pub failed: Figure,
     pub failures: Figure,
     pub mean: Figure,
     pub p50: Figure,
+    pub p90: Figure,
     pub p95: Figure,
     pub p99: Figure,
+    pub p99_9: Figure,
     pub max: Figure,
     pub throughput: Figure,
+    /// Of the bodies of its answers, over the whole run.
+    pub mean_bytes: Figure,
     pub service_mean: Figure,
     pub service_p95: Figure,
     /// Of the service time of all completed requests together.
@@ -49,15 +60,18 @@ pub struct FailureRow {
     #[serde(skip)]
     pub status: Option<u16>,
     pub occurrences: Figure,
+    /// Of all failures.
+    pub share: Figure,
+    /// When the first and the last of them ended, from the start of the run; nothing where the run
+    /// is of a version that does not tell.
+    pub first: Figure,
+    pub last: Figure,
+    /// The beginning of an answer of this kind, or what the request lacked.
+    pub sample: Option<String>,
 }
 
-#[derive(Serialize)]
-pub struct ErrorRow {
-    pub second: u64,
-    pub endpoint: String,
-    pub what: String,
-    pub body: String,
-}
+/// So much is shown of a sample.
+const LONGEST_SAMPLE: usize = 160;
 
 pub(super) fn personas(summary: &Summary) -> Vec<PersonaRow> {
     let groups = summary.plateau.personas.iter().zip(&summary.run.personas);
@@ -69,32 +83,44 @@ pub(super) fn personas(summary: &Summary) -> Vec<PersonaRow> {
             users_per_account: Figure::count(persona.users_per_account),
             requests: Figure::count(group.requests()),
             failures: share(group.failures()),
+            mean: micros(group.responses.mean()),
+            p50: micros(group.responses.percentile(Percentile::P50)),
             p95: micros(group.responses.percentile(Percentile::P95)),
+            p99: micros(group.responses.percentile(Percentile::P99)),
+            throughput: per_second(group.rate(summary.plateau.length_s())),
         })
         .collect()
 }
 
 /// Busiest first; endpoints on which no request ended are left out.
 pub(super) fn endpoints(summary: &Summary) -> Vec<EndpointRow> {
-    let mut busy: Vec<&Group> =
-        summary.plateau.endpoints.iter().filter(|endpoint| endpoint.requests() > 0).collect();
-    busy.sort_by(|a, b| b.requests().cmp(&a.requests()).then_with(|| a.name.cmp(&b.name)));
-    busy.into_iter().map(|endpoint| endpoint_row(endpoint, summary)).collect()
+    let endpoints = summary.plateau.endpoints.iter().enumerate();
+    let mut busy: Vec<(usize, &Group)> = endpoints.filter(|(_, of)| of.requests() > 0).collect();
+    busy.sort_by(|(_, a), (_, b)| {
+        b.requests().cmp(&a.requests()).then_with(|| a.name.cmp(&b.name))
+    });
+    busy.into_iter().map(|(index, of)| endpoint_row(index, of, summary)).collect()
 }
 
-fn endpoint_row(endpoint: &Group, summary: &Summary) -> EndpointRow {
+fn endpoint_row(index: usize, endpoint: &Group, summary: &Summary) -> EndpointRow {
     let responses = &endpoint.responses;
+    let mean_bytes = summary.body_bytes.get(&index);
     EndpointRow {
         name: endpoint.name.clone(),
         requests: Figure::count(endpoint.requests()),
+        ok: Figure::count(responses.ok()),
         failed: Figure::count(endpoint.failed()),
         failures: share(endpoint.failures()),
         mean: micros(responses.mean()),
         p50: micros(responses.percentile(Percentile::P50)),
+        p90: micros(responses.percentile(Percentile::P90)),
         p95: micros(responses.percentile(Percentile::P95)),
         p99: micros(responses.percentile(Percentile::P99)),
+        p99_9: micros(responses.percentile(Percentile::P99_9)),
         max: micros(responses.max()),
         throughput: per_second(endpoint.rate(summary.plateau.length_s())),
+        mean_bytes: mean_bytes
+            .map_or(Figure::none(Unit::Bytes), |bytes| Figure::new(*bytes, Unit::Bytes)),
         service_mean: micros(endpoint.service_mean()),
         service_p95: micros(endpoint.service_percentile(Percentile::P95)),
         service_share: share(endpoint.service_share(&summary.plateau.all)),
@@ -112,37 +138,31 @@ pub(super) fn failures(summary: &Summary) -> Vec<FailureRow> {
             .cmp(&a.occurrences)
             .then_with(|| (&a.name, &a.error).cmp(&(&b.name, &b.error)))
     });
+    let all = rows.iter().map(|row| row.occurrences).sum();
+    let second = |second: Option<u64>| {
+        second.map_or(Figure::none(Unit::Seconds), |at| Figure::new(at as f64, Unit::Seconds))
+    };
     rows.into_iter()
         .map(|row| FailureRow {
-            endpoint: if row.name.starts_with(&row.method) {
-                row.name.clone()
-            } else {
-                format!("{} {}", row.method, row.name)
-            },
+            endpoint: row.endpoint(),
             error: row.error.clone(),
             status: row.status(),
             occurrences: Figure::count(row.occurrences),
+            share: Figure::share(row.occurrences, all),
+            first: second(row.first_second),
+            last: second(row.last_second),
+            sample: sample(summary, row),
         })
         .collect()
 }
 
-pub(super) fn errors(summary: &Summary) -> Vec<ErrorRow> {
-    summary
-        .errors
-        .iter()
-        .map(|error| ErrorRow {
-            second: error.second,
-            endpoint: error.endpoint.clone(),
-            what: match (&error.check, error.status) {
-                (Some(check), _) => run_log::format::FailureRow::missed_check(check),
-                (None, Some(status)) => status.to_string(),
-                (None, None) => error.outcome.clone(),
-            },
-            body: match (&error.body, &error.lacks) {
-                (Some(body), _) => body.clone(),
-                (None, Some(lacks)) => format!("lacked {lacks}"),
-                (None, None) => String::new(),
-            },
-        })
-        .collect()
+fn sample(summary: &Summary, row: &run_log::format::FailureRow) -> Option<String> {
+    let is_of_it =
+        |sample: &&ErrorSample| sample.error() == row.error && sample.endpoint == row.endpoint();
+    let sample = summary.samples_of_failures.iter().find(is_of_it)?;
+    let text = match (&sample.body, &sample.lacks) {
+        (Some(body), _) => body.clone(),
+        (None, lacks) => format!("lacked {}", lacks.as_ref()?),
+    };
+    Some(shortened(&text, LONGEST_SAMPLE).into_owned()).filter(|text| !text.is_empty())
 }

@@ -10,7 +10,7 @@ use super::audit::AuditReport;
 use super::fidelity::FidelityReport;
 use super::load::{as_run, scaled};
 use super::machines::{self, CounterRow, Generator, LevelRow, StatementRow};
-use super::rows::{self, EndpointRow, ErrorRow, FailureRow, PersonaRow};
+use super::rows::{self, EndpointRow, FailureRow, PersonaRow};
 use super::stress::Stress;
 use super::symptoms::SymptomsReport;
 use crate::load::{Entry, MeasuredRun};
@@ -31,6 +31,8 @@ pub struct RunReport {
     pub validity: &'static str,
     pub valid: bool,
     pub validity_reasons: Vec<String>,
+    /// What the run was given by `--label`.
+    pub labels: Vec<Label>,
     /// The size of the load, as the replayer describes it.
     pub axis: String,
     pub speed: f64,
@@ -50,7 +52,6 @@ pub struct RunReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit: Option<AuditReport>,
     pub failures: Vec<FailureRow>,
-    pub errors: Vec<ErrorRow>,
     /// Whether anything is known of the target or of what is behind it.
     pub observed: bool,
     pub levels: Vec<LevelRow>,
@@ -70,6 +71,12 @@ pub struct RunReport {
 }
 
 #[derive(Serialize)]
+pub struct Label {
+    pub name: String,
+    pub value: String,
+}
+
+#[derive(Serialize)]
 pub struct RewriteRow {
     pub file: String,
     pub rule: String,
@@ -84,6 +91,7 @@ pub struct Results {
     pub plateau: Figure,
     pub elapsed: Figure,
     pub requests: Figure,
+    pub ok: Figure,
     pub failed: Figure,
     pub failures: Figure,
     pub offered: Figure,
@@ -93,9 +101,14 @@ pub struct Results {
     pub failures_per_s: Figure,
     pub mean: Figure,
     pub p50: Figure,
+    pub p90: Figure,
     pub p95: Figure,
     pub p99: Figure,
+    pub p99_9: Figure,
     pub max: Figure,
+    /// Response times of answers that failed by their status or a check, which are in none above.
+    pub failed_p50: Figure,
+    pub failed_p95: Figure,
     pub service_p95: Figure,
     pub peak_users: Figure,
     pub sustained_users: Figure,
@@ -141,6 +154,7 @@ impl RunReport {
             },
             valid: run.validity.state == ValidityState::Valid,
             validity_reasons: run.validity.reasons.clone(),
+            labels: run.labels.iter().map(label).collect(),
             axis: run.config.axis.clone(),
             speed: run.config.speed,
             plateau_start_s: summary.window.start,
@@ -160,7 +174,6 @@ impl RunReport {
             fidelity: FidelityReport::new(None, &run.fidelity, &summary.fidelity),
             audit: AuditReport::of(summary),
             failures: rows::failures(summary),
-            errors: rows::errors(summary),
             observed: summary.samples.are_of_target(),
             levels: machines::levels(summary),
             counters: machines::counters(summary),
@@ -177,6 +190,10 @@ impl RunReport {
 
 fn ended_by(run: &Run) -> String {
     run.ended_by.as_ref().map_or_else(|| "it did not end by itself".to_owned(), EndedBy::to_string)
+}
+
+fn label((name, value): (&String, &String)) -> Label {
+    Label { name: name.clone(), value: value.clone() }
 }
 
 fn rewrite(of: &RewriteRef) -> RewriteRow {
@@ -217,6 +234,7 @@ fn results(summary: &Summary) -> Results {
         plateau: Figure::new(length, Unit::Seconds),
         elapsed: Figure::new(summary.run.elapsed_s, Unit::Seconds),
         requests: Figure::count(counts.ended()),
+        ok: Figure::count(counts.ended() - counts.failed()),
         failed: Figure::count(counts.failed()),
         failures: share(counts.failures()),
         offered: Figure::rate(plateau.ready, length),
@@ -225,9 +243,13 @@ fn results(summary: &Summary) -> Results {
         failures_per_s: Figure::rate(plateau.failed(), length),
         mean: micros(responses.mean()),
         p50: micros(responses.percentile(Percentile::P50)),
+        p90: micros(responses.percentile(Percentile::P90)),
         p95: micros(responses.percentile(Percentile::P95)),
         p99: micros(responses.percentile(Percentile::P99)),
+        p99_9: micros(responses.percentile(Percentile::P99_9)),
         max: micros(responses.max()),
+        failed_p50: micros(figures::percentile(&summary.failed_answers, Percentile::P50)),
+        failed_p95: micros(figures::percentile(&summary.failed_answers, Percentile::P95)),
         service_p95: micros(summary.plateau.all.service_percentile(Percentile::P95)),
         peak_users: Figure::count(summary.peak_users),
         sustained_users: count(summary.plateau.sustained_users()),

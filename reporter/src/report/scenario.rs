@@ -49,6 +49,9 @@ pub struct TargetRow {
     pub of: Option<String>,
     pub expectation: String,
     pub measured: Figure,
+    /// How far the figure is from the limit, such as `25 % under it`; none where it was not measured
+    /// or the limit is 0.
+    pub distance: Option<String>,
     /// `met`, `missed`, `not-judged` or `pending`.
     pub result: &'static str,
     pub mark: &'static str,
@@ -97,6 +100,7 @@ fn mark(entry: &Entry) -> &'static str {
         Conclusion::Failed => "❌",
         Conclusion::Invalid(_)
         | Conclusion::Incomplete(..)
+        | Conclusion::Unusable
         | Conclusion::Part(_)
         | Conclusion::OtherLoad => "⚠️",
         Conclusion::Pending => "⏳",
@@ -137,6 +141,7 @@ impl TargetRow {
             of,
             expectation,
             measured: Figure::none(Unit::Plain),
+            distance: None,
             result: "pending",
             mark: "⏳",
             note: String::new(),
@@ -158,6 +163,7 @@ impl TargetRow {
         };
         Self {
             measured: of_metric(verdict.expectation.metric, verdict.measured),
+            distance: distance(verdict),
             result,
             mark,
             note,
@@ -165,6 +171,24 @@ impl TargetRow {
             ..Self::new(entry, of, expectation)
         }
     }
+}
+
+/// How far a figure is from its limit, of that limit; below 0 it is under it.
+pub(super) fn from_limit(verdict: &Verdict) -> Option<f64> {
+    let (value, bound) = (verdict.measured.value?, verdict.expectation.bound);
+    (bound > 0.0).then(|| value / bound - 1.0)
+}
+
+pub(super) fn distance(verdict: &Verdict) -> Option<String> {
+    let from = from_limit(verdict)?;
+    let share = Figure::new(from.abs() * 100.0, Unit::Percent);
+    Some(match (from == 0.0, from < 0.0, verdict.measured.at_least) {
+        (true, ..) => "at it".to_owned(),
+        (_, true, false) => format!("{share} under it"),
+        (_, true, true) => format!("at most {share} under it"),
+        (_, false, false) => format!("{share} over it"),
+        (_, false, true) => format!("at least {share} over it"),
+    })
 }
 
 /// The endpoint, persona or phase of an expectation, and the rest of its text.

@@ -1,6 +1,6 @@
 //! Whether the machine that generator and target share was short of processors, and who had them.
 
-use crate::summary::Summary;
+use crate::summary::{PROCESSES, Summary};
 use crate::units::{Figure, Unit};
 
 use super::machines::generator;
@@ -9,7 +9,6 @@ use super::machines::generator;
 const BUSY: f64 = 0.85;
 
 const MACHINE: &str = "machine.cpu_percent";
-const PROCESS: &str = "process.";
 const SHARE: &str = ".cpu_percent";
 
 /// In a sentence, with what each that was watched took on the plateau; none where the machine had
@@ -23,9 +22,9 @@ pub(super) fn processors(summary: &Summary) -> Option<String> {
     }
     let mut takers: Vec<(f64, String)> = summary
         .samples
-        .names(PROCESS)
+        .names(PROCESSES)
         .filter_map(|name| {
-            let who = name.strip_prefix(PROCESS)?.strip_suffix(SHARE)?;
+            let who = name.strip_prefix(PROCESSES)?.strip_suffix(SHARE)?;
             Some((summary.samples.mean(name)?, called(who, &run.config.target)))
         })
         .collect();

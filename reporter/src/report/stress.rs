@@ -94,7 +94,7 @@ struct Break {
 }
 
 impl Stress {
-    pub(super) fn new(summary: &Summary) -> Option<Self> {
+    pub fn new(summary: &Summary) -> Option<Self> {
         let ladder = summary.ladder.as_ref()?;
         let run = &summary.run;
         let steps = ladder.steps(run, &summary.plateau);

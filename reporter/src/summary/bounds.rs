@@ -45,24 +45,6 @@ pub(super) fn all<T>(
     Ok(kept)
 }
 
-/// The first rows; the others are read, as they may be damaged, and not held.
-///
-/// # Errors
-/// When a row cannot be read.
-pub(super) fn first<T>(
-    rows: impl Iterator<Item = Result<T, ReadError>>,
-    most: usize,
-) -> Result<Vec<T>, ReadError> {
-    let mut kept = Vec::new();
-    for row in rows {
-        let row = row?;
-        if kept.len() < most {
-            kept.push(row);
-        }
-    }
-    Ok(kept)
-}
-
 /// The first rows of each kind, of which there are but a few; the others are read, as they may be
 /// damaged, and not held.
 ///

@@ -5,36 +5,41 @@
 //! endpoints, and bounded tables; the log itself and the samples of what is not drawn are streamed.
 
 mod bounds;
+mod heat;
 mod samples;
 mod series;
 mod symptoms;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
 use figures::recovery::Watch;
 use figures::steps::Ladder;
 use figures::{Names, Plateau, Reading, Recorded};
+use hdrhistogram::Histogram;
 use run_log::audit::AuditRow;
 use run_log::format::{
-    ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, Run, Scope, TARGET_CSV, Tag,
-    Window,
+    ErrorSample, FAILURES_CSV, FIDELITY_CSV, FailureRow, FidelityRow, LatencyKind, Run, Scope,
+    TARGET_CSV, Tag, Window, endpoint,
 };
 use run_log::phase::phases_seen;
 use run_log::reader::{Agreement, Interval, ReadError, RunReader};
 use run_log::recovery::Recovery;
+use run_log::stats::StatsRow;
 use run_log::timeline::Second;
 use scenario::Expectation;
 
 use bounds::Unbounded;
 
-pub use samples::{CONNECTIONS, CPU, MEMORY, Metric, MetricKind, Samples, Statement};
+pub use heat::Heat;
+pub use samples::{
+    BLOCKED, CONNECTIONS, CPU, DATABASE, MACHINE, Metric, MetricKind, PROCESSES, Samples,
+    Statement, TARGET, WAITS,
+};
 pub use series::Point;
 pub use symptoms::Symptom;
 use symptoms::Symptoms;
-
-/// Of the samples of failing answers a report shows so many.
-const MAX_ERRORS_SHOWN: usize = 8;
 
 /// Of each of an audit's findings.
 const MAX_FINDINGS_SHOWN: usize = 12;
@@ -58,6 +63,7 @@ pub struct Summary {
     pub peak_users: u64,
     pub timeline: Vec<Second>,
     pub points: Vec<Point>,
+    pub heat: Heat,
     /// What is asked of the steps of a load in stages; the plateau has their figures.
     pub ladder: Option<Ladder>,
     /// What became of the target once the load was taken away.
@@ -67,8 +73,12 @@ pub struct Summary {
     pub symptoms: Option<Vec<Symptom>>,
     pub failures: Vec<FailureRow>,
     pub fidelity: Vec<FidelityRow>,
-    /// The first failing answers.
-    pub errors: Vec<ErrorSample>,
+    /// The first sample of each cause of failure.
+    pub samples_of_failures: Vec<ErrorSample>,
+    /// Response times of answers that failed by their status or a check, from the plateau on.
+    pub failed_answers: Histogram<u64>,
+    /// Mean size of the bodies that an endpoint answered, in bytes, by its index; whole run.
+    pub body_bytes: BTreeMap<usize, f64>,
     /// The first of each of an audit's findings.
     pub audit: Vec<AuditRow>,
 }
@@ -107,7 +117,9 @@ impl Summary {
         };
         let mut pass = Pass {
             plateau: Plateau::new(&names),
+            failed_answers: figures::histogram(),
             points: series::Points::default(),
+            heat: Heat::new(timeline.len() as u64),
             symptoms: Symptoms::of(&run, &timeline, &seconds),
             agreement,
         };
@@ -133,22 +145,26 @@ impl Summary {
             }
         });
         let samples = Samples::read(watched, &seconds).map_err(held(TARGET_CSV))?;
+        let failures = bounds::all(reader.failures()?, |row| {
+            row.method.len() + row.name.len() + row.error.len()
+        })
+        .map_err(held(FAILURES_CSV))?;
         Ok(Self {
             window: seconds.clone(),
             plateau: pass.plateau,
             peak_users: timeline.iter().map(|row| row.users).max().unwrap_or(0),
             points,
+            heat: pass.heat,
             ladder,
             recovery,
             samples,
             symptoms: symptoms.map(Symptoms::finish),
-            failures: bounds::all(reader.failures()?, |row| {
-                row.method.len() + row.name.len() + row.error.len()
-            })
-            .map_err(held(FAILURES_CSV))?,
+            samples_of_failures: samples_of(&failures, reader.errors()?)?,
+            failures,
+            failed_answers: pass.failed_answers,
+            body_bytes: body_bytes(&run, reader.stats()?)?,
             fidelity: bounds::all(reader.fidelity()?, |row| row.endpoint.len())
                 .map_err(held(FIDELITY_CSV))?,
-            errors: bounds::first(reader.errors()?, MAX_ERRORS_SHOWN)?,
             audit: match run.audit.as_ref().and_then(|audit| audit.counts) {
                 Some(_) => {
                     bounds::first_of_each(reader.audit()?, |row| row.finding, MAX_FINDINGS_SHOWN)?
@@ -164,6 +180,38 @@ impl Summary {
 fn window(run: &Run, timeline: &[Second]) -> Window {
     let seen = timeline.last().map_or(0, |row| row.second + 1);
     run.plateau.until(seen.max(run.plateau.start_s) as f64)
+}
+
+/// The first sample of each cause of failure; the others are read, as they may be damaged.
+fn samples_of(
+    failures: &[FailureRow],
+    samples: impl Iterator<Item = Result<ErrorSample, ReadError>>,
+) -> Result<Vec<ErrorSample>, ReadError> {
+    let mut wanted: BTreeSet<(String, String)> =
+        failures.iter().map(|row| (row.endpoint(), row.error.clone())).collect();
+    let mut found = Vec::new();
+    for sample in samples {
+        let sample = sample?;
+        if wanted.remove(&(sample.endpoint.clone(), sample.error())) {
+            found.push(sample);
+        }
+    }
+    Ok(found)
+}
+
+fn body_bytes(
+    run: &Run,
+    rows: impl Iterator<Item = Result<StatsRow, ReadError>>,
+) -> Result<BTreeMap<usize, f64>, ReadError> {
+    let mut of_endpoints = BTreeMap::new();
+    for row in rows {
+        let row = row?;
+        let name = endpoint(&row.method, &row.name);
+        if let Some(index) = run.endpoints.iter().position(|known| *known == name) {
+            of_endpoints.insert(index, row.average_bytes);
+        }
+    }
+    Ok(of_endpoints)
 }
 
 /// As the replayer had it, from the files alone.
@@ -183,7 +231,9 @@ fn recovery(run: &Run, timeline: &[Second], points: &[Point]) -> Option<Recovery
 /// What one pass over the interval log fills.
 struct Pass {
     plateau: Plateau,
+    failed_answers: Histogram<u64>,
     points: series::Points,
+    heat: Heat,
     symptoms: Option<Symptoms>,
     agreement: Agreement,
 }
@@ -203,6 +253,12 @@ impl Pass {
                     symptoms.endpoint(second, index, tag.kind, &recorded);
                 }
                 self.points.add(second, tag.kind, &recorded);
+                if matches!(tag.kind, LatencyKind::ResponseOk | LatencyKind::Censored) {
+                    self.heat.add(second, &recorded);
+                }
+                if tag.kind == LatencyKind::ResponseFailed && second >= window.start_s {
+                    recorded.add_to(&mut self.failed_answers);
+                }
             }
         }
         Ok(())

@@ -15,11 +15,19 @@ const REQUESTS_TOTAL: &str = "target.requests_total";
 /// What is drawn over time. Of everything else sums are kept: a run may have hundreds of metrics, and
 /// last for days.
 pub const CPU: &str = "target.cpu_percent";
-pub const MEMORY: &str = "target.rss_bytes";
 pub const CONNECTIONS: &str = "postgres.connections.";
+pub const WAITS: &str = "postgres.waits.";
+pub const BLOCKED: &str = "postgres.blocked";
+const DRAWN: [&str; 2] = [".cpu_percent", ".rss_bytes"];
+
+/// What the names begin with of what the target shows itself, of the processes that were watched,
+/// and of the database.
+pub const TARGET: &str = "target.";
+pub const PROCESSES: &str = "process.";
+pub const DATABASE: &str = "postgres.";
 
 /// What the machine is called that the load came from.
-pub(super) const MACHINE: &str = "machine.";
+pub const MACHINE: &str = "machine.";
 
 /// What stands between a database and a figure of one of its statements.
 const STATEMENT: &str = ".statement.";
@@ -199,7 +207,11 @@ impl Samples {
 }
 
 fn is_drawn(metric: &str) -> bool {
-    metric == CPU || metric == MEMORY || metric.starts_with(CONNECTIONS)
+    let is_of_process = [TARGET, PROCESSES, MACHINE].iter().any(|of| metric.starts_with(of))
+        && DRAWN.iter().any(|figure| metric.ends_with(figure));
+    is_of_process
+        || metric == BLOCKED
+        || [CONNECTIONS, WAITS].iter().any(|of| metric.starts_with(of))
 }
 
 /// The name of a metric and its labels, which a name need not have.

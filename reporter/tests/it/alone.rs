@@ -9,7 +9,7 @@ use crate::synthetic::Synthetic;
 /// A folder without scenario files and with the template that is built in.
 fn folder() -> Folder {
     let mut folder = Folder::new();
-    (folder.config.template, folder.config.scenarios) = (None, None);
+    (folder.config.template, folder.config.sources.scenarios) = (None, None);
     folder
 }
 

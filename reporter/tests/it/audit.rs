@@ -9,7 +9,7 @@ use crate::synthetic::Synthetic;
 /// A full run that expects three things of its audit, which was this.
 fn audited(audit: &Value, rows: &str) -> Folder {
     let mut folder = Folder::new();
-    (folder.config.template, folder.config.scenarios) = (None, None);
+    (folder.config.template, folder.config.sources.scenarios) = (None, None);
     let dir = Synthetic::of("01-baseline").write(folder.runs());
     let path = dir.join("run.json");
     let mut run: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -51,9 +51,9 @@ fn an_audit_has_a_section_and_its_expectations_are_judged() {
     ] {
         assert!(text.contains(words), "{words} is not in {text}");
     }
-    assert_eq!(folder.lines(&["| `lost <= 0` | 1. ", " | 3 | ❌ |"]).len(), 1);
-    assert_eq!(folder.lines(&["| `duplicated <= 0` | 1. ", " | 0 | ✅ |"]).len(), 1);
-    assert_eq!(folder.lines(&["| `unacknowledged <= 2` | 1. ", " | 2 | ✅ |"]).len(), 1);
+    assert_eq!(folder.lines(&["| `lost <= 0` | 1. ", " | 3 | – | ❌ |"]).len(), 1);
+    assert_eq!(folder.lines(&["| `duplicated <= 0` | 1. ", " | 0 | – | ✅ |"]).len(), 1);
+    assert_eq!(folder.lines(&["| `unacknowledged <= 2` | 1. ", " | 2 | at it | ✅ |"]).len(), 1);
 }
 
 #[test]
@@ -63,13 +63,13 @@ fn what_was_not_counted_is_not_zero() {
     let text = folder.text();
     assert!(text.contains(": ⚠️ not done, no database is given (--database-url)."), "{text}");
     assert!(!text.contains("Acknowledged: answered"), "{text}");
-    assert_eq!(folder.lines(&["<= ", "| – | not judged | there was no audit |"]).len(), 3);
+    assert_eq!(folder.lines(&["<= ", "| – | – | not judged | there was no audit |"]).len(), 3);
     // Where some answers had no mark, there may be more of everything.
     let folder = audited(&counts(4), ROWS);
     folder.fill();
-    assert_eq!(folder.lines(&["| `lost <= 0` |", " | ≥ 3 | ❌ |"]).len(), 1);
+    assert_eq!(folder.lines(&["| `lost <= 0` |", " | ≥ 3 | – | ❌ |"]).len(), 1);
     assert_eq!(
-        folder.lines(&["| `duplicated <= 0` |", "≥ 0 | not judged | of some answers"]).len(),
+        folder.lines(&["| `duplicated <= 0` |", "≥ 0 | – | not judged | of some answers"]).len(),
         1
     );
     let mut of_answer = counts(0);

@@ -10,8 +10,9 @@ fn each_run_has_its_charts_and_the_report_links_them() {
     let filled = folder.fill();
     let names: Vec<_> =
         filled.charts.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
-    let expected = ["latency", "throughput", "distribution", "users", "lag", "target"]
-        .map(|name| format!("01-baseline-{name}.svg"));
+    let expected =
+        ["latency", "throughput", "distribution", "heat", "users", "lag", "target", "database"]
+            .map(|name| format!("01-baseline-{name}.svg"));
     assert_eq!(names, expected);
     for (path, name) in filled.charts.iter().zip(names) {
         let svg = std::fs::read_to_string(path).unwrap();
@@ -44,7 +45,7 @@ fn what_was_not_sampled_is_not_drawn_and_said() {
     let dir = Synthetic::of("01-baseline").write(folder.runs());
     std::fs::write(dir.join("target.csv"), "").unwrap();
     let filled = folder.fill();
-    assert_eq!(filled.charts.len(), 5);
+    assert_eq!(filled.charts.len(), 6);
     assert_eq!(folder.lines(&["Target and database: not measured."]).len(), 1);
     assert_eq!(folder.lines(&["Counted by the target", "not measured"]).len(), 1);
 }

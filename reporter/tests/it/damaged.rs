@@ -1,4 +1,5 @@
-//! Bad input: one line that names file and line, and nothing replaced.
+//! Bad input: one line that names file and line. A run that cannot be used is named in the report,
+//! which tells of the others; anything else is refused, and nothing replaced.
 
 use std::path::PathBuf;
 
@@ -41,12 +42,41 @@ fn damage_in_a_run_directory_names_file_and_line() {
     ] {
         let (folder, dir) = with_run();
         replace_in(&dir.join(file), from, to);
-        let (line, error) = folder.fail();
-        assert!(line.contains(expected), "{file}, {to}: {line}");
+        Synthetic::of("02-alert-throughput").write(folder.runs());
+        let line = folder.unusable();
+        assert!(
+            line.starts_with("01-baseline: ") && line.contains(expected),
+            "{file}, {to}: {line}"
+        );
         assert!(!line.contains('\n'), "{line}");
-        assert_eq!(error.exit(), Exit::Usage, "{line}");
-        assert!(!folder.config.out.exists(), "{to}");
+        assert_eq!(folder.lines(&["⚠️ **A run cannot be used**: 01-baseline: "]).len(), 1);
+        assert_eq!(folder.lines(&["| 2 | Alert throughput | ", "FAILED"]).len(), 1, "{to}");
+        // What cannot even be told to be of a scenario leaves that pending.
+        let baseline = folder.lines(&["| 1 | Baseline | "]).remove(0);
+        let is_known = file != "run.json";
+        assert!(baseline.contains(if is_known { "UNUSABLE" } else { "PENDING" }), "{baseline}");
     }
+}
+
+#[test]
+fn a_newer_run_that_cannot_be_used_is_not_replaced_by_an_older_one() {
+    let (folder, older) = with_run();
+    std::fs::rename(&older, folder.runs().join("older")).unwrap();
+    let newer = Synthetic { hour: 10, ..Synthetic::of("01-baseline") }.write(folder.runs());
+    std::fs::write(newer.join("timeline.csv"), "damaged").unwrap();
+    let line = folder.unusable();
+    assert!(line.starts_with("01-baseline: "), "{line}");
+    assert_eq!(folder.lines(&["| 1 | Baseline | ⚠️ UNUSABLE |"]).len(), 1);
+    assert_eq!(folder.lines(&["older: there is a newer run of it"]).len(), 1);
+}
+
+#[test]
+fn where_no_run_can_be_used_the_report_says_so() {
+    let (mut folder, dir) = with_run();
+    std::fs::write(dir.join("run.json"), "{").unwrap();
+    (folder.config.template, folder.config.sources.scenarios) = (None, None);
+    folder.unusable();
+    assert_eq!(folder.lines(&["**Status**", "**PENDING EXECUTION**"]).len(), 1);
 }
 
 #[test]
@@ -61,7 +91,7 @@ fn a_last_line_that_is_cut_is_dropped_in_a_killed_run_and_an_error_in_a_finished
             let bytes = std::fs::read(&path).unwrap();
             std::fs::write(&path, &bytes[..bytes.len() - 5]).unwrap();
             if is_error {
-                let (line, _) = folder.fail();
+                let line = folder.unusable();
                 let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
                 let expected = format!("{file} line {lines}: the line is cut off");
                 assert!(line.contains(&expected), "{line}");
@@ -130,7 +160,7 @@ fn what_cannot_be_written_is_said_before_the_runs_are_read() {
     std::fs::write(&file, "").unwrap();
     folder.config.out = file.join("report.md");
     let (line, error) = folder.fail();
-    assert!(line.contains("cannot write") && line.contains("file/report.md"), "{line}");
+    assert!(line.contains("cannot write") && line.contains("/file"), "{line}");
     assert_eq!(error.exit(), Exit::Internal);
 }
 
@@ -143,7 +173,7 @@ fn a_scenario_with_an_unknown_field_names_file_and_line() {
         std::fs::read_to_string(root().join("reporter/tests/golden/scenarios/01-baseline.toml"))
             .unwrap();
     std::fs::write(scenarios.join("01.toml"), format!("colour = 1\n{text}")).unwrap();
-    folder.config.scenarios = Some(scenarios);
+    folder.config.sources.scenarios = Some(scenarios);
     let (line, error) = folder.fail();
     assert!(line.contains("01.toml: line 1: unknown field `colour`"), "{line}");
     assert_eq!(error.exit(), Exit::Usage);

@@ -41,15 +41,18 @@ fn redacted(text: &str) -> String {
 #[test]
 fn the_report_of_the_golden_runs_is_as_it_was() {
     let mut folder = Folder::new();
-    folder.config.runs = root().join("fixtures/runs");
+    folder.config.sources.runs = root().join("fixtures/runs");
     if update().is_some_and(|what| what == "runs") {
-        write_runs(&folder.config.runs);
+        write_runs(&folder.config.sources.runs);
     }
     folder.fill();
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     for (name, found) in [
         ("load-test-report.md", redacted(&folder.text())),
-        ("load-test-report.json", redacted(&std::fs::read_to_string(&folder.config.json).unwrap())),
+        (
+            "load-test-report.json",
+            redacted(&std::fs::read_to_string(&folder.config.out.with_extension("json")).unwrap()),
+        ),
     ] {
         let path = golden.join(name);
         if update().is_some() {
@@ -68,7 +71,7 @@ fn the_report_of_the_golden_runs_is_as_it_was() {
 #[test]
 fn the_known_limitations_read_as_they_did() {
     let mut folder = Folder::new();
-    folder.config.runs = root().join("fixtures/runs");
+    folder.config.sources.runs = root().join("fixtures/runs");
     folder.fill();
     let text = folder.text();
     let (_, section) = text.split_once("## Known limitations\n").unwrap();
@@ -87,7 +90,7 @@ fn the_known_limitations_read_as_they_did() {
 fn two_fills_of_the_same_runs_are_the_same_to_the_byte() {
     let files = || {
         let mut folder = Folder::new();
-        folder.config.runs = root().join("fixtures/runs");
+        folder.config.sources.runs = root().join("fixtures/runs");
         let filled = folder.fill();
         let charts = filled.charts.iter().map(|path| std::fs::read_to_string(path).unwrap());
         (folder.text(), charts.collect::<Vec<_>>())

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use common::exit::Exit;
 use reporter::error::Error;
-use reporter::fill::{Config, Filled, fill};
+use reporter::fill::{Config, Filled, Sources, fill};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,20 +24,20 @@ impl Folder {
         let dir = tempfile::tempdir().unwrap();
         let config = Config {
             template: Some(root().join("templates/vigilia/load-test-report.md.j2")),
-            scenarios: Some(root().join("reporter/tests/golden/scenarios")),
-            runs: dir.path().join("runs"),
-            manifest: None,
-            traps: None,
+            sources: Sources {
+                scenarios: Some(root().join("reporter/tests/golden/scenarios")),
+                runs: dir.path().join("runs"),
+                ..Sources::default()
+            },
             out: dir.path().join("report.md"),
-            json: dir.path().join("report.json"),
             charts: dir.path().join("report-charts"),
-            date: None,
+            ..Config::default()
         };
         Self { dir, config }
     }
 
     pub(crate) fn runs(&self) -> &Path {
-        &self.config.runs
+        &self.config.sources.runs
     }
 
     pub(crate) fn fill(&self) -> Filled {
@@ -49,12 +50,25 @@ impl Folder {
         (common::exit::one_line("reporter", &error), error)
     }
 
+    /// Why the one run that cannot be used cannot.
+    pub(crate) fn unusable(&self) -> String {
+        let filled = self.fill();
+        assert_eq!(filled.exit, Exit::Incomplete);
+        let [line] = &filled.unusable_runs[..] else { panic!("{:?}", filled.unusable_runs) };
+        line.clone()
+    }
+
+    pub(crate) fn page(&self) -> String {
+        std::fs::read_to_string(self.config.out.with_extension("html")).unwrap()
+    }
+
     pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(&self.config.out).unwrap()
     }
 
     pub(crate) fn figures(&self) -> Value {
-        serde_json::from_slice(&std::fs::read(&self.config.json).unwrap()).unwrap()
+        let json = self.config.out.with_extension("json");
+        serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap()
     }
 
     /// The lines of the report that contain all of these.

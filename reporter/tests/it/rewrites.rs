@@ -42,7 +42,7 @@ fn a_report_lists_each_rewrite_in_force_with_what_it_means_and_names_traps() {
         "[[trap]]\nnumber = 9\nmatch = '{endpoint}'\nstatus = 500\nsays = 'numbers collide'\nhelp = 'fewer at once'\n"
     );
     std::fs::write(&traps, text).unwrap();
-    folder.config.traps = Some(traps);
+    folder.config.sources.traps = Some(traps);
     folder.fill();
     let text = folder.text();
     for words in [

@@ -9,7 +9,7 @@ use crate::synthetic::Synthetic;
 const ALL: [&str; 4] = ["01-baseline", "02-alert-throughput", "03-concurrent", "04-stress"];
 
 /// A run that meets what its scenario expects.
-fn good(name: &str) -> Synthetic {
+pub(crate) fn good(name: &str) -> Synthetic {
     let of = Synthetic::of(name);
     match name {
         "02-alert-throughput" => Synthetic { alerts_per_s: 1_100, ..of },
@@ -56,7 +56,7 @@ fn all_targets_met_on_valid_runs_is_passed() {
     let (folder, status, exit) = filled(&all());
     assert_eq!((status.as_str(), exit), ("COMPLETE: PASSED", Exit::Good));
     assert!(!folder.text().contains("PENDING"));
-    assert_eq!(folder.lines(&["`users >= 10000`", "| 10,000 | ✅ |"]).len(), 1);
+    assert_eq!(folder.lines(&["`users >= 10000`", "| 10,000 | at it | ✅ |"]).len(), 1);
     assert_eq!(folder.lines(&["| 4 | Stress | ☑️ MEASURED |"]).len(), 1);
     for nothing in ["NaN", "inf", "undefined"] {
         assert!(!folder.text().contains(&format!(" {nothing} ")), "{nothing}");
@@ -169,7 +169,7 @@ fn a_run_of_another_version_of_the_scenario_is_not_used() {
     std::fs::create_dir(&changed).unwrap();
     let text = std::fs::read_to_string(good(ALL[0]).scenario).unwrap();
     std::fs::write(changed.join("01.toml"), text.replace("p95 < 100ms", "p95 < 900ms")).unwrap();
-    folder.config.scenarios = Some(changed);
+    folder.config.sources.scenarios = Some(changed);
     let filled = folder.fill();
     assert_eq!(filled.status, "PENDING EXECUTION");
     assert!(filled.unused_runs[0].contains("another version of the scenario baseline"));
@@ -184,7 +184,7 @@ fn the_manifest_that_was_given_is_held_against_the_runs() {
             .unwrap();
     let path = folder.dir.path().join("manifest.json");
     std::fs::write(&path, &golden).unwrap();
-    folder.config.manifest = Some(path.clone());
+    folder.config.sources.manifest = Some(path.clone());
     folder.fill();
     assert_eq!(
         folder.lines(&["⚠️ the manifest that was given", "is not that of 01-baseline"]).len(),
@@ -242,7 +242,7 @@ fn where_nothing_is_expected_of_any_nothing_is_passed() {
     let scenarios = folder.dir.path().join("scenarios");
     std::fs::create_dir(&scenarios).unwrap();
     std::fs::copy(good(ALL[3]).scenario, scenarios.join("04-stress.toml")).unwrap();
-    folder.config.scenarios = Some(scenarios);
+    folder.config.sources.scenarios = Some(scenarios);
     good(ALL[3]).write(folder.runs());
     let filled = folder.fill();
     assert_eq!((filled.status.as_str(), filled.exit), ("COMPLETE: MEASURED", Exit::Good));

@@ -348,6 +348,8 @@ impl<'a> Making<'a> {
                         name: path.to_owned(),
                         error: error.to_owned(),
                         occurrences,
+                        first_second: Some(0),
+                        last_second: Some(self.of.all_seconds() - 1),
                     });
                 }
             }
