@@ -409,6 +409,7 @@
   /** Does what a key asks for; false where it asks for nothing. */
   function onKey({ key, shiftKey }, plot, group) {
     const seconds = plot.data[0];
+    if (!seconds.length) return false;
     const [from, to] = group.range;
     const first = seconds.findIndex((second) => second >= from);
     const last = seconds.findLastIndex((second) => second <= to);

@@ -28,14 +28,15 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
     let (usual, of_all) = heat.most_frequent();
     let us = |row: usize| micros(Reading::exact(Heat::from_us(row)));
     let title = format!(
-        "{scenario}: the most frequent response time is {} to {}, of {of_all}",
+        "{scenario}: most often, {of_all} of all, a response took {} to {}",
         us(usual),
         us(usual + 1)
     );
     let length_s = summary.timeline.len() as f64;
     let time = TimeUnit::for_length(length_s);
     let panel = Panel {
-        label: "Response time; the darker, the more requests ended at that time".to_owned(),
+        label: "Response time; the stronger the colour, the more requests ended at that time"
+            .to_owned(),
         lines: Vec::new(),
     };
     let svg = frame::svg(HEIGHT, &title, |area| {

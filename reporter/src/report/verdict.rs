@@ -48,12 +48,13 @@ fn line(status: Status, entries: &[Entry], judged: usize, missed: usize) -> Stri
     match status {
         Status::Pending => "Nothing is measured yet".to_owned(),
         Status::Partial { ran, of } => {
-            let of_them = if missed > 0 {
-                format!("; of what ran, {} of {} were missed", missed, expectations(judged))
-            } else {
-                String::new()
+            let failed =
+                entries.iter().filter(|entry| entry.conclusion == Conclusion::Failed).count();
+            let failed = match failed {
+                0 => String::new(),
+                _ => format!(", {failed} of which FAILED"),
             };
-            format!("Not decided: {ran} of {of} scenarios ran to their end{of_them}")
+            format!("Not decided: {ran} of {of} scenarios ran to their end{failed}")
         }
         Status::Passed => {
             let all = if judged == 1 { "the one expectation" } else { "all of" };
@@ -103,9 +104,16 @@ fn because(status: Status, entries: &[Entry], judged: &[(&Entry, &Verdict)]) -> 
     {
         out.push(format!("Nearest to its limit: {}", sentence(entry, verdict)));
     }
-    let invalid = entries.iter().filter(|entry| matches!(entry.conclusion, Conclusion::Invalid(_)));
+    // Those that no missed expectation tells of.
+    let others = entries.iter().filter(|entry| match entry.conclusion {
+        Conclusion::Invalid(_) | Conclusion::Unusable => true,
+        Conclusion::Failed => {
+            !missed.iter().any(|(of, _)| of.scenario.number == entry.scenario.number)
+        }
+        _ => false,
+    });
     out.extend(
-        invalid.filter_map(|entry| {
+        others.filter_map(|entry| {
             Some(format!("{}: {}", entry.scenario.title, entry.reason.as_ref()?))
         }),
     );

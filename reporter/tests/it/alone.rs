@@ -7,14 +7,14 @@ use crate::report::Folder;
 use crate::synthetic::Synthetic;
 
 /// A folder without scenario files and with the template that is built in.
-fn folder() -> Folder {
+pub(crate) fn folder() -> Folder {
     let mut folder = Folder::new();
     (folder.config.template, folder.config.sources.scenarios) = (None, None);
     folder
 }
 
 /// A run of a shop, with this changed of its `run.json`.
-fn shop(folder: &Folder, name: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn shop(folder: &Folder, name: &str, change: impl FnOnce(&mut Value)) {
     let dir = Synthetic::of("01-baseline").write(folder.runs());
     let path = dir.join("run.json");
     let mut run: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

@@ -11,7 +11,7 @@ use run_log::format::Profile;
 use crate::report::{Folder, root};
 use crate::synthetic::Synthetic;
 
-fn update() -> Option<OsString> {
+pub(crate) fn update() -> Option<OsString> {
     std::env::var_os("UPDATE_GOLDENS")
 }
 
@@ -33,7 +33,7 @@ fn write_runs(runs: &Path) {
 }
 
 /// What differs from one checkout or version to the next.
-fn redacted(text: &str) -> String {
+pub(crate) fn redacted(text: &str) -> String {
     let version = concat!("reporter ", env!("CARGO_PKG_VERSION"));
     text.replace(&root().display().to_string(), "ROOT").replace(version, "reporter VERSION")
 }
@@ -54,17 +54,21 @@ fn the_report_of_the_golden_runs_is_as_it_was() {
             redacted(&std::fs::read_to_string(&folder.config.out.with_extension("json")).unwrap()),
         ),
     ] {
-        let path = golden.join(name);
-        if update().is_some() {
-            std::fs::create_dir_all(&golden).unwrap();
-            std::fs::write(&path, &found).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap();
-        for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
-            assert_eq!(found, expected, "{name} line {}", number + 1);
-        }
-        assert_eq!(found.len(), expected.len(), "{name}");
+        is_golden(&golden.join(name), &found);
     }
+}
+
+/// Compares line by line, so that a difference can be read; or writes it anew.
+pub(crate) fn is_golden(path: &Path, found: &str) {
+    if update().is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(path).unwrap();
+    for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+        assert_eq!(found, expected, "{} line {}", path.display(), number + 1);
+    }
+    assert_eq!(found.len(), expected.len(), "{}", path.display());
 }
 
 /// Short enough to be read whole where it changes.

@@ -13,6 +13,7 @@ mod markers;
 mod outputs;
 mod page;
 mod report;
+mod reports;
 mod rewrites;
 mod states;
 mod stress;

@@ -6,7 +6,8 @@ use run_log::format::{EndedBy, Profile, State, ValidityState};
 use crate::report::{Folder, root};
 use crate::synthetic::Synthetic;
 
-const ALL: [&str; 4] = ["01-baseline", "02-alert-throughput", "03-concurrent", "04-stress"];
+pub(crate) const ALL: [&str; 4] =
+    ["01-baseline", "02-alert-throughput", "03-concurrent", "04-stress"];
 
 /// A run that meets what its scenario expects.
 pub(crate) fn good(name: &str) -> Synthetic {

@@ -4,10 +4,8 @@
 use run_log::format::{Profile, ValidityState};
 
 use crate::report::Folder;
-use crate::states::good;
+use crate::states::{ALL, good};
 use crate::synthetic::Synthetic;
-
-const ALL: [&str; 4] = ["01-baseline", "02-alert-throughput", "03-concurrent", "04-stress"];
 
 fn verdict(runs: &[Synthetic]) -> (String, Vec<String>, Vec<String>) {
     let folder = Folder::new();
@@ -45,9 +43,14 @@ fn each_state_has_its_line() {
     assert!(because[0].ends_with(" over it"), "{because:?}");
     assert!(!because.iter().any(|text| text.starts_with("Nearest")), "{because:?}");
     let (line, ..) = verdict(&failed[..1]);
-    assert_eq!(
-        line,
-        "Not decided: 1 of 4 scenarios ran to their end; of what ran, 1 of 2 expectations were missed"
+    assert_eq!(line, "Not decided: 1 of 4 scenarios ran to their end, 1 of which FAILED");
+
+    // That more failed than is allowed is no expectation's.
+    let stress = Synthetic { one_fails_of: Some(20), ..good("04-stress") };
+    let (_, because, _) = verdict(&[stress]);
+    assert!(
+        because[0].starts_with("Stress: more failed than the 1 % that is allowed"),
+        "{because:?}"
     );
 
     let mut invalid = all.clone();
