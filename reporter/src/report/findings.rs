@@ -6,10 +6,11 @@ use scenario::Metric;
 use scenario::Profile;
 use serde::Serialize;
 
+use super::crossing::crossings;
 use super::limitations::limitations;
 use super::scalability::Scalability;
 use super::{short, symptoms};
-use crate::load::Entry;
+use crate::load::{Entry, MeasuredRun};
 use crate::summary::{DATABASE, PROCESSES, Summary, TARGET};
 use crate::units::{Figure, micros, of_metric, share};
 use figures::Group;
@@ -55,9 +56,7 @@ impl Findings {
     pub(super) fn new(entries: &[Entry]) -> Self {
         let runs = || entries.iter().filter_map(|entry| Some((entry, entry.run.as_ref()?)));
         Self {
-            bottlenecks: runs()
-                .flat_map(|(entry, run)| of_run(entry, bottlenecks(&run.summary)))
-                .collect(),
+            bottlenecks: runs().flat_map(|(entry, run)| of_run(entry, bottlenecks(run))).collect(),
             heaviest: runs()
                 .flat_map(|(entry, run)| {
                     of_run(entry, heaviest(&run.summary).into_iter().take(MOST_NAMED).collect())
@@ -77,8 +76,10 @@ fn of_run(entry: &Entry, facts: Vec<String>) -> impl Iterator<Item = Finding> {
     facts.into_iter().map(move |fact| Finding { scenario: scenario.clone(), fact })
 }
 
-fn bottlenecks(summary: &Summary) -> Vec<String> {
+fn bottlenecks(measured: &MeasuredRun) -> Vec<String> {
+    let summary = &measured.summary;
     let mut facts: Vec<String> = symptoms::first(summary).into_iter().collect();
+    facts.extend(crossings(summary, &measured.verdicts));
     facts.extend(queueing(summary));
     if let Some((cause, count)) = summary.plateau.counts.main_cause() {
         let failed = Figure::count(summary.plateau.counts.failed());

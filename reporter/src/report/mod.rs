@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod chain;
 mod command;
+mod crossing;
 mod fidelity;
 mod findings;
 mod limitations;

@@ -15,6 +15,7 @@ mod page;
 mod report;
 mod reports;
 mod rewrites;
+mod sentences;
 mod states;
 mod stress;
 mod synthetic;

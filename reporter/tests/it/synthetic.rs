@@ -62,6 +62,12 @@ pub(crate) struct Synthetic {
     pub(crate) held_percent: u64,
     /// Of all answers, one of so many has the recorded status and is a failure.
     pub(crate) one_as_bad_of: Option<u64>,
+    /// Of a response time, the part that is waiting for a connection, in percent.
+    pub(crate) queued_percent: u64,
+    /// What earlier answers hold each request up.
+    pub(crate) delay_us: Option<u64>,
+    /// From this second on a response takes ten times as long.
+    pub(crate) slow_from: Option<u64>,
     pub(crate) hour: u32,
 }
 
@@ -92,6 +98,9 @@ impl Synthetic {
             axis: None,
             held_percent: 100,
             one_as_bad_of: None,
+            queued_percent: 5,
+            delay_us: None,
+            slow_from: None,
             hour: 9,
         }
     }
@@ -216,7 +225,8 @@ impl<'a> Making<'a> {
         let crowd = (users * users / self.of.users / self.of.users).max(1);
         // From half to one and a half times, in an order without pattern.
         let factor = 50 + self.number * 37 % 101;
-        let response = self.of.response_us * crowd * (endpoint as u64 + 1) * factor / 100;
+        let slower = if self.of.slow_from.is_some_and(|from| row.second >= from) { 10 } else { 1 };
+        let response = self.of.response_us * slower * crowd * (endpoint as u64 + 1) * factor / 100;
         let due = |of: Option<u64>| of.is_some_and(|of| self.number.is_multiple_of(of));
         let fails = due(self.of.one_fails_of) || due((users >= self.of.fails_with).then_some(3));
         let without_load = self.of.seconds..self.of.all_seconds();
@@ -270,8 +280,8 @@ impl<'a> Making<'a> {
         if kind != LatencyKind::Censored {
             record(LatencyKind::Service, response * 9 / 10);
         }
-        record(LatencyKind::Queue, response / 20);
-        record(LatencyKind::SessionDelay, response / 10);
+        record(LatencyKind::Queue, response * self.of.queued_percent / 100);
+        record(LatencyKind::SessionDelay, self.of.delay_us.unwrap_or(response / 10));
         record(LatencyKind::Lag, 30 + self.number % 20);
     }
 
