@@ -64,7 +64,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo tree --locked --quiet --manifest-path fixtures/fuzz/Cargo.toml >/dev/null
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh fixtures/page/run.sh; fi
 
 .PHONY: deny
 deny: rust ## what comes from others: licences, sources, doubled libraries
@@ -72,7 +72,7 @@ deny: rust ## what comes from others: licences, sources, doubled libraries
 	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-report ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -109,6 +109,10 @@ test-hostile: build ## files, peers, signals and limits that mean harm, in thous
 .PHONY: test-faults
 test-faults: build ## a target that goes wrong in eight ways while a load goes on: is it told what, and since when
 	@.local/venv/bin/python fixtures/faults --bin "$${CARGO_TARGET_DIR:-target}/release" --work .local/faults
+
+.PHONY: test-page
+test-page: ## the page of the report that was filled last, in a browser: values, zoom, keys, sorting, light and dark, axe
+	@fixtures/page/run.sh $(PAGE)
 
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
@@ -170,6 +174,10 @@ bench-growth: build ## how the replayer's cost grows with users, rate, endpoints
 .PHONY: bench-observe
 bench-observe: build ## what observing costs the target's database and the generator
 	@fixtures/bench/observe.py
+
+.PHONY: bench-report
+bench-report: build ## the reporter on runs as long and as wide as they get, its memory, and the size of the page
+	@.local/venv/bin/python fixtures/bench/report.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside

@@ -271,22 +271,25 @@
   const alone = (values) =>
     [...values.keys()].filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
 
-  function seriesOf(line) {
+  function seriesOf(line, swatch) {
     const single = alone(line.y);
+    // In the dark, the drawn charts' own styles give their colours other shades; the swatch has
+    // the right one, as it is drawn like them.
+    const ink = () => getComputedStyle(swatch.firstChild).stroke;
     return {
       ...LOOKS[line.look],
-      stroke: line.color,
-      fill: line.look === "filled" ? `${line.color}33` : undefined,
+      stroke: ink,
+      fill: line.look === "filled" ? () => ink().replace(")", ", 0.2)") : undefined,
       dash: dashes(line),
       points: {
         size: 5,
-        fill: line.color,
+        fill: ink,
         filter: (plot, series, all) => (all || !single.length ? null : single),
       },
     };
   }
 
-  function swatch(line) {
+  function makeSwatch(line) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     const stroke = document.createElementNS(svg.namespaceURI, "path");
     const set = (element, attributes) =>
@@ -308,8 +311,10 @@
     const unit = unitOf(panel.label);
     const time = make("span", { className: "value time" });
     const values = panel.lines.map(() => make("span", { className: "value" }));
+    const swatches = panel.lines.map(makeSwatch);
     const entries = panel.lines.map((line, index) => {
-      const button = make("button", { type: "button", ariaPressed: "true", title: "Show or hide" }, swatch(line), line.name);
+      const properties = { type: "button", ariaPressed: "true", title: "Show or hide" };
+      const button = make("button", properties, swatches[index], line.name);
       button.addEventListener("click", () => {
         const show = button.ariaPressed === "false";
         button.ariaPressed = String(show);
@@ -355,7 +360,7 @@
           x: { time: false, range: () => group.range },
           y: { range: (plot, least, most) => [0, top(most)] },
         },
-        series: [{}, ...panel.lines.map(seriesOf)],
+        series: [{}, ...panel.lines.map((line, index) => seriesOf(line, swatches[index]))],
         axes: [
           {
             ...axis,
@@ -484,7 +489,7 @@
       for (const { value } of columns) row.insertCell().textContent = withUnit(value(seconds[at]), "");
     }
     const label = `${chart.title}, as a table`;
-    const region = make("div", { className: "table", tabIndex: 0, role: "region", ariaLabel: label }, table);
+    const region = make("div", { className: "table", tabIndex: 0, role: "group", ariaLabel: label }, table);
     const note = every > 1 ? [make("p", { className: "note" }, `One row every ${every} seconds.`)] : [];
     const element = make("div", { className: "seconds" }, ...note, region);
     makeSortable(table, new View(table, TABLE_ROWS));

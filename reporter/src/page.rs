@@ -22,6 +22,9 @@ const STYLE: [&str; 2] = [include_str!("../page/uPlot.min.css"), include_str!(".
 const SCRIPTS: [&str; 2] =
     [include_str!("../page/uPlot.iife.min.js"), include_str!("../page/page.js")];
 
+/// The section that is worth finding one's way in.
+const LONG: &str = "results";
+
 /// What is called by its file in the report's links.
 pub struct Drawn<'a> {
     /// As the Markdown links it.
@@ -68,12 +71,7 @@ pub fn page(markdown: &str, charts: &[Drawn<'_>]) -> Result<String, TemplateErro
         .collect();
     let title = made.headings.iter().find(|heading| heading.level == 1);
     let title = title.map_or("Load test report", |heading| heading.text.as_str()).to_owned();
-    let contents: Value = made
-        .headings
-        .iter()
-        .filter(|heading| heading.level == 2)
-        .map(|of| minijinja::context! { id => of.id.as_str(), text => of.text.as_str() })
-        .collect();
+    let contents = contents(&made.headings);
     let safe = |text: &str| Value::from_safe_string(text.to_owned());
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -91,6 +89,21 @@ pub fn page(markdown: &str, charts: &[Drawn<'_>]) -> Result<String, TemplateErro
             },
         )
         .map_err(|error| TemplateError::of(&error))
+}
+
+/// Headings of the second level, with those of the third below the one that is as long as all others.
+fn contents(headings: &[Heading]) -> Value {
+    let entry = |of: &Heading, below: Value| {
+        minijinja::context! { id => of.id.as_str(), text => of.text.as_str(), below => below }
+    };
+    let second = headings.iter().enumerate().filter(|(_, heading)| heading.level == 2);
+    second
+        .map(|(at, of)| {
+            let below = headings[at + 1..].iter().take_while(|heading| heading.level > 2);
+            let below = below.filter(|heading| of.id == LONG && heading.level == 3);
+            entry(of, below.map(|of| entry(of, Value::from(()))).collect())
+        })
+        .collect()
 }
 
 /// As a content security policy names a script that may run.
@@ -136,7 +149,7 @@ impl<'a> Made<'a> {
                 Event::Start(Tag::Table(alignments)) => {
                     let label = HtmlEscape(&self.region);
                     let open = format!(
-                        "<div class=\"table\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">"
+                        "<div class=\"table\" role=\"group\" tabindex=\"0\" aria-label=\"{label}\">"
                     );
                     out.push(Event::Html(open.into()));
                     out.push(Event::Start(Tag::Table(alignments)));

@@ -6,7 +6,8 @@ use run_log::format::LatencyKind;
 use scenario::Percentile;
 
 use crate::Reading;
-use crate::times::{self, Recorded, ResponseTimes};
+use crate::times::{self, ResponseTimes};
+use run_log::recorded::Recorded;
 
 /// What was recorded from the plateau's start on, the drain included.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use hdrhistogram::Histogram;
 
 use run_log::format::{HIGHEST_US, LOWEST_US, LatencyKind, Scope, Tag};
+use run_log::recorded::Recorded;
 
 use crate::times::{histogram as empty, sum_up};
 
@@ -47,6 +48,11 @@ impl Histograms {
     pub fn add_all(&mut self, tag: Tag, histogram: &Histogram<u64>) {
         let sum = self.of(tag.scope)[tag.kind as usize].get_or_insert_with(empty);
         sum_up(sum, histogram);
+    }
+
+    /// Adds what an interval recorded for a tag.
+    pub fn add_recorded(&mut self, tag: Tag, recorded: &Recorded) {
+        recorded.add_to(self.of(tag.scope)[tag.kind as usize].get_or_insert_with(empty));
     }
 
     /// Empties all of them; their memory stays for the next second.

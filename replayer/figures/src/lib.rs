@@ -9,6 +9,7 @@
 
 pub mod conclusion;
 mod counts;
+mod few;
 mod group;
 mod histograms;
 pub mod judge;
@@ -24,8 +25,10 @@ mod times;
 pub mod validity;
 
 pub use counts::Counts;
+pub use few::Few;
 pub use group::Group;
 pub use histograms::{Histograms, is_endpoint};
 pub use plateau::{Names, Plateau, UnknownTag};
 pub use reading::Reading;
-pub use times::{Recorded, ResponseTimes, histogram, max, mean, percentile, value_at};
+pub use run_log::recorded::Recorded;
+pub use times::{ResponseTimes, histogram, max, mean, percentile, value_at};

@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 use run_log::format::{LatencyKind, SIGNIFICANT_DIGITS};
+use run_log::recorded::Recorded;
 
 use scenario::Percentile;
 
@@ -17,39 +18,6 @@ pub fn histogram() -> Histogram<u64> {
 pub(crate) fn sum_up(sum: &mut Histogram<u64>, histogram: &Histogram<u64>) {
     let added = sum.add(histogram);
     debug_assert!(added.is_ok(), "they grow as needed");
-}
-
-/// What one interval recorded: values with their counts. Few buckets of a
-/// histogram are used in a second, and each interval is added to several sums.
-pub struct Recorded(Vec<(u64, u64)>);
-
-impl Recorded {
-    pub fn of(histogram: &Histogram<u64>) -> Self {
-        let steps = histogram.iter_recorded();
-        Self(steps.map(|step| (step.value_iterated_to(), step.count_at_value())).collect())
-    }
-
-    /// How many values.
-    pub fn count(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
-    }
-
-    /// Each value, the highest of its bucket, with its count, in their order.
-    pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.0.iter().copied()
-    }
-
-    /// Adds it to a sum.
-    pub fn add_to(&self, sum: &mut Histogram<u64>) {
-        for (value, count) in &self.0 {
-            // The sum has no upper bound, which is the only reason to refuse.
-            sum.record_n(*value, *count).expect("a growing histogram takes any value");
-        }
-    }
-
-    fn least(&self) -> Option<u64> {
-        self.0.first().map(|(value, _)| *value)
-    }
 }
 
 /// Response times of successes, and how long the requests without an answer

@@ -695,6 +695,12 @@ pub enum LatencyKind {
 }
 
 impl LatencyKind {
+    /// Whether it is a response time of which percentiles are: of a success, or of what got no
+    /// answer, at what that had waited.
+    pub const fn is_judged(self) -> bool {
+        matches!(self, Self::ResponseOk | Self::Censored)
+    }
+
     pub const ALL: [Self; 11] = [
         Self::ResponseOk,
         Self::ResponseFailed,

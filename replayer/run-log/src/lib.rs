@@ -11,6 +11,7 @@ pub mod format;
 pub mod outcome;
 pub mod phase;
 pub mod reader;
+pub mod recorded;
 pub mod recovery;
 pub mod stats;
 pub mod timeline;

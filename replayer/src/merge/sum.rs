@@ -330,14 +330,14 @@ impl<'a> Part<'a> {
                 let message = format!("tag {tag} is of nothing that run.json names");
                 return Err(MergeError::Content { dir, message });
             }
-            self.agreement.interval(interval.second, tag, interval.histogram.len());
+            self.agreement.interval(interval.second, tag, interval.recorded.count());
             if let (Scope::Endpoint(index), LatencyKind::ResponseOk | LatencyKind::ResponseFailed) =
                 (tag.scope, tag.kind)
                 && let Some(count) = self.completed.get_mut(index)
             {
-                *count += interval.histogram.len();
+                *count += interval.recorded.count();
             }
-            sum.add_all(tag, &interval.histogram);
+            sum.add_recorded(tag, &interval.recorded);
         }
         Ok(row)
     }

@@ -1,7 +1,7 @@
 //! What a probe came to: whether the load of its level is held.
 
 use figures::judge::{self, Verdict, exceeds_allowance, judge};
-use figures::{Plateau, Recorded, ResponseTimes, is_endpoint};
+use figures::{Plateau, ResponseTimes, is_endpoint};
 use run_log::format::{EndedBy, Run, State, ValidityState};
 use run_log::reader::{Interval, ReadError, RunReader};
 use scenario::{Expectation, Percentile};
@@ -73,7 +73,7 @@ impl Series {
         let mut times = ResponseTimes::default();
         let mut now = judged.start;
         for interval in reader.intervals()? {
-            let Interval { second, tag, histogram } = interval?;
+            let Interval { second, tag, recorded } = interval?;
             if !judged.contains(&second) || !is_endpoint(tag.scope) {
                 continue;
             }
@@ -81,7 +81,7 @@ impl Series {
                 series.end_second(&mut times);
                 now = second;
             }
-            times.add(tag.kind, &Recorded::of(&histogram));
+            times.add(tag.kind, &recorded);
         }
         series.end_second(&mut times);
         Ok(series)

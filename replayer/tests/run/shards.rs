@@ -82,10 +82,10 @@ fn histograms(dirs: &[PathBuf]) -> BTreeMap<(u64, String), Histogram<u64>> {
     for dir in dirs {
         for interval in open(dir).intervals().unwrap() {
             let interval = interval.unwrap();
-            sums.entry((interval.second, interval.tag.to_string()))
-                .or_insert_with(|| Histogram::new(3).unwrap())
-                .add(interval.histogram)
-                .unwrap();
+            let sum = sums
+                .entry((interval.second, interval.tag.to_string()))
+                .or_insert_with(|| Histogram::new(3).unwrap());
+            interval.recorded.add_to(sum);
         }
     }
     sums
@@ -243,7 +243,9 @@ fn lacks_one(dir: &Path) {
     let second = row.second;
     let mut of_second: BTreeMap<(u64, Tag), Histogram<u64>> = BTreeMap::new();
     for interval in reader.intervals().unwrap().map(Result::unwrap) {
-        of_second.insert((interval.second, interval.tag), interval.histogram);
+        let mut histogram = Histogram::new(3).unwrap();
+        interval.recorded.add_to(&mut histogram);
+        of_second.insert((interval.second, interval.tag), histogram);
     }
     for of_endpoints in [true, false] {
         let is_one = |tag: &Tag| {

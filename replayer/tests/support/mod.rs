@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use std::rc::Rc;
 
 use figures::judged::Judged;
-use figures::{Names, Plateau, Recorded, is_endpoint};
+use figures::{Names, Plateau, is_endpoint};
 use hdrhistogram::Histogram;
 use run_log::format::{LatencyKind, Run, Validity, ValidityState};
 use run_log::reader::{Interval, RunReader};
@@ -157,8 +157,8 @@ pub(crate) fn plateau(reader: &RunReader, expectations: &[Expectation]) -> Plate
         plateau.add_row(run.plateau, &row.unwrap());
     }
     for interval in reader.intervals().unwrap() {
-        let Interval { second, tag, histogram } = interval.unwrap();
-        plateau.add(run.plateau, second, tag, &Recorded::of(&histogram)).unwrap();
+        let Interval { second, tag, recorded } = interval.unwrap();
+        plateau.add(run.plateau, second, tag, &recorded).unwrap();
     }
     plateau.load_held = run.load_held;
     plateau.audit = run.audit.as_ref().and_then(|audit| audit.counts);
@@ -180,7 +180,7 @@ impl Ran {
         for interval in self.reader().intervals().unwrap() {
             let interval = interval.unwrap();
             if is_endpoint(interval.tag.scope) && interval.tag.kind == kind {
-                all.add(interval.histogram).unwrap();
+                interval.recorded.add_to(&mut all);
             }
         }
         all

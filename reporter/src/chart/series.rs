@@ -50,7 +50,11 @@ fn panel(panel: &Panel) -> PanelSeries {
     // Times are whole or half seconds, so that as many tenths tell them apart.
     let tenth = |at: f64| (at * 10.0).round() as i64;
     let times = panel.lines.iter().flat_map(|line| line.points.iter().map(|(at, _)| tenth(*at)));
-    let times: BTreeSet<i64> = times.collect();
+    let mut times: BTreeSet<i64> = times.collect();
+    // A second without a value is a gap, and not to be drawn through.
+    if let Some((first, last)) = times.first().copied().zip(times.last().copied()) {
+        times.extend((first..last).step_by(10));
+    }
     let lines = panel.lines.iter().map(|line| {
         let mut points = line.points.iter().peekable();
         let mut at = |time: i64| {
@@ -97,13 +101,13 @@ mod tests {
     #[test]
     fn lines_of_a_panel_share_their_times_and_keep_their_gaps() {
         let lines = vec![
-            Line::new("one", BLUE, vec![(0.5, 1.0), (2.5, 1.234_567)]),
+            Line::new("one", BLUE, vec![(0.5, 1.0), (3.5, 1.234_567)]),
             Line::new("two", GREY, vec![(1.5, 123_456.7)]).look(Look::Wide),
         ];
         let panel = panel(&Panel { label: "Time, ms".to_owned(), lines });
-        assert_eq!(panel.x, [0.5, 1.5, 2.5]);
-        assert_eq!(panel.lines[0].y, [Some(1.0), None, Some(1.2346)]);
-        assert_eq!(panel.lines[1].y, [None, Some(123_457.0), None]);
+        assert_eq!(panel.x, [0.5, 1.5, 2.5, 3.5]);
+        assert_eq!(panel.lines[0].y, [Some(1.0), None, None, Some(1.2346)]);
+        assert_eq!(panel.lines[1].y, [None, Some(123_457.0), None, None]);
         assert_eq!((panel.lines[1].color.as_str(), panel.lines[1].look), ("#787E86", "wide"));
     }
 }

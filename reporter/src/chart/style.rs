@@ -22,7 +22,7 @@ const ON_DARK: [(&str, &str); 10] = [
 
 /// The picture with its name for those who do not see it, and its colours for dark paper.
 pub(super) fn dressed(svg: &str, title: &str) -> String {
-    let mut style = String::from("<style>@media (prefers-color-scheme: dark) {");
+    let mut style = String::from("<style>@media screen and (prefers-color-scheme: dark) {");
     for (light, dark) in ON_DARK {
         for what in ["fill", "stroke"] {
             // Nothing fails to be written into a string.

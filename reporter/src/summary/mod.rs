@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use figures::recovery::Watch;
 use figures::steps::Ladder;
-use figures::{Names, Plateau, Reading, Recorded};
+use figures::{Names, Plateau, Reading};
 use hdrhistogram::Histogram;
 use run_log::audit::AuditRow;
 use run_log::format::{
@@ -241,9 +241,8 @@ struct Pass {
 impl Pass {
     fn read(&mut self, reader: &RunReader, window: Window) -> Result<(), SummaryError> {
         for interval in reader.intervals()? {
-            let Interval { second, tag, histogram } = interval?;
-            let recorded = Recorded::of(&histogram);
-            self.agreement.interval(second, tag, histogram.len());
+            let Interval { second, tag, recorded } = interval?;
+            self.agreement.interval(second, tag, recorded.count());
             self.plateau
                 .add(window, second, tag, &recorded)
                 .map_err(|_| SummaryError::Unknown { dir: reader.dir().to_owned(), tag })?;
@@ -253,7 +252,7 @@ impl Pass {
                     symptoms.endpoint(second, index, tag.kind, &recorded);
                 }
                 self.points.add(second, tag.kind, &recorded);
-                if matches!(tag.kind, LatencyKind::ResponseOk | LatencyKind::Censored) {
+                if tag.kind.is_judged() {
                     self.heat.add(second, &recorded);
                 }
                 if tag.kind == LatencyKind::ResponseFailed && second >= window.start_s {

@@ -1,9 +1,8 @@
 //! A point a second, for the charts.
 
-use hdrhistogram::Histogram;
 use run_log::format::LatencyKind;
 
-use figures::{Recorded, ResponseTimes, value_at};
+use figures::{Few, Recorded};
 use scenario::Percentile;
 
 /// Percentiles of one second, in microseconds; none where nothing ended in it.
@@ -17,22 +16,12 @@ pub struct Point {
 }
 
 /// Turns intervals, in order of their seconds, into points.
+#[derive(Default)]
 pub(super) struct Points {
     done: Vec<Point>,
     second: u64,
-    responses: ResponseTimes,
-    session_delay: Histogram<u64>,
-}
-
-impl Default for Points {
-    fn default() -> Self {
-        Self {
-            done: Vec::new(),
-            second: 0,
-            responses: ResponseTimes::default(),
-            session_delay: figures::histogram(),
-        }
-    }
+    responses: Few,
+    session_delay: Few,
 }
 
 impl Points {
@@ -42,8 +31,9 @@ impl Points {
             self.second = second;
         }
         match kind {
-            LatencyKind::SessionDelay => recorded.add_to(&mut self.session_delay),
-            _ => self.responses.add(kind, recorded),
+            LatencyKind::SessionDelay => self.session_delay.add(recorded),
+            kind if kind.is_judged() => self.responses.add(recorded),
+            _ => {}
         }
     }
 
@@ -54,16 +44,14 @@ impl Points {
 
     fn flush(&mut self) {
         if !self.responses.is_empty() || !self.session_delay.is_empty() {
-            self.done.push(Point {
-                second: self.second,
-                p50_us: self.responses.percentile(Percentile::P50).value,
-                p95_us: self.responses.percentile(Percentile::P95).value,
-                p99_us: self.responses.percentile(Percentile::P99).value,
-                session_delay_p95_us: value_at(&self.session_delay, Percentile::P95)
-                    .map(|us| us as f64),
-            });
+            let us = |value: Option<u64>| value.map(|us| us as f64);
+            let of_responses = [Percentile::P50, Percentile::P95, Percentile::P99];
+            let [p50_us, p95_us, p99_us] = self.responses.percentiles(of_responses).map(us);
+            let [session_delay_p95_us] = self.session_delay.percentiles([Percentile::P95]).map(us);
+            let second = self.second;
+            self.done.push(Point { second, p50_us, p95_us, p99_us, session_delay_p95_us });
         }
         self.responses.clear();
-        self.session_delay.reset();
+        self.session_delay.clear();
     }
 }

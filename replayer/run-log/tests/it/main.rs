@@ -72,7 +72,7 @@ fn content(run: &RunReader) -> Vec<String> {
         lines(run.errors()),
         lines(run.intervals().map(|intervals| {
             intervals
-                .map(|found| found.map(|found| (found.second, found.tag, found.histogram.len())))
+                .map(|found| found.map(|found| (found.second, found.tag, found.recorded.count())))
         })),
     ]
     .concat()

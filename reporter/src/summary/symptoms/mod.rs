@@ -14,7 +14,7 @@ mod symptom;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use figures::{Recorded, ResponseTimes};
+use figures::{Few, Recorded};
 use run_log::format::{LatencyKind, Run, TargetSample};
 use run_log::outcome::Outcome;
 use run_log::phase::first_step;
@@ -48,7 +48,7 @@ pub(super) struct Symptoms {
 
 struct Endpoint {
     second: u64,
-    times: ResponseTimes,
+    times: Few,
     p95: Band,
 }
 
@@ -98,19 +98,19 @@ impl Symptoms {
 
     /// Takes what was recorded of an endpoint in a second; seconds come in their order.
     pub(super) fn endpoint(&mut self, second: u64, index: usize, kind: LatencyKind, of: &Recorded) {
-        if self.is_usual(second).is_none() {
+        if !kind.is_judged() || self.is_usual(second).is_none() {
             return;
         }
         let endpoint = self.endpoints.entry(index).or_insert_with(|| Endpoint {
             second,
-            times: ResponseTimes::default(),
+            times: Few::default(),
             p95: Band::new(Limit::LATENCY_US, band::LASTS),
         });
         if endpoint.second != second {
             endpoint.close(self.usual.contains(&endpoint.second));
             endpoint.second = second;
         }
-        endpoint.times.add(kind, of);
+        endpoint.times.add(of);
     }
 
     /// Takes what was observed.
@@ -149,8 +149,8 @@ impl Symptoms {
 
 impl Endpoint {
     fn close(&mut self, is_usual: bool) {
-        if let Some(p95) = self.times.percentile(Percentile::P95).value {
-            self.p95.see(self.second, p95, is_usual, 1.0);
+        if let [Some(p95)] = self.times.percentiles([Percentile::P95]) {
+            self.p95.see(self.second, p95 as f64, is_usual, 1.0);
         }
         self.times.clear();
     }

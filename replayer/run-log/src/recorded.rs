@@ -1,0 +1,275 @@
+//! What was recorded in an interval: few of a histogram's buckets are used in a second, and each
+//! interval is added to several sums.
+
+use std::io::Cursor;
+
+use flate2::{Decompress, FlushDecompress, Status};
+use hdrhistogram::Histogram;
+
+/// How histograms of version 2 begin, plain and compressed, as HdrHistogram's encoders write them.
+const PLAIN: u32 = 0x1c84_9313;
+const COMPRESSED: u32 = 0x1c84_9314;
+
+/// One with every bucket used has under 1 MiB.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Values, each the highest of its bucket, with their counts, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded(Vec<(u64, u64)>);
+
+impl Recorded {
+    pub fn of(histogram: &Histogram<u64>) -> Self {
+        let steps = histogram.iter_recorded();
+        Self(steps.map(|step| (step.value_iterated_to(), step.count_at_value())).collect())
+    }
+
+    /// How many values; that or more where they are more than there can be.
+    pub fn count(&self) -> u64 {
+        self.0.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
+    /// Each value with its count, in order.
+    pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.0.iter().copied()
+    }
+
+    pub fn least(&self) -> Option<u64> {
+        self.0.first().map(|(value, _)| *value)
+    }
+
+    /// Adds it to a sum.
+    pub fn add_to(&self, sum: &mut Histogram<u64>) {
+        for (value, count) in &self.0 {
+            // The sum has no upper bound, which is the only reason to refuse.
+            sum.record_n(*value, *count).expect("a growing histogram takes any value");
+        }
+    }
+}
+
+/// Reads encoded histograms, without making their buckets: of some thousand that an endpoint's
+/// response times span, a second uses twenty.
+///
+/// The encoding is version 2 of HdrHistogram's (`AbstractHistogram.encodeIntoByteBuffer`): a head of
+/// 40 bytes, then for each bucket its count as ZigZag LEB128 of at most nine bytes, a negative one
+/// being so many empty buckets.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    zlib: Decompress,
+    plain: Vec<u8>,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self { zlib: Decompress::new(true), plain: Vec::new() }
+    }
+}
+
+impl Decoder {
+    /// # Errors
+    /// In words, when it is not such a histogram.
+    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Recorded, String> {
+        match word(bytes, 0) {
+            Some(PLAIN) => decoded(bytes),
+            Some(COMPRESSED) => {
+                self.inflate(bytes.get(8..).unwrap_or_default())?;
+                decoded(&self.plain)
+            }
+            _ => Err("it is none of HdrHistogram's version 2".to_owned()),
+        }
+    }
+
+    /// Into `plain`, whatever the bytes say of their size.
+    fn inflate(&mut self, packed: &[u8]) -> Result<(), String> {
+        self.zlib.reset(true);
+        self.plain.clear();
+        loop {
+            // Most have a few hundred bytes.
+            self.plain.reserve(4096);
+            let read = usize::try_from(self.zlib.total_in()).unwrap_or(usize::MAX);
+            let rest = packed.get(read..).unwrap_or_default();
+            let before = self.plain.len();
+            let status = self
+                .zlib
+                .decompress_vec(rest, &mut self.plain, FlushDecompress::Finish)
+                .map_err(|error| error.to_string())?;
+            if self.plain.len() > MAX_BYTES {
+                return Err(format!("it is over {} MiB", MAX_BYTES >> 20));
+            }
+            match status {
+                Status::StreamEnd => return Ok(()),
+                Status::Ok | Status::BufError if self.plain.len() > before => {}
+                Status::Ok | Status::BufError => return Err("it is cut off".to_owned()),
+            }
+        }
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+/// Which values a bucket stands for.
+struct Buckets {
+    /// Of the values of which each is told apart: half of them, as a power of two.
+    half: u32,
+    /// What is lower than this power of two is not told apart.
+    unit: u32,
+}
+
+impl Buckets {
+    fn new(digits: u32, lowest: u64) -> Option<Self> {
+        let told_apart = 2 * 10_u64.checked_pow(digits).filter(|_| digits <= 5)?;
+        Some(Self {
+            half: told_apart.next_power_of_two().ilog2() - 1,
+            unit: lowest.checked_ilog2()?,
+        })
+    }
+
+    /// The highest value of a bucket; none where that is more than there can be.
+    fn highest(&self, index: u64) -> Option<u64> {
+        let half = 1 << self.half;
+        // Up to twice `half` each bucket is one value; from there on `half` of them are each power
+        // of two.
+        let (power, of_it) = match index >> self.half {
+            0 => (0, index),
+            power => (u32::try_from(power - 1).ok()?, (index & (half - 1)) + half),
+        };
+        let width = 1_u64.checked_shl(power.checked_add(self.unit)?)?;
+        of_it.checked_mul(width)?.checked_add(width - 1)
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Result<Recorded, String> {
+    const HEAD: usize = 40;
+    let cut = || "it is cut off".to_owned();
+    let payload = word(bytes, 4).ok_or_else(cut)? as usize;
+    let counts = bytes.get(HEAD..).and_then(|rest| rest.get(..payload)).ok_or_else(cut)?;
+    let (offset, digits) = word(bytes, 8).zip(word(bytes, 12)).ok_or_else(cut)?;
+    let (lowest, ratio) = long(bytes, 16).zip(long(bytes, 32)).ok_or_else(cut)?;
+    if word(bytes, 0) != Some(PLAIN) || offset != 0 || f64::from_bits(ratio) != 1.0 {
+        return Err("it is of a kind that is not written here".to_owned());
+    }
+    let buckets = Buckets::new(digits, lowest)
+        .ok_or_else(|| format!("it has {digits} digits from {lowest} on"))?;
+    let mut counts = Cursor::new(counts);
+    let (mut index, mut found) = (0_u64, Vec::new());
+    while let Some(number) = zigzag(&mut counts) {
+        match u64::try_from(number) {
+            Ok(0) => index += 1,
+            Ok(count) => {
+                let value = buckets.highest(index).ok_or("it has a bucket that cannot be")?;
+                found.push((value, count));
+                index += 1;
+            }
+            Err(_) => index = index.checked_add(number.unsigned_abs()).ok_or_else(cut)?,
+        }
+    }
+    Ok(Recorded(found))
+}
+
+/// The next number; none at the end, and where it is cut off.
+fn zigzag(bytes: &mut Cursor<&[u8]>) -> Option<i64> {
+    const LAST: u32 = 8;
+    let (mut value, mut nth) = (0_u64, 0);
+    loop {
+        let at = usize::try_from(bytes.position()).ok()?;
+        let byte = u64::from(*bytes.get_ref().get(at)?);
+        bytes.set_position(at as u64 + 1);
+        // The ninth byte counts whole.
+        if nth == LAST {
+            value |= byte << (7 * nth);
+            break;
+        }
+        value |= (byte & 0x7f) << (7 * nth);
+        if byte & 0x80 == 0 {
+            break;
+        }
+        nth += 1;
+    }
+    Some((value >> 1) as i64 ^ -((value & 1) as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::Compression;
+    use flate2::read::ZlibEncoder;
+    use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer, V2Serializer};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn packed(plain: &[u8]) -> Vec<u8> {
+        let mut packed = [COMPRESSED.to_be_bytes(), [0; 4]].concat();
+        let mut zlib = ZlibEncoder::new(plain, Compression::default());
+        zlib.read_to_end(&mut packed).unwrap();
+        packed
+    }
+
+    fn written(histogram: &Histogram<u64>) -> [Vec<u8>; 2] {
+        let (mut short, mut long) = (Vec::new(), Vec::new());
+        V2DeflateSerializer::new().serialize(histogram, &mut short).unwrap();
+        V2Serializer::new().serialize(histogram, &mut long).unwrap();
+        [short, long]
+    }
+
+    #[test]
+    fn a_histogram_that_lies_about_its_size_is_refused() {
+        let mut decoder = Decoder::default();
+        let mut histogram = Histogram::<u64>::new(3).unwrap();
+        histogram.record(12_345).unwrap();
+        let [short, mut long] = written(&histogram);
+        assert_eq!(decoder.decode(&short).unwrap(), Recorded::of(&histogram));
+        assert_eq!(decoder.decode(&long).unwrap(), Recorded::of(&histogram));
+        // It says that 4 GiB follow.
+        long[4..8].fill(0xff);
+        for (bytes, expected) in [
+            (packed(&long), "it is cut off"),
+            (long, "it is cut off"),
+            (packed(&vec![0; 64 << 20]), "it is over 4 MiB"),
+            (short[..short.len() - 3].to_vec(), "it is cut off"),
+            (vec![0; 3], "it is none of"),
+            (Vec::new(), "it is none of"),
+        ] {
+            let error = decoder.decode(&bytes).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        // One that is damaged leaves nothing behind for the next.
+        assert_eq!(decoder.decode(&short).unwrap(), Recorded::of(&histogram));
+    }
+
+    proptest! {
+        /// The library reads what it wrote, and so does this.
+        #[test]
+        fn what_the_library_wrote_is_read_as_it_reads_it(
+            values in prop::collection::vec((0_u64..1 << 62, 1_u64..1 << 40), 0..60),
+            digits in 1_u8..=5,
+            lowest in 1_u64..100,
+        ) {
+            let mut histogram = Histogram::<u64>::new_with_bounds(lowest, 1 << 62, digits).unwrap();
+            for (value, count) in values {
+                histogram.record_n(value, count).unwrap();
+            }
+            let mut decoder = Decoder::default();
+            for bytes in written(&histogram) {
+                prop_assert_eq!(decoder.decode(&bytes).unwrap(), Recorded::of(&histogram));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            head in prop::bool::ANY,
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut decoder = Decoder::default();
+            let plain = if head { [&PLAIN.to_be_bytes()[..], &bytes].concat() } else { bytes };
+            let _ = decoder.decode(&plain);
+            let _ = decoder.decode(&packed(&plain));
+        }
+    }
+}
