@@ -1,6 +1,6 @@
 //! A run held against what is expected of it: the one place where it is decided what it came to.
 
-use run_log::format::{EndedBy, Pacing, Run, State, ValidityState};
+use run_log::format::{EndedBy, Judgement, Pacing, Run, State, ValidityState};
 use scenario::{Expectation, Profile, is_default, with_defaults};
 
 use crate::Plateau;
@@ -84,13 +84,16 @@ fn by_verdicts(
     verdicts: &[Verdict],
     failures: &[String],
 ) -> (Conclusion, Option<String>) {
-    let unmet: Vec<String> =
-        unmet(verdicts).map(|verdict| format!("`{}`", verdict.expectation)).collect();
     let mut reasons = Vec::new();
-    if !unmet.is_empty() {
-        reasons.push(format!("not met: {}", unmet.join(", ")));
+    // What could not be judged is nothing that was missed, and decides all the same.
+    for (result, what) in [(Judgement::Missed, "not met"), (Judgement::NotJudged, "not judged")] {
+        let of_it = unmet(verdicts).filter(|verdict| verdict.result == result);
+        let of_it: Vec<String> = of_it.map(|of| format!("`{}`", of.expectation)).collect();
+        if !of_it.is_empty() {
+            reasons.push(format!("{what}: {}", of_it.join(", ")));
+        }
     }
-    if run.scenario.is_some() && unmet.is_empty() {
+    if run.scenario.is_some() && reasons.is_empty() {
         reasons.extend(failures.iter().cloned());
     }
     if !reasons.is_empty() {
@@ -193,6 +196,10 @@ mod tests {
         assert_eq!(came_to(&good, &["users >= 4"]), ("FAILED", Exit::Threshold, 2));
         // What cannot be judged is not met.
         assert_eq!(came_to(&good, &["p95 < 1s"]), ("FAILED", Exit::Threshold, 1));
+        let reason = |expected: &[&str]| judged(&good, expected).reason;
+        assert_eq!(reason(&["p95 < 1s"]).as_deref(), Some("not judged: `p95 < 1s`"));
+        let both = "not met: `users >= 4`; not judged: `p95 < 1s`";
+        assert_eq!(reason(&["p95 < 1s", "users >= 4"]).as_deref(), Some(both));
         assert!(judged(&good, &USERS).marks.is_empty());
     }
 

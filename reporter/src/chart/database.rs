@@ -43,7 +43,7 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
     let told = [("", CONNECTIONS), (", waiting for ", WAITS)].map(|(joint, prefix)| {
         let most = most(prefix).filter(|(most, _)| *most > 0.0);
         most.map(|(most, state)| {
-            let most = Figure::new(most, Unit::Plain);
+            let most = Figure::new(most, Unit::Count);
             if joint.is_empty() {
                 format!("{most} {state}")
             } else {

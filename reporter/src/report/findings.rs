@@ -82,8 +82,9 @@ fn bottlenecks(measured: &MeasuredRun) -> Vec<String> {
     facts.extend(crossings(summary, &measured.verdicts));
     facts.extend(queueing(summary));
     if let Some((cause, count)) = summary.plateau.counts.main_cause() {
-        let failed = Figure::count(summary.plateau.counts.failed());
-        facts.push(format!("{failed} requests failed, {} of them {cause}", Figure::count(count)));
+        let all = summary.plateau.counts.failed();
+        let of_them = if count == all { "all".to_owned() } else { Figure::count(count).to_string() };
+        facts.push(format!("{} requests failed, {of_them} of them {cause}", Figure::count(all)));
     }
     let delay = micros(figures::percentile(&summary.plateau.all.session_delay, Percentile::P95));
     if delay.value.is_some_and(|delay| delay > DELAYED_US) {

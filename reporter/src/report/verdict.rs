@@ -66,7 +66,7 @@ fn line(status: Status, entries: &[Entry], judged: usize, missed: usize) -> Stri
         Status::Failed if missed > 0 => {
             format!("The target did not hold the load: {missed} of {} missed", expectations(judged))
         }
-        Status::Failed => "The target did not hold the load".to_owned(),
+        Status::Failed => "It was not shown that the target holds the load".to_owned(),
         Status::Invalid => {
             let titles = titles(entries, |of| matches!(of, Conclusion::Invalid(_)));
             format!("No verdict: the figures are not the target's alone ({titles})")
