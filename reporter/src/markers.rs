@@ -184,7 +184,10 @@ fn named(name: &str) -> Result<(String, Option<String>), String> {
 mod tests {
     use super::*;
 
-    fn found(text: &str) -> Result<Vec<(String, Option<String>, String)>, (usize, String)> {
+    /// Part, scenario, and what stands there.
+    type Found = (String, Option<String>, String);
+
+    fn found(text: &str) -> Result<Vec<Found>, (usize, String)> {
         let of = |place: Place| (place.part, place.scenario, text[place.from..place.to].to_owned());
         Ok(places(text)?.into_iter().map(of).collect())
     }

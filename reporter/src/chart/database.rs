@@ -2,9 +2,11 @@
 
 use plotters::style::RGBColor;
 
-use super::Drawn;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREEN, GREY, Line, ORANGE, OverTime, PURPLE, Panel, VERMILION};
+use super::frame::OverTime;
+use super::palette::{BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION};
+use super::panel::{Line, Panel};
 use super::target::over_time;
 use crate::summary::{BLOCKED, CONNECTIONS, Summary, WAITS};
 use crate::units::{Figure, Unit};

@@ -7,10 +7,12 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::PathElement;
 use plotters::style::{Color, WHITE};
 
-use super::Drawn;
 use super::axis::{self, LatencyUnit};
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{self, BLUE, GREY, Line, Panel};
+use super::frame;
+use super::palette::{BLUE, GREY};
+use super::panel::{Line, Panel};
 use crate::summary::Summary;
 use crate::units::micros;
 use scenario::Percentile;

@@ -4,9 +4,11 @@ use plotters::style::RGBColor;
 use run_log::outcome::Outcome;
 use run_log::timeline::Second;
 
-use super::Drawn;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREEN, GREY, Line, Look, ORANGE, OverTime, PURPLE, Panel, VERMILION};
+use super::frame::OverTime;
+use super::palette::{BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION};
+use super::panel::{Line, Look, Panel};
 use crate::summary::Summary;
 use crate::units::{Figure, Unit, share};
 

@@ -8,27 +8,19 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{Circle, PathElement, Polygon, Rectangle};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{
-    Color, FontStyle, IntoFont, RGBAColor, RGBColor, ShapeStyle, TextStyle, WHITE,
-};
+use plotters::style::{Color, FontStyle, IntoFont, RGBAColor, RGBColor, TextStyle, WHITE};
 
 use common::shown;
 
-use super::Drawn;
 use super::axis::{TimeUnit, tick, top};
+use super::drawn::Drawn;
 use super::error::DrawError;
+use super::palette::BLUE;
+use super::panel::{Line, Look, Panel};
 use super::series::Series;
 use super::style;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
-/// Colours that people with any kind of colour vision tell apart (Okabe and Ito).
-pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
-pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
-pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
-pub(super) const GREEN: RGBColor = RGBColor(0, 158, 115);
-pub(super) const PURPLE: RGBColor = RGBColor(204, 121, 167);
-pub(super) const GREY: RGBColor = RGBColor(120, 126, 134);
 
 pub(super) const INK: RGBColor = RGBColor(31, 35, 40);
 pub(super) const SOFT_INK: RGBColor = RGBColor(89, 99, 110);
@@ -55,54 +47,10 @@ pub(super) struct OverTime<'a> {
     pub panels: Vec<Panel>,
 }
 
-pub(super) struct Panel {
-    /// What the axis measures, with its unit.
-    pub label: String,
-    pub lines: Vec<Line>,
-}
-
-pub(super) struct Line {
-    pub name: String,
-    pub color: RGBColor,
-    pub look: Look,
-    /// (second, value); a second without a value is a gap.
-    pub points: Vec<(f64, f64)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
-    Thin,
-    /// Wide and pale, to be seen below another line on the same values.
-    Wide,
-    /// With the area below it.
-    Filled,
-}
-
-impl Line {
-    pub(super) fn new(name: &str, color: RGBColor, points: Vec<(f64, f64)>) -> Self {
-        Self { name: name.to_owned(), color, look: Look::Thin, points }
-    }
-
-    pub(super) fn look(self, look: Look) -> Self {
-        Self { look, ..self }
-    }
-
-    pub(super) fn stroke(&self) -> ShapeStyle {
-        match self.look {
-            Look::Wide => self.color.mix(0.35).stroke_width(6),
-            Look::Thin | Look::Filled => self.color.stroke_width(2),
-        }
-    }
-
-    fn max(&self) -> f64 {
-        self.points.iter().map(|point| point.1).fold(0.0, f64::max)
-    }
-}
-
 impl OverTime<'_> {
     /// The picture, and the values in it.
     pub(super) fn draw(&self) -> Result<Drawn, DrawError> {
-        let series = Some(Series::of(self));
+        let series = Some(Series::of(self.title, self.length_s, &self.plateau, &self.panels));
         Ok(Drawn { title: self.title.to_owned(), svg: self.svg()?, series })
     }
 

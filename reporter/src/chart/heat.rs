@@ -5,10 +5,12 @@ use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::Rectangle;
 use plotters::style::{Color, WHITE};
 
-use super::Drawn;
 use super::axis::TimeUnit;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{self, BLUE, Panel};
+use super::frame;
+use super::palette::BLUE;
+use super::panel::Panel;
 use crate::summary::{Heat, Summary};
 use crate::units::micros;
 use figures::Reading;

@@ -2,9 +2,11 @@
 
 use run_log::timeline::Second;
 
-use super::Drawn;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, Line, ORANGE, OverTime, PURPLE, Panel};
+use super::frame::OverTime;
+use super::palette::{BLUE, ORANGE, PURPLE};
+use super::panel::{Line, Panel};
 use crate::summary::Summary;
 use crate::units::Figure;
 

@@ -1,9 +1,11 @@
 //! How far behind the plan requests went out: the target's part, then the generator's.
 
-use super::Drawn;
 use super::axis::LatencyUnit;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREEN, Line, OverTime, Panel, VERMILION};
+use super::frame::OverTime;
+use super::palette::{BLUE, GREEN, VERMILION};
+use super::panel::{Line, Panel};
 use crate::summary::Summary;
 use crate::units::micros;
 use figures::Reading;

@@ -1,9 +1,11 @@
 //! Percentiles of the response time, second by second.
 
-use super::Drawn;
 use super::axis::LatencyUnit;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREEN, Line, ORANGE, OverTime, Panel};
+use super::frame::OverTime;
+use super::palette::{BLUE, GREEN, ORANGE};
+use super::panel::{Line, Panel};
 use crate::summary::{Point, Summary};
 use crate::units::micros;
 use figures::Reading;

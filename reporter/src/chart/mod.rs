@@ -7,6 +7,7 @@
 mod axis;
 mod database;
 mod distribution;
+mod drawn;
 mod error;
 mod failures;
 mod frame;
@@ -14,6 +15,8 @@ mod heat;
 mod in_flight;
 mod lag;
 mod latency;
+mod palette;
+mod panel;
 mod plane;
 mod scatter;
 mod series;
@@ -24,6 +27,8 @@ mod throughput;
 
 pub use error::DrawError;
 pub use series::Series;
+
+use drawn::Drawn;
 
 use crate::load::Entry;
 use crate::summary::Summary;
@@ -36,13 +41,6 @@ pub struct Chart {
     pub svg: String,
     /// Of a chart over time.
     pub series: Option<Series>,
-}
-
-/// A chart before it has a file.
-struct Drawn {
-    title: String,
-    svg: String,
-    series: Option<Series>,
 }
 
 /// Draws a run whose scenario has this title; none where there is nothing to draw.

@@ -6,10 +6,12 @@ use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, PathElement};
 use plotters::style::{Color, WHITE};
 
-use super::Drawn;
 use super::axis::{tick, top};
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{self, Area, GREY, Panel};
+use super::frame::{self, Area};
+use super::palette::GREY;
+use super::panel::Panel;
 
 const HEIGHT: u32 = 190;
 

@@ -1,9 +1,10 @@
 //! Response time against load, a dot a second.
 
-use super::Drawn;
 use super::axis::LatencyUnit;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, Line, Panel};
+use super::palette::BLUE;
+use super::panel::{Line, Panel};
 use super::plane::{Draws, Plane};
 use crate::summary::Summary;
 use crate::units::{Figure, Unit, micros};

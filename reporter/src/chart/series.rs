@@ -1,11 +1,12 @@
 //! The values of a chart over time, for who looks at one with a pointer.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use plotters::style::RGBColor;
 use serde::Serialize;
 
-use super::frame::{Look, OverTime, Panel};
+use super::panel::{Look, Panel};
 
 /// A chart's values. Times are seconds of the run.
 #[derive(Serialize)]
@@ -36,12 +37,12 @@ pub struct LineSeries {
 const DIGITS: i32 = 5;
 
 impl Series {
-    pub(super) fn of(chart: &OverTime<'_>) -> Self {
+    pub(super) fn of(title: &str, length_s: f64, plateau: &Range<u64>, panels: &[Panel]) -> Self {
         Self {
-            title: chart.title.to_owned(),
-            length_s: chart.length_s,
-            plateau: [chart.plateau.start, chart.plateau.end],
-            panels: chart.panels.iter().map(panel).collect(),
+            title: title.to_owned(),
+            length_s,
+            plateau: [plateau.start, plateau.end],
+            panels: panels.iter().map(panel).collect(),
         }
     }
 }
@@ -95,7 +96,8 @@ fn rounded(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::{BLUE, GREY, Line};
+    use super::super::palette::{BLUE, GREY};
+    use super::super::panel::Line;
     use super::*;
 
     #[test]

@@ -1,9 +1,10 @@
 //! Throughput and response time of each step of a load in stages.
 
-use super::Drawn;
 use super::axis::{LatencyUnit, top};
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, Line, ORANGE, Panel, VERMILION};
+use super::palette::{BLUE, ORANGE, VERMILION};
+use super::panel::{Line, Panel};
 use super::plane::{Draws, Plane};
 use crate::report::{StepRow, Stress};
 use crate::summary::Summary;

@@ -2,9 +2,11 @@
 
 use plotters::style::RGBColor;
 
-use super::Drawn;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREEN, GREY, Line, ORANGE, OverTime, PURPLE, Panel};
+use super::frame::OverTime;
+use super::palette::{BLUE, GREEN, GREY, ORANGE, PURPLE};
+use super::panel::{Line, Panel};
 use crate::summary::{MACHINE, PROCESSES, Summary, TARGET};
 use crate::units::{Figure, Unit};
 

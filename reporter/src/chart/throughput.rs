@@ -2,9 +2,11 @@
 
 use run_log::timeline::Second;
 
-use super::Drawn;
+use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::{BLUE, GREEN, GREY, Line, Look, OverTime, Panel, VERMILION};
+use super::frame::OverTime;
+use super::palette::{BLUE, GREEN, GREY, VERMILION};
+use super::panel::{Line, Look, Panel};
 use crate::summary::Summary;
 use crate::units::{Figure, per_second, share};
 

@@ -27,8 +27,8 @@ fn crossing(summary: &Summary, verdict: &Verdict) -> Option<String> {
     let limit = of_metric(expectation.metric, Reading::exact(expectation.bound));
     let mut text = format!("p{percentile} passed {limit} at {}", seconds(at as f64));
     let of_another = |series: &str| !series.starts_with("p95 of ");
-    let symptoms = summary.symptoms.iter().flatten();
-    if let Some(first) = symptoms.filter(|of| of.second <= at && of_another(&of.series)).next() {
+    let mut symptoms = summary.symptoms.iter().flatten();
+    if let Some(first) = symptoms.find(|of| of.second <= at && of_another(&of.series)) {
         let before = seconds((at - first.second) as f64);
         text.push_str(&format!(
             "; {before} before, `{}` was {}, where it had been {} at most",

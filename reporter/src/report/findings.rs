@@ -83,7 +83,8 @@ fn bottlenecks(measured: &MeasuredRun) -> Vec<String> {
     facts.extend(queueing(summary));
     if let Some((cause, count)) = summary.plateau.counts.main_cause() {
         let all = summary.plateau.counts.failed();
-        let of_them = if count == all { "all".to_owned() } else { Figure::count(count).to_string() };
+        let of_them =
+            if count == all { "all".to_owned() } else { Figure::count(count).to_string() };
         facts.push(format!("{} requests failed, {of_them} of them {cause}", Figure::count(all)));
     }
     let delay = micros(figures::percentile(&summary.plateau.all.session_delay, Percentile::P95));

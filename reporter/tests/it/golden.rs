@@ -51,7 +51,7 @@ fn the_report_of_the_golden_runs_is_as_it_was() {
         ("load-test-report.md", redacted(&folder.text())),
         (
             "load-test-report.json",
-            redacted(&std::fs::read_to_string(&folder.config.out.with_extension("json")).unwrap()),
+            redacted(&std::fs::read_to_string(folder.config.out.with_extension("json")).unwrap()),
         ),
     ] {
         is_golden(&golden.join(name), &found);

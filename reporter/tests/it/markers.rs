@@ -23,7 +23,7 @@ fn with_file(text: &str) -> (Folder, PathBuf) {
 fn places_are_filled_and_every_other_byte_stays() {
     let (folder, path) = with_file(HAND);
     let filled = folder.fill();
-    assert_eq!(filled.into, [path.clone()]);
+    assert_eq!(filled.into, std::slice::from_ref(&path));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("# Our service\r\n\n  By hand. <!-- report:none of these -->\n\n<!-- report:verdict -->\n> **"));
     assert!(text.ends_with("<!-- /report -->\n\nNo line end behind this"));

@@ -84,6 +84,9 @@ fn the_figure_furthest_from_its_limit_comes_first_and_no_more_than_three_are_tol
     assert!(distances.is_sorted_by(|a, b| a >= b), "{because:?}");
 }
 
+/// What is done to a `run.json`.
+type Change<'a> = &'a dyn Fn(&mut serde_json::Value);
+
 #[test]
 fn what_was_not_as_in_production_is_told_where_it_was() {
     let folder = Folder::new();
@@ -109,16 +112,16 @@ fn what_was_not_as_in_production_is_told_where_it_was() {
     };
     assert!(differences(&as_in_production).is_empty());
     assert!(!folder.text().contains("Not as in production"));
-    let cases: [(&str, &dyn Fn(&mut serde_json::Value)); 5] = [
+    let cases: [(&str, Change<'_>); 5] = [
         ("generator and target on one machine", &|run| {
-            run["config"]["target_is_local"] = true.into()
+            run["config"]["target_is_local"] = true.into();
         }),
         ("TLS certificates not verified", &|run| run["config"]["insecure_tls"] = true.into()),
         ("passwords hashed by bcrypt at cost 4", &|run| {
             run["manifest"]["bcrypt_costs"] = serde_json::json!([12, 4]);
         }),
         ("accounts shared by several users", &|run| {
-            run["personas"][0]["users_per_account"] = 3.into()
+            run["personas"][0]["users_per_account"] = 3.into();
         }),
         ("requests sent each for itself, not in the order of their sessions", &|run| {
             run["config"]["independent"] = true.into();
