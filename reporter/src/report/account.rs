@@ -26,6 +26,12 @@ pub struct Account {
     pub difference: Figure,
     pub counts_agree: Option<bool>,
     pub failed_status: Figure,
+    /// Sent with a value from another place of an answer than the recorded one.
+    pub rebound: Figure,
+    /// Not sent for lack of a value: through no fault of the target, and because it had failed the
+    /// request that would have given it.
+    pub unbound_by_tool: Figure,
+    pub unbound_by_target: Figure,
     pub connections: Figure,
     pub bytes_sent: Figure,
     pub bytes_received: Figure,
@@ -62,6 +68,9 @@ impl Account {
             }),
             counts_agree: counted.map(|counted| counted == sent),
             failed_status: Figure::count(totals.failed_status),
+            rebound: Figure::count(totals.rebound),
+            unbound_by_tool: Figure::count(totals.unbound_by_tool()),
+            unbound_by_target: Figure::count(totals.unbound_by_target),
             connections: Figure::count(totals.connections_opened),
             bytes_sent: bytes(totals.bytes_sent),
             bytes_received: bytes(totals.bytes_received),

@@ -97,7 +97,7 @@ fn two_fills_of_the_same_runs_are_the_same_to_the_byte() {
         folder.config.sources.runs = root().join("fixtures/runs");
         let filled = folder.fill();
         let charts = filled.charts.iter().map(|path| std::fs::read_to_string(path).unwrap());
-        (folder.text(), charts.collect::<Vec<_>>())
+        (folder.text(), folder.page(), folder.figures(), charts.collect::<Vec<_>>())
     };
     assert!(files() == files());
 }

@@ -114,6 +114,22 @@ fn each_recommendation_follows_from_its_figure() {
 }
 
 #[test]
+fn what_the_tool_missed_stands_apart_from_what_the_target_failed() {
+    let folder = Folder::new();
+    let dir = quiet().write(folder.runs());
+    let path = dir.join("run.json");
+    let table = "Not there through no fault of the target, and not sent";
+    folder.fill();
+    assert!(folder.lines(&[table]).is_empty());
+    let mut run: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    run["totals"]["rebound"] = json!(3);
+    std::fs::write(&path, run.to_string()).unwrap();
+    folder.fill();
+    assert_eq!(folder.lines(&["| Taken from another place", " | 3 |"]).len(), 1);
+    assert_eq!(folder.lines(&[table, " | 0 |"]).len(), 1);
+}
+
+#[test]
 fn each_limitation_is_that_of_the_run() {
     let limited = |change: &dyn Fn(&mut Value)| {
         texts(&findings(&quiet(), |written| change(written)), "limitations")
