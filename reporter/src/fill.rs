@@ -215,6 +215,7 @@ impl Report {
             let Some(run) = &mut scenario.run else { continue };
             let mine = charts.iter().filter(|of| of.scenario == index);
             let link = |of: &Placed| ChartRef {
+                name: of.chart.name,
                 title: of.chart.title.clone(),
                 file: relative(from, &of.path),
             };

@@ -171,8 +171,18 @@ impl<'a> Made<'a> {
                         None => out.extend(alt.into_iter().map(text_only)),
                     }
                 }
-                Event::Start(Tag::Link { dest_url, .. }) if !leads_somewhere(&dest_url) => {
-                    dropped += 1;
+                Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+                    let drawn = self.charts.iter().find(|drawn| drawn.link == *dest_url);
+                    // A chart is in the page itself.
+                    let dest_url = match drawn {
+                        Some(drawn) => format!("#{}", drawn.chart.file).into(),
+                        None => dest_url,
+                    };
+                    if leads_somewhere(&dest_url) {
+                        out.push(Event::Start(Tag::Link { link_type, dest_url, title, id }));
+                    } else {
+                        dropped += 1;
+                    }
                 }
                 Event::End(TagEnd::Link) if dropped > 0 => dropped -= 1,
                 Event::Start(Tag::Strong) => {
@@ -240,5 +250,6 @@ fn leads_somewhere(url: &str) -> bool {
 
 fn figure(drawn: &Drawn<'_>) -> String {
     let Chart { file, svg, .. } = drawn.chart;
-    format!("<figure class=\"chart\" data-chart=\"{}\">{svg}</figure>", HtmlEscape(file))
+    let file = HtmlEscape(file);
+    format!("<figure class=\"chart\" id=\"{file}\" data-chart=\"{file}\">{svg}</figure>")
 }

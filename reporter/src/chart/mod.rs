@@ -35,6 +35,8 @@ use crate::summary::Summary;
 
 /// A drawn chart.
 pub struct Chart {
+    /// Such as `latency`.
+    pub name: &'static str,
     pub title: String,
     /// Such as `01-baseline-latency.svg`.
     pub file: String,
@@ -73,7 +75,7 @@ pub fn draw(entry: &Entry) -> Result<Vec<Chart>, DrawError> {
     let mut charts = Vec::new();
     for (name, draw) in CHARTS {
         if let Some(Drawn { title, svg, series }) = draw(&entry.scenario.title, &run.summary)? {
-            charts.push(Chart { title, file: format!("{stem}-{name}.svg"), svg, series });
+            charts.push(Chart { name, title, file: format!("{stem}-{name}.svg"), svg, series });
         }
     }
     Ok(charts)

@@ -54,8 +54,13 @@ fn finding(stress: &Stress) -> String {
         Some(_) => format!("holds {held} users with {at}"),
         None => "holds no step".to_owned(),
     };
-    match stress.breaking_users.value {
+    let broke = match stress.breaking_users.value {
         Some(_) => format!("{held}, breaks at {} (upright line)", stress.breaking_users),
         None => held,
+    };
+    match &stress.recovery {
+        Some(of) if of.after.value.is_some() => format!("{broke}, recovered {} after", of.after),
+        Some(of) => format!("{broke}, recovery: {}", of.result),
+        None => broke,
     }
 }

@@ -132,6 +132,8 @@ pub struct LagRow {
 
 #[derive(Serialize)]
 pub struct ChartRef {
+    /// Such as `latency`.
+    pub name: &'static str,
     pub title: String,
     /// Relative to the report where both are in one folder.
     pub file: String,
