@@ -72,7 +72,8 @@ pub fn folder(path: &Path) -> Result<(), WriteError> {
 /// When it cannot be made.
 pub fn folder_of(path: &Path) -> Result<(), WriteError> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(of) => folder(of),
+        Some(folder) => fs::create_dir_all(folder)
+            .map_err(|source| WriteError::Io { path: path.to_owned(), source }),
         None => Ok(()),
     }
 }

@@ -160,7 +160,7 @@ fn what_cannot_be_written_is_said_before_the_runs_are_read() {
     std::fs::write(&file, "").unwrap();
     folder.config.out = file.join("report.md");
     let (line, error) = folder.fail();
-    assert!(line.contains("cannot write") && line.contains("/file"), "{line}");
+    assert!(line.contains("cannot write") && line.contains("file/report.md"), "{line}");
     assert_eq!(error.exit(), Exit::Internal);
 }
 
