@@ -122,7 +122,7 @@ impl Fill {
             common::say!("not used: {reason}");
         }
         for reason in &filled.unusable_runs {
-            common::say!("cannot be used: {reason}");
+            common::say!("reporter: cannot be used: {reason}");
         }
         Ok(filled.exit)
     }
