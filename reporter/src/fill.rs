@@ -16,7 +16,7 @@ use crate::junit;
 use crate::load::{self, Loaded};
 use crate::markers::Marked;
 use crate::page::{self, Drawn};
-use crate::render::{self, Template};
+use crate::render::{self, Rendered, Template};
 use crate::report::{ChartRef, Inputs, Report};
 use crate::write::{self, Document};
 
@@ -104,7 +104,12 @@ pub fn fill(config: &Config) -> Result<Filled, Error> {
 
     let mut texts = Vec::new();
     report.link(&charts, &config.out);
-    let text = template.render(&report)?;
+    let mut rendered = template.render(&report)?;
+    let text = rendered.text().to_owned();
+    let summary = match &config.step_summary {
+        Some(path) => Some((path, summary(&mut rendered)?)),
+        None => None,
+    };
     texts.push(page::page(&text, &drawn(&report, &charts))?);
     texts.push(report.to_json());
     for of in &marked {
@@ -114,10 +119,6 @@ pub fn fill(config: &Config) -> Result<Filled, Error> {
     if config.junit.is_some() {
         texts.push(junit::document(&report, &loaded)?);
     }
-    let summary = match &config.step_summary {
-        Some(path) => Some((path, summary(&template, &report)?)),
-        None => None,
-    };
 
     if !charts.is_empty() {
         write::folder(&config.charts)?;
@@ -239,8 +240,8 @@ fn drawn<'a>(report: &'a Report, charts: &'a [Placed]) -> Vec<Drawn<'a>> {
         .collect()
 }
 
-fn summary(template: &Template, report: &Report) -> Result<String, Error> {
-    let parts = IN_SUMMARY.map(|block| template.block(report, block));
+fn summary(rendered: &mut Rendered<'_>) -> Result<String, Error> {
+    let parts = IN_SUMMARY.map(|block| rendered.block(block));
     let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
     let parts: Vec<&str> = parts.iter().map(|part| part.trim()).collect();
     Ok(parts.join("\n\n") + "\n")

@@ -97,16 +97,15 @@ impl Marked {
     /// # Errors
     /// When the template has an error.
     pub fn filled(&self, template: &Template, report: &Report) -> Result<String, TemplateError> {
+        let mut rendered = template.render(report)?;
         let mut out = String::with_capacity(self.text.len());
         let mut done = 0;
         for place in &self.places {
             let scenario = place.scenario.as_ref().and_then(|name| position(report, name));
             let part = match scenario {
-                Some(index) if report.scenarios[index].run.is_some() => {
-                    template.results(report, index)?
-                }
+                Some(index) if report.scenarios[index].run.is_some() => rendered.results(index)?,
                 Some(index) => format!("Status: **{}**", report.scenarios[index].outcome),
-                None => template.block(report, &place.part)?,
+                None => rendered.block(&place.part)?,
             };
             out.push_str(&self.text[done..place.from]);
             out.push('\n');

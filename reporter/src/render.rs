@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use common::input::{MAX_EXPRESSION_BYTES, MOST_STEPS};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Captured, Environment, Error, ErrorKind, UndefinedBehavior, Value};
 
 use crate::markdown;
 use crate::report::Report;
@@ -133,40 +133,53 @@ impl Template {
     ///
     /// # Errors
     /// With file, line and name, when it uses an unknown variable.
-    pub fn render(&self, report: &Report) -> Result<String, TemplateError> {
+    pub fn render(&self, report: &Report) -> Result<Rendered<'_>, TemplateError> {
         let context = context(report);
-        self.environment
+        let captured = self
+            .environment
             .get_template(&self.name)
-            .and_then(|template| template.render(context))
-            .map_err(|error| TemplateError::of(&error))
+            .and_then(|template| template.render_captured(context.clone()))
+            .map_err(|error| TemplateError::of(&error))?;
+        Ok(Rendered { template: self, context, captured })
+    }
+}
+
+/// A template that was filled, and can be asked for its parts.
+pub struct Rendered<'a> {
+    template: &'a Template,
+    context: Value,
+    captured: Captured<'a>,
+}
+
+impl Rendered<'_> {
+    pub fn text(&self) -> &str {
+        self.captured.output()
     }
 
-    /// Fills one block of the template.
+    /// One block of the template.
     ///
     /// # Errors
     /// When it has no such block, and as [`Template::render`].
-    pub fn block(&self, report: &Report, block: &str) -> Result<String, TemplateError> {
-        let context = context(report);
-        self.environment
-            .get_template(&self.name)
-            .and_then(|template| {
-                template.render_captured(context)?.with_state_mut(|state| state.render_block(block))
-            })
+    pub fn block(&mut self, block: &str) -> Result<String, TemplateError> {
+        self.captured
+            .with_state_mut(|state| state.render_block(block))
             .map_err(|error| TemplateError::of(&error))
     }
 
-    /// Fills the results of one scenario, by its place in the report.
+    /// The results of one scenario, by its place in the report.
     ///
     /// # Errors
     /// As [`Template::render`].
-    pub fn results(&self, report: &Report, index: usize) -> Result<String, TemplateError> {
-        let all = context(report);
-        let of = all
+    pub fn results(&self, index: usize) -> Result<String, TemplateError> {
+        let of = self
+            .context
             .get_attr("scenarios")
             .and_then(|of| of.get_item_by_index(index))
             .map_err(|error| TemplateError::of(&error))?;
         let run = of.get_attr("run").map_err(|error| TemplateError::of(&error))?;
-        self.environment
+        let all = self.context.clone();
+        self.template
+            .environment
             .get_template(RESULTS)
             .and_then(|template| {
                 template.render(minijinja::context! { s => of, run => run, ..all })

@@ -2,12 +2,12 @@
 
 use hdrhistogram::Histogram;
 use run_log::format::LatencyKind;
+use run_log::recorded::Recorded;
 
 use scenario::Percentile;
 
 use crate::Reading;
 use crate::times::{self, ResponseTimes};
-use run_log::recorded::Recorded;
 
 /// What was recorded from the plateau's start on, the drain included.
 #[derive(Clone, Debug)]

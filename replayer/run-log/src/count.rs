@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// What a count is at most: sums over many seconds and runs fit into 64 bits, too.
-const MOST: u64 = 1 << 44;
+pub(crate) const MOST: u64 = 1 << 44;
 
 /// A count of at most [`MOST`].
 #[derive(Deserialize)]

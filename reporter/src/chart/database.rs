@@ -4,10 +4,10 @@ use plotters::style::RGBColor;
 
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION};
 use super::panel::{Line, Panel};
-use super::target::over_time;
+use super::target::sampled;
 use crate::summary::{BLOCKED, CONNECTIONS, Summary, WAITS};
 use crate::units::{Figure, Unit};
 
@@ -20,14 +20,14 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
         let lines: Vec<Line> = samples
             .names(prefix)
             .zip(COLORS)
-            .filter_map(|(name, color)| over_time(summary, name, &state(name, prefix), color, 1.0))
+            .filter_map(|(name, color)| sampled(summary, name, &state(name, prefix), color, 1.0))
             .collect();
         (!lines.is_empty()).then(|| Panel { label: label.to_owned(), lines })
     };
     let connections = by("Connections of the database, by state", CONNECTIONS);
     let mut waits = by("Connections that wait, by what for", WAITS);
     if let (Some(waits), Some(line)) =
-        (&mut waits, over_time(summary, BLOCKED, "blocked by another", VERMILION, 1.0))
+        (&mut waits, sampled(summary, BLOCKED, "blocked by another", VERMILION, 1.0))
     {
         waits.lines.push(line);
     }
@@ -55,12 +55,6 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
     });
     let told: String = told.into_iter().flatten().collect();
     let finding = if told.is_empty() { "idle".to_owned() } else { format!("up to {told}") };
-    OverTime {
-        title: &format!("{scenario}: connections of the database, {finding}"),
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels,
-    }
-    .draw()
-    .map(Some)
+    over_time(&format!("{scenario}: connections of the database, {finding}"), summary, panels)
+        .map(Some)
 }

@@ -2,7 +2,6 @@
 //! further nine takes the same room.
 
 use hdrhistogram::Histogram;
-use plotters::chart::ChartBuilder;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::PathElement;
 use plotters::style::{Color, WHITE};
@@ -57,12 +56,7 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
     let svg = frame::svg(HEIGHT, &title, |area| {
         let (_, area) = area.split_vertically(frame::TITLE);
         frame::head(&area, &panel)?;
-        let mut chart = ChartBuilder::on(&area)
-            .margin_top(frame::PANEL_HEAD)
-            .margin_right(frame::RIGHT)
-            .margin_bottom(10)
-            .x_label_area_size(frame::X_LABELS)
-            .y_label_area_size(frame::Y_LABELS)
+        let mut chart = frame::plot(&area, frame::X_LABELS)
             .build_cartesian_2d(Nines { end: x }, 0.0..y)
             .map_err(DrawError::of)?;
         chart

@@ -6,7 +6,7 @@ use run_log::timeline::Second;
 
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION};
 use super::panel::{Line, Look, Panel};
 use crate::summary::Summary;
@@ -50,12 +50,6 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
         at(first),
         at(last)
     );
-    OverTime {
-        title: &title,
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels: vec![Panel { label: "Failures a second".to_owned(), lines }],
-    }
-    .draw()
-    .map(Some)
+    over_time(&title, summary, vec![Panel { label: "Failures a second".to_owned(), lines }])
+        .map(Some)
 }

@@ -19,6 +19,7 @@ use super::palette::BLUE;
 use super::panel::{Line, Look, Panel};
 use super::series::Series;
 use super::style;
+use crate::summary::Summary;
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -30,26 +31,35 @@ const SHADE: RGBAColor = RGBAColor(0, 114, 178, 0.07);
 
 const WIDTH: u32 = 900;
 pub(super) const TITLE: u32 = 40;
-pub(super) const PANEL_HEAD: u32 = 27;
+const PANEL_HEAD: u32 = 27;
 pub(super) const X_LABELS: u32 = 28;
-pub(super) const Y_LABELS: u32 = 66;
+const Y_LABELS: u32 = 66;
 pub(super) const RIGHT: u32 = 24;
 const FONT: &str = "Helvetica, Arial, sans-serif";
 /// Of the mean glyph, as a share of the font size: SVG has no fonts to measure.
 const GLYPH: f64 = 0.54;
 
-/// A chart over the seconds of a run.
-pub(super) struct OverTime<'a> {
-    pub title: &'a str,
+/// A chart over the seconds of a run, all of them with the same axis of time.
+pub(super) fn over_time(
+    title: &str,
+    summary: &Summary,
+    panels: Vec<Panel>,
+) -> Result<Drawn, DrawError> {
+    let length_s = summary.timeline.len() as f64;
+    OverTime { title, length_s, plateau: summary.window.clone(), panels }.draw()
+}
+
+struct OverTime<'a> {
+    title: &'a str,
     /// Seconds that the timeline covers.
-    pub length_s: f64,
-    pub plateau: Range<u64>,
-    pub panels: Vec<Panel>,
+    length_s: f64,
+    plateau: Range<u64>,
+    panels: Vec<Panel>,
 }
 
 impl OverTime<'_> {
     /// The picture, and the values in it.
-    pub(super) fn draw(&self) -> Result<Drawn, DrawError> {
+    fn draw(&self) -> Result<Drawn, DrawError> {
         let series = Some(Series::of(self.title, self.length_s, &self.plateau, &self.panels));
         Ok(Drawn { title: self.title.to_owned(), svg: self.svg()?, series })
     }
@@ -77,14 +87,8 @@ impl OverTime<'_> {
     fn draw_panel(&self, panel: &Panel, area: &Area<'_>, x_labels: u32) -> Result<(), DrawError> {
         let time = TimeUnit::for_length(self.length_s);
         let (x, y) = (time.scale(self.length_s), top(panel.lines.iter().map(Line::max)));
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(PANEL_HEAD)
-            .margin_right(RIGHT)
-            .margin_bottom(10)
-            .y_label_area_size(Y_LABELS)
-            .x_label_area_size(x_labels)
-            .build_cartesian_2d(0.0..x, 0.0..y)
-            .map_err(DrawError::of)?;
+        let mut chart =
+            plot(area, x_labels).build_cartesian_2d(0.0..x, 0.0..y).map_err(DrawError::of)?;
         let plateau = [self.plateau.start, self.plateau.end].map(|at| time.scale(at as f64).min(x));
         if plateau[0] < plateau[1] {
             chart
@@ -126,6 +130,20 @@ impl OverTime<'_> {
         }
         Ok(())
     }
+}
+
+/// Where a panel's values are drawn, below its head; `x_labels` is the room of those of its axis.
+pub(super) fn plot<'a, 'b>(
+    area: &'a Area<'b>,
+    x_labels: u32,
+) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut plot = ChartBuilder::on(area);
+    plot.margin_top(PANEL_HEAD)
+        .margin_right(RIGHT)
+        .margin_bottom(10)
+        .y_label_area_size(Y_LABELS)
+        .x_label_area_size(x_labels);
+    plot
 }
 
 /// The axis's label on the left, the legend on the right; returns where the

@@ -1,6 +1,5 @@
 //! How many responses took how long, over time: what a percentile hides, such as two kinds of answers.
 
-use plotters::chart::ChartBuilder;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::element::Rectangle;
 use plotters::style::{Color, WHITE};
@@ -45,12 +44,7 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
         let (_, area) = area.split_vertically(frame::TITLE);
         frame::head(&area, &panel)?;
         let rows = Rows { lowest: lowest as f64, end: (highest + 1) as f64 };
-        let mut chart = ChartBuilder::on(&area)
-            .margin_top(frame::PANEL_HEAD)
-            .margin_right(frame::RIGHT)
-            .margin_bottom(10)
-            .x_label_area_size(frame::X_LABELS)
-            .y_label_area_size(frame::Y_LABELS)
+        let mut chart = frame::plot(&area, frame::X_LABELS)
             .build_cartesian_2d(0.0..time.scale(length_s), rows)
             .map_err(DrawError::of)?;
         let column_s = heat.column_s as f64;

@@ -4,7 +4,7 @@ use run_log::timeline::Second;
 
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, ORANGE, PURPLE};
 use super::panel::{Line, Panel};
 use crate::summary::Summary;
@@ -43,12 +43,5 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
         most(|row| row.in_flight),
         most(|row| row.queued)
     );
-    OverTime {
-        title: &title,
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels: vec![users, requests],
-    }
-    .draw()
-    .map(Some)
+    over_time(&title, summary, vec![users, requests]).map(Some)
 }

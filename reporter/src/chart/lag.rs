@@ -3,7 +3,7 @@
 use super::axis::LatencyUnit;
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, GREEN, VERMILION};
 use super::panel::{Line, Panel};
 use crate::summary::Summary;
@@ -48,12 +48,5 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
         us(lag.p99_us),
         us(lag.max_us)
     );
-    OverTime {
-        title: &title,
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels,
-    }
-    .draw()
-    .map(Some)
+    over_time(&title, summary, panels).map(Some)
 }

@@ -3,7 +3,7 @@
 use super::axis::LatencyUnit;
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, GREEN, ORANGE};
 use super::panel::{Line, Panel};
 use crate::summary::{Point, Summary};
@@ -32,14 +32,7 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
             line("p50", GREEN, |point| point.p50_us),
         ],
     };
-    OverTime {
-        title: &title,
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels: vec![panel],
-    }
-    .draw()
-    .map(Some)
+    over_time(&title, summary, vec![panel]).map(Some)
 }
 
 /// The judged figure, and how far single seconds were from it.

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use plotters::chart::ChartBuilder;
 use plotters::element::{Circle, PathElement};
 use plotters::style::{Color, WHITE};
 
@@ -54,12 +53,7 @@ impl Plane<'_> {
     fn draw_panel(&self, panel: &Panel, area: &Area<'_>, x_labels: u32) -> Result<(), DrawError> {
         let values = panel.lines.iter().flat_map(|line| line.points.iter().map(|at| at.1));
         let y = top(values);
-        let mut chart = ChartBuilder::on(area)
-            .margin_top(frame::PANEL_HEAD)
-            .margin_right(frame::RIGHT)
-            .margin_bottom(10)
-            .y_label_area_size(frame::Y_LABELS)
-            .x_label_area_size(x_labels)
+        let mut chart = frame::plot(area, x_labels)
             .build_cartesian_2d(self.x.clone(), 0.0..y)
             .map_err(DrawError::of)?;
         chart

@@ -4,7 +4,7 @@ use plotters::style::RGBColor;
 
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, GREEN, GREY, ORANGE, PURPLE};
 use super::panel::{Line, Panel};
 use crate::summary::{MACHINE, PROCESSES, Summary, TARGET};
@@ -18,7 +18,7 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
     let panel = |label: &str, figure: &str, scale: f64| {
         let lines: Vec<Line> = names(summary, figure)
             .zip(COLORS)
-            .filter_map(|(metric, color)| over_time(summary, metric, &who(metric), color, scale))
+            .filter_map(|(metric, color)| sampled(summary, metric, &who(metric), color, scale))
             .collect();
         (!lines.is_empty()).then(|| Panel { label: label.to_owned(), lines })
     };
@@ -40,18 +40,11 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
             format!("{who} took {mean} of one core on average, of {}", summary.run.host.cores)
         },
     );
-    OverTime {
-        title: &format!("{scenario}: {finding}"),
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels,
-    }
-    .draw()
-    .map(Some)
+    over_time(&format!("{scenario}: {finding}"), summary, panels).map(Some)
 }
 
 /// All samples of a metric as a line; none where it was not sampled.
-pub(super) fn over_time(
+pub(super) fn sampled(
     summary: &Summary,
     metric: &str,
     name: &str,

@@ -4,7 +4,7 @@ use run_log::timeline::Second;
 
 use super::drawn::Drawn;
 use super::error::DrawError;
-use super::frame::OverTime;
+use super::frame::over_time;
 use super::palette::{BLUE, GREEN, GREY, VERMILION};
 use super::panel::{Line, Look, Panel};
 use crate::summary::Summary;
@@ -38,12 +38,5 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
         Figure::rate(plateau.within.ready, plateau.length_s()),
         share(plateau.counts.failures())
     );
-    OverTime {
-        title: &title,
-        length_s: summary.timeline.len() as f64,
-        plateau: summary.window.clone(),
-        panels: vec![panel],
-    }
-    .draw()
-    .map(Some)
+    over_time(&title, summary, vec![panel]).map(Some)
 }

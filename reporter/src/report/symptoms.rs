@@ -24,8 +24,8 @@ pub struct SymptomRow {
     /// The most that it was at first.
     pub usual: Figure,
     pub then: Figure,
-    /// Name of the chart that shows it.
-    pub chart: &'static str,
+    /// Name of the chart that shows it; none where none does.
+    pub chart: Option<&'static str>,
 }
 
 impl SymptomsReport {
@@ -43,22 +43,7 @@ fn row(symptom: &Symptom) -> SymptomRow {
         began: Figure::new(symptom.second as f64, Unit::Seconds),
         usual: symptom.usual,
         then: symptom.then,
-        chart: chart(&symptom.series),
-    }
-}
-
-/// By what the series is of.
-fn chart(series: &str) -> &'static str {
-    if series.starts_with("p95 of ") {
-        "latency"
-    } else if series.starts_with("postgres") {
-        "database"
-    } else if series.ends_with(".cpu_percent") || series.ends_with("_bytes") {
-        "target"
-    } else if series.starts_with("requests under way") {
-        "users"
-    } else {
-        "failures"
+        chart: symptom.chart(),
     }
 }
 

@@ -29,7 +29,8 @@ impl Heat {
         let column = usize::try_from(second / self.column_s).unwrap_or(usize::MAX);
         let Some(column) = self.columns.get_mut(column) else { return };
         for (us, count) in recorded.values() {
-            column[row(us)] += count;
+            let cell = &mut column[row(us)];
+            *cell = cell.saturating_add(count);
         }
     }
 

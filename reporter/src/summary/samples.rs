@@ -206,7 +206,8 @@ impl Samples {
     }
 }
 
-fn is_drawn(metric: &str) -> bool {
+/// Whether all samples of a metric are kept.
+pub(super) fn is_drawn(metric: &str) -> bool {
     let is_of_process = [TARGET, PROCESSES, MACHINE].iter().any(|of| metric.starts_with(of))
         && DRAWN.iter().any(|figure| metric.ends_with(figure));
     is_of_process

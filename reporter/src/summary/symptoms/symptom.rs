@@ -1,5 +1,6 @@
 //! What is told of a series that changed, and which of them comes first.
 
+use crate::summary::samples::is_drawn;
 use crate::units::Figure;
 
 /// Everything is measured once a second, and what is behind a symptom may be seen a second later
@@ -17,6 +18,21 @@ pub struct Symptom {
     /// What it was by the time that it was sure.
     pub then: Figure,
     pub(super) order: Order,
+}
+
+impl Symptom {
+    /// Name of the chart that shows it; none where none does.
+    pub fn chart(&self) -> Option<&'static str> {
+        match self.order {
+            Order::Lock | Order::Connections => Some("database"),
+            Order::Processors => Some("target"),
+            Order::Memory => is_drawn(&self.series).then_some("target"),
+            Order::Descriptors | Order::Backlog => None,
+            Order::Unanswered => Some("users"),
+            Order::Failures => Some("failures"),
+            Order::Latency => Some("latency"),
+        }
+    }
 }
 
 /// Of two that began together, what is nearer to a cause comes first.
