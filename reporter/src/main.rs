@@ -5,6 +5,9 @@ use common::exit::one_line;
 use common::panics::contained;
 use reporter::cli::Cli;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     contained("reporter", work)
 }

@@ -122,7 +122,7 @@ impl Group {
     /// where they were not kept.
     pub(crate) fn responses_less_lag(&self) -> Option<&Histogram<u64>> {
         let kept = self.responses_less_lag.len();
-        (kept == self.responses.judged().len()).then_some(&self.responses_less_lag)
+        (kept == self.responses.count()).then_some(&self.responses_less_lag)
     }
 
     /// Of the completed requests; that or more where others had no answer, which count as

@@ -1,5 +1,7 @@
 //! Histograms that add up, and response times with what was not answered in them.
 
+use std::borrow::Cow;
+
 use hdrhistogram::Histogram;
 use run_log::format::{LatencyKind, SIGNIFICANT_DIGITS};
 use run_log::recorded::Recorded;
@@ -25,15 +27,12 @@ pub(crate) fn sum_up(sum: &mut Histogram<u64>, histogram: &Histogram<u64>) {
 #[derive(Clone, Debug)]
 pub struct ResponseTimes {
     ok: Histogram<u64>,
-    /// Successes and censored together, which is what percentiles are of.
-    judged: Histogram<u64>,
-    censored: u64,
-    least_censored_us: Option<u64>,
+    censored: Histogram<u64>,
 }
 
 impl Default for ResponseTimes {
     fn default() -> Self {
-        Self { ok: histogram(), judged: histogram(), censored: 0, least_censored_us: None }
+        Self { ok: histogram(), censored: histogram() }
     }
 }
 
@@ -42,21 +41,14 @@ impl ResponseTimes {
     pub fn add(&mut self, kind: LatencyKind, recorded: &Recorded) {
         match kind {
             LatencyKind::ResponseOk => recorded.add_to(&mut self.ok),
-            LatencyKind::Censored => {
-                self.censored += recorded.count();
-                let least = recorded.least().map(|value| self.judged.lowest_equivalent(value));
-                self.least_censored_us = self.least_censored_us.into_iter().chain(least).min();
-            }
-            _ => return,
+            LatencyKind::Censored => recorded.add_to(&mut self.censored),
+            _ => {}
         }
-        recorded.add_to(&mut self.judged);
     }
 
     pub fn clear(&mut self) {
         self.ok.reset();
-        self.judged.reset();
-        self.censored = 0;
-        self.least_censored_us = None;
+        self.censored.reset();
     }
 
     /// Successes.
@@ -65,34 +57,39 @@ impl ResponseTimes {
     }
 
     pub fn censored(&self) -> u64 {
-        self.censored
+        self.censored.len()
+    }
+
+    /// Successes and censored together.
+    pub fn count(&self) -> u64 {
+        self.ok() + self.censored()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.judged.is_empty()
+        self.count() == 0
     }
 
     /// The time that this percentile of the requests does not exceed, in microseconds.
     pub fn percentile(&self, percentile: Percentile) -> Reading {
-        self.reading(value_at(&self.judged, percentile))
+        self.reading(value_at(&self.judged(), percentile))
     }
 
     /// What this percentile is at most, in microseconds, however long those without an answer
     /// would have taken; none where it may be one of them.
     pub fn percentile_at_most(&self, percentile: Percentile) -> Option<u64> {
-        let rank = percentile.rank(self.judged.len());
+        let rank = percentile.rank(self.count());
         if rank > self.ok.len() { None } else { at_rank(&self.ok, rank) }
     }
 
     /// In microseconds.
     pub fn max(&self) -> Reading {
-        self.reading((!self.judged.is_empty()).then(|| self.judged.max()))
+        self.reading((!self.is_empty()).then(|| self.ok.max().max(self.censored.max())))
     }
 
     /// In microseconds. What was not answered takes part with what it had waited, so that the
     /// true mean is this or more.
     pub fn mean(&self) -> Reading {
-        Reading { at_least: self.censored > 0, ..mean(&self.judged) }
+        Reading { at_least: self.censored() > 0, ..mean(&self.judged()) }
     }
 
     /// Successes alone.
@@ -100,16 +97,22 @@ impl ResponseTimes {
         &self.ok
     }
 
-    /// Successes and censored together.
-    pub fn judged(&self) -> &Histogram<u64> {
-        &self.judged
+    /// Successes and censored together, which is what percentiles are of. A sum is made only
+    /// where something was not answered: every success would be recorded twice.
+    pub fn judged(&self) -> Cow<'_, Histogram<u64>> {
+        if self.censored.is_empty() {
+            return Cow::Borrowed(&self.ok);
+        }
+        let mut judged = self.ok.clone();
+        sum_up(&mut judged, &self.censored);
+        Cow::Owned(judged)
     }
 
     fn reading(&self, us: Option<u64>) -> Reading {
         let Some(us) = us else { return Reading::NONE };
         // A request without an answer below this value would have ended above it,
         // or not: the percentile can only be higher.
-        let at_least = self.least_censored_us.is_some_and(|least| least <= us);
+        let at_least = !self.censored.is_empty() && self.censored.min() <= us;
         Reading { at_least, ..Reading::exact(us as f64) }
     }
 }

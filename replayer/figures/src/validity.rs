@@ -130,7 +130,7 @@ fn inflated(plateau: &Plateau, expectations: &[Expectation]) -> Vec<(ValiditySta
 }
 
 fn inflation(plateau: &Plateau, group: &Group, figure: Figure) -> Option<(ValidityState, String)> {
-    let measured = figure.in_times(group.responses.judged())?;
+    let measured = figure.in_times(&group.responses.judged())?;
     let without = figure.in_times(group.responses_less_lag()?)?;
     let added = u128::from(measured.saturating_sub(without));
     let limit = LIMITS.iter().find(|limit| {

@@ -1,10 +1,10 @@
 //! What was recorded in an interval: few of a histogram's buckets are used in a second, and each
 //! interval is added to several sums.
 
-use std::io::Cursor;
+use std::slice;
 
-use flate2::{Decompress, FlushDecompress, Status};
 use hdrhistogram::Histogram;
+use libdeflater::{DecompressionError, Decompressor};
 
 use crate::count::MOST;
 
@@ -17,34 +17,42 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// Values, each the highest of its bucket, with their counts, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recorded(Vec<(u64, u64)>);
+pub struct Recorded {
+    values: Vec<(u64, u64)>,
+    count: u64,
+}
 
 impl Recorded {
     pub fn of(histogram: &Histogram<u64>) -> Self {
         let steps = histogram.iter_recorded();
-        Self(steps.map(|step| (step.value_iterated_to(), step.count_at_value())).collect())
+        Self::from(
+            steps.map(|step| (step.value_iterated_to(), step.count_at_value())).collect::<Vec<_>>(),
+        )
     }
 
     /// How many values; that or more where they are more than there can be.
     pub fn count(&self) -> u64 {
-        self.0.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.count
     }
 
     /// Each value with its count, in order.
     pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.0.iter().copied()
-    }
-
-    pub fn least(&self) -> Option<u64> {
-        self.0.first().map(|(value, _)| *value)
+        self.values.iter().copied()
     }
 
     /// Adds it to a sum.
     pub fn add_to(&self, sum: &mut Histogram<u64>) {
-        for (value, count) in &self.0 {
+        for (value, count) in &self.values {
             // The sum has no upper bound, which is the only reason to refuse.
             sum.record_n(*value, *count).expect("a growing histogram takes any value");
         }
+    }
+}
+
+impl From<Vec<(u64, u64)>> for Recorded {
+    fn from(values: Vec<(u64, u64)>) -> Self {
+        let count = values.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        Self { values, count }
     }
 }
 
@@ -54,15 +62,15 @@ impl Recorded {
 /// The encoding is version 2 of HdrHistogram's (`AbstractHistogram.encodeIntoByteBuffer`): a head of
 /// 40 bytes, then for each bucket its count as ZigZag LEB128 of at most nine bytes, a negative one
 /// being so many empty buckets.
-#[derive(Debug)]
 pub(crate) struct Decoder {
-    zlib: Decompress,
+    zlib: Decompressor,
     plain: Vec<u8>,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { zlib: Decompress::new(true), plain: Vec::new() }
+        // Most have a few hundred bytes.
+        Self { zlib: Decompressor::new(), plain: vec![0; 4096] }
     }
 }
 
@@ -72,35 +80,25 @@ impl Decoder {
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Recorded, String> {
         match word(bytes, 0) {
             Some(PLAIN) => decoded(bytes),
-            Some(COMPRESSED) => {
-                self.inflate(bytes.get(8..).unwrap_or_default())?;
-                decoded(&self.plain)
-            }
+            Some(COMPRESSED) => decoded(self.inflate(bytes.get(8..).unwrap_or_default())?),
             _ => Err("it is none of HdrHistogram's version 2".to_owned()),
         }
     }
 
-    /// Into `plain`, whatever the bytes say of their size.
-    fn inflate(&mut self, packed: &[u8]) -> Result<(), String> {
-        self.zlib.reset(true);
-        self.plain.clear();
+    /// What was compressed, whatever the bytes say of its size.
+    fn inflate(&mut self, packed: &[u8]) -> Result<&[u8], String> {
         loop {
-            // Most have a few hundred bytes.
-            self.plain.reserve(4096);
-            let read = usize::try_from(self.zlib.total_in()).unwrap_or(usize::MAX);
-            let rest = packed.get(read..).unwrap_or_default();
-            let before = self.plain.len();
-            let status = self
-                .zlib
-                .decompress_vec(rest, &mut self.plain, FlushDecompress::Finish)
-                .map_err(|error| error.to_string())?;
-            if self.plain.len() > MAX_BYTES {
-                return Err(format!("it is over {} MiB", MAX_BYTES >> 20));
-            }
-            match status {
-                Status::StreamEnd => return Ok(()),
-                Status::Ok | Status::BufError if self.plain.len() > before => {}
-                Status::Ok | Status::BufError => return Err("it is cut off".to_owned()),
+            match self.zlib.zlib_decompress(packed, &mut self.plain) {
+                Ok(length) => return Ok(&self.plain[..length]),
+                Err(DecompressionError::BadData) => {
+                    return Err("it is damaged or cut off".to_owned());
+                }
+                Err(DecompressionError::InsufficientSpace) if self.plain.len() < MAX_BYTES => {
+                    self.plain.resize(self.plain.len() * 2, 0);
+                }
+                Err(DecompressionError::InsufficientSpace) => {
+                    return Err(format!("it is over {} MiB", MAX_BYTES >> 20));
+                }
             }
         }
     }
@@ -120,28 +118,32 @@ struct Buckets {
     half: u32,
     /// What is lower than this power of two is not told apart.
     unit: u32,
+    /// The last bucket, whose highest value is the highest that there can be.
+    last: u64,
 }
 
 impl Buckets {
     fn new(digits: u32, lowest: u64) -> Option<Self> {
         let told_apart = 2 * 10_u64.checked_pow(digits).filter(|_| digits <= 5)?;
-        Some(Self {
-            half: told_apart.next_power_of_two().ilog2() - 1,
-            unit: lowest.checked_ilog2()?,
-        })
+        let (half, unit) = (told_apart.next_power_of_two().ilog2() - 1, lowest.checked_ilog2()?);
+        let powers = u64::from(u64::BITS.checked_sub(half + unit)?);
+        Some(Self { half, unit, last: ((powers + 1) << half).checked_sub(1)? })
     }
 
-    /// The highest value of a bucket; none where that is more than there can be.
+    /// The highest value of a bucket; none where there is no such bucket.
     fn highest(&self, index: u64) -> Option<u64> {
+        if index > self.last {
+            return None;
+        }
         let half = 1 << self.half;
         // Up to twice `half` each bucket is one value; from there on `half` of them are each power
         // of two.
         let (power, of_it) = match index >> self.half {
             0 => (0, index),
-            power => (u32::try_from(power - 1).ok()?, (index & (half - 1)) + half),
+            power => (power - 1, (index & (half - 1)) | half),
         };
-        let width = 1_u64.checked_shl(power.checked_add(self.unit)?)?;
-        of_it.checked_mul(width)?.checked_add(width - 1)
+        let bits = power as u32 + self.unit;
+        Some((of_it << bits) | ((1 << bits) - 1))
     }
 }
 
@@ -157,8 +159,9 @@ fn decoded(bytes: &[u8]) -> Result<Recorded, String> {
     }
     let buckets = Buckets::new(digits, lowest)
         .ok_or_else(|| format!("it has {digits} digits from {lowest} on"))?;
-    let mut counts = Cursor::new(counts);
-    let (mut index, mut found) = (0_u64, Vec::new());
+    // A bucket that is used has a byte at least, and most have empty ones before them.
+    let (mut index, mut found) = (0_u64, Vec::with_capacity(counts.len() / 2));
+    let mut counts = counts.iter();
     while let Some(number) = zigzag(&mut counts) {
         match u64::try_from(number) {
             Ok(0) => index += 1,
@@ -170,7 +173,7 @@ fn decoded(bytes: &[u8]) -> Result<Recorded, String> {
             Err(_) => index = index.checked_add(number.unsigned_abs()).ok_or_else(cut)?,
         }
     }
-    let recorded = Recorded(found);
+    let recorded = Recorded::from(found);
     match recorded.count() {
         ..=MOST => Ok(recorded),
         count => Err(format!("it counts {count}, over {MOST}")),
@@ -178,43 +181,34 @@ fn decoded(bytes: &[u8]) -> Result<Recorded, String> {
 }
 
 /// The next number; none at the end, and where it is cut off.
-fn zigzag(bytes: &mut Cursor<&[u8]>) -> Option<i64> {
+fn zigzag(bytes: &mut slice::Iter<'_, u8>) -> Option<i64> {
     const LAST: u32 = 8;
-    let (mut value, mut nth) = (0_u64, 0);
-    loop {
-        let at = usize::try_from(bytes.position()).ok()?;
-        let byte = u64::from(*bytes.get_ref().get(at)?);
-        bytes.set_position(at as u64 + 1);
+    let mut value = 0_u64;
+    for nth in 0..=LAST {
+        let byte = u64::from(*bytes.next()?);
         // The ninth byte counts whole.
-        if nth == LAST {
+        if nth == LAST || byte & 0x80 == 0 {
             value |= byte << (7 * nth);
             break;
         }
         value |= (byte & 0x7f) << (7 * nth);
-        if byte & 0x80 == 0 {
-            break;
-        }
-        nth += 1;
     }
     Some((value >> 1) as i64 ^ -((value & 1) as i64))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read as _;
-
-    use flate2::Compression;
-    use flate2::read::ZlibEncoder;
     use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer, V2Serializer};
+    use libdeflater::{CompressionLvl, Compressor};
     use proptest::prelude::*;
 
     use super::*;
 
     fn packed(plain: &[u8]) -> Vec<u8> {
-        let mut packed = [COMPRESSED.to_be_bytes(), [0; 4]].concat();
-        let mut zlib = ZlibEncoder::new(plain, Compression::default());
-        zlib.read_to_end(&mut packed).unwrap();
-        packed
+        let mut zlib = Compressor::new(CompressionLvl::default());
+        let mut packed = vec![0; zlib.zlib_compress_bound(plain.len())];
+        let length = zlib.zlib_compress(plain, &mut packed).unwrap();
+        [&COMPRESSED.to_be_bytes(), &[0; 4], &packed[..length]].concat()
     }
 
     fn written(histogram: &Histogram<u64>) -> [Vec<u8>; 2] {
@@ -238,7 +232,7 @@ mod tests {
             (packed(&long), "it is cut off"),
             (long, "it is cut off"),
             (packed(&vec![0; 64 << 20]), "it is over 4 MiB"),
-            (short[..short.len() - 3].to_vec(), "it is cut off"),
+            (short[..short.len() - 3].to_vec(), "it is damaged or cut off"),
             (vec![0; 3], "it is none of"),
             (Vec::new(), "it is none of"),
         ] {
@@ -293,11 +287,11 @@ mod tests {
         /// The library reads what it wrote, and so does this.
         #[test]
         fn what_the_library_wrote_is_read_as_it_reads_it(
-            values in prop::collection::vec((0_u64..1 << 62, 1_u64..1 << 38), 0..60),
-            digits in 1_u8..=5,
+            values in prop::collection::vec((0_u64..1 << 40, 1_u64..1 << 38), 0..60),
+            digits in 1_u8..=4,
             lowest in 1_u64..100,
         ) {
-            let mut histogram = Histogram::<u64>::new_with_bounds(lowest, 1 << 62, digits).unwrap();
+            let mut histogram = Histogram::<u64>::new_with_bounds(lowest, 1 << 40, digits).unwrap();
             for (value, count) in values {
                 histogram.record_n(value, count).unwrap();
             }

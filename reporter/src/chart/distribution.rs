@@ -42,7 +42,7 @@ pub(super) fn draw(scenario: &str, summary: &Summary) -> Result<Option<Drawn>, D
     // The largest of n requests stands for 1/n of them.
     let x = (response.len() as f64).log10();
     let line = |name, color, histogram| Line::new(name, color, curve(histogram, x, unit));
-    let lines = vec![line("service time", GREY, service), line("response time", BLUE, response)];
+    let lines = vec![line("service time", GREY, service), line("response time", BLUE, &response)];
     let panel = Panel { label: format!("Latency at a percentile, {}", unit.name()), lines };
     let y = axis::top([unit.scale(most)].into_iter());
     let responses = &summary.plateau.all.responses;

@@ -4,6 +4,7 @@
 //! row a second (250 bytes), a few histograms an endpoint and a step, a few numbers a series, at most 200
 //! endpoints, and bounded tables; the log itself and the samples of what is not drawn are streamed.
 
+mod ahead;
 mod bounds;
 mod heat;
 mod samples;
@@ -13,10 +14,11 @@ mod symptoms;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::thread;
 
 use figures::recovery::Watch;
 use figures::steps::Ladder;
-use figures::{Names, Plateau, Reading};
+use figures::{Names, Plateau, Reading, UnknownTag};
 use hdrhistogram::Histogram;
 use run_log::audit::AuditRow;
 use run_log::format::{
@@ -30,6 +32,7 @@ use run_log::stats::StatsRow;
 use run_log::timeline::Second;
 use scenario::Expectation;
 
+use ahead::ahead;
 use bounds::Unbounded;
 
 pub use heat::Heat;
@@ -240,24 +243,36 @@ struct Pass {
 
 impl Pass {
     fn read(&mut self, reader: &RunReader, window: Window) -> Result<(), SummaryError> {
-        for interval in reader.intervals()? {
-            let Interval { second, tag, recorded } = interval?;
-            self.agreement.interval(second, tag, recorded.count());
-            self.plateau
-                .add(window, second, tag, &recorded)
-                .map_err(|_| SummaryError::Unknown { dir: reader.dir().to_owned(), tag })?;
-            // Personas hold the same requests as the endpoints.
-            if let Scope::Endpoint(index) = tag.scope {
-                if let Some(symptoms) = &mut self.symptoms {
-                    symptoms.endpoint(second, index, tag.kind, &recorded);
-                }
-                self.points.add(second, tag.kind, &recorded);
-                if tag.kind.is_judged() {
-                    self.heat.add(second, &recorded);
-                }
-                if tag.kind == LatencyKind::ResponseFailed && second >= window.start_s {
-                    recorded.add_to(&mut self.failed_answers);
-                }
+        let (packed, mut unpack) = reader.intervals()?.split();
+        thread::scope(|scope| {
+            // Reading, unpacking and adding up take about as long each.
+            let packed = ahead(scope, packed);
+            let intervals = packed.map(move |packed| unpack.interval(packed?));
+            for interval in ahead(scope, intervals) {
+                let interval = interval?;
+                self.interval(window, &interval).map_err(|UnknownTag(tag)| {
+                    SummaryError::Unknown { dir: reader.dir().to_owned(), tag }
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn interval(&mut self, window: Window, interval: &Interval) -> Result<(), UnknownTag> {
+        let Interval { second, tag, ref recorded } = *interval;
+        self.agreement.interval(second, tag, recorded.count());
+        self.plateau.add(window, second, tag, recorded)?;
+        // Personas hold the same requests as the endpoints.
+        if let Scope::Endpoint(index) = tag.scope {
+            if let Some(symptoms) = &mut self.symptoms {
+                symptoms.endpoint(second, index, tag.kind, recorded);
+            }
+            self.points.add(second, tag.kind, recorded);
+            if tag.kind.is_judged() {
+                self.heat.add(second, recorded);
+            }
+            if tag.kind == LatencyKind::ResponseFailed && second >= window.start_s {
+                recorded.add_to(&mut self.failed_answers);
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 pub use agreement::Agreement;
 pub use error::ReadError;
-pub use intervals::{Interval, Intervals};
+pub use intervals::{Interval, Intervals, PackedInterval, PackedIntervals, Unpack};
 use lines::{Input, Lines};
 
 use crate::audit::{AuditRow, MarkRow};
