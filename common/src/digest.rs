@@ -1,6 +1,10 @@
 //! Digests as they are written to files, and a hash that is the same everywhere.
 
 use std::fmt::Write as _;
+use std::io::{self, BufRead as _};
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
 
 /// `sha256:` and the hash in hexadecimal digits.
 pub fn text(sha256: &[u8]) -> String {
@@ -9,9 +13,25 @@ pub fn text(sha256: &[u8]) -> String {
 
 /// `sha256:…` of these bytes.
 pub fn of(bytes: &[u8]) -> String {
-    use sha2::{Digest as _, Sha256};
-
     text(&Sha256::digest(bytes))
+}
+
+/// `sha256:…` of a file's bytes.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn of_file(path: &Path) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut file = io::BufReader::with_capacity(1 << 16, crate::input::open(path)?);
+    loop {
+        let block = file.fill_buf()?;
+        if block.is_empty() {
+            return Ok(text(&hasher.finalize()));
+        }
+        hasher.update(block);
+        let read = block.len();
+        file.consume(read);
+    }
 }
 
 /// Lower-case hexadecimal digits, two per byte.

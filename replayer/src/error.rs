@@ -57,6 +57,9 @@ pub enum Error {
     Merge(#[from] MergeError),
     #[error(transparent)]
     Lead(#[from] LeadError),
+    #[cfg(feature = "fleet")]
+    #[error(transparent)]
+    Fleet(#[from] crate::fleet::FleetError),
     #[error(transparent)]
     Before(#[from] BeforeError),
     #[error(transparent)]
@@ -97,6 +100,9 @@ impl Error {
             Self::Merge(MergeError::Read(ReadError::Io { .. })) => Exit::Internal,
             Self::Merge(MergeError::Incomplete { .. }) => Exit::Incomplete,
             Self::Merge(_) => Exit::Usage,
+            #[cfg(feature = "fleet")]
+            Self::Fleet(error) => error.exit(),
+            Self::Lead(LeadError::NotReady { .. } | LeadError::NotArmed(_)) => Exit::Environment,
             Self::Before(BeforeError::Log { .. }) => Exit::Internal,
             Self::Before(_) => Exit::Environment,
             Self::Journal(error) => match error {

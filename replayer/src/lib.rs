@@ -12,6 +12,8 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 pub mod lead;
 pub mod live;
 pub mod measure;

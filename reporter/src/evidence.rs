@@ -27,7 +27,7 @@ pub fn of_run(dir: &Path) -> Result<Evidence, (PathBuf, io::Error)> {
         if path.is_file()
             && let Some(name) = path.file_name()
         {
-            let digest = of_file(&path).map_err(|error| (path.clone(), error))?;
+            let digest = digest::of_file(&path).map_err(|error| (path.clone(), error))?;
             files.insert(name.to_string_lossy().into_owned(), digest);
         }
     }
@@ -37,24 +37,6 @@ pub fn of_run(dir: &Path) -> Result<Evidence, (PathBuf, io::Error)> {
         all.update(format!("{hex}  {name}\n").as_bytes());
     }
     Ok(Evidence { files, digest: digest::text(&all.finalize()) })
-}
-
-/// `sha256:…` of a file's bytes.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn of_file(path: &Path) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut file = io::BufReader::with_capacity(1 << 16, common::input::open(path)?);
-    loop {
-        let block = io::BufRead::fill_buf(&mut file)?;
-        if block.is_empty() {
-            return Ok(digest::text(&hasher.finalize()));
-        }
-        hasher.update(block);
-        let read = block.len();
-        io::BufRead::consume(&mut file, read);
-    }
 }
 
 /// The first few digits, enough to compare by eye.

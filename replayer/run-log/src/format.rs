@@ -41,7 +41,7 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 5;
+pub const MINOR: u32 = 6;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -120,6 +120,9 @@ pub struct Run {
     /// What was sent in the place of what was recorded. Unknown, and empty, before minor 2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewrites: Vec<RewriteRef>,
+    /// Who sent it, where that was a fleet. Unknown, and empty, before minor 6.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<Worker>,
     /// What limits the meaning of the figures, in words for the report.
     pub limitations: Vec<String>,
     /// The scenario's expectations as judged on the plateau, in order.
@@ -128,6 +131,22 @@ pub struct Run {
 
 fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
     *count == T::default()
+}
+
+/// One of the machines of a fleet, and its clock beside that of the lead, by which all of them
+/// began: as much as this one's was off, and not known better than the bound, its second 0 may lie
+/// beside that of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its part of the plan, from 1.
+    pub shard: u32,
+    pub name: String,
+    /// The lead's clock less this one's before the start, in microseconds.
+    pub offset_us: i64,
+    /// Half a round trip: the offset is as exact as this, in microseconds.
+    pub bound_us: u64,
+    /// By how much the offset had changed when it was last looked at, in microseconds.
+    pub drift_us: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -86,6 +86,7 @@ pub(super) fn initial_record(
         fidelity: Fidelity::default(),
         recovery: None,
         audit: before_the_run(asked, choices, &plan.endpoints),
+        workers: Vec::new(),
         rewrites: plan.rewrites.iter().map(rewrite).collect(),
         limitations: ready.limitations.clone(),
         verdicts: Vec::new(),

@@ -81,6 +81,32 @@ fn size(text: &str) -> Result<u64, String> {
     found.ok_or_else(|| "expected a size such as 512MiB or 2GiB".to_owned())
 }
 
+/// What is read, beside a scenario.
+pub(super) struct Files {
+    pub trace: PathBuf,
+    pub manifest: Option<PathBuf>,
+    pub rewrites: Option<PathBuf>,
+}
+
+impl Input {
+    /// What was typed, or else what the scenario names.
+    ///
+    /// # Errors
+    /// When neither names a trace.
+    pub(super) fn files(&self, scenario: Option<&Scenario>) -> Result<Files, ConfigError> {
+        let given = |typed: &Option<PathBuf>, of_scenario: fn(&Scenario) -> &Option<PathBuf>| {
+            typed.clone().or_else(|| of_scenario(scenario?).clone())
+        };
+        let trace = given(&self.trace, |scenario| &scenario.trace).ok_or_else(|| {
+            let message = "give the trace to replay, or a scenario that names one".to_owned();
+            ConfigError::Option { option: "--trace", message }
+        })?;
+        let manifest = given(&self.manifest, |scenario| &scenario.manifest);
+        let rewrites = given(&self.rewrites, |scenario| &scenario.rewrites);
+        Ok(Files { trace, manifest, rewrites })
+    }
+}
+
 /// What both commands need.
 pub(super) struct Ready {
     pub plan: Arc<Prepared>,
@@ -149,16 +175,9 @@ pub(super) fn prepare_all(input: &Input, choices: &Choices) -> Result<Ready, Err
         Destination::http(&host, port, &input.allow_host)?
     };
     let destination = from_sources(destination, &input.source_ip)?;
-    let given = |typed: &Option<PathBuf>, of_scenario: fn(&Scenario) -> &Option<PathBuf>| {
-        typed.clone().or_else(|| of_scenario(choices.scenario.as_ref()?).clone())
-    };
-    let trace = given(&input.trace, |scenario| &scenario.trace).ok_or_else(|| {
-        let message = "give the trace to replay, or a scenario that names one".to_owned();
-        ConfigError::Option { option: "--trace", message }
-    })?;
-    let manifest = given(&input.manifest, |scenario| &scenario.manifest);
+    let Files { trace, manifest, rewrites } = input.files(choices.scenario.as_ref())?;
     let manifest = manifest.as_deref().map(Manifest::read).transpose()?;
-    let rewrites = match given(&input.rewrites, |scenario| &scenario.rewrites) {
+    let rewrites = match rewrites {
         Some(path) => Some(Arc::new(Rewrites::read(&path)?)),
         None => None,
     };

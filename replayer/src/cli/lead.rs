@@ -1,5 +1,6 @@
 //! A run in several processes of this machine.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,9 @@ use super::arguments::Arguments;
 use super::asked::Asked;
 use super::audited;
 use super::finish::finish;
+use super::input::{Choices, Ready};
 use super::one_run::{Ended, Fired, ReadyRun, announce_stop};
+use super::planned::Planned;
 use super::preflight::preflighted;
 use super::run_args::OBSERVE;
 use super::start_at::StartAt;
@@ -34,10 +37,10 @@ use crate::merge::{Merged, merge};
 const LEAD: TimeDelta = TimeDelta::milliseconds(1000);
 
 /// One of the processes.
-struct Part {
-    shard: Shard,
-    dir: PathBuf,
-    users: usize,
+pub(super) struct Part {
+    pub shard: Shard,
+    pub dir: PathBuf,
+    pub users: usize,
 }
 
 impl Part {
@@ -62,17 +65,7 @@ pub(super) fn fire(
     let ReadyRun { asked, choices, ready, planned, threads, .. } = ready_run;
     let parts = parts_of(&planned.shards, out);
     let threads = threads_of(asked.conduct.threads, threads, parts.len());
-    let whole = Whole {
-        names: ready.plan.names(),
-        plateau: planned.plateau,
-        users: planned.schedule.users.len() as u64,
-        stop: StopRule::of(&choices.load),
-        planned: planned.due(choices.load.pacing),
-        load_end: planned.schedule.until(),
-        planned_end: planned.schedule.end.map(|_| planned.schedule.ends().rest),
-        phases: planned.phases.clone(),
-        recovery: planned.schedule.recovery,
-    };
+    let whole = whole(&ready, &choices, &planned);
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
     let led = runtime.block_on(async {
         RunWriter::check(out, force)?;
@@ -97,9 +90,10 @@ pub(super) fn fire(
         // The parts have the trace, too.
         drop(ready);
         let mut live = Live::new(asked.conduct.quiet);
-        let cut_short = |part: usize| parts.get(part)?.cut_short_by();
+        let cut_short = |_: &Local, part: usize| parts.get(part)?.cut_short_by();
         let at = armed_for(asked.start_at)?;
-        let gone = lead.run(at, whole, cut_short, |tick| live.show(tick)).await;
+        lead.arm(at).await?;
+        let (_, gone) = lead.run(at, whole, cut_short, |tick| live.show(tick)).await;
         live.finish();
         Ok::<_, Error>(Ok((gone, probes, later)))
     })?;
@@ -107,32 +101,72 @@ pub(super) fn fire(
         Ok(led) => led,
         Err(exit) => return Ok(Fired::NotBegun(exit)),
     };
-    let (whole, lost): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.is_whole());
-    let dirs: Vec<PathBuf> = whole.iter().map(|part| part.dir.clone()).collect();
-    if dirs.is_empty() {
-        let how = gone.into_values().next().map_or_else(String::new, |gone| gone.how);
-        return Err(LeadError::AllLost { how }.into());
-    }
-    let Merged { mut collector, mut run, writer, expectations } = merge(&dirs, out, force)?;
-    let users: usize = parts.iter().map(|part| part.users).sum();
-    for part in &lost {
-        let index = part.shard.index as usize - 1;
-        // That a part is missing makes the sum invalid; what became of it is known here.
-        run.validity.reasons.extend(gone.get(&index).map(|gone| lost_by(part, gone, users)));
-    }
+    let Merged { mut collector, mut run, writer, expectations } =
+        added_up(&parts, &gone, out, force)?;
     collector.totals.extra.probes += probes;
     run.totals.extra.probes += probes;
     let plateau = &mut collector.plateau;
     runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, plateau, later));
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
-    if lost.is_empty() {
-        for dir in &dirs {
-            remove(dir)?;
+    remove_parts(&parts, out)?;
+    Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
+}
+
+/// What its lead has to know of it.
+pub(super) fn whole(ready: &Ready, choices: &Choices, planned: &Planned) -> Whole {
+    Whole {
+        names: ready.plan.names(),
+        plateau: planned.plateau,
+        users: planned.schedule.users.len() as u64,
+        stop: StopRule::of(&choices.load),
+        planned: planned.due(choices.load.pacing),
+        load_end: planned.schedule.until(),
+        planned_end: planned.schedule.end.map(|_| planned.schedule.ends().rest),
+        phases: planned.phases.clone(),
+        recovery: planned.schedule.recovery,
+    }
+}
+
+/// The sum of the parts that are whole, which says what became of the others.
+///
+/// # Errors
+/// When none is.
+pub(super) fn added_up(
+    parts: &[Part],
+    gone: &BTreeMap<usize, Gone>,
+    out: &Path,
+    force: bool,
+) -> Result<Merged, Error> {
+    let (whole, lost): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.is_whole());
+    let dirs: Vec<PathBuf> = whole.iter().map(|part| part.dir.clone()).collect();
+    if dirs.is_empty() {
+        let how = gone.values().next().map_or_else(String::new, |gone| gone.how.clone());
+        return Err(LeadError::AllLost { how }.into());
+    }
+    let mut merged = merge(&dirs, out, force)?;
+    let users: usize = parts.iter().map(|part| part.users).sum();
+    for part in &lost {
+        let index = part.shard.index as usize - 1;
+        // That a part is missing makes the sum invalid; what became of it is known here.
+        let reason = gone.get(&index).map(|gone| lost_by(part, gone, users));
+        merged.run.validity.reasons.extend(reason);
+    }
+    Ok(merged)
+}
+
+/// Removes the directories of parts that were all added up.
+///
+/// # Errors
+/// When they cannot be removed.
+pub(super) fn remove_parts(parts: &[Part], out: &Path) -> Result<(), Error> {
+    if parts.iter().all(Part::is_whole) {
+        for part in parts {
+            remove(&part.dir)?;
         }
         // It stays where somebody put something there.
         let _ = std::fs::remove_dir(beside(out));
     }
-    Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
+    Ok(())
 }
 
 /// Second 0 of all parts.
@@ -145,7 +179,7 @@ fn armed_for(typed: Option<StartAt>) -> Result<DateTime<Utc>, ConfigError> {
     }
 }
 
-fn parts_of(shares: &[Share], out: &Path) -> Vec<Part> {
+pub(super) fn parts_of(shares: &[Share], out: &Path) -> Vec<Part> {
     let of = u32::try_from(shares.len()).unwrap_or(u32::MAX);
     let part = |(index, share): (u32, &Share)| Part {
         shard: Shard { index, of },
@@ -156,10 +190,34 @@ fn parts_of(shares: &[Share], out: &Path) -> Vec<Part> {
 }
 
 /// Where the parts' run directories are until they are merged.
-fn beside(out: &Path) -> PathBuf {
+pub(super) fn beside(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(".parts");
     out.with_file_name(name)
+}
+
+/// What a part is to run, wherever it does.
+pub(super) fn options_of(
+    asked: &Asked<'_>,
+    destination: &http1::Destination,
+    part: &Part,
+) -> Arguments {
+    let Asked { input, load, conduct, verify, .. } = asked;
+    let mut arguments = Arguments::default();
+    input.arguments(&mut arguments);
+    load.arguments(&mut arguments);
+    conduct.arguments(&mut arguments);
+    arguments.flag("--verify", *verify);
+    arguments.flag("--no-observe", !is_observer(asked, part));
+    for source in sources(&input.source_ip, destination, part.shard.index) {
+        arguments.option("--source-ip", Some(source.to_string()));
+    }
+    arguments
+}
+
+/// One of them sees all of the target and of this machine.
+fn is_observer(asked: &Asked<'_>, part: &Part) -> bool {
+    !asked.conduct.no_observe && part.shard.index == 1
 }
 
 /// A process of this program that runs a part.
@@ -169,33 +227,23 @@ fn command(
     part: &Part,
     threads: usize,
 ) -> Result<Command, Error> {
-    let Asked { input, load, conduct, verify, .. } = asked;
+    let Asked { conduct, verify, .. } = asked;
     let program = std::env::current_exe().map_err(LeadError::Start)?;
-    let mut arguments = Arguments::default();
-    input.arguments(&mut arguments);
-    load.arguments(&mut arguments);
-    conduct.arguments(&mut arguments);
-    arguments.flag("--verify", *verify);
+    let mut arguments = options_of(asked, destination, part);
     arguments.flag("--no-preflight", !*verify);
-    // One of them sees all of the target and of this machine.
-    let is_observer = !conduct.no_observe && part.shard.index == 1;
-    arguments.flag("--no-observe", !is_observer);
     arguments.flag("--quiet", true);
     arguments.flag("--force", true);
     arguments.flag("--led", true);
     arguments.option("--shard", Some(part.shard.to_string()));
     arguments.option("--threads", Some(threads.to_string()));
     arguments.option("--out", Some(&part.dir));
-    for source in sources(&input.source_ip, destination, part.shard.index) {
-        arguments.option("--source-ip", Some(source.to_string()));
-    }
     let mut command = Command::new(program);
     command.arg("run").args(arguments);
     let database = conduct.database_url.as_ref().map(|url| url.expose().to_owned());
     let observe: Vec<&str> = conduct.observe.iter().map(Secret::expose).collect();
     let observe = Some(observe.join("\n")).filter(|all| !all.is_empty());
     for (name, value) in [("DATABASE_URL", database), (OBSERVE, observe)] {
-        match value.filter(|_| is_observer) {
+        match value.filter(|_| is_observer(asked, part)) {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };

@@ -7,6 +7,8 @@ mod between;
 mod dry_run;
 mod finish;
 mod fire;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod initial_record;
 mod input;
 mod lead;
@@ -75,6 +77,9 @@ enum Command {
     Probe(probe::Args),
     /// Add the run directories of shards up to one
     Merge(merge::Args),
+    /// One run on many machines, which find each other over NATS
+    #[cfg(feature = "fleet")]
+    Fleet(fleet::Args),
 }
 
 impl Cli {
@@ -90,6 +95,8 @@ impl Cli {
             Command::Search(args) => search::run(&args, signals),
             Command::Probe(args) => probe::run(&args),
             Command::Merge(args) => merge::run(&args),
+            #[cfg(feature = "fleet")]
+            Command::Fleet(args) => fleet::run(&args, signals),
         }
     }
 }

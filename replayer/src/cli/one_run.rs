@@ -20,10 +20,10 @@ use super::names::{check_names, check_phases};
 use super::observed::{database, named, said};
 use super::planned::{Planned, plan};
 use super::preflight::preflighted;
-use super::start_at::{Start, StartAt};
-use crate::engine::{self, Budget, Cut, FidelityMode, Job, Measured, Settings, StopRule, Tick};
+use super::start_at::Start;
+use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings, StopRule, Tick};
 use crate::error::Error;
-use crate::lead::{LeadError, Orders, Report, report, report_second};
+use crate::lead::{LeadError, Orders, Report, Told, report, report_second};
 use crate::live::Live;
 use crate::measure::Collector;
 use crate::observe::{By, Named, ObserveError, Observer, observe};
@@ -141,19 +141,21 @@ impl<'a> ReadyRun<'a> {
                 // Before the preflight: its requests are extra, and the target counts them, too.
                 let observer = observer(asked, &ready, named).await?;
                 let probes = preflighted(asked, &choices, &ready, &room).await?;
-                let (start_at, cuts) = match asked.led {
+                let (start, told) = match asked.led {
                     true => armed().await?,
-                    false => (asked.start_at, watch::channel(None).1),
+                    false => (
+                        asked.start_at.map_or_else(|| Ok(Start::soon()), Start::at)?,
+                        Told::nothing(),
+                    ),
                 };
-                let start = start_at.map_or_else(|| Ok(Start::soon()), Start::at)?;
                 start.lead().await;
-                Ok::<_, Error>((observer, probes, start, cuts))
+                Ok::<_, Error>((observer, probes, start, told))
             };
             if !asked.led {
                 tokio::spawn(announce_stop(interrupts.clone()));
             }
             // Whatever is waited for until here, a signal ends it.
-            let (observer, probes, start, cuts) = tokio::select! {
+            let (observer, probes, start, told) = tokio::select! {
                 biased;
                 Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
                 begun = before => begun?,
@@ -178,7 +180,7 @@ impl<'a> ReadyRun<'a> {
                 stop: StopRule::of(&choices.load),
                 is_led: asked.led,
                 expectations: choices.expectations().to_vec(),
-                cuts,
+                cuts: told.cuts,
             };
             let mut live = Live::new(asked.conduct.quiet);
             let show = |tick: &Tick<'_>| match asked.led {
@@ -189,6 +191,7 @@ impl<'a> ReadyRun<'a> {
             let mut measured = engine::run(job, interrupts, show).await?;
             live.finish();
             let Measured { collector, run, .. } = &mut measured;
+            run.workers = told.clocks.borrow().iter().cloned().collect();
             let plateau = &mut collector.plateau;
             audited::after_the_run(asked, &choices, out, run, plateau, later).await;
             Ok::<_, Error>(Ok(measured))
@@ -231,11 +234,12 @@ async fn observer(
 }
 
 /// Tells the lead that all is ready, and waits for second 0 and for what may end the run.
-async fn armed() -> Result<(Option<StartAt>, watch::Receiver<Option<Cut>>), Error> {
+async fn armed() -> Result<(Start, Told), Error> {
     let mut orders = Orders::from_stdin().map_err(Error::Runtime)?;
     report(&Report::Ready);
-    let at = orders.armed().await.ok_or(LeadError::NeverArmed)?;
-    Ok((Some(at.into()), orders.cuts()))
+    let armed = orders.armed().await.ok_or(LeadError::NeverArmed)?;
+    let start = Start { wall: armed.started, ..Start::at(armed.at.into())? };
+    Ok((start, orders.told()))
 }
 
 /// Says what the next signal does, since a run takes a while to end.

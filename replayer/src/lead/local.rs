@@ -3,6 +3,7 @@
 use std::io;
 use std::process::{ExitStatus, Stdio};
 
+use chrono::{DateTime, Utc};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
@@ -74,6 +75,12 @@ impl Parts for Local {
             // All are gone, and it was said of each.
             None => std::future::pending().await,
         }
+    }
+
+    async fn arm(&mut self, at: DateTime<Utc>) -> Result<(), String> {
+        // One machine has one clock.
+        self.tell(&Order::Arm { at, started: at }).await;
+        Ok(())
     }
 
     async fn tell(&mut self, order: &Order) {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use figures::Histograms;
 use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
-use run_log::format::Tag;
+use run_log::format::{Tag, Worker};
 use run_log::timeline::Second;
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,10 @@ use crate::engine::Cut;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Order {
-    /// Second 0 is then.
-    Arm { at: DateTime<Utc> },
+    /// Second 0 is `at` by the clock of who is told, and `started` by that of the run.
+    Arm { at: DateTime<Utc>, started: DateTime<Utc> },
+    /// How the clock of who is told stands beside that of the run.
+    Clock(Worker),
     /// To end before the plan does.
     Stop(Cut),
 }

@@ -23,11 +23,10 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 pub use local::Local;
-pub use message::Report;
-pub use part::{Orders, report, report_second};
+pub use message::{Order, Report};
+pub use part::{Orders, Told, report, report_second};
 pub use parts::{Parts, Said};
 
-use self::message::Order;
 use self::sum::Sums;
 use crate::engine::{Cut, NOTICE, Seconds, StopRule, Tick};
 use crate::measure::Collector;
@@ -41,6 +40,8 @@ pub enum LeadError {
     NotReady { part: usize, of: usize, how: String },
     #[error("the lead of this run ended before it began")]
     NeverArmed,
+    #[error("the run was not begun: {0}")]
+    NotArmed(String),
     #[error("all parts of the run were lost; the last {how}")]
     AllLost { how: String },
 }
@@ -88,6 +89,10 @@ impl<P: Parts> Lead<P> {
         Self { parts, interrupts, there }
     }
 
+    pub fn parts(&mut self) -> &mut P {
+        &mut self.parts
+    }
+
     /// Waits until all parts are ready; the exit code of the signal that came before, if one did.
     ///
     /// # Errors
@@ -110,16 +115,23 @@ impl<P: Parts> Lead<P> {
         Ok(None)
     }
 
-    /// Gives all parts their second 0, and adds up what they tell until all are gone; how each of
-    /// them ended. One that was `cut_short` ends the others.
+    /// Gives all parts their second 0.
+    ///
+    /// # Errors
+    /// When one of them will not begin then.
+    pub async fn arm(&mut self, at: DateTime<Utc>) -> Result<(), LeadError> {
+        self.parts.arm(at).await.map_err(LeadError::NotArmed)
+    }
+
+    /// Adds up what the parts, whose second 0 is `at`, tell until all are gone; how each of them
+    /// ended. One that was `cut_short` ends the others.
     pub async fn run(
         mut self,
         at: DateTime<Utc>,
         whole: Whole,
-        cut_short: impl Fn(usize) -> Option<EndedBy>,
+        cut_short: impl Fn(&P, usize) -> Option<EndedBy>,
         mut show: impl FnMut(&Tick<'_>),
-    ) -> BTreeMap<usize, Gone> {
-        self.parts.tell(&Order::Arm { at }).await;
+    ) -> (P, BTreeMap<usize, Gone>) {
         let mut collector = Collector::new(whole.names, 0);
         let mut seconds = Seconds::new(whole.stop, whole.planned);
         let mut sums = Sums::default();
@@ -148,7 +160,7 @@ impl<P: Parts> Lead<P> {
                     Said::Gone(how) => {
                         self.there.remove(&part);
                         gone.insert(part, Gone { how, last_second: last_second.remove(&part) });
-                        let cut = cut_short(part).map(Cut::because);
+                        let cut = cut_short(&self.parts, part).map(Cut::because);
                         if let Some(cut) = cut.filter(|cut| ended < Some(cut.what)) {
                             ended = Some(cut.what);
                             self.parts.tell(&Order::Stop(cut)).await;
@@ -184,6 +196,6 @@ impl<P: Parts> Lead<P> {
                 }
             }
         }
-        gone
+        (self.parts, gone)
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _};
 
 use chrono::{DateTime, Utc};
-use run_log::format::EndedBy;
+use run_log::format::{EndedBy, Worker};
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 
@@ -35,20 +35,23 @@ impl Orders {
     }
 
     /// When second 0 is; none where it is never to come.
-    pub async fn armed(&mut self) -> Option<DateTime<Utc>> {
+    pub async fn armed(&mut self) -> Option<Armed> {
         match self.orders.recv().await {
-            Some(Order::Arm { at }) => Some(at),
-            Some(Order::Stop(_)) | None => None,
+            Some(Order::Arm { at, started }) => Some(Armed { at, started }),
+            Some(Order::Stop(_) | Order::Clock(_)) | None => None,
         }
     }
 
-    /// Whatever is to end the run from now on; needs a runtime.
-    pub fn cuts(mut self) -> watch::Receiver<Option<Cut>> {
+    /// What is told from now on; needs a runtime.
+    pub fn told(mut self) -> Told {
         let (cut, cuts) = watch::channel(None);
+        let (clock, clocks) = watch::channel(None);
         tokio::spawn(async move {
             while let Some(order) = self.orders.recv().await {
-                if let Order::Stop(why) = order {
-                    cut.send_replace(Some(why));
+                match order {
+                    Order::Stop(why) => drop(cut.send_replace(Some(why))),
+                    Order::Clock(worker) => drop(clock.send_replace(Some(worker))),
+                    Order::Arm { .. } => {}
                 }
             }
             // The lead is gone, and whoever would end this run with it.
@@ -56,7 +59,31 @@ impl Orders {
             cut.send_replace(Some(Cut { why: Some(why), what: What::All }));
             cut.closed().await;
         });
-        cuts
+        Told { cuts, clocks }
+    }
+}
+
+/// Second 0.
+#[derive(Clone, Copy, Debug)]
+pub struct Armed {
+    /// By this machine's clock.
+    pub at: DateTime<Utc>,
+    /// By the clock of the run.
+    pub started: DateTime<Utc>,
+}
+
+/// What a lead tells while a run goes on, the last of each.
+pub struct Told {
+    /// Whatever is to end it.
+    pub cuts: watch::Receiver<Option<Cut>>,
+    /// Who this is, and how its clock stands beside that of the run.
+    pub clocks: watch::Receiver<Option<Worker>>,
+}
+
+impl Told {
+    /// Where there is no lead.
+    pub fn nothing() -> Self {
+        Self { cuts: watch::channel(None).1, clocks: watch::channel(None).1 }
     }
 }
 

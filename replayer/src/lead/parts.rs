@@ -1,6 +1,8 @@
 //! Where the parts of a run are, and how they are reached: on this machine by pipes, elsewhere by
 //! whatever else.
 
+use chrono::{DateTime, Utc};
+
 use super::message::{Order, Report};
 
 /// Something that a part said, or that became of it.
@@ -17,6 +19,12 @@ pub trait Parts {
 
     /// The next that one of them says. After every part is gone there is nothing more to ask for.
     fn next(&mut self) -> impl Future<Output = (usize, Said)>;
+
+    /// Gives all of them their second 0, which is far enough ahead.
+    ///
+    /// # Errors
+    /// In words, when one of them will not begin then: none of them may.
+    fn arm(&mut self, at: DateTime<Utc>) -> impl Future<Output = Result<(), String>>;
 
     /// Tells all of them; who is gone is not told.
     fn tell(&mut self, order: &Order) -> impl Future<Output = ()>;

@@ -73,6 +73,7 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         },
         labels,
         shard: None,
+        workers: runs().flat_map(|run| run.workers.clone()).collect(),
         plateau: ends.plateau,
         phases: phases(&ends.phases, shards),
         personas: personas.collect(),

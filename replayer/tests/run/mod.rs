@@ -7,6 +7,7 @@ mod browser;
 mod checks;
 mod coordinated_omission;
 mod faults;
+mod fleet;
 mod help;
 mod hostile;
 mod imports;

@@ -544,6 +544,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
         fidelity: Fidelity::default(),
         recovery: None,
         rewrites: Vec::new(),
+        workers: Vec::new(),
         limitations: vec!["generator and target share the same processors".to_owned()],
         verdicts: Vec::new(),
     }

@@ -1,0 +1,99 @@
+//! The options of a run that a worker takes from a plan, which somebody else has written.
+
+use super::error::FleetError;
+use super::record::ShardPlan;
+
+/// What is neither a file of this machine, nor one that it writes, nor a variable of its
+/// environment.
+const TAKEN: [&str; 36] = [
+    "--target",
+    "--allow-host",
+    "--insecure",
+    "--seed",
+    "--source-ip",
+    "--read-only",
+    "--skip-truncated",
+    "--max-trace-memory",
+    "--profile",
+    "--speed",
+    "--clones",
+    "--users",
+    "--rate",
+    "--stages",
+    "--duration",
+    "--max-requests",
+    "--personas",
+    "--spawn-rate",
+    "--warmup",
+    "--pacing",
+    "--independent",
+    "--restart",
+    "--stop-on",
+    "--stop-not-before",
+    "--recovery",
+    "--rate-tolerance",
+    "--label",
+    "--max-rate",
+    "--max-queue",
+    "--login-rate",
+    "--connect-timeout",
+    "--request-timeout",
+    "--grace",
+    "--verify",
+    "--no-observe",
+    "--threads",
+];
+
+/// The options of a plan, of which hosts are left that this worker may load.
+///
+/// # Errors
+/// When there is one that is not taken.
+pub(super) fn taken(plan: &ShardPlan, allowed: &[String]) -> Result<Vec<String>, FleetError> {
+    let mut options = Vec::with_capacity(plan.options.len());
+    for option in &plan.options {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        if !TAKEN.contains(&name) {
+            return Err(FleetError::Option(name.to_owned()));
+        }
+        if name != "--allow-host" || allowed.iter().any(|host| host.eq_ignore_ascii_case(value)) {
+            options.push(option.clone());
+        }
+    }
+    Ok(options)
+}
+
+/// Those options of a run that a plan has: files go by their digests, and secrets each worker has
+/// for itself.
+pub(super) fn planned(options: impl IntoIterator<Item = String>) -> Vec<String> {
+    let own = ["--trace", "--scenario", "--rewrites", "--manifest", "--slot"];
+    let is_planned = |option: &String| {
+        let name = option.split('=').next().unwrap_or_default();
+        !own.contains(&name)
+    };
+    options.into_iter().filter(is_planned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(options: &[&str]) -> ShardPlan {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        ShardPlan { users: 1, options }
+    }
+
+    #[test]
+    fn a_plan_cannot_make_a_worker_read_write_or_load_what_it_may_not() {
+        let plan =
+            of(&["--target=http://h:80", "--allow-host=h", "--allow-host=other", "--verify"]);
+        let taken = |plan: &ShardPlan| taken(plan, &["H".to_owned()]);
+        assert_eq!(taken(&plan).unwrap(), ["--target=http://h:80", "--allow-host=h", "--verify"]);
+        for option in
+            ["--trace=/etc/passwd", "--out=/", "--manifest=/m", "--observe=postgres=x", "-q"]
+        {
+            let plan = of(&[option]);
+            let error = taken(&plan).unwrap_err().to_string();
+            assert!(error.contains("does not take from others"), "{error}");
+        }
+    }
+}

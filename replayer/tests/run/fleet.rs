@@ -1,0 +1,438 @@
+//! One run on several workers over a real NATS server: its sum, its start, and whatever is lost.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use run_log::format::{EndedBy, ValidityState};
+use run_log::outcome::Outcome;
+use run_log::reader::RunReader;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
+
+/// Long enough for whatever a busy machine takes; nothing waits for it in vain.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn trace() -> TraceBuilder {
+    let steps: Vec<(u64, &str, &str)> =
+        (0..20).map(|step| (step * 50, "GET", ["/a", "/b"][step as usize % 2])).collect();
+    (0..6).fold(TraceBuilder::default(), |trace, n| trace.session(&format!("s{n}"), &steps))
+}
+
+/// Twelve users for twelve seconds.
+const LONG: [&str; 6] = ["--users", "12", "--pacing", "closed", "--duration", "12s"];
+
+fn steady() -> TraceBuilder {
+    TraceBuilder::default()
+        .session("s", &[(0, "GET", "/a"), (200, "GET", "/b"), (400, "GET", "/a")])
+}
+
+fn server() -> Server {
+    Server::start(|_| Answer::Json(200, "{}".into()))
+}
+
+/// A server with JetStream, until it is dropped.
+struct Nats {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl Nats {
+    /// None where this machine has no such program.
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let child = Self::spawn(&folder, port);
+        if child.is_none() {
+            eprintln!("nats-server is missing here: nothing of a fleet is tested");
+        }
+        Some(Self { child: child?, port, folder })
+    }
+
+    fn spawn(folder: &TempDir, port: u16) -> Option<Child> {
+        let mut child = Command::new("nats-server")
+            .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream"])
+            .arg("--store_dir")
+            .arg(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended at once");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Some(child)
+    }
+
+    fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// By SIGKILL.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn again(&mut self) {
+        self.child = Self::spawn(&self.folder, self.port).unwrap();
+    }
+
+    /// As `replayer fleet status --json` tells of a run.
+    fn status(&self, run: &str) -> Option<serde_json::Value> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replayer"));
+        let output = command
+            .args(["fleet", "status", run, "--json", "--nats", &self.url()])
+            .output()
+            .unwrap();
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).ok()?.get(0).cloned()
+    }
+
+    /// Waits until a shard of a run is in a state; who has it.
+    fn wait_for(&self, run: &str, shard: usize, state: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status(run);
+            let found = status.as_ref().and_then(|run| run["shards"].get(shard - 1));
+            if let Some(found) = found.filter(|found| found["state"] == state) {
+                return found["worker"].as_str().unwrap().to_owned();
+            }
+            assert!(Instant::now() < until, "shard {shard} is never {state}: {status:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A worker of one shard, which is ended with the test.
+struct Worker {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Worker {
+    fn start(place: &Workplace, nats: &Nats, name: &str, clock: Option<&str>) -> Self {
+        let dir = place.path(name);
+        fs::create_dir_all(&dir).unwrap();
+        let mut command = match clock {
+            Some(off) => {
+                let mut command = Command::new("faketime");
+                command.args(["-f", off]).arg(env!("CARGO_BIN_EXE_replayer"));
+                command.env("DONT_FAKE_MONOTONIC", "1");
+                command
+            }
+            None => Command::new(env!("CARGO_BIN_EXE_replayer")),
+        };
+        command.args(["fleet", "work", "--once", "--nats", &nats.url(), "--manifest"]);
+        command.arg(place.path("manifest.json")).arg("--dir").arg(&dir);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(File::create(dir.join("log")).unwrap());
+        Self { child: command.spawn().unwrap(), dir }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap()
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Its only run directory.
+    fn run_dir(&self, run: &str) -> PathBuf {
+        let of_run = self.dir.join("runs").join(run);
+        fs::read_dir(of_run).unwrap().next().unwrap().unwrap().path()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `replayer fleet run` of a run of this name, which ends in time.
+fn lead(place: &Workplace, nats: &Nats, run: &str, target: &str, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replayer"));
+    command
+        .args(["fleet", "run", "--nats", &nats.url(), "--run", run])
+        .arg("--trace")
+        .arg(place.path("t.trace.jsonl.zst"))
+        .arg("--manifest")
+        .arg(place.path("manifest.json"))
+        .args(["--target", target, "--no-preflight", "--quiet", "--out"])
+        .arg(place.path("out"))
+        .args(options);
+    command
+}
+
+fn ran(place: &Workplace, mut command: Command) -> Ran {
+    place.ran(command.output().unwrap())
+}
+
+fn begun(mut command: Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn requests(ran: &Ran) -> Vec<(String, u64, u64)> {
+    let rows = ran.reader().stats().unwrap().map(Result::unwrap).collect::<Vec<_>>();
+    rows.into_iter().map(|row| (row.name, row.requests, row.failures)).collect()
+}
+
+#[test]
+fn the_sum_of_workers_is_what_one_process_does() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    let alone = server();
+    let options = ["--clones", "10", "--no-preflight"];
+    let one = place.run(&alone.url(), &options);
+    assert_eq!(one.code_but_for_lag(), Some(0), "{}", one.stderr);
+    let expected = requests(&one);
+    fs::rename(place.path("out"), place.path("one")).unwrap();
+    let server = server();
+    let mut workers = ["a", "b", "c"].map(|name| Worker::start(&place, &nats, name, None));
+    let ran = ran(
+        &place,
+        lead(&place, &nats, "sum", &server.url(), &["--clones", "10", "--shards", "3"]),
+    );
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    let run = ran.checked();
+    assert_eq!((run.shard, run.config.users), (None, 60));
+    assert_eq!(run.totals.outcomes[Outcome::Completed], 1200);
+    assert_eq!(requests(&ran), expected);
+    assert_eq!(server.asked().len(), 1200);
+    let shards: Vec<u32> = run.workers.iter().map(|worker| worker.shard).collect();
+    assert_eq!(shards, [1, 2, 3]);
+    // One machine has one clock.
+    for worker in &run.workers {
+        assert!(worker.offset_us.unsigned_abs() <= worker.bound_us + 1, "{worker:?}");
+    }
+    for worker in &mut workers {
+        assert_eq!(worker.code(), Some(0), "{}", worker.log());
+    }
+    assert_eq!(nats.status("sum").unwrap()["state"], "over");
+    // What the workers have gives the same sum by hand.
+    let dirs = workers.each_ref().map(|worker| worker.run_dir("sum"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replayer"));
+    let by_hand =
+        command.arg("merge").args(&dirs).arg("--out").arg(place.path("hand")).output().unwrap();
+    assert!(by_hand.status.code() == ran.code, "{}", String::from_utf8_lossy(&by_hand.stderr));
+    for name in ["latency.hlog", "timeline.csv", "stats.csv", "run.json"] {
+        let read = |dir: &str| fs::read(place.path(dir).join(name)).unwrap();
+        assert!(read("hand") == read("out"), "{name}");
+    }
+}
+
+#[test]
+fn clocks_that_are_off_begin_at_the_same_time() {
+    let Some(nats) = Nats::start() else { return };
+    if Command::new("faketime").arg("--version").output().is_err() {
+        eprintln!("faketime is missing here: clocks that are off are not tested");
+        return;
+    }
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let workers = [None, Some("+0.25s"), Some("-3s")];
+    let _workers: Vec<Worker> = (1..)
+        .zip(workers)
+        .map(|(n, off): (u32, _)| Worker::start(&place, &nats, &n.to_string(), off))
+        .collect();
+    let ran = ran(
+        &place,
+        lead(&place, &nats, "clocks", &server.url(), &["--clones", "10", "--shards", "3"]),
+    );
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    let run = ran.checked();
+    let mut offsets: Vec<(i64, u64)> =
+        run.workers.iter().map(|worker| (worker.offset_us, worker.bound_us)).collect();
+    offsets.sort_unstable();
+    for ((offset_us, bound_us), expected) in offsets.into_iter().zip([-250_000, 0, 3_000_000]) {
+        assert!(
+            offset_us.abs_diff(expected) <= bound_us + 1,
+            "{offset_us} ± {bound_us}, {expected}"
+        );
+    }
+    // By the server's clock: had they begun by their own, seconds would lie between them.
+    assert_eq!(server.asked().len(), 1200);
+    assert_eq!(run.totals.outcomes[Outcome::Completed], 1200);
+    let seconds = ran.reader().seconds().unwrap().map(Result::unwrap).count();
+    assert!(seconds < 3, "{seconds}");
+}
+
+#[test]
+fn without_workers_nothing_begins_and_the_missing_shards_are_named() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let mut worker = Worker::start(&place, &nats, "a", None);
+    let options = ["--clones", "10", "--shards", "3", "--gather", "6s"];
+    let ran = ran(&place, lead(&place, &nats, "few", &server.url(), &options));
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("missing: 2, 3"), "{}", ran.stderr);
+    // The one that waited is let go.
+    assert_eq!(worker.code(), Some(0), "{}", worker.log());
+    assert!(server.asked().is_empty());
+    // The same name is not taken twice.
+    let again = lead(&place, &nats, "few", &server.url(), &options).output().unwrap();
+    assert_eq!(again.status.code(), Some(2));
+}
+
+#[test]
+fn a_worker_that_dies_before_the_start_is_replaced() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let mut first = Worker::start(&place, &nats, "a", None);
+    let options = ["--clones", "10", "--shards", "2", "--gather", "100s"];
+    let lead = begun(lead(&place, &nats, "spare", &server.url(), &options));
+    nats.wait_for("spare", 1, "ready");
+    first.kill();
+    let _others = ["b", "c"].map(|name| Worker::start(&place, &nats, name, None));
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("shard 1 is free again"), "{}", ran.stderr);
+    assert_eq!(ran.checked().totals.outcomes[Outcome::Completed], 1200);
+    assert_eq!(server.asked().len(), 1200);
+}
+
+/// Waits until the server has been asked so often.
+fn asked(server: &Server, most: usize) {
+    let until = Instant::now() + PATIENCE;
+    while server.asked().len() < most {
+        assert!(Instant::now() < until, "asked {} times", server.asked().len());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_worker_that_dies_makes_the_run_invalid_and_its_share_is_named() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let options = [&LONG[..], &["--shards", "2"]].concat();
+    let lead = begun(lead(&place, &nats, "lost", &server.url(), &options));
+    asked(&server, 100);
+    workers[0].kill();
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    let run = RunReader::open(&place.path("out")).unwrap().run().clone();
+    assert_eq!(run.validity.state, ValidityState::Invalid);
+    let reason = run.validity.reasons.iter().find(|reason| reason.contains("was lost"));
+    let reason = reason.unwrap_or_else(|| panic!("{:?}", run.validity.reasons));
+    assert!(reason.contains("6 of 12 users") && reason.contains("after second"), "{reason}");
+    assert_eq!(workers[1].code(), Some(0), "{}", workers[1].log());
+}
+
+#[test]
+fn a_server_that_was_away_for_a_while_is_told_what_it_missed() {
+    let Some(mut nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let options = [&LONG[..], &["--shards", "2"]].concat();
+    let lead = begun(lead(&place, &nats, "away", &server.url(), &options));
+    asked(&server, 100);
+    nats.kill();
+    let so_far = server.asked().len();
+    asked(&server, so_far + 200);
+    nats.again();
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    let run = ran.checked();
+    assert_eq!(run.ended_by, Some(EndedBy::Duration));
+    assert_eq!(run.totals.planned_sent, server.asked().len() as u64);
+    for worker in &mut workers {
+        assert_eq!(worker.code(), Some(0), "{}", worker.log());
+    }
+}
+
+#[test]
+fn a_run_whose_lead_was_killed_goes_on_and_is_collected_later() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let options = [&LONG[..], &["--shards", "2"]].concat();
+    let mut lead = begun(lead(&place, &nats, "headless", &server.url(), &options));
+    asked(&server, 100);
+    lead.kill().unwrap();
+    lead.wait().unwrap();
+    let mut resume = Command::new(env!("CARGO_BIN_EXE_replayer"));
+    resume.args(["fleet", "resume", "headless", "--nats", &nats.url(), "--out"]);
+    let ran = place.ran(resume.arg(place.path("out")).output().unwrap());
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    let run = ran.checked();
+    assert_eq!((run.ended_by, run.config.users), (Some(EndedBy::Duration), 12));
+    assert_eq!(run.totals.planned_sent, server.asked().len() as u64);
+    for worker in &mut workers {
+        assert_eq!(worker.code(), Some(0), "{}", worker.log());
+    }
+}
+
+#[test]
+fn a_stop_of_the_lead_ends_all_workers() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let options = ["--users", "12", "--pacing", "closed", "--duration", "10m", "--shards", "2"];
+    let lead = begun(lead(&place, &nats, "stopped", &server.url(), &options));
+    asked(&server, 100);
+    kill_process(Pid::from_child(&lead), Signal::INT).unwrap();
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
+    let run = ran.checked();
+    assert_eq!(run.ended_by, Some(EndedBy::Signal(Signal::INT.as_raw())));
+    assert_eq!(run.totals.planned_sent, server.asked().len() as u64);
+    for worker in &mut workers {
+        assert_eq!(worker.code(), Some(0), "{}", worker.log());
+    }
+}
+
+#[test]
+fn what_may_not_be_done_is_refused() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    // No socket is opened for any of these.
+    let elsewhere = Command::new(env!("CARGO_BIN_EXE_replayer"))
+        .args(["fleet", "status", "--nats", "nats://192.0.2.1:4222"])
+        .output()
+        .unwrap();
+    assert_eq!(elsewhere.status.code(), Some(3));
+    let error = String::from_utf8(elsewhere.stderr).unwrap();
+    assert!(error.contains("--allow-host 192.0.2.1"), "{error}");
+    let server = server();
+    let plain = ran(
+        &place,
+        lead(&place, &nats, "plain", &server.url(), &["--shards", "1", "--send-manifest"]),
+    );
+    assert_eq!(plain.code, Some(3), "{}", plain.stderr);
+    assert!(plain.stderr.contains("never sent without TLS"), "{}", plain.stderr);
+    // A worker loads nothing that it was not allowed itself.
+    let worker = Worker::start(&place, &nats, "a", None);
+    let options = ["--shards", "1", "--allow-host", "192.0.2.1"];
+    let refused = ran(&place, lead(&place, &nats, "far", "http://192.0.2.1:80", &options));
+    assert_eq!(refused.code, Some(4), "{}", refused.stderr);
+    assert!(refused.stderr.contains("exit code 3"), "{}", refused.stderr);
+    assert!(worker.log().contains("--allow-host 192.0.2.1"), "{}", worker.log());
+}
