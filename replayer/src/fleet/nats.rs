@@ -41,6 +41,7 @@ pub struct Nats {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const BEGINNING: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// A value of the bucket, and the revision at which it may be changed.
@@ -83,22 +84,15 @@ impl Nats {
             }
         };
         let context = jetstream::new(client.clone());
-        let runs = runs(&context).await?;
-        let files = files(&context).await?;
-        if context.get_stream(names::LIVE).await.is_err() {
-            let live = stream::Config {
-                name: names::LIVE.to_owned(),
-                subjects: vec![names::SECONDS.to_owned()],
-                max_age: DAY,
-                duplicate_window: Duration::from_secs(120),
-                num_replicas: 1,
-                ..stream::Config::default()
-            };
-            context
-                .create_stream(live)
-                .await
-                .map_err(FleetError::nats("make the stream of seconds"))?;
-        }
+        // A server that has just begun is not ready for it, and others make the same meanwhile.
+        let until = until.max(Instant::now() + BEGINNING);
+        let (runs, files) = loop {
+            match stores(&context).await {
+                Ok(stores) => break stores,
+                Err(_) if Instant::now() < until => sleep(AGAIN).await,
+                Err(error) => return Err(error),
+            }
+        };
         Ok(Self { client, context, runs, files, is_tls })
     }
 
@@ -182,6 +176,25 @@ pub(super) fn read<T: DeserializeOwned>(entry: &Entry) -> Option<Versioned<T>> {
 fn json<T: Serialize>(value: &T) -> bytes::Bytes {
     // What is written here has string keys and no other reason to fail.
     serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+/// What is there of bucket, store and stream, or is made now.
+async fn stores(context: &Context) -> Result<(Store, ObjectStore), FleetError> {
+    if context.get_stream(names::LIVE).await.is_err() {
+        let live = stream::Config {
+            name: names::LIVE.to_owned(),
+            subjects: vec![names::SECONDS.to_owned()],
+            max_age: DAY,
+            duplicate_window: Duration::from_secs(120),
+            num_replicas: 1,
+            ..stream::Config::default()
+        };
+        context
+            .create_stream(live)
+            .await
+            .map_err(FleetError::nats("make the stream of seconds"))?;
+    }
+    Ok((runs(context).await?, files(context).await?))
 }
 
 /// The bucket, as a stream: a server before 2.10 does not take all that the client would ask of a

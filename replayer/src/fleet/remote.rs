@@ -34,7 +34,7 @@ const ROUND_TRIPS: i32 = 20;
 const INEXACT_US: u64 = 5_000;
 const UNKNOWN_US: u64 = 50_000;
 /// How long a lead whose NATS is gone waits for it once the run should be over.
-const NATS_BACK: Duration = Duration::from_secs(30);
+const NATS_BACK: Duration = Duration::from_secs(15);
 
 /// What is to be run.
 pub struct NewPlan {

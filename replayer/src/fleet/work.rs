@@ -16,7 +16,7 @@ use run_log::reader::RunReader;
 use tokio::process::Command;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout, timeout_at};
 
 use super::clock;
 use super::error::FleetError;
@@ -34,6 +34,8 @@ use crate::lead::{Local, Order, Parts as _, Report, Said};
 const LAST_LOOK: TimeDelta = TimeDelta::milliseconds(300);
 const BEAT: Duration = Duration::from_secs(1);
 const CLOCK: Duration = Duration::from_secs(10);
+/// How long it is tried to tell a lead what went wrong.
+const TELL: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 /// Seconds that wait to be sent while NATS is away: the directory has them all.
 const WAITING: usize = 4096;
@@ -106,7 +108,7 @@ pub async fn work(
         Err(Left::Failed(error)) => {
             let how = format!("cannot run it: {error}");
             // A lead that is not told waits until it is lost.
-            let _ = held.say(ShardState::Failed { how }).await;
+            let _ = timeout(TELL, held.say(ShardState::Failed { how })).await;
             Err(error)
         }
     }
@@ -237,17 +239,23 @@ impl Shard<'_> {
             ready = self.ready(&mut local, &mut plans, held) => ready,
         };
         if let Err(Left::Ended(why)) = &is_ready {
-            held.say(ShardState::Failed { how: format!("did not begin: {why}") }).await?;
+            let how = format!("did not begin: {why}");
+            let _ = timeout(TELL, held.say(ShardState::Failed { how })).await;
         }
         is_ready?;
         let how = self.led(&mut local, &mut plans, held, interrupts).await?;
         let ended_by = ended_by(&dir);
         let Some(ended_by) = ended_by else {
-            held.say(ShardState::Failed { how: how.clone() }).await?;
+            let _ = timeout(TELL, held.say(ShardState::Failed { how: how.clone() })).await;
             return Ok(how);
         };
         let (object, digest) = self.upload(&dir).await?;
-        held.say(ShardState::Done { object, digest, how: how.clone(), ended_by }).await?;
+        let done = ShardState::Done { object, digest, how: how.clone(), ended_by };
+        let (shard, within) = (self.shard, self.conditions.upload);
+        match timeout(within, held.say(done)).await {
+            Ok(said) => said?,
+            Err(_) => return Err(FleetError::Upload { shard, within, dir }.into()),
+        }
         Ok(how)
     }
 
@@ -364,7 +372,8 @@ impl Shard<'_> {
                         PlanState::Armed { at } if begins.is_none() => {
                             let wait = at - LAST_LOOK - TimeDelta::microseconds(clock.offset_us) - Utc::now();
                             begins = Some((Instant::now() + wait.to_std().unwrap_or_default(), at));
-                            held.say(ShardState::Armed).await?;
+                            let confirmed = timeout(TELL, held.say(ShardState::Armed)).await;
+                            confirmed.map_err(|_| Left::Ended("its start could not be confirmed".to_owned()))??;
                         }
                         _ => {}
                     }
@@ -382,7 +391,7 @@ impl Shard<'_> {
                     }));
                     if !is_armed {
                         let how = "did not begin, as the plan did not say so any more".to_owned();
-                        held.say(ShardState::Failed { how: how.clone() }).await?;
+                        let _ = timeout(TELL, held.say(ShardState::Failed { how: how.clone() })).await;
                         return Err(Left::Ended(how));
                     }
                     has_begun = true;
@@ -436,15 +445,18 @@ impl Shard<'_> {
         let digest = files::digest_of(&packed).await?;
         let object = names::result(self.run, self.shard, self.epoch);
         let until = Instant::now() + self.conditions.upload;
-        while files::send(self.nats, &packed, &object).await.is_err() {
-            if Instant::now() > until {
-                let (shard, within, dir) = (self.shard, self.conditions.upload, dir.to_owned());
-                return Err(FleetError::Upload { shard, within, dir });
+        let sent = async {
+            while !self.nats.is_connected()
+                || files::send(self.nats, &packed, &object).await.is_err()
+            {
+                sleep(AGAIN).await;
             }
-            sleep(AGAIN).await;
-        }
+        };
+        let sent = timeout_at(until, sent).await;
         // The directory itself stays.
         let _ = std::fs::remove_file(&packed);
+        let (shard, within, dir) = (self.shard, self.conditions.upload, dir.to_owned());
+        sent.map_err(|_| FleetError::Upload { shard, within, dir })?;
         Ok((object, digest))
     }
 }

@@ -125,6 +125,16 @@ struct Worker {
 
 impl Worker {
     fn start(place: &Workplace, nats: &Nats, name: &str, clock: Option<&str>) -> Self {
+        Self::with(place, nats, name, clock, &[])
+    }
+
+    fn with(
+        place: &Workplace,
+        nats: &Nats,
+        name: &str,
+        clock: Option<&str>,
+        options: &[&str],
+    ) -> Self {
         let dir = place.path(name);
         fs::create_dir_all(&dir).unwrap();
         let mut command = match clock {
@@ -137,7 +147,7 @@ impl Worker {
             None => Command::new(env!("CARGO_BIN_EXE_replayer")),
         };
         command.args(["fleet", "work", "--once", "--nats", &nats.url(), "--manifest"]);
-        command.arg(place.path("manifest.json")).arg("--dir").arg(&dir);
+        command.arg(place.path("manifest.json")).arg("--dir").arg(&dir).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(dir.join("log")).unwrap());
         Self { child: command.spawn().unwrap(), dir }
@@ -154,6 +164,10 @@ impl Worker {
     fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Its only run directory.
@@ -341,6 +355,97 @@ fn a_worker_that_dies_makes_the_run_invalid_and_its_share_is_named() {
     let reason = reason.unwrap_or_else(|| panic!("{:?}", run.validity.reasons));
     assert!(reason.contains("6 of 12 users") && reason.contains("after second"), "{reason}");
     assert_eq!(workers[1].code(), Some(0), "{}", workers[1].log());
+}
+
+#[test]
+fn where_it_is_asked_for_all_end_with_the_first_that_is_lost() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let options = ["--users", "12", "--pacing", "closed", "--duration", "10m", "--shards", "2"];
+    let options = [&options[..], &["--on-lost", "stop"]].concat();
+    let lead = begun(lead(&place, &nats, "all", &server.url(), &options));
+    asked(&server, 100);
+    workers[0].kill();
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    let run = RunReader::open(&place.path("out")).unwrap().run().clone();
+    assert_eq!(run.validity.state, ValidityState::Invalid, "{}", ran.stderr);
+    assert_eq!(run.ended_by, Some(EndedBy::Signal(Signal::HUP.as_raw())));
+    assert_eq!(workers[1].code(), Some(0), "{}", workers[1].log());
+}
+
+/// Between being ready and the start nothing of it is heard, and then it is back.
+#[test]
+fn who_comes_back_when_another_has_its_shard_sends_nothing() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let mut first = Worker::start(&place, &nats, "a", None);
+    let options = ["--clones", "10", "--shards", "2", "--gather", "100s"];
+    let lead = begun(lead(&place, &nats, "zombie", &server.url(), &options));
+    let name = nats.wait_for("zombie", 1, "ready");
+    first.signal(Signal::STOP);
+    let mut others = ["b", "c"].map(|name| Worker::start(&place, &nats, name, None));
+    // The start is three seconds after that.
+    assert_ne!(nats.wait_for("zombie", 1, "armed"), name);
+    first.signal(Signal::CONT);
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    assert_eq!(ran.checked().totals.outcomes[Outcome::Completed], 1200);
+    assert_eq!(server.asked().len(), 1200);
+    assert_eq!(first.code(), Some(4), "{}", first.log());
+    assert!(first.log().contains("claim of shard 1 was taken away"), "{}", first.log());
+    for worker in &mut others {
+        assert_eq!(worker.code(), Some(0), "{}", worker.log());
+    }
+}
+
+/// Its process goes on meanwhile: what it measured is told later, and is all there in the end.
+#[test]
+fn a_worker_that_was_cut_off_for_a_while_loses_nothing() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let options = [&LONG[..], &["--shards", "2"]].concat();
+    let lead = begun(lead(&place, &nats, "cut", &server.url(), &options));
+    asked(&server, 100);
+    workers[0].signal(Signal::STOP);
+    // Longer than a worker may be silent.
+    let so_far = server.asked().len();
+    asked(&server, so_far + 400);
+    workers[0].signal(Signal::CONT);
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    let run = ran.checked();
+    assert_eq!((run.ended_by, run.config.users), (Some(EndedBy::Duration), 12));
+    assert_eq!(run.totals.planned_sent, server.asked().len() as u64);
+}
+
+#[test]
+fn where_nats_never_comes_back_the_directories_are_all_there() {
+    let Some(mut nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers =
+        ["a", "b"].map(|name| Worker::with(&place, &nats, name, None, &["--patience", "5s"]));
+    let options = ["--users", "12", "--pacing", "closed", "--duration", "4s", "--shards", "2"];
+    let lead = begun(lead(&place, &nats, "never", &server.url(), &options));
+    asked(&server, 20);
+    nats.kill();
+    for worker in &mut workers {
+        assert_eq!(worker.code(), Some(13), "{}", worker.log());
+        assert!(worker.log().contains("it is in"), "{}", worker.log());
+    }
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(13), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`replayer merge`"), "{}", ran.stderr);
+    let mut merge = Command::new(env!("CARGO_BIN_EXE_replayer"));
+    merge.arg("merge").args(workers.each_ref().map(|worker| worker.run_dir("never")));
+    let merged = place.ran(merge.arg("--out").arg(place.path("out")).output().unwrap());
+    assert_eq!(merged.code_but_for_lag(), Some(0), "{}", merged.stderr);
+    assert_eq!(merged.checked().totals.planned_sent, server.asked().len() as u64);
 }
 
 #[test]
