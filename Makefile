@@ -74,7 +74,7 @@ deny: rust ## what comes from others: licences, sources, doubled libraries
 	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-report ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-report bench-fleet ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -187,6 +187,11 @@ clean: rust ## stop what was started and remove what was made, the build aside
 	@WORK=.local/test REPORT=.local/test/load-test-report.md $(RUN) clean
 
 # Not listed: what the targets above are made of.
+
+.PHONY: bench-fleet
+bench-fleet: build ## a fleet on this machine: how far apart its parts begin, how often a trace is sent, how many workers a lead holds
+	@.local/venv/bin/python -c 'import nats' 2>/dev/null || .local/venv/bin/pip install --quiet --disable-pip-version-check nats-py
+	@.local/venv/bin/python fixtures/bench/fleet.py
 
 .PHONY: build
 build: setup

@@ -40,14 +40,8 @@ impl Histograms {
     /// Adds what `other` has of these kinds.
     pub fn absorb(&mut self, other: &Self, kinds: &[LatencyKind]) {
         for (tag, histogram) in other.iter().filter(|(tag, _)| kinds.contains(&tag.kind)) {
-            self.add_all(tag, histogram);
+            sum_up(self.of(tag.scope)[tag.kind as usize].get_or_insert_with(empty), histogram);
         }
-    }
-
-    /// Adds what was recorded for a tag elsewhere.
-    pub fn add_all(&mut self, tag: Tag, histogram: &Histogram<u64>) {
-        let sum = self.of(tag.scope)[tag.kind as usize].get_or_insert_with(empty);
-        sum_up(sum, histogram);
     }
 
     /// Adds what an interval recorded for a tag.

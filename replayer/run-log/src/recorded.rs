@@ -62,7 +62,7 @@ impl From<Vec<(u64, u64)>> for Recorded {
 /// The encoding is version 2 of HdrHistogram's (`AbstractHistogram.encodeIntoByteBuffer`): a head of
 /// 40 bytes, then for each bucket its count as ZigZag LEB128 of at most nine bytes, a negative one
 /// being so many empty buckets.
-pub(crate) struct Decoder {
+pub struct Decoder {
     zlib: Decompressor,
     plain: Vec<u8>,
 }
@@ -77,7 +77,7 @@ impl Default for Decoder {
 impl Decoder {
     /// # Errors
     /// In words, when it is not such a histogram.
-    pub(crate) fn decode(&mut self, bytes: &[u8]) -> Result<Recorded, String> {
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Recorded, String> {
         match word(bytes, 0) {
             Some(PLAIN) => decoded(bytes),
             Some(COMPRESSED) => decoded(self.inflate(bytes.get(8..).unwrap_or_default())?),

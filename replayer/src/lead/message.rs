@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use figures::Histograms;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use run_log::format::{Tag, Worker};
+use run_log::recorded::Decoder;
 use run_log::timeline::Second;
 use serde::{Deserialize, Serialize};
 
@@ -53,13 +54,12 @@ impl EncodedHistograms {
     }
 
     /// Adds what is in it to a sum; what cannot be read is left out.
-    pub fn add_to(&self, sum: &mut Histograms) {
-        let mut deserializer = Deserializer::new();
+    pub fn add_to(&self, sum: &mut Histograms, decoder: &mut Decoder) {
         for (tag, text) in &self.0 {
             let read = tag.parse::<Tag>().ok().zip(STANDARD.decode(text).ok());
             let Some((tag, bytes)) = read else { continue };
-            if let Ok(histogram) = deserializer.deserialize(&mut bytes.as_slice()) {
-                sum.add_all(tag, &histogram);
+            if let Ok(recorded) = decoder.decode(&bytes) {
+                sum.add_recorded(tag, &recorded);
             }
         }
     }
@@ -94,8 +94,9 @@ mod tests {
         };
         assert_eq!(read, row);
         let mut sum = Histograms::default();
-        measured.add_to(&mut sum);
-        measured.add_to(&mut sum);
+        let mut decoder = Decoder::default();
+        measured.add_to(&mut sum, &mut decoder);
+        measured.add_to(&mut sum, &mut decoder);
         let of =
             |histograms: &Histograms, tag| histograms.get(tag).map(hdrhistogram::Histogram::len);
         assert_eq!((of(&sum, tag(2)), of(&sum, tag(0))), (Some(10), None));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use figures::Histograms;
+use run_log::recorded::Decoder;
 use run_log::timeline::Second;
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ pub(super) struct Sums {
     open: BTreeMap<u64, Open>,
     /// The first second that is not closed.
     next: u64,
+    decoder: Decoder,
 }
 
 struct Open {
@@ -40,7 +42,7 @@ impl Sums {
             since: Instant::now(),
         });
         open.row.add(row);
-        measured.add_to(&mut open.histograms);
+        measured.add_to(&mut open.histograms, &mut self.decoder);
         open.told.insert(part);
     }
 
