@@ -41,7 +41,9 @@ pub const FORMAT: &str = "replay-run";
 /// Major version: a reader refuses any other.
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
-pub const MINOR: u32 = 5;
+pub const MINOR: u32 = 6;
+/// What every run has is of this minor at most; one with [`Run::marks`] is of 6.
+pub const MINOR_OF_ALL: u32 = 5;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -120,10 +122,29 @@ pub struct Run {
     /// What was sent in the place of what was recorded. Unknown, and empty, before minor 2.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rewrites: Vec<RewriteRef>,
+    /// What somebody noted while it went on, in their order. Unknown, and empty, before minor 6.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     /// What limits the meaning of the figures, in words for the report.
     pub limitations: Vec<String>,
     /// The scenario's expectations as judged on the plateau, in order.
     pub verdicts: Vec<Verdict>,
+}
+
+impl Run {
+    /// Takes in what was noted while it went on; the minor is the lowest that has it.
+    pub fn note(&mut self, marks: Vec<Mark>) {
+        self.minor = if marks.is_empty() { MINOR_OF_ALL } else { MINOR };
+        self.marks = marks;
+    }
+}
+
+/// A line across the charts, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark {
+    #[serde(deserialize_with = "count")]
+    pub second: u64,
+    pub label: String,
 }
 
 fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
