@@ -10,6 +10,7 @@ use crate::audit::AuditError;
 use crate::config::ConfigError;
 use crate::engine::EngineError;
 use crate::lead::LeadError;
+use crate::live::LiveError;
 use crate::merge::MergeError;
 use crate::observe::{Misnamed, ObserveError};
 use crate::preflight::PreflightError;
@@ -60,6 +61,8 @@ pub enum Error {
     #[cfg(feature = "fleet")]
     #[error(transparent)]
     Fleet(#[from] crate::fleet::FleetError),
+    #[error(transparent)]
+    Live(#[from] LiveError),
     #[error(transparent)]
     Before(#[from] BeforeError),
     #[error(transparent)]
@@ -115,10 +118,14 @@ impl Error {
             Self::Read(_)
             | Self::Engine(_)
             | Self::Lead(_)
+            | Self::Live(LiveError::Start(_))
             | Self::Preflight(PreflightError::Engine(_))
             | Self::Runtime(_)
             | Self::Output { .. } => Exit::Internal,
-            Self::Tls(_) | Self::Preflight(_) | Self::Audit(_) => Exit::Environment,
+            Self::Live(LiveError::Listen { .. })
+            | Self::Tls(_)
+            | Self::Preflight(_)
+            | Self::Audit(_) => Exit::Environment,
         }
     }
 }

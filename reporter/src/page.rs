@@ -18,9 +18,10 @@ use crate::chart::{Chart, Series};
 use crate::render::TemplateError;
 
 const PAGE: &str = include_str!("../page/page.html.j2");
-const STYLE: [&str; 2] = [include_str!("../page/uPlot.min.css"), include_str!("../page/page.css")];
+const STYLE: [&str; 2] =
+    [include_str!("../../common/uplot/uPlot.min.css"), include_str!("../page/page.css")];
 const SCRIPTS: [&str; 2] =
-    [include_str!("../page/uPlot.iife.min.js"), include_str!("../page/page.js")];
+    [include_str!("../../common/uplot/uPlot.iife.min.js"), include_str!("../page/page.js")];
 
 /// The section that is worth finding one's way in.
 const LONG: &str = "results";

@@ -39,6 +39,12 @@ impl Judged {
     }
 }
 
+/// How what is expected of a run stands while it goes on; of what is known only once it is over,
+/// such as how much of its load was held, nothing is judged yet.
+pub fn so_far(run: &Run, plateau: &Plateau, expectations: &[Expectation]) -> Vec<Verdict> {
+    judge(&expected(run, expectations), plateau)
+}
+
 /// What a run is judged by. One that was made to compare answers is no load, and nothing is
 /// expected of it that nobody wrote.
 fn expected(run: &Run, expectations: &[Expectation]) -> Vec<Expectation> {

@@ -42,6 +42,8 @@ pub const FORMAT: &str = "replay-run";
 pub const VERSION: u32 = 1;
 /// The latest minor version of which this tool knows everything.
 pub const MINOR: u32 = 6;
+/// What every run has is of this minor at most; one with [`Run::marks`] or [`Run::workers`] is of 6.
+pub const MINOR_OF_ALL: u32 = 5;
 
 pub const RUN_JSON: &str = "run.json";
 pub const LATENCY_HLOG: &str = "latency.hlog";
@@ -123,10 +125,41 @@ pub struct Run {
     /// Who sent it, where that was a fleet. Unknown, and empty, before minor 6.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub workers: Vec<Worker>,
+    /// What somebody noted while it went on, in their order. Unknown, and empty, before minor 6.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     /// What limits the meaning of the figures, in words for the report.
     pub limitations: Vec<String>,
     /// The scenario's expectations as judged on the plateau, in order.
     pub verdicts: Vec<Verdict>,
+}
+
+impl Run {
+    /// Takes in what was noted while it went on.
+    pub fn note(&mut self, marks: Vec<Mark>) {
+        self.marks = marks;
+        self.settle_minor();
+    }
+
+    /// Takes in who sent it.
+    pub fn sent_by(&mut self, workers: Vec<Worker>) {
+        self.workers = workers;
+        self.settle_minor();
+    }
+
+    /// The lowest that has all that is in it.
+    fn settle_minor(&mut self) {
+        let is_of_all = self.marks.is_empty() && self.workers.is_empty();
+        self.minor = if is_of_all { MINOR_OF_ALL } else { MINOR };
+    }
+}
+
+/// A line across the charts, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark {
+    #[serde(deserialize_with = "count")]
+    pub second: u64,
+    pub label: String,
 }
 
 fn is_zero<T: Default + PartialEq>(count: &T) -> bool {

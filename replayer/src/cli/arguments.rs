@@ -156,6 +156,8 @@ impl Conduct {
             connect_timeout,
             request_timeout,
             grace,
+            live: _,
+            live_linger: _,
             quiet: _,
         } = self;
         to.each("--label", label);
@@ -229,6 +231,8 @@ mod tests {
             "processes",
             "threads",
             "database-url",
+            "live",
+            "live-linger",
             "quiet",
         ];
         for group in [Input::augment_args, LoadArgs::augment_args, Conduct::augment_args] {

@@ -11,7 +11,6 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::input::Ready;
-use super::run::WatchSignals;
 use crate::config::ConfigError;
 use crate::error::Error;
 use crate::suite::before::{BeforeError, Command, CommandError};
@@ -71,7 +70,7 @@ impl Between {
         dir: &Path,
         ready: &Ready,
         asks: bool,
-        watch: WatchSignals,
+        watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
     ) -> Result<Self, Error> {
         let interrupts = on_a_thread(watch).map_err(Error::Runtime)?;
         let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
@@ -135,7 +134,9 @@ impl Between {
 }
 
 /// Signals are watched as long as the process lives, and not only while a runtime of a run does.
-fn on_a_thread(watch: WatchSignals) -> std::io::Result<watch::Receiver<Interrupt>> {
+fn on_a_thread(
+    watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
+) -> std::io::Result<watch::Receiver<Interrupt>> {
     let runtime = runtime::build(Builder::new_current_thread())?;
     let interrupts = runtime.block_on(async { watch() })?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {

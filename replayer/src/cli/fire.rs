@@ -9,8 +9,9 @@ use super::audited;
 use super::lead;
 use super::one_run::{Fired, ReadyRun};
 use crate::error::Error;
+use crate::live::View;
 
-/// Runs it into the run directory `out`.
+/// Runs it into the run directory `out`, and shows it where there is a view.
 ///
 /// # Errors
 /// As [`ReadyRun::fire`], when an audit is asked for that cannot be done, and when a process cannot
@@ -19,11 +20,12 @@ pub(super) fn fire(
     ready: ReadyRun<'_>,
     out: &Path,
     force: bool,
+    view: Option<&View>,
     watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
 ) -> Result<Fired, Error> {
     audited::check(ready.asked, &ready.choices, &ready.ready.plan.endpoints)?;
     match ready.planned.shards.len() {
-        1 => ready.fire(out, force, watch),
-        _ => lead::fire(ready, out, force, watch),
+        1 => ready.fire(out, force, view, watch),
+        _ => lead::fire(ready, out, force, view, watch),
     }
 }

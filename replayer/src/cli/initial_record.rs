@@ -13,8 +13,8 @@ use crate::measure::host;
 use crate::prepare::{Prepared, Rewritten};
 use crate::schedule::Schedule;
 use run_log::format::{
-    self, Config, FORMAT, Fidelity, Lag, MINOR, PersonaRun, RewriteRef, Run, ScenarioRef, State,
-    Totals, VERSION, Validity, ValidityState,
+    self, Config, FORMAT, Fidelity, Lag, MINOR_OF_ALL, PersonaRun, RewriteRef, Run, ScenarioRef,
+    State, Totals, VERSION, Validity, ValidityState,
 };
 use scenario::{Load, Order, Pacing, Profile, Rate, Scenario};
 
@@ -34,7 +34,7 @@ pub(super) fn initial_record(
         format: FORMAT.to_owned(),
         version: VERSION,
         // From the first second on there are histograms and columns of it.
-        minor: MINOR,
+        minor: MINOR_OF_ALL,
         tool: concat!("replayer ", env!("CARGO_PKG_VERSION")).to_owned(),
         state: State::Running,
         started: Utc::now(),
@@ -88,6 +88,7 @@ pub(super) fn initial_record(
         audit: before_the_run(asked, choices, &plan.endpoints),
         workers: Vec::new(),
         rewrites: plan.rewrites.iter().map(rewrite).collect(),
+        marks: Vec::new(),
         limitations: ready.limitations.clone(),
         verdicts: Vec::new(),
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::secret::Secret;
 use common_net::runtime;
 use common_net::signals::Interrupt;
-use run_log::format::{EndedBy, Shard, State};
+use run_log::format::{EndedBy, Run, Shard, State};
 use run_log::reader::RunReader;
 use run_log::writer::{RunWriter, remove};
 use tokio::process::Command;
@@ -27,10 +28,10 @@ use super::preflight::preflighted;
 use super::run_args::OBSERVE;
 use super::start_at::StartAt;
 use crate::config::{self, ConfigError, Share};
-use crate::engine::StopRule;
+use crate::engine::{StopRule, Tick};
 use crate::error::Error;
 use crate::lead::{Gone, Lead, LeadError, Local, Whole};
-use crate::live::Live;
+use crate::live::{Lines, View};
 use crate::merge::{Merged, merge};
 
 /// From being armed to second 0: every part gets ready within it.
@@ -60,8 +61,10 @@ pub(super) fn fire(
     ready_run: ReadyRun<'_>,
     out: &Path,
     force: bool,
+    view: Option<&View>,
     watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
 ) -> Result<Fired, Error> {
+    let record = view.map(|_| ready_run.initial_record());
     let ReadyRun { asked, choices, ready, planned, threads, .. } = ready_run;
     let parts = parts_of(&planned.shards, out);
     let threads = threads_of(asked.conduct.threads, threads, parts.len());
@@ -89,15 +92,24 @@ pub(super) fn fire(
         };
         // The parts have the trace, too.
         drop(ready);
-        let mut live = Live::new(asked.conduct.quiet);
+        let mut lines = Lines::new(asked.conduct.quiet);
         let cut_short = |_: &Local, part: usize| parts.get(part)?.cut_short_by();
         let at = armed_for(asked.start_at)?;
         lead.arm(at).await?;
-        let (_, gone) = lead.run(at, whole, cut_short, |tick| live.show(tick)).await;
-        live.finish();
-        Ok::<_, Error>(Ok((gone, probes, later)))
+        let mut watched = view.zip(record).map(|(view, record)| {
+            let start = Instant::now() + (at - Utc::now()).to_std().unwrap_or_default();
+            let record = Run { started: at, ..record };
+            view.begin(&record, whole.planned.clone(), choices.expectations(), start)
+        });
+        let show = |tick: &Tick<'_>| {
+            watched.iter_mut().for_each(|watched| watched.second(tick));
+            lines.show(tick);
+        };
+        let (_, gone) = lead.run(at, whole, cut_short, show).await;
+        lines.finish();
+        Ok::<_, Error>(Ok((gone, probes, later, watched)))
     })?;
-    let (gone, probes, later) = match led {
+    let (gone, probes, later, watched) = match led {
         Ok(led) => led,
         Err(exit) => return Ok(Fired::NotBegun(exit)),
     };
@@ -107,7 +119,13 @@ pub(super) fn fire(
     run.totals.extra.probes += probes;
     let plateau = &mut collector.plateau;
     runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, plateau, later));
+    if let Some(watched) = &watched {
+        watched.note_marks(&mut run);
+    }
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
+    if let Some(watched) = watched {
+        watched.end(&run, &judged, &collector);
+    }
     remove_parts(&parts, out)?;
     Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
 }

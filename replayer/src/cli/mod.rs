@@ -12,6 +12,7 @@ mod fleet;
 mod initial_record;
 mod input;
 mod lead;
+mod live;
 mod load;
 mod merge;
 mod names;
@@ -23,6 +24,7 @@ mod probe;
 mod run;
 mod run_args;
 mod search;
+mod signals;
 mod start_at;
 mod suite;
 mod summary;
@@ -30,7 +32,7 @@ mod summary;
 use clap::{Parser, Subcommand};
 use common::exit::Exit;
 
-pub use run::WatchSignals;
+pub use signals::WatchSignals;
 
 use crate::error::Error;
 

@@ -7,7 +7,7 @@ use common::exit::Exit;
 use common_net::runtime;
 use common_net::signals::Interrupt;
 use figures::judged::Judged;
-use figures::validity::{Generator, validity};
+use figures::validity::validity;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -24,11 +24,10 @@ use super::start_at::Start;
 use crate::engine::{self, Budget, FidelityMode, Job, Measured, Settings, StopRule, Tick};
 use crate::error::Error;
 use crate::lead::{LeadError, Orders, Report, Told, report, report_second};
-use crate::live::Live;
+use crate::live::{Lines, View};
 use crate::measure::Collector;
 use crate::observe::{By, Named, ObserveError, Observer, observe};
 use run_log::format::{Run, Shard};
-use run_log::outcome::Outcome;
 use run_log::writer::RunWriter;
 use scenario::{Load, Pacing, Scenario};
 
@@ -119,19 +118,26 @@ impl<'a> ReadyRun<'a> {
         }
     }
 
+    /// `run.json` as far as it is known before the start.
+    pub(super) fn initial_record(&self) -> Run {
+        let Self { asked, choices, ready, planned, threads, labels, .. } = self;
+        initial_record(asked, choices, ready, planned, *threads, labels.clone())
+    }
+
     /// Runs it in this process, into the run directory `out`.
     ///
     /// # Errors
     /// When the target refuses what is tried before the start, or the directory cannot be written.
-    pub(super) fn fire(
+    pub(super) fn fire<'v>(
         self,
         out: &Path,
         force: bool,
+        view: Option<&'v View>,
         watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
     ) -> Result<Fired, Error> {
-        let Self { asked, choices, ready, planned, threads, labels, named } = self;
+        let run = self.initial_record();
+        let Self { asked, choices, ready, planned, threads, named, .. } = self;
         let due = planned.due(choices.load.pacing);
-        let run = initial_record(asked, &choices, &ready, &planned, threads, labels);
         let Planned { schedule, plateau, room, .. } = planned;
         let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
         let measured = runtime.block_on(async {
@@ -163,6 +169,11 @@ impl<'a> ReadyRun<'a> {
             let run = Run { started: start.wall, ..run };
             let writer = RunWriter::create(out, force, &run)?;
             let settings = Arc::new(Settings { started: start.wall, ..ready.settings });
+            let begin = |view: &'v View| {
+                let start = start.instant.into_std();
+                view.begin(&run, due.clone(), choices.expectations(), start)
+            };
+            let mut watched = view.map(begin);
             let job = Job {
                 plan: ready.plan,
                 schedule,
@@ -182,21 +193,24 @@ impl<'a> ReadyRun<'a> {
                 expectations: choices.expectations().to_vec(),
                 cuts: told.cuts,
             };
-            let mut live = Live::new(asked.conduct.quiet);
-            let show = |tick: &Tick<'_>| match asked.led {
-                true => report_second(tick),
-                false => live.show(tick),
+            let mut lines = Lines::new(asked.conduct.quiet);
+            let show = |tick: &Tick<'_>| {
+                watched.iter_mut().for_each(|watched| watched.second(tick));
+                match asked.led {
+                    true => report_second(tick),
+                    false => lines.show(tick),
+                }
             };
             let later = interrupts.clone();
             let mut measured = engine::run(job, interrupts, show).await?;
-            live.finish();
+            lines.finish();
             let Measured { collector, run, .. } = &mut measured;
-            run.workers = told.clocks.borrow().iter().cloned().collect();
+            run.sent_by(told.clocks.borrow().iter().cloned().collect());
             let plateau = &mut collector.plateau;
             audited::after_the_run(asked, &choices, out, run, plateau, later).await;
-            Ok::<_, Error>(Ok(measured))
+            Ok::<_, Error>(Ok((measured, watched)))
         })?;
-        let Measured { collector, mut run, writer } = match measured {
+        let (Measured { collector, mut run, writer }, watched) = match measured {
             Ok(measured) => measured,
             Err(exit) => return Ok(Fired::NotBegun(exit)),
         };
@@ -204,15 +218,15 @@ impl<'a> ReadyRun<'a> {
         run.validity = validity(
             &collector.plateau,
             expectations,
-            Generator {
-                taken: collector.taken,
-                left_late: collector.left_late,
-                local_limit: collector.totals.outcomes[Outcome::LocalLimit],
-                unbound: collector.totals.unbound_by_tool(),
-                planned: collector.totals.planned,
-            },
+            collector.generator(collector.totals.planned),
         );
+        if let Some(watched) = &watched {
+            watched.note_marks(&mut run);
+        }
         let (run, judged) = finish(&collector, run, writer, expectations)?;
+        if let Some(watched) = watched {
+            watched.end(&run, &judged, &collector);
+        }
         Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
     }
 }

@@ -10,6 +10,7 @@ use common::secret::Secret;
 use super::input::Input;
 use super::load::LoadArgs;
 use super::start_at::StartAt;
+use crate::live::LiveAddress;
 use run_log::format::Shard;
 use scenario::Rate;
 
@@ -110,6 +111,13 @@ pub(super) struct Conduct {
     /// How long requests may still take when the time is over
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub grace: Duration,
+    /// Serve a page that shows it as it goes, such as at 127.0.0.1:8089; beyond loopback to nobody
+    /// without the token that is printed
+    #[arg(long, value_name = "ADDR")]
+    pub live: Option<LiveAddress>,
+    /// Serve the page so much longer when it is over
+    #[arg(long, value_name = "TIME", requires = "live", value_parser = humantime::parse_duration)]
+    pub live_linger: Option<Duration>,
     /// No line a second
     #[arg(long, short)]
     pub quiet: bool,

@@ -17,14 +17,16 @@ use super::asked::Asked;
 use super::between::{Between, BetweenArgs};
 use super::fire::fire;
 use super::input::Input;
+use super::live::shown;
 use super::load::LoadArgs;
 use super::names::check_expectation;
 use super::one_run::{Ended, Fired, ReadyRun};
-use super::run::WatchSignals;
 use super::run_args::Conduct;
+use super::signals::{WatchSignals, interrupts};
 use super::summary::{print_as_json, say_refusal};
 use crate::config::ConfigError;
 use crate::error::Error;
+use crate::live::View;
 use crate::search::bisect::{Bounds, Next, Search};
 use crate::search::journal::{self, Entry, Journal, Told};
 use crate::search::level::Axis;
@@ -108,24 +110,13 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     args.clear()?;
     let journal = Journal::new(ready.target.clone(), args.by, bounds, &expectations, most);
     let asks = !args.conduct.no_observe;
-    let between = Between::new(&args.between, command, &args.runs, &ready, asks, watch)?;
-    drop(ready);
-    let length = args.load.duration.unwrap_or(LENGTH);
-    common::say!(
-        "replayer: at most {most} probes of {}, so {} beside putting data back",
-        humantime::format_duration(length),
-        humantime::format_duration(length * u32::try_from(most).unwrap_or(u32::MAX)),
-    );
-    let mut searching = Searching { args, expectations, between, journal };
-    let exit = searching.probe_all(bounds, most)?;
-    let journal = &searching.journal;
-    let Some(answer) = &journal.answer else { return Ok(exit) };
-    if args.json {
-        print_as_json(journal)?;
-    } else {
-        print(&format!("\n{}\n", answer.says)).map_err(Error::stdout)?;
-    }
-    Ok(exit)
+    shown(&args.conduct, watch, |view| {
+        let watch = || interrupts(view, watch);
+        let between = Between::new(&args.between, command, &args.runs, &ready, asks, watch)?;
+        drop(ready);
+        let searching = Searching { args, expectations, between, journal, view };
+        searching.search(bounds, most)
+    })
 }
 
 impl Args {
@@ -289,9 +280,29 @@ struct Searching<'a> {
     expectations: Vec<Expectation>,
     between: Between,
     journal: Journal,
+    view: Option<&'a View>,
 }
 
 impl Searching<'_> {
+    /// Searches, and says what was found.
+    fn search(mut self, bounds: Bounds, most: usize) -> Result<Exit, Error> {
+        let length = self.args.load.duration.unwrap_or(LENGTH);
+        common::say!(
+            "replayer: at most {most} probes of {}, so {} beside putting data back",
+            humantime::format_duration(length),
+            humantime::format_duration(length * u32::try_from(most).unwrap_or(u32::MAX)),
+        );
+        let exit = self.probe_all(bounds, most)?;
+        let journal = &self.journal;
+        let Some(answer) = &journal.answer else { return Ok(exit) };
+        if self.args.json {
+            print_as_json(journal)?;
+        } else {
+            print(&format!("\n{}\n", answer.says)).map_err(Error::stdout)?;
+        }
+        Ok(exit)
+    }
+
     /// Probes until the answer is known, or a signal comes.
     fn probe_all(&mut self, bounds: Bounds, most: usize) -> Result<Exit, Error> {
         let by = self.args.by;
@@ -353,7 +364,8 @@ impl Searching<'_> {
         let name = name_of(number, by, level);
         let dir = self.args.runs.join(&name);
         let interrupts = self.between.interrupts();
-        let Ended { collector, run, judged } = match fire(ready, &dir, true, || Ok(interrupts))? {
+        let fired = fire(ready, &dir, true, self.view, || Ok(interrupts))?;
+        let Ended { collector, run, judged } = match fired {
             Fired::Ended(ended) => *ended,
             Fired::NotBegun(_) => return Err(BeforeError::Interrupted.into()),
         };

@@ -14,13 +14,15 @@ use super::finish::exit_of;
 use super::fire::fire;
 use super::initial_record::profile_of;
 use super::input::{Input, Ready};
+use super::live::shown;
 use super::load::{LoadArgs, ProfileArg};
 use super::one_run::{Ended, Fired, ReadyRun};
-use super::run::WatchSignals;
 use super::run_args::Conduct;
+use super::signals::{WatchSignals, interrupts};
 use super::summary::{print_as_json, print_summary, say_refusal};
 use crate::config::ConfigError;
 use crate::error::Error;
+use crate::live::View;
 use crate::suite::before::BeforeError;
 use crate::suite::figures::RunFigures;
 use crate::suite::journal::{Entry, Journal, State, Subject};
@@ -69,10 +71,19 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     let (subject, ready) = check(args, &members)?;
     let journal = begin(args, subject, &members)?;
     let asks = !args.conduct.no_observe;
-    let between = Between::new(&args.between, command, &args.runs, &ready, asks, watch)?;
-    drop(ready);
-    let mut suite = Suite { args, between, journal };
-    let signal = suite.run(&members)?;
+    shown(&args.conduct, watch, |view| {
+        let watch = || interrupts(view, watch);
+        let between = Between::new(&args.between, command, &args.runs, &ready, asks, watch)?;
+        drop(ready);
+        let mut suite = Suite { args, between, journal, view };
+        finish(&mut suite, &members)
+    })
+}
+
+/// Runs them, and says what became of each.
+fn finish(suite: &mut Suite<'_>, members: &[Member]) -> Result<Exit, Error> {
+    let args = suite.args;
+    let signal = suite.run(members)?;
     let entries = &suite.journal.scenarios;
     if args.json {
         print_as_json(&suite.journal)?;
@@ -174,6 +185,7 @@ struct Suite<'a> {
     args: &'a Args,
     between: Between,
     journal: Journal,
+    view: Option<&'a View>,
 }
 
 impl Suite<'_> {
@@ -232,7 +244,8 @@ impl Suite<'_> {
         ready.say_notices();
         let interrupts = self.between.interrupts();
         // What is there is of this suite, and was cut off.
-        let Ended { collector, run, judged } = match fire(ready, &dir, true, || Ok(interrupts))? {
+        let fired = fire(ready, &dir, true, self.view, || Ok(interrupts))?;
+        let Ended { collector, run, judged } = match fired {
             Fired::Ended(ended) => *ended,
             Fired::NotBegun(_) => return Err(BeforeError::Interrupted.into()),
         };

@@ -21,7 +21,7 @@ use crate::prepare::{PrepareError, Prepared, TraceStream};
 use crate::schedule::{Ends, PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
 use common::memory::resident_bytes;
-use run_log::format::{EndedBy, LoadHeld, Run, Window};
+use run_log::format::{EndedBy, ErrorSample, LoadHeld, Run, TargetSample, Window};
 use run_log::phase::{phases_until, without_load};
 use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
@@ -90,6 +90,9 @@ pub struct Tick<'a> {
     pub row: &'a Second,
     pub collector: &'a Collector,
     pub planned_end: Option<At>,
+    /// Failing answers, and what was observed, since the second before was shown.
+    pub errors: &'a [ErrorSample],
+    pub observed: &'a [TargetSample],
 }
 
 /// Batches that may wait for the collector: some seconds of every worker.
@@ -181,6 +184,7 @@ pub async fn run(
     let mut plateau = plateau;
     let (mut timer_failed, mut panicked) = (false, false);
     let mut ended = At::START;
+    let mut errors = Vec::new();
     observer.begins(plateau);
     writer.target(&observer.take())?;
     loop {
@@ -216,7 +220,9 @@ pub async fn run(
         let spare = collector.add(batch);
         // A worker that has ended takes no memory back.
         drop(spares[worker].send(spare));
-        writer.errors(&std::mem::take(&mut collector.errors))?;
+        let found = std::mem::take(&mut collector.errors);
+        writer.errors(&found)?;
+        errors.extend(found);
         let Ends { load, rest } = stop.borrow().ends;
         plateau = plateau.until(load.elapsed_s());
         if collector.is_over() {
@@ -232,11 +238,19 @@ pub async fn run(
             row.generator_cpu_percent = usage.share() * 100.0;
             row.generator_rss_bytes = resident_bytes();
             observer.tick(row.second + 1, plateau);
-            writer.target(&observer.take())?;
+            let observed = observer.take();
+            writer.target(&observed)?;
             let history = seconds.close(&row, &collector, settings.started.timestamp());
             writer.second(&row, collector.second.iter(), &history)?;
             let planned_end = schedule.end.map(|_| schedule.ends().rest);
-            show(&Tick { row: &row, collector: &collector, planned_end });
+            show(&Tick {
+                row: &row,
+                collector: &collector,
+                planned_end,
+                errors: &errors,
+                observed: &observed,
+            });
+            errors.clear();
             let is_spent = settings.budget.as_ref().is_some_and(|budget| budget.is_spent());
             let cut = seconds
                 .reason_to_stop(&collector, schedule.users.len() as u64, load)
@@ -314,7 +328,7 @@ pub async fn run(
 
 /// Lets the workers go first where they share a processor with this thread: otherwise its work
 /// once a second would hold them up for milliseconds.
-fn give_way() {
+pub(crate) fn give_way() {
     // On other systems this would concern the whole process. If it fails, no figure changes.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);

@@ -52,6 +52,7 @@ mod worker;
 pub use account::SharedAccount;
 pub use budget::Budget;
 pub use checks::{Checks, by_endpoint as checks_by_endpoint};
+pub(crate) use coordinator::give_way;
 pub use coordinator::{EngineError, Job, Measured, NOTICE, Tick, run};
 pub use cut::{Cut, What};
 pub use marking::{MarkFrom, Marking};

@@ -357,9 +357,10 @@ impl Shard<'_> {
         let how = loop {
             tokio::select! {
                 (_, said) = local.next() => match said {
-                    Said::Report(Report::Second { row, measured }) => {
+                    Said::Report(report @ Report::Second { .. }) => {
+                        let Report::Second { row, .. } = &report else { continue };
                         let second = row.second;
-                        let text = serde_json::to_vec(&Report::Second { row, measured });
+                        let text = serde_json::to_vec(&report);
                         // A NATS that is away for longer is not waited for.
                         let _ = sender.try_send((second, text.unwrap_or_default()));
                     }

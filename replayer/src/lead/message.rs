@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use figures::Histograms;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
-use run_log::format::{Tag, Worker};
+use run_log::format::{ErrorSample, Tag, TargetSample, Worker};
 use run_log::recorded::Decoder;
 use run_log::timeline::Second;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,16 @@ pub enum Report {
     /// It has read everything, and waits to be armed.
     Ready,
     /// A second that is over.
-    Second { row: Box<Second>, measured: EncodedHistograms },
+    Second { row: Box<Second>, measured: EncodedHistograms, seen: Seen },
+}
+
+/// What is shown of a second beside its figures.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// The first few failing answers of an endpoint.
+    pub errors: Vec<ErrorSample>,
+    /// By the part that observes.
+    pub observed: Vec<TargetSample>,
 }
 
 /// Histograms by tag, each as HdrHistogram's V2 format in base64.
@@ -87,9 +96,11 @@ mod tests {
         let line = serde_json::to_string(&Report::Second {
             row: row.clone(),
             measured: EncodedHistograms::of(&histograms),
+            seen: Seen::default(),
         })
         .unwrap();
-        let Report::Second { row: read, measured } = serde_json::from_str(&line).unwrap() else {
+        let Report::Second { row: read, measured, .. } = serde_json::from_str(&line).unwrap()
+        else {
             panic!("{line}");
         };
         assert_eq!(read, row);

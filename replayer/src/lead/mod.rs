@@ -27,6 +27,7 @@ pub use message::{Order, Report};
 pub use part::{Orders, Told, report, report_second};
 pub use parts::{Parts, Said};
 
+use self::message::Seen;
 use self::sum::Sums;
 use crate::engine::{Cut, NOTICE, Seconds, StopRule, Tick};
 use crate::measure::Collector;
@@ -137,6 +138,7 @@ impl<P: Parts> Lead<P> {
         let mut sums = Sums::default();
         let mut last_second = BTreeMap::new();
         let mut gone = BTreeMap::new();
+        let mut shown = Seen::default();
         // What of it was ended before its time.
         let mut ended = None;
         let (mut plateau, mut load_end) = (whole.plateau, whole.load_end);
@@ -153,7 +155,9 @@ impl<P: Parts> Lead<P> {
                 }
                 (part, said) = self.parts.next() => match said {
                     Said::Report(Report::Ready) => {}
-                    Said::Report(Report::Second { row, measured }) => {
+                    Said::Report(Report::Second { row, measured, seen }) => {
+                        shown.errors.extend(seen.errors);
+                        shown.observed.extend(seen.observed);
                         last_second.insert(part, row.second);
                         sums.add(part, &row, &measured);
                     }
@@ -178,7 +182,14 @@ impl<P: Parts> Lead<P> {
                 collector.add_second(&row, histograms, plateau);
                 // Its rows are no one's history: those of the merged run are written later.
                 let _ = seconds.close(&row, &collector, at.timestamp());
-                show(&Tick { row: &row, collector: &collector, planned_end: whole.planned_end });
+                show(&Tick {
+                    row: &row,
+                    collector: &collector,
+                    planned_end: whole.planned_end,
+                    errors: &shown.errors,
+                    observed: &shown.observed,
+                });
+                shown = Seen::default();
                 let cut = seconds
                     .reason_to_stop(&collector, whole.users, load_end)
                     .map(Cut::because)

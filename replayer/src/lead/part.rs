@@ -7,7 +7,7 @@ use run_log::format::{EndedBy, Worker};
 use rustix::process::Signal;
 use tokio::sync::{mpsc, watch};
 
-use super::message::{EncodedHistograms, Order, Report};
+use super::message::{EncodedHistograms, Order, Report, Seen};
 use crate::engine::{Cut, Tick, What};
 
 /// What the lead has ordered.
@@ -98,5 +98,7 @@ pub fn report(report: &Report) {
 /// Tells the lead of a second.
 pub fn report_second(tick: &Tick<'_>) {
     let row = Box::new(*tick.row);
-    report(&Report::Second { row, measured: EncodedHistograms::of(&tick.collector.second) });
+    let measured = EncodedHistograms::of(&tick.collector.second);
+    let seen = Seen { errors: tick.errors.to_vec(), observed: tick.observed.to_vec() };
+    report(&Report::Second { row, measured, seen });
 }

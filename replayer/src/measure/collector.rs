@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use figures::recovery::Watch;
+use figures::validity::Generator;
 use figures::{Histograms, Names, Plateau, Recorded, ResponseTimes, is_endpoint, value_at};
 use run_log::format::{
     ErrorSample, FailureRow, Fidelity, FidelityRow, Lag, LatencyKind, Scope, Tag, Totals, Window,
@@ -16,7 +17,7 @@ use super::sample::{Batch, FidelityCheck, Gauges, Sample};
 
 /// What is asked of the whole run and not of its plateau. Of 200 endpoints and slow answers a
 /// set of histograms of all kinds would be 200 MiB.
-const OF_THE_RUN: [LatencyKind; 5] = [
+pub(crate) const OF_THE_RUN: [LatencyKind; 5] = [
     LatencyKind::ResponseOk,
     LatencyKind::ResponseFailed,
     LatencyKind::Censored,
@@ -279,6 +280,17 @@ impl Collector {
             .range(window.start_s..window.end_s.max(window.start_s))
             .map(|(_, n)| n)
             .sum()
+    }
+
+    /// What the generator knows of itself, of so many planned requests.
+    pub fn generator(&self, planned: u64) -> Generator {
+        Generator {
+            taken: self.taken,
+            left_late: self.left_late,
+            local_limit: self.totals.outcomes[Outcome::LocalLimit],
+            unbound: self.totals.unbound_by_tool(),
+            planned,
+        }
     }
 
     /// The generator share over the whole run.

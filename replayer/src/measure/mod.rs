@@ -9,6 +9,7 @@ mod occurrences;
 mod sample;
 mod usage;
 
+pub(crate) use collector::OF_THE_RUN;
 pub(crate) use collector::note_lag;
 pub use collector::{Collector, EndpointTotals, record};
 pub use occurrences::Occurrences;

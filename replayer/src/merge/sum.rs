@@ -11,7 +11,7 @@ use figures::{Histograms, Names, is_endpoint};
 
 use crate::measure::{Collector, note_lag};
 use run_log::format::{
-    Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, MINOR, PersonaRun, Phase,
+    Config, EndedBy, ErrorSample, Extra, Fidelity, LatencyKind, LoadHeld, Mark, PersonaRun, Phase,
     Run, Scope, State, Totals, Validity, ValidityState,
 };
 use run_log::phase::RECOVERY;
@@ -59,9 +59,9 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         PersonaRun { users, users_per_account, ..persona.clone() }
     });
     let totals = runs().fold(Totals::default(), |sum, run| add_totals(&sum, &run.totals));
-    Run {
-        // What only a later one has is not in the sum.
-        minor: MINOR,
+    let mut marks: Vec<Mark> = runs().flat_map(|run| run.marks.iter().cloned()).collect();
+    marks.sort();
+    let mut run = Run {
         state: State::Running,
         elapsed_s: runs().map(|run| run.elapsed_s).fold(0.0, f64::max),
         started: runs().map(|run| run.started).min().unwrap_or(first.started),
@@ -84,7 +84,10 @@ pub(super) fn run(shards: &[RunReader]) -> Run {
         audit: first.audit.clone().map(|audit| audit.not_done(NOT_AUDITED)),
         verdicts: first.verdicts.clone(),
         ..first.clone()
-    }
+    };
+    // What only a later minor has is not in the sum.
+    run.note(marks);
+    run
 }
 
 /// Unknown where that of a shard is.

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use run_log::format::{EndedBy, Judgement, MINOR, State};
+use run_log::format::{EndedBy, Judgement, MINOR_OF_ALL, State};
 use run_log::stats::StatsRow;
 
 use crate::support::trace::{answer, request};
@@ -229,7 +229,7 @@ fn a_killed_run_keeps_what_it_has_and_reads_as_incomplete() {
     child.wait().unwrap();
     let reader = run_log::reader::RunReader::open(&place.path("out")).unwrap();
     assert_eq!(reader.run().state, State::Running);
-    assert_eq!(reader.run().minor, MINOR, "what it holds already is of this minor");
+    assert_eq!(reader.run().minor, MINOR_OF_ALL, "what it holds already is of this minor");
     let kept: u64 = reader.seconds().unwrap().map(|second| second.unwrap().done()).sum();
     assert!(kept > 0 && kept <= served.load(Ordering::Relaxed));
 }

@@ -162,12 +162,12 @@ fn a_target_as_fast_as_recorded_holds_the_load_and_by_closed_pacing_there_is_non
     let place = Workplace::new(&chained(3, 10, 50), 0);
     let read = run(&place, &server.url(), &[]).checked();
     assert_eq!(read.load_held, Some(LoadHeld { planned: 30, ready: 30 }));
-    assert_eq!((read.minor, read.totals.never_ready), (run_log::format::MINOR, 0));
+    assert_eq!((read.minor, read.totals.never_ready), (run_log::format::MINOR_OF_ALL, 0));
     let ran = run(&place, &server.url(), &[&["--pacing", "closed", "--force"]]);
     let closed: Run = ran.checked();
     assert_eq!(
         (closed.load_held, closed.verdicts.len(), closed.minor),
-        (None, 0, run_log::format::MINOR)
+        (None, 0, run_log::format::MINOR_OF_ALL)
     );
     assert_eq!(plateau(&ran.reader(), &[]).load_held(), Reading::NONE);
 }

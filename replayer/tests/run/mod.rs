@@ -14,6 +14,7 @@ mod imports;
 mod injection;
 mod large_trace;
 mod limits;
+mod live;
 mod load_held;
 mod logins;
 mod observe;

@@ -88,7 +88,7 @@ fn the_last_second_of_a_run_has_its_users_and_counts_by_its_length() {
     let (place, scenario) = expecting(&steps(40, 100), "requests >= 1/s", load);
     let ran = place.run(&server.url(), &["--no-probe", "--scenario", &scenario]);
     let run = ran.checked();
-    assert_eq!((run.plateau, run.minor), (Window::new(0, 2.5), run_log::format::MINOR));
+    assert_eq!((run.plateau, run.minor), (Window::new(0, 2.5), run_log::format::MINOR_OF_ALL));
     assert_eq!(run.totals.planned, 250);
     let users: Vec<u64> = judged(&ran, &run).iter().map(|row| row.users).collect();
     assert_eq!(users, [10, 10, 10]);

@@ -93,7 +93,7 @@ fn a_load_that_is_not_the_scenarios_passes_nothing() {
         assert!(read.verdicts.iter().all(|verdict| verdict.result == Judgement::NotJudged));
         assert_eq!(
             (read.scenario.unwrap().changed, read.minor),
-            (vec![change.to_owned()], run_log::format::MINOR)
+            (vec![change.to_owned()], run_log::format::MINOR_OF_ALL)
         );
     }
     // A part is judged with the others.

@@ -337,7 +337,7 @@ impl<'a> Making<'a> {
             let (planned, percent) = (self.sent, self.of.held_percent);
             run.load_held = Some(LoadHeld { planned, ready: planned * percent / 100 });
         }
-        run.minor = MINOR;
+        run.minor = MINOR_OF_ALL;
     }
 
     fn tables(&self) -> (Vec<StatsRow>, Vec<FailureRow>, Vec<FidelityRow>) {
@@ -545,6 +545,7 @@ fn run(of: &Synthetic, scenario: &Scenario) -> Run {
         recovery: None,
         rewrites: Vec::new(),
         workers: Vec::new(),
+        marks: Vec::new(),
         limitations: vec!["generator and target share the same processors".to_owned()],
         verdicts: Vec::new(),
     }

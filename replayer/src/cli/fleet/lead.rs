@@ -9,9 +9,11 @@ use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, ValueEnum};
 use common::exit::{Exit, one_line};
 use common_net::runtime;
-use run_log::format::EndedBy;
+use common_net::signals::Interrupt;
+use run_log::format::{EndedBy, Run};
 use rustix::process::Signal;
 use tokio::runtime::Builder;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -23,18 +25,20 @@ use crate::cli::dry_run::print_plan;
 use crate::cli::finish::{exit_of, finish};
 use crate::cli::input::Files;
 use crate::cli::lead::{Part, added_up, options_of, parts_of, remove_parts, whole};
+use crate::cli::live::shown;
 use crate::cli::one_run::{Ended, Fired, ReadyRun, announce_stop};
 use crate::cli::preflight::preflighted;
-use crate::cli::run::WatchSignals;
 use crate::cli::run_args::{self, Conduct};
+use crate::cli::signals::{WatchSignals, interrupts};
 use crate::cli::summary::{print_summary, say_refusal};
 use crate::config::ConfigError;
+use crate::engine::Tick;
 use crate::error::Error;
 use crate::fleet::{
     File, FileKind, FleetError, Nats, NewPlan, PlanState, Remote, ShardPlan, offer, planned_options,
 };
 use crate::lead::{Lead, LeadError};
-use crate::live::Live;
+use crate::live::{Lines, View};
 use crate::merge::Merged;
 use run_log::writer::RunWriter;
 
@@ -83,22 +87,27 @@ pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
     }
     ready.ready.say_notices();
     let out = args.args.out.clone().unwrap_or_default();
-    let Ended { collector, run, judged } = match fire(ready, args, &out, watch)? {
-        Fired::Ended(ended) => *ended,
-        Fired::NotBegun(exit) => return Ok(exit),
-    };
-    print_summary(&run, &judged, &out, args.args.json)?;
-    say_refusal(&run, collector.refusal.as_ref());
-    Ok(exit_of(&run, &judged.conclusion, verify.then_some(args.args.min_fidelity)))
+    shown(&conduct, watch, |view| {
+        let watch = || interrupts(view, watch);
+        let Ended { collector, run, judged } = match fire(ready, args, &out, view, watch)? {
+            Fired::Ended(ended) => *ended,
+            Fired::NotBegun(exit) => return Ok(exit),
+        };
+        print_summary(&run, &judged, &out, args.args.json)?;
+        say_refusal(&run, collector.refusal.as_ref());
+        Ok(exit_of(&run, &judged.conclusion, verify.then_some(args.args.min_fidelity)))
+    })
 }
 
 fn fire(
     ready_run: ReadyRun<'_>,
     args: &Args,
     out: &Path,
-    watch: WatchSignals,
+    view: Option<&View>,
+    watch: impl FnOnce() -> std::io::Result<watch::Receiver<Interrupt>>,
 ) -> Result<Fired, Error> {
     let force = args.args.force;
+    let record = view.map(|_| ready_run.initial_record());
     audited::check(ready_run.asked, &ready_run.choices, &ready_run.ready.plan.endpoints)?;
     let ReadyRun { asked, choices, ready, planned, .. } = ready_run;
     let parts = parts_of(&planned.shards, out);
@@ -163,14 +172,27 @@ fn fire(
         drop(ready);
         let wait = (at - Utc::now()).to_std().unwrap_or_default();
         lead.parts().over_by(Some(Instant::now() + wait + length));
-        let mut live = Live::new(asked.conduct.quiet);
+        let mut watched = view.zip(record).map(|(view, record)| {
+            let record = Run { started: at, ..record };
+            view.begin(
+                &record,
+                whole.planned.clone(),
+                choices.expectations(),
+                (Instant::now() + wait).into_std(),
+            )
+        });
+        let mut lines = Lines::new(asked.conduct.quiet);
+        let show = |tick: &Tick<'_>| {
+            watched.iter_mut().for_each(|watched| watched.second(tick));
+            lines.show(tick);
+        };
         let on_lost = args.on_lost;
         let cut_short = move |remote: &Remote, part: usize| match remote.ended_by(part) {
             Some(why) => Some(why).filter(|why| !why.is_as_planned()),
             None => (on_lost == OnLost::Stop).then(|| EndedBy::Signal(Signal::HUP.as_raw())),
         };
-        let (mut remote, gone) = lead.run(at, whole, cut_short, |tick| live.show(tick)).await;
-        live.finish();
+        let (mut remote, gone) = lead.run(at, whole, cut_short, show).await;
+        lines.finish();
         collected(&mut remote, out).await?;
         if remote.ignored > 0 {
             common::say!(
@@ -178,9 +200,9 @@ fn fire(
                 remote.ignored
             );
         }
-        Ok::<_, Error>(Ok((gone, probes, later)))
+        Ok::<_, Error>(Ok((gone, probes, later, watched)))
     })?;
-    let (gone, probes, later) = match led {
+    let (gone, probes, later, watched) = match led {
         Ok(led) => led,
         Err(exit) => return Ok(Fired::NotBegun(exit)),
     };
@@ -190,7 +212,13 @@ fn fire(
     run.totals.extra.probes += probes;
     let plateau = &mut collector.plateau;
     runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, plateau, later));
+    if let Some(watched) = &watched {
+        watched.note_marks(&mut run);
+    }
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
+    if let Some(watched) = watched {
+        watched.end(&run, &judged, &collector);
+    }
     remove_parts(&parts, out)?;
     Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
 }

@@ -9,7 +9,7 @@ mod work;
 use clap::{Args as ClapArgs, Subcommand};
 use common::exit::Exit;
 
-use super::run::WatchSignals;
+use super::signals::WatchSignals;
 use crate::error::Error;
 
 const EXAMPLES: &str = "\

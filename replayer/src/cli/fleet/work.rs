@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 use tokio::time::sleep;
 
 use super::access::NatsArgs;
-use crate::cli::run::WatchSignals;
+use crate::cli::signals::WatchSignals;
 use crate::error::Error;
 use crate::fleet::{Conditions, FileKind, work};
 

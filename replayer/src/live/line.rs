@@ -1,4 +1,4 @@
-//! The live view: a line a second on stderr.
+//! A line a second on stderr.
 
 use std::io::{IsTerminal, Write};
 
@@ -12,7 +12,7 @@ use run_log::outcome::Outcome;
 use scenario::Percentile;
 
 /// Prints the run as it goes.
-pub struct Live {
+pub struct Lines {
     /// On a terminal the last line is written over; elsewhere each stands.
     overwrite: bool,
     is_quiet: bool,
@@ -24,7 +24,7 @@ pub struct Live {
 const LEGEND: &str = "replayer: each second: users, requests under way, answers, \
                       p50/p95/p99 of response times, lag, processor time";
 
-impl Live {
+impl Lines {
     pub fn new(is_quiet: bool) -> Self {
         let overwrite = std::io::stderr().is_terminal();
         Self { overwrite, is_quiet, is_explained: false }
