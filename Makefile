@@ -51,6 +51,10 @@ demo: FEATURES = --no-default-features
 demo: build ## all of the above, scaled down, in under 3 minutes
 	@PROFILE=quick $(RUN) suite
 
+.PHONY: fleet-demo
+fleet-demo: build ## a lead, four workers and a NATS server on this machine, in under a minute after the build
+	@fixtures/steps/fleet_demo.sh
+
 .PHONY: load-test
 load-test: build ## the same at full users and length, in about an hour
 	@PROFILE=full $(RUN) suite
@@ -66,7 +70,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo tree --locked --quiet --manifest-path fixtures/fuzz/Cargo.toml >/dev/null
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh fixtures/page/run.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend,fleet_demo}.sh deploy/{check,image,secrets}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh fixtures/page/run.sh; fi
 
 .PHONY: deny
 deny: rust ## what comes from others: licences, sources, doubled libraries
@@ -111,6 +115,10 @@ test-hostile: build ## files, peers, signals and limits that mean harm, in thous
 .PHONY: test-faults
 test-faults: build ## a target that goes wrong in eight ways while a load goes on: is it told what, and since when
 	@.local/venv/bin/python fixtures/faults --bin "$${CARGO_TARGET_DIR:-target}/release" --work .local/faults
+
+.PHONY: test-deploy
+test-deploy: ## image, compose file with podman and runc, Kubernetes manifests and systemd units of deploy/; as root, not in CI
+	@deploy/check.sh
 
 .PHONY: test-page
 test-page: ## the page of the report that was filled last, in a browser: values, zoom, keys, sorting, light and dark, axe

@@ -10,6 +10,7 @@ use async_nats::jetstream::stream::{self, DiscardPolicy};
 use async_nats::jetstream::{self, Context};
 use async_nats::{Client, ConnectOptions, ServerAddr};
 use common::address;
+use common::encoding::percent_decoded;
 use common::secret::Secret;
 use futures_util::StreamExt as _;
 use serde::Serialize;
@@ -61,6 +62,11 @@ impl Nats {
         address::pin(server.host(), server.port(), access.allowed)?;
         let is_tls = server.tls_required();
         let until = Instant::now() + access.patience;
+        // By inboxes of its own a role is kept from hearing what another has asked for.
+        let inbox = match user_of(&server).filter(|(user, _)| names::is_run(user)) {
+            Some((user, _)) => format!("_INBOX_{user}"),
+            None => "_INBOX".to_owned(),
+        };
         let client = loop {
             let mut options = ConnectOptions::new()
                 .name("replayer")
@@ -71,9 +77,13 @@ impl Nats {
                 .reconnect_delay_callback(|_| AGAIN)
                 // Others that it may tell of were not allowed.
                 .ignore_discovered_servers()
+                .custom_inbox_prefix(&inbox)
                 .require_tls(is_tls);
             if let Some(ca) = &access.ca {
                 options = options.add_root_certificates(ca.clone());
+            }
+            if let Some((user, password)) = user_of(&server) {
+                options = options.user_and_password(user, password);
             }
             match options.connect(server.clone()).await {
                 Ok(client) => break client,
@@ -84,7 +94,8 @@ impl Nats {
             }
         };
         let context = jetstream::new(client.clone());
-        // A server that has just begun is not ready for it, and others make the same meanwhile.
+        // A server that has just begun is not ready for it, others make the same meanwhile, and who
+        // may only work waits for whoever may make them.
         let until = until.max(Instant::now() + BEGINNING);
         let (runs, files) = loop {
             match stores(&context).await {
@@ -178,8 +189,15 @@ fn json<T: Serialize>(value: &T) -> bytes::Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
+/// Who an address says to be, which the client does not read from it.
+fn user_of(server: &ServerAddr) -> Option<(String, String)> {
+    let decoded = |text: &str| percent_decoded(text, false).into_owned();
+    Some((decoded(server.username()?), decoded(server.password().unwrap_or_default())))
+}
+
 /// What is there of bucket, store and stream, or is made now.
 async fn stores(context: &Context) -> Result<(Store, ObjectStore), FleetError> {
+    let stores = (runs(context).await?, files(context).await?);
     if context.get_stream(names::LIVE).await.is_err() {
         let live = stream::Config {
             name: names::LIVE.to_owned(),
@@ -189,12 +207,10 @@ async fn stores(context: &Context) -> Result<(Store, ObjectStore), FleetError> {
             num_replicas: 1,
             ..stream::Config::default()
         };
-        context
-            .create_stream(live)
-            .await
-            .map_err(FleetError::nats("make the stream of seconds"))?;
+        let made = context.create_stream(live).await;
+        made.map_err(FleetError::nats("make the stream of seconds"))?;
     }
-    Ok((runs(context).await?, files(context).await?))
+    Ok(stores)
 }
 
 /// The bucket, as a stream: a server before 2.10 does not take all that the client would ask of a

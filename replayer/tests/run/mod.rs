@@ -8,6 +8,7 @@ mod checks;
 mod coordinated_omission;
 mod faults;
 mod fleet;
+mod fleet_roles;
 mod help;
 mod hostile;
 mod imports;
