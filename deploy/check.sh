@@ -101,10 +101,11 @@ images_of_others() {
 
 debian_images() {
   need debootstrap:debootstrap
-  local root=${DEBIAN_ROOT:-$work/debian}
-  [ -x "$root/usr/sbin/nats-server" ] ||
-    debootstrap --variant=minbase --include=postgresql,nats-server bookworm "$root" >"$work/debootstrap.log" 2>&1 ||
+  local root=$work/debian
+  rm -rf "$root"
+  debootstrap --variant=minbase --include=postgresql,nats-server bookworm "$root" >"$work/debootstrap.log" 2>&1 ||
     fail 4 "no Debian: $(tail -n 5 "$work/debootstrap.log")"
+  rm -rf "$root"/var/cache/apt "$root"/var/lib/apt/lists "$root"/usr/share/{doc,man,locale}
   cat >"$root/usr/local/bin/as-the-image" <<'END'
 #!/bin/bash
 # As Postgres' own image begins: a cluster of the names that the environment has.
@@ -130,6 +131,7 @@ END
   container=$(buildah from localhost/replay-nats)
   buildah config --entrypoint '["as-the-image"]' "$container"
   buildah commit --quiet --rm "$container" localhost/replay-postgres >/dev/null
+  rm -rf "$root"
 }
 
 down() {
