@@ -5,6 +5,8 @@
 #   make seed DATABASE_URL=postgres://… TARGET=http://…
 # One scenario, or the full load:
 #   make replay SCENARIO=stress PROFILE=full
+# A page that shows it as it goes, at 127.0.0.1:8089 or another address:
+#   make replay LIVE=1
 # Another request in the place of one that your target does not have, and failures recorded as they are:
 #   make record replay REWRITES=fixtures/rewrites/vigilia-incidents.toml ALLOW_FAILURES=1
 
@@ -38,7 +40,7 @@ record: build ## record simulated personas into .local/traces; PERSONAS=FILE, RE
 	@$(RUN) record
 
 .PHONY: replay
-replay: build ## replay the recording by SCENARIO (default all) and PROFILE (quick, full); REWRITES=FILE
+replay: build ## replay the recording by SCENARIO (default all) and PROFILE (quick, full); REWRITES=FILE, LIVE=1
 	@$(RUN) replay
 
 .PHONY: report
@@ -70,7 +72,7 @@ lint: setup ## formatting, lints and files that import each other in a loop, war
 	@fixtures/checks/circles.py
 	@cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo tree --locked --quiet --manifest-path fixtures/fuzz/Cargo.toml >/dev/null
-	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend,fleet_demo}.sh deploy/{check,image,secrets}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh fixtures/page/run.sh; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x .ci/run fixtures/steps/{run,setup,test,own_backend,fleet_demo}.sh deploy/{check,image,secrets}.sh fixtures/{checks,clients,imports}/*.sh fixtures/foreign/{run,drafts,new_user}.sh fixtures/page/{run,live}.sh; fi
 
 .PHONY: deny
 deny: rust ## what comes from others: licences, sources, doubled libraries
@@ -78,7 +80,7 @@ deny: rust ## what comes from others: licences, sources, doubled libraries
 	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-report bench-fleet ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-live bench-report bench-fleet ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -123,6 +125,10 @@ test-deploy: ## image, compose file with podman and runc, Kubernetes manifests a
 .PHONY: test-page
 test-page: ## the page of the report that was filled last, in a browser: values, zoom, keys, sorting, light and dark, axe
 	@fixtures/page/run.sh $(PAGE)
+
+.PHONY: test-live
+test-live: build ## the live view of a run in a browser, by promtool and a Prometheus; how long and wide it may get
+	@fixtures/page/live.sh
 
 .PHONY: audit
 audit: build ## a second observer beside every figure of the replayer; SHORT=1 for what CI has time for
@@ -184,6 +190,10 @@ bench-growth: build ## how the replayer's cost grows with users, rate, endpoints
 .PHONY: bench-observe
 bench-observe: build ## what observing costs the target's database and the generator
 	@fixtures/bench/observe.py
+
+.PHONY: bench-live
+bench-live: build ## what ten viewers of the live view cost the generator, one of whom reads nothing
+	@fixtures/bench/live.py
 
 .PHONY: bench-report
 bench-report: build ## the reporter on runs as long and as wide as they get, its memory, and the size of the page

@@ -91,7 +91,7 @@ fn second(n: u64) -> (Second, Histograms) {
         let scope = Scope::Endpoint(endpoint);
         for request in 0..5_u32 {
             let us = 2_000 + (endpoint as u32 * 37 + request * 911 + n as u32 * 13) % 90_000;
-            let is_failed = endpoint % 20 == 3 && request == 0 && n % 10 == 0;
+            let is_failed = endpoint % 20 == 3 && request == 0 && n.is_multiple_of(10);
             let kind =
                 if is_failed { LatencyKind::ResponseFailed } else { LatencyKind::ResponseOk };
             histograms.record(Tag { scope, kind }, us);

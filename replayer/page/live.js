@@ -52,10 +52,16 @@
 
   // ---- What is told to screen readers: changes, and no second by itself ----
 
+  const unsaid = new Map();
   let speaking;
-  function say(text) {
+  /** Says a text, and of several on a subject that come at once the last. */
+  function say(text, subject = text) {
+    unsaid.set(subject, text);
     clearTimeout(speaking);
-    speaking = setTimeout(() => write(find("spoken"), text), 250);
+    speaking = setTimeout(() => {
+      write(find("spoken"), [...unsaid.values()].join(". "));
+      unsaid.clear();
+    }, 250);
   }
 
   const told = new Map();
@@ -63,7 +69,7 @@
   function tell(what, text) {
     const before = told.get(what);
     told.set(what, text);
-    if (before !== undefined && before !== text) say(`${what}: ${text}`);
+    if (before !== undefined && before !== text) say(`${what}: ${text}`, what);
   }
 
   // ---- The run ----
@@ -131,7 +137,7 @@
     tell("State", state === "ended" ? `ended, ${conclusion}${reason ? `: ${reason}` : ""}` : what);
     write(find("validity"), validity ? validity.state : "–");
     find("validity").className = !validity ? "" : validity.state === "VALID" ? "good" : "bad";
-    if (validity) tell("Validity", [validity.state, ...validity.reasons].join(": "));
+    if (validity) tell("Validity", validity.state);
     const said = [...new Set([...(reason ? [reason] : []), ...notes, ...(validity?.reasons ?? [])])];
     const list = find("notes");
     list.hidden = said.length === 0;
@@ -160,7 +166,7 @@
       ["Lag p50", withUnit(lag.p50, "ms"), "lag_p50"],
       ["Lag p99", withUnit(lag.p99, "ms"), "lag_p99"],
       ["Longest lag", withUnit(lag.max, "ms"), "lag_max"],
-      ["Processor, of a core", withUnit(now.cpu_percent, "%"), "cpu"],
+      ["Processor", withUnit(now.cpu_percent, "%"), "cpu"],
       ["Memory", bytes(now.rss_bytes), "rss"],
     ]);
   }
@@ -192,7 +198,7 @@
 
   function showVerdicts() {
     const rows = now.verdicts.map(({ expectation, measured, result }) => [expectation, measured, RESULTS[result]]);
-    showRows(find("verdicts"), rows, "Nothing is expected yet");
+    showRows(find("verdicts"), rows, "Nothing is expected");
     for (const { expectation, result } of now.verdicts) tell(expectation, RESULTS[result][0]);
   }
 
@@ -438,7 +444,7 @@
       const { idx } = plot.cursor;
       if (idx == null) return;
       const read = lines.map(([name, column]) => `${name} ${withUnit(columns[column][idx], unit)}`);
-      say(`${clock(columns[SECOND][idx])}: ${read.join(", ")}`);
+      say(`${clock(columns[SECOND][idx])}: ${read.join(", ")}`, "cursor");
     });
 
     // ---- Its table ----

@@ -341,6 +341,27 @@
       ctx.fillRect(from, bbox.top, Math.max(to - from, 0), bbox.height);
     }
 
+    function drawMarks({ ctx, bbox, valToPos }) {
+      const ratio = devicePixelRatio;
+      ctx.save();
+      ctx.strokeStyle = ctx.fillStyle = palette.soft;
+      ctx.lineWidth = ratio;
+      ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+      for (const { second, label } of chart.marks ?? []) {
+        const x = valToPos(second, "x", true);
+        if (x < bbox.left || x > bbox.left + bbox.width) continue;
+        ctx.beginPath();
+        ctx.moveTo(x, bbox.top);
+        ctx.lineTo(x, bbox.top + bbox.height);
+        ctx.stroke();
+        const isRight = x > bbox.left + bbox.width * 0.7;
+        ctx.textAlign = isRight ? "right" : "left";
+        const text = label.length > 24 ? `${label.slice(0, 24)}…` : label;
+        ctx.fillText(text, x + (isRight ? -4 : 4) * ratio, bbox.top + 12 * ratio);
+      }
+      ctx.restore();
+    }
+
     function zoomToSelection(plot) {
       const { left, width } = plot.select;
       if (!width) return;
@@ -387,7 +408,7 @@
           // Only the cursor's place: what is dragged or reset goes by the group.
           sync: { key: group.name, scales: ["x", null], setSeries: false, filters: { pub: (type) => type === "mousemove" } },
         },
-        hooks: { drawClear: [shadePlateau], setSelect: [zoomToSelection], setLegend: [readOut] },
+        hooks: { drawClear: [shadePlateau], draw: [drawMarks], setSelect: [zoomToSelection], setLegend: [readOut] },
       },
       [panel.x, ...panel.lines.map((line) => line.y)],
       element,

@@ -884,6 +884,20 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_marks_is_of_the_minor_that_suffices_and_one_with_them_reads_back() {
+        let golden = include_str!("../../../fixtures/runs/01-baseline/run.json");
+        let mut run: Run = serde_json::from_str(golden).unwrap();
+        run.note(Vec::new());
+        assert_eq!(run.minor, MINOR_OF_ALL);
+        assert!(!serde_json::to_string(&run).unwrap().contains("\"marks\""));
+        run.note(vec![Mark { second: 7, label: "deployed".to_owned() }]);
+        assert_eq!(run.minor, MINOR);
+        let text = serde_json::to_string(&run).unwrap();
+        assert!(text.contains(r#""marks":[{"second":7,"label":"deployed"}]"#), "{text}");
+        assert_eq!(serde_json::from_str::<Run>(&text).unwrap(), run);
+    }
+
+    #[test]
     fn the_last_second_of_a_window_counts_by_its_length() {
         let window = Window::new(2, 10.5);
         assert_eq!((window.end_s, window.short_s, window.end()), (11, 0.5, 10.5));

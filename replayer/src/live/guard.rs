@@ -123,7 +123,7 @@ impl Guard {
             uri.query().unwrap_or("").split('&').filter_map(|of| of.strip_prefix("token="));
         if let Some(token) = by_query.find(|token| self.is_token(token)) {
             let set = format!("{}={token}; Path=/; HttpOnly; SameSite=Strict", self.cookie);
-            return Ok(Pass::ByCookie { set, to: format!("{}#token={token}", uri.path()) });
+            return Ok(Pass::ByCookie { set, to: format!("/#token={token}") });
         }
         let cookies = text(header::COOKIE).flat_map(|all| all.split(';'));
         let mut named = cookies.filter_map(|of| of.trim().split_once('='));

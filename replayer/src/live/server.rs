@@ -109,6 +109,8 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
     });
     let mut serving = tokio::spawn(serving.into_future());
     while let Some(told) = told.recv().await {
+        // However much is waiting, viewers have their turn.
+        tokio::task::yield_now().await;
         let is_stopped = *app.asked.borrow() != Interrupt::None;
         let Shown { snapshot, events } = &mut *app.shown();
         let event = snapshot.take(told, app.marks.so_far(), is_stopped);
@@ -189,12 +191,11 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
 
 /// As Ctrl-C does.
 async fn stop(State(app): State<Arc<App>>) -> StatusCode {
-    app.asked.send_if_modified(|asked| {
-        let is_new = *asked == Interrupt::None;
-        if is_new {
+    // Told again, too: what lingers after a run that was stopped ends by it.
+    app.asked.send_modify(|asked| {
+        if *asked == Interrupt::None {
             *asked = Interrupt::Stop { signal: Signal::INT.as_raw() };
         }
-        is_new
     });
     StatusCode::NO_CONTENT
 }

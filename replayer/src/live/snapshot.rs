@@ -159,6 +159,18 @@ impl Default for OfEndpoint {
     }
 }
 
+/// Response times and lag, in microseconds.
+struct Sums {
+    responses: Histogram<u64>,
+    lag: Histogram<u64>,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self { responses: histogram(), lag: histogram() }
+    }
+}
+
 /// All of it.
 #[derive(Default)]
 pub(super) struct Snapshot {
@@ -169,7 +181,8 @@ pub(super) struct Snapshot {
     history: History,
     pub by_endpoint: Vec<OfEndpoint>,
     pub outcomes: Outcomes,
-    lag: Option<Histogram<u64>>,
+    /// Of all endpoints.
+    all: Sums,
     /// The first of a kind, by endpoint and error.
     samples: BTreeMap<(String, String), ErrorSample>,
     recent: VecDeque<Arc<Event>>,
@@ -338,7 +351,7 @@ impl Snapshot {
 
     fn end(&mut self, Ended { run, conclusion, reason, notes, recorded, failures }: Ended) {
         self.by_endpoint.iter_mut().for_each(|of| *of = OfEndpoint::default());
-        self.lag = None;
+        self.all = Sums::default();
         for (tag, recorded) in recorded {
             self.add(tag, &recorded);
         }
@@ -367,7 +380,7 @@ impl Snapshot {
         let Scope::Endpoint(index) = tag.scope else { return };
         let Some(of) = self.by_endpoint.get_mut(index) else { return };
         if tag.kind == LatencyKind::Lag {
-            recorded.add_to(self.lag.get_or_insert_with(histogram));
+            recorded.add_to(&mut self.all.lag);
             return;
         }
         of.requests += recorded.count();
@@ -377,6 +390,7 @@ impl Snapshot {
         }
         if is_response(tag.kind) {
             recorded.add_to(&mut of.responses);
+            recorded.add_to(&mut self.all.responses);
         }
     }
 
@@ -391,13 +405,8 @@ impl Snapshot {
             times: of.times,
         };
         self.now.endpoints = self.by_endpoint.iter().map(row).collect();
-        let mut all = histogram();
-        for of in &self.by_endpoint {
-            // It grows as needed.
-            let _ = all.add(&of.responses);
-        }
-        self.now.latency = Times::of(&all);
-        self.now.lag = self.lag.as_ref().map_or_else(Times::default, Times::of);
+        self.now.latency = Times::of(&self.all.responses);
+        self.now.lag = Times::of(&self.all.lag);
     }
 
     fn failures(&mut self, told: &[Failure]) {

@@ -6,11 +6,12 @@ use plotters::backend::SVGBackend;
 use plotters::chart::ChartBuilder;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Polygon, Rectangle};
+use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBAColor, RGBColor, TextStyle, WHITE};
 
 use common::shown;
+use run_log::format::Mark;
 
 use super::axis::{TimeUnit, tick, top};
 use super::drawn::Drawn;
@@ -35,6 +36,8 @@ const PANEL_HEAD: u32 = 27;
 pub(super) const X_LABELS: u32 = 28;
 const Y_LABELS: u32 = 66;
 pub(super) const RIGHT: u32 = 24;
+/// Characters.
+const MOST_OF_A_LABEL: usize = 24;
 const FONT: &str = "Helvetica, Arial, sans-serif";
 /// Of the mean glyph, as a share of the font size: SVG has no fonts to measure.
 const GLYPH: f64 = 0.54;
@@ -46,7 +49,8 @@ pub(super) fn over_time(
     panels: Vec<Panel>,
 ) -> Result<Drawn, DrawError> {
     let length_s = summary.timeline.len() as f64;
-    OverTime { title, length_s, plateau: summary.window.clone(), panels }.draw()
+    let (plateau, marks) = (summary.window.clone(), &summary.run.marks);
+    OverTime { title, length_s, plateau, marks, panels }.draw()
 }
 
 struct OverTime<'a> {
@@ -54,13 +58,16 @@ struct OverTime<'a> {
     /// Seconds that the timeline covers.
     length_s: f64,
     plateau: Range<u64>,
+    /// What somebody noted while the run went on.
+    marks: &'a [Mark],
     panels: Vec<Panel>,
 }
 
 impl OverTime<'_> {
     /// The picture, and the values in it.
     fn draw(&self) -> Result<Drawn, DrawError> {
-        let series = Some(Series::of(self.title, self.length_s, &self.plateau, &self.panels));
+        let series =
+            Some(Series::of(self.title, self.length_s, &self.plateau, self.marks, &self.panels));
         Ok(Drawn { title: self.title.to_owned(), svg: self.svg()?, series })
     }
 
@@ -108,6 +115,17 @@ impl OverTime<'_> {
             .y_label_formatter(&|value| tick(*value))
             .draw()
             .map_err(DrawError::of)?;
+        for mark in self.marks.iter().filter(|mark| (mark.second as f64) <= self.length_s) {
+            let at = time.scale(mark.second as f64);
+            let (line, label) = (vec![(at, 0.0), (at, y)], marked(mark));
+            // Within the panel, whichever side of its line has the room.
+            let side = if at > x * 0.7 { HPos::Right } else { HPos::Left };
+            let style = text(11.0, SOFT_INK).pos(Pos::new(side, VPos::Top));
+            let line = PathElement::new(line, SOFT_INK.stroke_width(1));
+            chart.draw_series([line]).map_err(DrawError::of)?;
+            let label = Text::new(label, (at, y), style);
+            chart.draw_series([label]).map_err(DrawError::of)?;
+        }
         for line in &panel.lines {
             for stretch in stretches(&line.points) {
                 let points: Vec<_> =
@@ -130,6 +148,14 @@ impl OverTime<'_> {
         }
         Ok(())
     }
+}
+
+/// As much of a mark's label as has room beside its line.
+fn marked(Mark { label, .. }: &Mark) -> String {
+    let label = shown::line(label);
+    let kept: String = label.chars().take(MOST_OF_A_LABEL).collect();
+    let rest = if kept.len() < label.len() { "…" } else { "" };
+    format!(" {kept}{rest} ")
 }
 
 /// Where a panel's values are drawn, below its head; `x_labels` is the room of those of its axis.

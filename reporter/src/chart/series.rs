@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use plotters::style::RGBColor;
+use run_log::format::Mark;
 use serde::Serialize;
 
 use super::panel::{Look, Panel};
@@ -14,6 +15,8 @@ pub struct Series {
     pub title: String,
     pub length_s: f64,
     pub plateau: [u64; 2],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
     pub panels: Vec<PanelSeries>,
 }
 
@@ -37,11 +40,18 @@ pub struct LineSeries {
 const DIGITS: i32 = 5;
 
 impl Series {
-    pub(super) fn of(title: &str, length_s: f64, plateau: &Range<u64>, panels: &[Panel]) -> Self {
+    pub(super) fn of(
+        title: &str,
+        length_s: f64,
+        plateau: &Range<u64>,
+        marks: &[Mark],
+        panels: &[Panel],
+    ) -> Self {
         Self {
             title: title.to_owned(),
             length_s,
             plateau: [plateau.start, plateau.end],
+            marks: marks.to_vec(),
             panels: panels.iter().map(panel).collect(),
         }
     }

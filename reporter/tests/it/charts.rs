@@ -49,3 +49,23 @@ fn what_was_not_sampled_is_not_drawn_and_said() {
     assert_eq!(folder.lines(&["Target and database: not measured."]).len(), 1);
     assert_eq!(folder.lines(&["Counted by the target", "not measured"]).len(), 1);
 }
+
+#[test]
+fn what_was_marked_stands_in_every_chart_over_time() {
+    let folder = Folder::new();
+    let dir = Synthetic::of("01-baseline").write(folder.runs());
+    let path = dir.join("run.json");
+    let mut run: run_log::format::Run =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let label = "deployed <v2> & warm".to_owned();
+    run.note(vec![run_log::format::Mark { second: 5, label }]);
+    std::fs::write(&path, serde_json::to_vec(&run).unwrap()).unwrap();
+    let filled = folder.fill();
+    for path in &filled.charts {
+        let svg = std::fs::read_to_string(path).unwrap();
+        let is_over_time =
+            !["distribution", "heat"].iter().any(|name| path.to_string_lossy().contains(name));
+        let is_marked = svg.contains("deployed &lt;v2&gt; &amp; warm");
+        assert_eq!(is_marked, is_over_time, "{}", path.display());
+    }
+}
