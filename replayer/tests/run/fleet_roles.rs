@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 
 use crate::support::{Answer, Server, TraceBuilder, Workplace};
 
-const PASSWORD: &str = "lent, not given: 7/9";
+const PASSWORD: &str = "lent@given";
 /// It as a part of an address.
-const IN_ADDRESS: &str = "lent%2C%20not%20given%3A%207%2F9";
+const IN_ADDRESS: &str = "lent%40given";
 
 /// Ended with the test.
 struct Process(Child);
