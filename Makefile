@@ -80,7 +80,7 @@ deny: rust ## what comes from others: licences, sources, doubled libraries
 	@cargo deny --locked check bans licenses sources
 
 .PHONY: bench
-bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-live bench-report bench-fleet ## all benchmarks there are
+bench: bench-seed bench-proxy bench-replay bench-open bench-users bench-search bench-answers bench-large bench-target bench-tools bench-growth bench-observe bench-live bench-report bench-merge bench-fleet ## all benchmarks there are
 
 .PHONY: bench-seed
 bench-seed: build ## the seeder against psql's copy of the same rows, and its memory at two scales
@@ -198,6 +198,10 @@ bench-live: build ## what ten viewers of the live view cost the generator, one o
 .PHONY: bench-report
 bench-report: build ## the reporter on runs as long and as wide as they get, its memory, and the size of the page
 	@.local/venv/bin/python fixtures/bench/report.py
+
+.PHONY: bench-merge
+bench-merge: build ## what adding up 2 to 16 shards of a run takes
+	@fixtures/bench/merge.py
 
 .PHONY: clean
 clean: rust ## stop what was started and remove what was made, the build aside

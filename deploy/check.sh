@@ -85,7 +85,20 @@ image() {
   say "image: localhost/replay-tools:latest, FROM scratch, $size"
 }
 
-compose_() { "$work/venv/bin/podman-compose" --file deploy/compose.yaml "$@"; }
+compose_() { "$work/venv/bin/podman-compose" --podman-path "$work/podman" --file deploy/compose.yaml "$@"; }
+
+# Debian's podman 4.3 begins no container whose `--requires` has some itself, and would begin those again
+# that are done. Who waits for whom podman-compose sees to.
+podman_for_compose() {
+  cat >"$work/podman" <<'END'
+#!/bin/bash
+for argument; do
+  case $argument in --requires=*) ;; *) arguments+=("$argument") ;; esac
+done
+exec podman "${arguments[@]}"
+END
+  chmod +x "$work/podman"
+}
 
 # What compose.yaml takes from a registry, of Debian's packages where no registry can be reached.
 images_of_others() {
@@ -152,12 +165,13 @@ default_ulimits = ["nofile=$files:$files", "nproc=4096:4096"]
 runtime = "runc"
 END
   export CONTAINERS_CONF=$work/containers.conf
+  podman_for_compose
   podman image exists localhost/replay-tools:latest || image
   images_of_others
   trap down EXIT
   down
   local begun=$SECONDS out=$work/report code
-  timeout 600 "$work/venv/bin/podman-compose" --file deploy/compose.yaml up --detach >"$work/up.log" 2>&1 || fail 1 "not up: $(tail -n 30 "$work/up.log")"
+  timeout 600 "$work/venv/bin/podman-compose" --podman-path "$work/podman" --file deploy/compose.yaml up --detach >"$work/up.log" 2>&1 || fail 1 "not up: $(tail -n 30 "$work/up.log")"
   code=$(timeout 300 podman wait replay-fleet_report_1)
   rm -rf "$out"
   podman logs replay-fleet_lead_1 >"$work/lead.log" 2>&1
