@@ -241,7 +241,7 @@
     ["p50, ms", (row) => row[4]],
     ["p95, ms", (row) => row[5]],
     ["p99, ms", (row) => row[6]],
-    ["Longest, ms", (row) => row[7]],
+    ["Max, ms", (row) => row[7]],
   ];
   const SEARCHABLE = 12;
   const words = new Intl.Collator("en", { numeric: true });
