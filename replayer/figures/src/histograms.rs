@@ -82,9 +82,8 @@ impl Histograms {
     /// Response times of all completed requests, failures among them, and how long those
     /// without an answer had waited: over all endpoints, or over what `scope` picks.
     pub fn responses(&self, scope: impl Fn(Scope) -> bool) -> Histogram<u64> {
-        let kinds = [LatencyKind::ResponseOk, LatencyKind::ResponseFailed, LatencyKind::Censored];
         let mut sum = empty();
-        for kind in kinds {
+        for kind in LatencyKind::RESPONSES {
             sum_up(&mut sum, &self.sum(kind, &scope));
         }
         sum

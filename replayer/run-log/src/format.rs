@@ -753,6 +753,10 @@ impl LatencyKind {
         matches!(self, Self::ResponseOk | Self::Censored)
     }
 
+    /// Response times of completed requests, failures among them, and how long those without an
+    /// answer had waited.
+    pub const RESPONSES: [Self; 3] = [Self::ResponseOk, Self::ResponseFailed, Self::Censored];
+
     pub const ALL: [Self; 11] = [
         Self::ResponseOk,
         Self::ResponseFailed,

@@ -35,6 +35,11 @@ impl Recorded {
         self.count
     }
 
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
+
     /// Each value with its count, in order.
     pub fn values(&self) -> impl Iterator<Item = (u64, u64)> {
         self.values.iter().copied()

@@ -238,6 +238,11 @@ mod tests {
         for group in [Input::augment_args, LoadArgs::augment_args, Conduct::augment_args] {
             for option in group(clap::Command::new("run")).get_arguments() {
                 let name = option.get_long().unwrap_or_default();
+                #[cfg(feature = "fleet")]
+                assert!(
+                    others.contains(&name) || crate::fleet::is_known(&format!("--{name}")),
+                    "{name}"
+                );
                 assert!(
                     others.contains(&name) || typed_names.iter().any(|typed| typed == name),
                     "{name}"

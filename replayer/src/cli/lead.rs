@@ -14,7 +14,7 @@ use run_log::format::{EndedBy, Run, Shard, State};
 use run_log::reader::RunReader;
 use run_log::writer::{RunWriter, remove};
 use tokio::process::Command;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::arguments::Arguments;
@@ -25,13 +25,12 @@ use super::input::{Choices, Ready};
 use super::one_run::{Ended, Fired, ReadyRun, announce_stop};
 use super::planned::Planned;
 use super::preflight::preflighted;
-use super::run_args::OBSERVE;
 use super::start_at::StartAt;
-use crate::config::{self, ConfigError, Share};
+use crate::config::{self, ConfigError};
 use crate::engine::{StopRule, Tick};
 use crate::error::Error;
-use crate::lead::{Gone, Lead, LeadError, Local, Whole};
-use crate::live::{Lines, View};
+use crate::lead::{Gone, Lead, LeadError, Local, OF_THE_OBSERVER, Parts, Whole};
+use crate::live::{Lines, View, Watched};
 use crate::merge::{Merged, merge};
 
 /// From being armed to second 0: every part gets ready within it.
@@ -66,7 +65,7 @@ pub(super) fn fire(
 ) -> Result<Fired, Error> {
     let record = view.map(|_| ready_run.initial_record());
     let ReadyRun { asked, choices, ready, planned, threads, .. } = ready_run;
-    let parts = parts_of(&planned.shards, out);
+    let parts = parts_of(planned.shards.iter().map(|share| share.users), out);
     let threads = threads_of(asked.conduct.threads, threads, parts.len());
     let whole = whole(&ready, &choices, &planned);
     let runtime = runtime::build(Builder::new_current_thread()).map_err(Error::Runtime)?;
@@ -92,33 +91,80 @@ pub(super) fn fire(
         };
         // The parts have the trace, too.
         drop(ready);
-        let mut lines = Lines::new(asked.conduct.quiet);
         let cut_short = |_: &Local, part: usize| parts.get(part)?.cut_short_by();
-        let at = armed_for(asked.start_at)?;
+        let at = armed_for(asked.start_at, Utc::now() + LEAD)?;
         lead.arm(at).await?;
-        let mut watched = view.zip(record).map(|(view, record)| {
-            let start = Instant::now() + (at - Utc::now()).to_std().unwrap_or_default();
-            let record = Run { started: at, ..record };
-            view.begin(&record, whole.planned.clone(), choices.expectations(), start)
-        });
-        let show = |tick: &Tick<'_>| {
-            watched.iter_mut().for_each(|watched| watched.second(tick));
-            lines.show(tick);
-        };
-        let (_, gone) = lead.run(at, whole, cut_short, show).await;
-        lines.finish();
-        Ok::<_, Error>(Ok((gone, probes, later, watched)))
+        let watched = watched(view.zip(record), at, &whole, &choices);
+        let (_, gone, watched) = follow(lead, at, whole, asked, watched, cut_short).await;
+        Ok::<_, Error>(Ok(Led { gone, probes, interrupts: later, watched }))
     })?;
-    let (gone, probes, later, watched) = match led {
-        Ok(led) => led,
-        Err(exit) => return Ok(Fired::NotBegun(exit)),
+    match led {
+        Ok(led) => ended(&runtime, asked, &choices, &parts, led, out, force),
+        Err(exit) => Ok(Fired::NotBegun(exit)),
+    }
+}
+
+/// What came of a run that was led.
+pub(super) struct Led<'v> {
+    pub gone: BTreeMap<usize, Gone>,
+    /// Requests that were sent before the start.
+    pub probes: u64,
+    pub interrupts: watch::Receiver<Interrupt>,
+    pub watched: Option<Watched<'v>>,
+}
+
+/// Begins to show a run, of which so much is known, that begins then.
+pub(super) fn watched<'v>(
+    shown: Option<(&'v View, Run)>,
+    at: DateTime<Utc>,
+    whole: &Whole,
+    choices: &Choices,
+) -> Option<Watched<'v>> {
+    let (view, record) = shown?;
+    let start = Instant::now() + (at - Utc::now()).to_std().unwrap_or_default();
+    let record = Run { started: at, ..record };
+    Some(view.begin(&record, whole.planned.clone(), choices.expectations(), start))
+}
+
+/// Leads a run that is armed to its end, and shows it.
+pub(super) async fn follow<'v, P: Parts>(
+    lead: Lead<P>,
+    at: DateTime<Utc>,
+    whole: Whole,
+    asked: &Asked<'_>,
+    mut watched: Option<Watched<'v>>,
+    cut_short: impl Fn(&P, usize) -> Option<EndedBy>,
+) -> (P, BTreeMap<usize, Gone>, Option<Watched<'v>>) {
+    let mut lines = Lines::new(asked.conduct.quiet);
+    let show = |tick: &Tick<'_>| {
+        watched.iter_mut().for_each(|watched| watched.second(tick));
+        lines.show(tick);
     };
+    let (parts, gone) = lead.run(at, whole, cut_short, show).await;
+    lines.finish();
+    (parts, gone, watched)
+}
+
+/// Adds what the parts measured up into `out`, and judges and writes it.
+///
+/// # Errors
+/// When no part is whole, or it cannot be written.
+pub(super) fn ended(
+    runtime: &Runtime,
+    asked: &Asked<'_>,
+    choices: &Choices,
+    parts: &[Part],
+    led: Led<'_>,
+    out: &Path,
+    force: bool,
+) -> Result<Fired, Error> {
+    let Led { gone, probes, interrupts, watched } = led;
     let Merged { mut collector, mut run, writer, expectations } =
-        added_up(&parts, &gone, out, force)?;
+        added_up(parts, &gone, out, force)?;
     collector.totals.extra.probes += probes;
     run.totals.extra.probes += probes;
     let plateau = &mut collector.plateau;
-    runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, plateau, later));
+    runtime.block_on(audited::after_the_run(asked, choices, out, &mut run, plateau, interrupts));
     if let Some(watched) = &watched {
         watched.note_marks(&mut run);
     }
@@ -126,7 +172,7 @@ pub(super) fn fire(
     if let Some(watched) = watched {
         watched.end(&run, &judged, &collector);
     }
-    remove_parts(&parts, out)?;
+    remove_parts(parts, out)?;
     Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
 }
 
@@ -187,24 +233,27 @@ pub(super) fn remove_parts(parts: &[Part], out: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Second 0 of all parts.
-fn armed_for(typed: Option<StartAt>) -> Result<DateTime<Utc>, ConfigError> {
-    let now = Utc::now();
+/// Second 0 of all parts, which can be no sooner.
+pub(super) fn armed_for(
+    typed: Option<StartAt>,
+    soonest: DateTime<Utc>,
+) -> Result<DateTime<Utc>, ConfigError> {
     match typed.map(DateTime::<Utc>::from) {
-        None => Ok(now + LEAD),
-        Some(start) if start >= now + LEAD => Ok(start),
-        Some(start) => Err(ConfigError::StartPassed { start, now }),
+        None => Ok(soonest),
+        Some(start) if start >= soonest => Ok(start),
+        Some(start) => Err(ConfigError::StartPassed { start, now: Utc::now() }),
     }
 }
 
-pub(super) fn parts_of(shares: &[Share], out: &Path) -> Vec<Part> {
-    let of = u32::try_from(shares.len()).unwrap_or(u32::MAX);
-    let part = |(index, share): (u32, &Share)| Part {
+/// Of so many users each.
+pub(super) fn parts_of(users: impl ExactSizeIterator<Item = usize>, out: &Path) -> Vec<Part> {
+    let of = u32::try_from(users.len()).unwrap_or(u32::MAX);
+    let part = |(index, users): (u32, usize)| Part {
         shard: Shard { index, of },
         dir: beside(out).join(index.to_string()),
-        users: share.users,
+        users,
     };
-    (1..).zip(shares).map(part).collect()
+    (1..).zip(users).map(part).collect()
 }
 
 /// Where the parts' run directories are until they are merged.
@@ -260,7 +309,7 @@ fn command(
     let database = conduct.database_url.as_ref().map(|url| url.expose().to_owned());
     let observe: Vec<&str> = conduct.observe.iter().map(Secret::expose).collect();
     let observe = Some(observe.join("\n")).filter(|all| !all.is_empty());
-    for (name, value) in [("DATABASE_URL", database), (OBSERVE, observe)] {
+    for (name, value) in OF_THE_OBSERVER.into_iter().zip([database, observe]) {
         match value.filter(|_| is_observer(asked, part)) {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),

@@ -1,6 +1,6 @@
 //! `replayer merge`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use common::exit::Exit;
@@ -27,9 +27,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Error> {
-    let Merged { collector, run, writer, expectations } = merge(&args.dirs, &args.out, args.force)?;
+    concluded(merge(&args.dirs, &args.out, args.force)?, &args.out, args.json)
+}
+
+/// Judges what was added up, writes and prints it.
+pub(super) fn concluded(merged: Merged, out: &Path, as_json: bool) -> Result<Exit, Error> {
+    let Merged { collector, run, writer, expectations } = merged;
     // Judged anew: a percentile of the whole does not follow from those of the parts.
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
-    print_summary(&run, &judged, &args.out, args.json)?;
+    print_summary(&run, &judged, out, as_json)?;
     Ok(exit_of(&run, &judged.conclusion, None))
 }

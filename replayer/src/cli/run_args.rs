@@ -10,12 +10,10 @@ use common::secret::Secret;
 use super::input::Input;
 use super::load::LoadArgs;
 use super::start_at::StartAt;
+use crate::lead::OBSERVE;
 use crate::live::LiveAddress;
 use run_log::format::Shard;
 use scenario::Rate;
-
-/// By which a lead says `--observe` to its first part: arguments are for all to see. On a line each.
-pub(super) const OBSERVE: &str = "REPLAYER_OBSERVE";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ProbeArg {

@@ -49,9 +49,10 @@ pub enum FleetError {
     #[error("shard {shard} could not be uploaded within {}; it is in {}", humantime::format_duration(*within), dir.display())]
     Upload { shard: u32, within: Duration, dir: PathBuf },
     #[error(
-        "nothing could be collected: {how}; each worker has its run directory, and `replayer merge` adds them up"
+        "nothing could be collected: no worker has sent its run directory; each has it, and \
+         `replayer merge` adds them up"
     )]
-    Nothing { how: String },
+    Nothing,
 }
 
 impl FleetError {
@@ -72,7 +73,7 @@ impl FleetError {
             | Self::Version { .. }
             | Self::ClaimLost(_) => Exit::Environment,
             Self::Option(_) => Exit::Refused,
-            Self::Upload { .. } | Self::Nothing { .. } => Exit::Incomplete,
+            Self::Upload { .. } | Self::Nothing => Exit::Incomplete,
             Self::Read { .. } | Self::Write { .. } => Exit::Internal,
         }
     }

@@ -23,6 +23,8 @@ mod work;
 pub use error::FleetError;
 pub use names::is_run;
 pub use nats::{Access, Nats};
+#[cfg(test)]
+pub(crate) use options::is_known;
 pub use record::{File, FileKind, PlanState, ShardPlan};
 pub use remote::{NewPlan, Remote};
 pub use status::{RunStatus, ShardStatus, runs};

@@ -1,7 +1,7 @@
 //! The options of a run that a worker takes from a plan, which somebody else has written.
 
 use super::error::FleetError;
-use super::record::ShardPlan;
+use super::record::{FileKind, ShardPlan};
 
 /// What is neither a file of this machine, nor one that it writes, nor a variable of its
 /// environment.
@@ -44,6 +44,16 @@ const TAKEN: [&str; 36] = [
     "--threads",
 ];
 
+/// Whether a worker takes an option, by its name, from a plan, or it is none of a plan's.
+#[cfg(test)]
+pub(crate) fn is_known(option: &str) -> bool {
+    planned([option.to_owned()]).iter().all(|option| TAKEN.contains(&name_of(option)))
+}
+
+fn name_of(option: &str) -> &str {
+    option.split('=').next().unwrap_or_default()
+}
+
 /// The options of a plan, of which hosts are left that this worker may load.
 ///
 /// # Errors
@@ -51,7 +61,8 @@ const TAKEN: [&str; 36] = [
 pub(super) fn taken(plan: &ShardPlan, allowed: &[String]) -> Result<Vec<String>, FleetError> {
     let mut options = Vec::with_capacity(plan.options.len());
     for option in &plan.options {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let name = name_of(option);
+        let value = option.strip_prefix("--allow-host=").unwrap_or_default();
         if !TAKEN.contains(&name) {
             return Err(FleetError::Option(name.to_owned()));
         }
@@ -65,12 +76,9 @@ pub(super) fn taken(plan: &ShardPlan, allowed: &[String]) -> Result<Vec<String>,
 /// Those options of a run that a plan has: files go by their digests, and secrets each worker has
 /// for itself.
 pub(super) fn planned(options: impl IntoIterator<Item = String>) -> Vec<String> {
-    let own = ["--trace", "--scenario", "--rewrites", "--manifest", "--slot"];
-    let is_planned = |option: &String| {
-        let name = option.split('=').next().unwrap_or_default();
-        !own.contains(&name)
-    };
-    options.into_iter().filter(is_planned).collect()
+    let is_own =
+        |name: &str| name == "--slot" || FileKind::ALL.iter().any(|kind| kind.option() == name);
+    options.into_iter().filter(|option| !is_own(name_of(option))).collect()
 }
 
 #[cfg(test)]

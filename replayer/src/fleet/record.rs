@@ -44,6 +44,8 @@ pub enum FileKind {
 }
 
 impl FileKind {
+    pub(super) const ALL: [Self; 4] = [Self::Trace, Self::Scenario, Self::Rewrites, Self::Manifest];
+
     pub(super) const fn option(self) -> &'static str {
         match self {
             Self::Trace => "--trace",

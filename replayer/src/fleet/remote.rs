@@ -18,7 +18,7 @@ use super::files;
 use super::names;
 use super::nats::{Nats, Versioned, read};
 use super::pieces::{Pieces, Place};
-use super::record::{Clock, File, Plan, PlanState, ShardPlan, ShardRecord, ShardState, VERSION};
+use super::record::{File, Plan, PlanState, ShardPlan, ShardRecord, ShardState, VERSION};
 use super::results;
 use crate::lead::{Order, Parts, Report, Said};
 
@@ -174,14 +174,10 @@ impl Remote {
         Ok(())
     }
 
-    /// How each worker's clock stands, by shard.
-    pub fn clocks(&self) -> Vec<Option<Clock>> {
-        self.slots.iter().map(|slot| slot.claim.as_ref()?.record.clock).collect()
-    }
-
     /// When second 0 can be: late enough for every worker to learn of it.
     pub fn soonest(&self) -> DateTime<Utc> {
-        let bounds = self.clocks().into_iter().flatten().map(|clock| clock.bound_us);
+        let clocks = self.slots.iter().filter_map(|slot| slot.claim.as_ref()?.record.clock);
+        let bounds = clocks.map(|clock| clock.bound_us);
         let round_trip = 2 * i64::try_from(bounds.max().unwrap_or(0)).unwrap_or(i64::MAX / 2);
         Utc::now() + LEAD.max(TimeDelta::microseconds(round_trip) * ROUND_TRIPS)
     }
@@ -195,8 +191,8 @@ impl Remote {
     }
 
     /// When the run should be over, after which a NATS that is gone is not waited for long.
-    pub fn over_by(&mut self, at: Option<Instant>) {
-        self.over_at = at;
+    pub fn over_by(&mut self, at: Instant) {
+        self.over_at = Some(at);
     }
 
     /// Fetches the directories of the shards that are done into folders of their numbers; which.

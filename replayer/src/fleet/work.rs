@@ -28,7 +28,7 @@ use super::pieces::{Place, pieces};
 use super::record::{Clock, FileKind, Plan, PlanState, ShardRecord, ShardState, VERSION};
 use super::results;
 use crate::engine::Cut;
-use crate::lead::{Local, Order, Parts as _, Report, Said};
+use crate::lead::{Local, OF_THE_OBSERVER, Order, Parts as _, Report, Said};
 
 /// Before second 0 the plan is read once more, and the process is told; it needs 150 ms of it.
 const LAST_LOOK: TimeDelta = TimeDelta::milliseconds(300);
@@ -285,8 +285,10 @@ impl Shard<'_> {
         for (kind, file) in &self.plan.files {
             command.arg(in_one(kind.option(), &self.file(*kind, file).await?));
         }
-        if !self.plan.files.contains_key(&FileKind::Manifest) {
-            command.env_remove("DATABASE_URL");
+        if options.iter().any(|option| option == "--no-observe") {
+            for name in OF_THE_OBSERVER {
+                command.env_remove(name);
+            }
         }
         Ok(command)
     }

@@ -33,6 +33,11 @@ use crate::engine::{Cut, NOTICE, Seconds, StopRule, Tick};
 use crate::measure::Collector;
 use crate::time::At;
 
+/// By which a lead says `--observe` to its first part: arguments are for all to see. On a line each.
+pub const OBSERVE: &str = "REPLAYER_OBSERVE";
+/// What of the environment is for the part that observes alone.
+pub const OF_THE_OBSERVER: [&str; 2] = ["DATABASE_URL", OBSERVE];
+
 #[derive(Debug, thiserror::Error)]
 pub enum LeadError {
     #[error("cannot start a process")]

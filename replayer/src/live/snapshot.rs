@@ -295,7 +295,7 @@ impl Snapshot {
         self.by_endpoint.iter_mut().for_each(|of| of.now = 0);
         for (tag, recorded) in recorded {
             self.add(tag, &recorded);
-            if is_response(tag.kind) {
+            if LatencyKind::RESPONSES.contains(&tag.kind) {
                 recorded.add_to(&mut second_responses);
             }
         }
@@ -388,7 +388,7 @@ impl Snapshot {
         if tag.kind != LatencyKind::ResponseOk {
             of.failed += recorded.count();
         }
-        if is_response(tag.kind) {
+        if LatencyKind::RESPONSES.contains(&tag.kind) {
             recorded.add_to(&mut of.responses);
             recorded.add_to(&mut self.all.responses);
         }
@@ -451,10 +451,6 @@ impl Snapshot {
     pub(super) fn is_valid(&self) -> bool {
         self.now.validity.as_ref().is_none_or(|of| of.state == ValidityState::Valid)
     }
-}
-
-fn is_response(kind: LatencyKind) -> bool {
-    matches!(kind, LatencyKind::ResponseOk | LatencyKind::ResponseFailed | LatencyKind::Censored)
 }
 
 fn event(second: Option<u64>, name: &str, data: &impl Serialize) -> Event {

@@ -1,7 +1,6 @@
 //! One run on several workers over a real NATS server: its sum, its start, and whatever is lost.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use run_log::reader::RunReader;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::{Answer, Ran, Server, TraceBuilder, Workplace};
+use crate::support::{Answer, Peer, Ran, Server, TraceBuilder, Workplace, free_port};
 
 /// Long enough for whatever a busy machine takes; nothing waits for it in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,7 +36,7 @@ fn server() -> Server {
 
 /// A server with JetStream, until it is dropped.
 struct Nats {
-    child: Child,
+    peer: Peer,
     port: u16,
     folder: TempDir,
 }
@@ -46,43 +45,33 @@ impl Nats {
     /// None where this machine has no such program.
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Self::spawn(&folder, port);
-        if child.is_none() {
+        let port = free_port();
+        let peer = Self::peer(&folder, port);
+        if peer.is_none() {
             eprintln!("nats-server is missing here: nothing of a fleet is tested");
         }
-        Some(Self { child: child?, port, folder })
+        Some(Self { peer: peer?, port, folder })
     }
 
-    fn spawn(folder: &TempDir, port: u16) -> Option<Child> {
-        let mut child = Command::new("nats-server")
+    fn peer(folder: &TempDir, port: u16) -> Option<Peer> {
+        let mut command = Command::new("nats-server");
+        command
             .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream"])
             .arg("--store_dir")
-            .arg(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(child.try_wait().unwrap().is_none(), "it ended at once");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Some(child)
+            .arg(folder.path());
+        Peer::start(command, port, &folder.path().join("log"))
     }
 
     fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// By SIGKILL.
     fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.peer.kill();
     }
 
     fn again(&mut self) {
-        self.child = Self::spawn(&self.folder, self.port).unwrap();
+        self.peer = Self::peer(&self.folder, self.port).unwrap();
     }
 
     /// As `replayer fleet status --json` tells of a run.
@@ -107,13 +96,6 @@ impl Nats {
             assert!(Instant::now() < until, "shard {shard} is never {state}: {status:?}");
             std::thread::sleep(Duration::from_millis(50));
         }
-    }
-}
-
-impl Drop for Nats {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

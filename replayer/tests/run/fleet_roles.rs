@@ -2,10 +2,8 @@
 //! work and no more.
 
 use std::fs::{self, File};
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use async_nats::jetstream::kv::Store;
 use async_nats::{Client, ConnectOptions, Event, jetstream};
@@ -13,7 +11,7 @@ use run_log::outcome::Outcome;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::support::{Answer, Server, TraceBuilder, Workplace};
+use crate::support::{Answer, Peer, Server, TraceBuilder, Workplace, free_port};
 
 const PASSWORD: &str = "lent@given";
 /// It as a part of an address.
@@ -30,7 +28,7 @@ impl Drop for Process {
 }
 
 struct Nats {
-    _server: Process,
+    _server: Peer,
     port: u16,
     folder: TempDir,
 }
@@ -43,29 +41,20 @@ impl Nats {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         fs::write(path("cert.pem"), made.cert.pem()).unwrap();
         fs::write(path("key.pem"), made.signing_key.serialize_pem()).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("nats-server")
+        let port = free_port();
+        let mut command = Command::new("nats-server");
+        command
             .arg("--config")
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/nats.conf"))
             .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
             .env("NATS_STORE", path("store"))
             .env("NATS_TLS_CERT", path("cert.pem"))
             .env("NATS_TLS_KEY", path("key.pem"))
-            .envs(["NATS_LEAD", "NATS_WORKER", "NATS_WATCHER"].map(|name| (name, PASSWORD)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(path("log")).unwrap())
-            .spawn();
-        let Ok(child) = child else {
+            .envs(["NATS_LEAD", "NATS_WORKER", "NATS_WATCHER"].map(|name| (name, PASSWORD)));
+        let Some(server) = Peer::start(command, port, &path("log")) else {
             eprintln!("nats-server is missing here: the roles of a fleet are not tested");
             return None;
         };
-        let mut server = Process(child);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            let ended = server.0.try_wait().unwrap();
-            assert!(ended.is_none(), "{}", fs::read_to_string(path("log")).unwrap());
-            std::thread::sleep(Duration::from_millis(10));
-        }
         Some(Self { _server: server, port, folder })
     }
 

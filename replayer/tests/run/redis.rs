@@ -1,18 +1,17 @@
 //! A Redis as Debian has it: what it says of itself is what a run has of it.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::net::TcpStream;
+use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::observe::{last, observed, seconds, steady, steady_server};
-use crate::support::Workplace;
+use crate::support::{Peer, Workplace, free_port};
 
 /// A server that asks for a password and keeps nothing, until it is dropped.
 struct RedisServer {
-    child: Child,
+    _peer: Peer,
     port: u16,
     folder: TempDir,
 }
@@ -21,22 +20,14 @@ impl RedisServer {
     /// None where this machine has no such program.
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("redis-server")
+        let port = free_port();
+        let mut command = Command::new("redis-server");
+        command
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
             .args(["--requirepass", "hunter2", "--dir"])
-            .arg(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut server = Self { child, port, folder };
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(server.child.try_wait().unwrap().is_none(), "it ended at once");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Some(server)
+            .arg(folder.path());
+        let peer = Peer::start(command, port, &folder.path().join("log"))?;
+        Some(Self { _peer: peer, port, folder })
     }
 
     /// What it answers to these commands, by its own protocol.
@@ -46,13 +37,6 @@ impl RedisServer {
         let mut answers = String::new();
         stream.read_to_string(&mut answers).unwrap();
         answers
-    }
-}
-
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the tests of the whole tool share: traces made by hand, a manifest, a
 //! scripted server, and the binary itself.
 
+mod peer;
 pub(crate) mod server;
 pub(crate) mod trace;
 
@@ -16,6 +17,7 @@ use run_log::reader::{Interval, RunReader};
 use scenario::{Expectation, is_default};
 use tempfile::TempDir;
 
+pub(crate) use peer::{Peer, free_port};
 pub(crate) use server::{Answer, Asked, Server};
 pub(crate) use trace::TraceBuilder;
 

@@ -26,7 +26,7 @@ use run_log::format::{
     TARGET_CSV, Tag, Window, endpoint,
 };
 use run_log::phase::phases_seen;
-use run_log::reader::{Agreement, Interval, ReadError, RunReader};
+use run_log::reader::{Agreement, Interval, PackedInterval, ReadError, RunReader};
 use run_log::recovery::Recovery;
 use run_log::stats::StatsRow;
 use run_log::timeline::Second;
@@ -246,9 +246,10 @@ impl Pass {
         let (packed, mut unpack) = reader.intervals()?.split();
         thread::scope(|scope| {
             // Reading, unpacking and adding up take about as long each.
-            let packed = ahead(scope, packed);
+            let packed = ahead(scope, packed, |packed| size(packed, PackedInterval::bytes));
             let intervals = packed.map(move |packed| unpack.interval(packed?));
-            for interval in ahead(scope, intervals) {
+            let bytes = |interval: &Interval| interval.recorded.bytes();
+            for interval in ahead(scope, intervals, move |interval| size(interval, bytes)) {
                 let interval = interval?;
                 self.interval(window, &interval).map_err(|UnknownTag(tag)| {
                     SummaryError::Unknown { dir: reader.dir().to_owned(), tag }
@@ -277,4 +278,9 @@ impl Pass {
         }
         Ok(())
     }
+}
+
+/// Of what was read; an error takes nothing.
+fn size<T>(read: &Result<T, ReadError>, bytes: impl Fn(&T) -> usize) -> usize {
+    read.as_ref().map_or(0, bytes)
 }

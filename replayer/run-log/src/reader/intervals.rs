@@ -54,6 +54,13 @@ pub struct PackedInterval {
     line: u64,
 }
 
+impl PackedInterval {
+    /// What it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.histogram.len()
+    }
+}
+
 /// The lines of `latency.hlog`.
 pub struct PackedIntervals {
     lines: Lines,

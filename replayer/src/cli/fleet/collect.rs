@@ -7,17 +7,14 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use common::exit::Exit;
 use common_net::runtime;
-use run_log::format::Shard;
 use run_log::writer::RunWriter;
 use tokio::runtime::Builder;
 
 use super::access::{NatsArgs, run_name};
-use crate::cli::finish::{exit_of, finish};
-use crate::cli::lead::{Part, added_up, beside, remove_parts};
-use crate::cli::summary::print_summary;
+use crate::cli::lead::{added_up, beside, parts_of, remove_parts};
+use crate::cli::merge::concluded;
 use crate::error::Error;
 use crate::fleet::{FleetError, PlanState, Remote};
-use crate::merge::Merged;
 
 /// How long what workers send is waited for, once the load is over.
 const SETTLED: Duration = Duration::from_secs(60);
@@ -54,27 +51,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Error> {
         let nats = nats.connect(allow_host, Duration::ZERO).await?;
         let mut remote = Remote::resume(nats, run.clone()).await?;
         remote.settled(*wait).await;
-        let parts = parts(&remote, out);
+        let users = remote.plan().shards.iter().map(|shard| shard.users);
+        let parts = parts_of(users, out);
         collected(&mut remote, out).await?;
         Ok::<_, Error>(parts)
     })?;
-    let Merged { collector, run, writer, expectations } =
-        added_up(&parts, &BTreeMap::new(), out, *force)?;
-    let (run, judged) = finish(&collector, run, writer, &expectations)?;
+    let merged = added_up(&parts, &BTreeMap::new(), out, *force)?;
+    let exit = concluded(merged, out, *json)?;
     remove_parts(&parts, out)?;
-    print_summary(&run, &judged, out, *json)?;
-    Ok(exit_of(&run, &judged.conclusion, None))
-}
-
-fn parts(remote: &Remote, out: &Path) -> Vec<Part> {
-    let shards = &remote.plan().shards;
-    let of = u32::try_from(shards.len()).unwrap_or(u32::MAX);
-    let part = |(index, shard): (u32, &crate::fleet::ShardPlan)| Part {
-        shard: Shard { index, of },
-        dir: beside(out).join(index.to_string()),
-        users: shard.users,
-    };
-    (1..).zip(shards).map(part).collect()
+    Ok(exit)
 }
 
 /// Waits for what the workers have measured, and fetches it.
@@ -82,9 +67,7 @@ pub(super) async fn collected(remote: &mut Remote, out: &Path) -> Result<(), Err
     remote.settled(SETTLED).await;
     let found = remote.collect(&beside(out)).await?;
     if found.is_empty() {
-        return Err(
-            FleetError::Nothing { how: "no worker has sent its run directory".to_owned() }.into()
-        );
+        return Err(FleetError::Nothing.into());
     }
     remote.close(PlanState::Over).await;
     Ok(())

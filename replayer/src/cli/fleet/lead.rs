@@ -5,12 +5,12 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::{Args as ClapArgs, ValueEnum};
 use common::exit::{Exit, one_line};
 use common_net::runtime;
 use common_net::signals::Interrupt;
-use run_log::format::{EndedBy, Run};
+use run_log::format::EndedBy;
 use rustix::process::Signal;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -22,24 +22,21 @@ use super::collect::collected;
 use crate::cli::asked::Asked;
 use crate::cli::audited;
 use crate::cli::dry_run::print_plan;
-use crate::cli::finish::{exit_of, finish};
+use crate::cli::finish::exit_of;
 use crate::cli::input::Files;
-use crate::cli::lead::{Part, added_up, options_of, parts_of, remove_parts, whole};
+use crate::cli::lead::{Led, Part, armed_for, ended, follow, options_of, parts_of, watched, whole};
 use crate::cli::live::shown;
 use crate::cli::one_run::{Ended, Fired, ReadyRun, announce_stop};
 use crate::cli::preflight::preflighted;
 use crate::cli::run_args::{self, Conduct};
 use crate::cli::signals::{WatchSignals, interrupts};
 use crate::cli::summary::{print_summary, say_refusal};
-use crate::config::ConfigError;
-use crate::engine::Tick;
 use crate::error::Error;
 use crate::fleet::{
     File, FileKind, FleetError, Nats, NewPlan, PlanState, Remote, ShardPlan, offer, planned_options,
 };
 use crate::lead::{Lead, LeadError};
-use crate::live::{Lines, View};
-use crate::merge::Merged;
+use crate::live::View;
 use run_log::writer::RunWriter;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -110,7 +107,7 @@ fn fire(
     let record = view.map(|_| ready_run.initial_record());
     audited::check(ready_run.asked, &ready_run.choices, &ready_run.ready.plan.endpoints)?;
     let ReadyRun { asked, choices, ready, planned, .. } = ready_run;
-    let parts = parts_of(&planned.shards, out);
+    let parts = parts_of(planned.shards.iter().map(|share| share.users), out);
     let whole = whole(&ready, &choices, &planned);
     let length = planned.schedule.length_s(&ready.plan, &choices.load);
     let length = Duration::try_from_secs_f64(length).unwrap_or_default() + choices.grace;
@@ -152,7 +149,7 @@ fn fire(
                 sent = preflighted(asked, &choices, &ready, &planned.room) => sent?,
             };
             lead.parts().all_there().await.map_err(LeadError::NotArmed)?;
-            let at = armed_for(asked, lead.parts().soonest())?;
+            let at = armed_for(asked.start_at, lead.parts().soonest())?;
             lead.arm(at).await?;
             Ok::<_, Error>(Ok((at, probes)))
         };
@@ -171,28 +168,14 @@ fn fire(
         // The workers have the trace, too.
         drop(ready);
         let wait = (at - Utc::now()).to_std().unwrap_or_default();
-        lead.parts().over_by(Some(Instant::now() + wait + length));
-        let mut watched = view.zip(record).map(|(view, record)| {
-            let record = Run { started: at, ..record };
-            view.begin(
-                &record,
-                whole.planned.clone(),
-                choices.expectations(),
-                (Instant::now() + wait).into_std(),
-            )
-        });
-        let mut lines = Lines::new(asked.conduct.quiet);
-        let show = |tick: &Tick<'_>| {
-            watched.iter_mut().for_each(|watched| watched.second(tick));
-            lines.show(tick);
-        };
+        lead.parts().over_by(Instant::now() + wait + length);
+        let watched = watched(view.zip(record), at, &whole, &choices);
         let on_lost = args.on_lost;
         let cut_short = move |remote: &Remote, part: usize| match remote.ended_by(part) {
             Some(why) => Some(why).filter(|why| !why.is_as_planned()),
             None => (on_lost == OnLost::Stop).then(|| EndedBy::Signal(Signal::HUP.as_raw())),
         };
-        let (mut remote, gone) = lead.run(at, whole, cut_short, show).await;
-        lines.finish();
+        let (mut remote, gone, watched) = follow(lead, at, whole, asked, watched, cut_short).await;
         collected(&mut remote, out).await?;
         if remote.ignored > 0 {
             common::say!(
@@ -200,27 +183,12 @@ fn fire(
                 remote.ignored
             );
         }
-        Ok::<_, Error>(Ok((gone, probes, later, watched)))
+        Ok::<_, Error>(Ok(Led { gone, probes, interrupts: later, watched }))
     })?;
-    let (gone, probes, later, watched) = match led {
-        Ok(led) => led,
-        Err(exit) => return Ok(Fired::NotBegun(exit)),
-    };
-    let Merged { mut collector, mut run, writer, expectations } =
-        added_up(&parts, &gone, out, force)?;
-    collector.totals.extra.probes += probes;
-    run.totals.extra.probes += probes;
-    let plateau = &mut collector.plateau;
-    runtime.block_on(audited::after_the_run(asked, &choices, out, &mut run, plateau, later));
-    if let Some(watched) = &watched {
-        watched.note_marks(&mut run);
+    match led {
+        Ok(led) => ended(&runtime, asked, &choices, &parts, led, out, force),
+        Err(exit) => Ok(Fired::NotBegun(exit)),
     }
-    let (run, judged) = finish(&collector, run, writer, &expectations)?;
-    if let Some(watched) = watched {
-        watched.end(&run, &judged, &collector);
-    }
-    remove_parts(&parts, out)?;
-    Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
 }
 
 /// Tells workers that wait.
@@ -268,13 +236,4 @@ async fn offered(
         }
     }
     Ok(offered)
-}
-
-/// Second 0 of all workers.
-fn armed_for(asked: &Asked<'_>, soonest: DateTime<Utc>) -> Result<DateTime<Utc>, ConfigError> {
-    match asked.start_at.map(DateTime::<Utc>::from) {
-        None => Ok(soonest),
-        Some(start) if start >= soonest => Ok(start),
-        Some(start) => Err(ConfigError::StartPassed { start, now: Utc::now() }),
-    }
 }
