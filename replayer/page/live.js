@@ -96,11 +96,25 @@
     requestAnimationFrame(next);
   }
   function next() {
-    const [what, run] = work.entries().next().value;
-    work.delete(what);
-    run();
+    const [first] = work;
+    if (first) {
+      const [what, run] = first;
+      work.delete(what);
+      run();
+    }
     isAtWork = work.size > 0;
     if (isAtWork) requestAnimationFrame(next);
+  }
+
+  const AT_ONCE = 50;
+  /** Writes some rows of a table from one on, and the others in frames to come: all at once would hold up a frame. */
+  function writeRows(table, from, count, writeRow) {
+    const to = Math.min(from + AT_ONCE, count);
+    for (let at = from; at < to; at += 1) writeRow(at);
+    const isDone = to >= count;
+    if (isDone) work.delete(table);
+    else soon(table, () => writeRows(table, to, count, writeRow));
+    table.ariaBusy = isDone ? null : "true";
   }
 
   // ---- Head, tiles and small tables ----
@@ -171,11 +185,13 @@
     ]);
   }
 
-  /** Rows of texts; a cell may be [text, class]. */
+  /** Rows of texts, the first of which is the row's head; a cell may be [text, class]. What is sorted
+   * otherwise is written anew: to move rows would lay out all of them. */
   function showRows(table, rows, nothing) {
     const body = table.tBodies[0];
     const width = table.tHead.rows[0].cells.length;
     if (!rows.length) {
+      writeRows(table, 0, 0);
       if (body.rows.length !== 1 || !body.querySelector(".none")) {
         body.replaceChildren(make("tr", {}, make("td", { className: "none", colSpan: width, textContent: nothing })));
       }
@@ -183,11 +199,11 @@
     }
     if (body.querySelector(".none")) body.replaceChildren();
     while (body.rows.length > rows.length) body.lastChild.remove();
-    rows.forEach((cells, at) => {
+    writeRows(table, 0, rows.length, (at) => {
       const row = body.rows[at] ?? body.insertRow();
-      cells.forEach((cell, column) => {
+      rows[at].forEach((cell, column) => {
         const [text, look] = Array.isArray(cell) ? cell : [cell, ""];
-        const place = row.cells[column] ?? row.insertCell();
+        const place = row.cells[column] ?? row.appendChild(column ? make("td") : make("th", { scope: "row" }));
         write(place, text);
         if (place.className !== look) place.className = look;
       });
@@ -247,7 +263,6 @@
   const words = new Intl.Collator("en", { numeric: true });
   /** By which column, 0 being the name, and which way: 1 up, -1 down. */
   let sorted = { column: 1, direction: -1 };
-  let rows = [];
 
   const headRow = find("endpoints").tHead.rows[0];
   ["Endpoint", ...NUMBERS.map(([name]) => name)].forEach((name, column) => {
@@ -256,53 +271,31 @@
     button.addEventListener("click", () => {
       const first = column ? -1 : 1;
       sorted = { column, direction: sorted.column === column ? -sorted.direction : first };
-      orderRows();
+      showEndpoints();
     });
   });
-  find("filter").addEventListener("input", orderRows);
-
-  function makeRows() {
-    rows = head.endpoints.map((name) => {
-      const numbers = NUMBERS.map(() => make("td", { className: "n", textContent: "–" }));
-      const element = make("tr", {}, make("th", { scope: "row", textContent: name }), ...numbers);
-      return { name, element, numbers, values: [] };
-    });
-    find("endpoints").tBodies[0].replaceChildren();
-    document.querySelector(".filter").hidden = rows.length < SEARCHABLE;
-  }
+  find("filter").addEventListener("input", showEndpoints);
 
   function showEndpoints() {
-    now.endpoints.forEach((endpoint, at) => {
-      const row = rows[at];
-      NUMBERS.forEach(([, of], column) => {
-        const value = of(endpoint);
-        if (row.values[column] === value) return;
-        row.values[column] = value;
-        write(row.numbers[column], number(value));
-      });
-    });
-    orderRows();
-  }
-
-  function orderRows() {
+    if (!head || !now) return;
     const { column, direction } = sorted;
     [...headRow.cells].forEach((cell, at) => {
       cell.ariaSort = at === column ? (direction > 0 ? "ascending" : "descending") : null;
     });
+    const all = head.endpoints.map((name, at) => [name, ...NUMBERS.map(([, of]) => of(now.endpoints[at]))]);
+    document.querySelector(".filter").hidden = all.length < SEARCHABLE;
     const wanted = find("filter").value.trim().toLowerCase();
-    const shown = rows.filter(({ name }) => name.toLowerCase().includes(wanted));
-    const compare = (a, b) => {
-      if (!column) return direction * words.compare(a.name, b.name);
-      const [one, other] = [a.values[column - 1], b.values[column - 1]];
+    const shown = all.filter(([name]) => name.toLowerCase().includes(wanted));
+    shown.sort((a, b) => {
+      const [one, other] = [a[column], b[column]];
+      if (!column) return direction * words.compare(one, other);
       // Nothing is neither more nor less than something.
       if (one == null || other == null) return (one == null) - (other == null);
       return direction * (one - other);
-    };
-    shown.sort(compare);
-    write(find("found"), wanted ? `${number(shown.length)} of ${number(rows.length)}` : "");
-    const body = find("endpoints").tBodies[0];
-    const isSame = body.rows.length === shown.length && shown.every(({ element }, at) => body.rows[at] === element);
-    if (!isSame) body.replaceChildren(...shown.map(({ element }) => element));
+    });
+    write(find("found"), wanted ? `${number(shown.length)} of ${number(all.length)}` : "");
+    const rows = shown.map(([name, ...values]) => [name, ...values.map((value) => [number(value), "n"])]);
+    showRows(find("endpoints"), rows, wanted ? "None has that in its name" : "None so far");
   }
 
   // ---- Charts ----
@@ -469,11 +462,11 @@
         body.replaceChildren();
         write(note, every > 1 ? `One row of every ${every}.` : "");
       }
-      for (let at = body.rows.length * every; at < seconds.length; at += every) {
+      writeRows(table, body.rows.length, Math.ceil(seconds.length / every), (at) => {
         const row = body.insertRow();
-        row.insertCell().textContent = clock(seconds[at]);
-        for (const [, column] of lines) Object.assign(row.insertCell(), { className: "n", textContent: number(columns[column][at]) });
-      }
+        row.insertCell().textContent = clock(seconds[at * every]);
+        for (const [, column] of lines) Object.assign(row.insertCell(), { className: "n", textContent: number(columns[column][at * every]) });
+      });
     }
     details.addEventListener("toggle", showTable);
 
@@ -481,7 +474,10 @@
     const chart = {
       figure,
       plot,
-      empty: () => body.replaceChildren(),
+      empty() {
+        body.replaceChildren();
+        writeRows(table, 0, 0);
+      },
       draw() {
         if (isInView) plot.setData(data());
         if (plot.cursor.idx == null) readOut(plot);
@@ -532,8 +528,12 @@
     return true;
   }
 
-  charts.push(...CHARTS.map(makeChart));
-  find("charts").append(...charts.map(({ figure }) => figure));
+  // Once the page is painted, for which nobody has to wait for four charts.
+  requestAnimationFrame(() => setTimeout(() => {
+    charts.push(...CHARTS.map(makeChart));
+    find("charts").append(...charts.map(({ figure }) => figure));
+    showCharts();
+  }));
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     readPalette();
@@ -549,6 +549,9 @@
     soon("endpoints", showEndpoints);
     soon("failures", showFailures);
     soon("others", showOthers);
+    showCharts();
+  }
+  function showCharts() {
     charts.forEach((chart, at) => soon(CHARTS[at].title, chart.draw));
   }
 
@@ -573,7 +576,6 @@
       take(whole.history.points);
       if (isOther) zoom = null;
       for (const chart of charts) chart.empty();
-      if (head && (isOther || !rows.length)) makeRows();
       showAll();
     });
     source.addEventListener("second", ({ data }) => {

@@ -54,11 +54,16 @@ fn name_of(option: &str) -> &str {
     option.split('=').next().unwrap_or_default()
 }
 
-/// The options of a plan, of which hosts are left that this worker may load.
+/// The options of a plan, of which hosts are left that this worker may load, and none that it has
+/// an `own` of: addresses and cores are a machine's.
 ///
 /// # Errors
 /// When there is one that is not taken.
-pub(super) fn taken(plan: &ShardPlan, allowed: &[String]) -> Result<Vec<String>, FleetError> {
+pub(super) fn taken(
+    plan: &ShardPlan,
+    allowed: &[String],
+    own: &[String],
+) -> Result<Vec<String>, FleetError> {
     let mut options = Vec::with_capacity(plan.options.len());
     for option in &plan.options {
         let name = name_of(option);
@@ -66,7 +71,9 @@ pub(super) fn taken(plan: &ShardPlan, allowed: &[String]) -> Result<Vec<String>,
         if !TAKEN.contains(&name) {
             return Err(FleetError::Option(name.to_owned()));
         }
-        if name != "--allow-host" || allowed.iter().any(|host| host.eq_ignore_ascii_case(value)) {
+        let may_load = || allowed.iter().any(|host| host.eq_ignore_ascii_case(value));
+        let is_replaced = own.iter().any(|own| name_of(own) == name);
+        if !is_replaced && (name != "--allow-host" || may_load()) {
             options.push(option.clone());
         }
     }
@@ -94,7 +101,7 @@ mod tests {
     fn a_plan_cannot_make_a_worker_read_write_or_load_what_it_may_not() {
         let plan =
             of(&["--target=http://h:80", "--allow-host=h", "--allow-host=other", "--verify"]);
-        let taken = |plan: &ShardPlan| taken(plan, &["H".to_owned()]);
+        let taken = |plan: &ShardPlan| taken(plan, &["H".to_owned()], &[]);
         assert_eq!(taken(&plan).unwrap(), ["--target=http://h:80", "--allow-host=h", "--verify"]);
         for option in
             ["--trace=/etc/passwd", "--out=/", "--manifest=/m", "--observe=postgres=x", "-q"]
@@ -103,5 +110,12 @@ mod tests {
             let error = taken(&plan).unwrap_err().to_string();
             assert!(error.contains("does not take from others"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_a_worker_says_itself_replaces_what_the_plan_says() {
+        let plan = of(&["--threads=8", "--source-ip=127.0.0.1", "--verify"]);
+        let own = ["--source-ip=127.0.0.7".to_owned(), "--slot=token=TOKEN".to_owned()];
+        assert_eq!(taken(&plan, &[], &own).unwrap(), ["--threads=8", "--verify"]);
     }
 }

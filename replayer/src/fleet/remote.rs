@@ -159,9 +159,7 @@ impl Remote {
     pub async fn all_there(&mut self) -> Result<(), String> {
         let mut ready_since = None;
         loop {
-            if let Some(gone) = self.slots.iter().position(|slot| slot.is_gone) {
-                return Err(format!("shard {} was lost before it", gone + 1));
-            }
+            self.none_gone()?;
             ready_since = match self.slots.iter().all(|slot| slot.is(&ShardState::Ready)) {
                 true => ready_since.or_else(|| Some(Instant::now())),
                 false => None,
@@ -172,6 +170,28 @@ impl Remote {
             self.step().await;
         }
         Ok(())
+    }
+
+    fn none_gone(&self) -> Result<(), String> {
+        match self.slots.iter().position(|slot| slot.is_gone) {
+            Some(gone) => Err(format!("shard {} was lost before it", gone + 1)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until shortly before second 0: while nothing was sent, a loss need not become a part of
+    /// the run.
+    ///
+    /// # Errors
+    /// In words, when a worker is lost meanwhile.
+    pub async fn all_there_until(&mut self, at: DateTime<Utc>) -> Result<(), String> {
+        let wait = (at - CONFIRMED - Utc::now()).to_std().unwrap_or_default();
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            self.none_gone()?;
+            let _ = timeout_at(until, self.step()).await;
+        }
+        self.none_gone()
     }
 
     /// When second 0 can be: late enough for every worker to learn of it.

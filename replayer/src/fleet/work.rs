@@ -264,7 +264,7 @@ impl Shard<'_> {
         let of = self.plan.shards.len();
         let plan = self.plan.shards.get(self.shard as usize - 1);
         let plan = plan.ok_or_else(|| FleetError::Unknown(self.run.to_owned()))?;
-        let options = options::taken(plan, &self.conditions.allowed)?;
+        let options = options::taken(plan, &self.conditions.allowed, &self.conditions.options)?;
         let program = std::env::current_exe();
         let program = program
             .map_err(|source| FleetError::Read { path: PathBuf::from("replayer"), source })?;

@@ -1,6 +1,7 @@
 //! One run on several workers over a real NATS server: its sum, its start, and whatever is lost.
 
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use run_log::reader::RunReader;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::support::{Answer, Peer, Ran, Server, TraceBuilder, Workplace, free_port};
+use crate::support::{Answer, Peer, Ran, Server, TraceBuilder, Workplace, free_port, loopback};
 
 /// Long enough for whatever a busy machine takes; nothing waits for it in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -59,7 +60,7 @@ impl Nats {
             .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream"])
             .arg("--store_dir")
             .arg(folder.path());
-        Peer::start(command, port, &folder.path().join("log"))
+        Peer::start(command, loopback(port), &folder.path().join("log"))
     }
 
     fn url(&self) -> String {
@@ -106,13 +107,13 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(place: &Workplace, nats: &Nats, name: &str, clock: Option<&str>) -> Self {
+    fn start(place: &Workplace, nats: &str, name: &str, clock: Option<&str>) -> Self {
         Self::with(place, nats, name, clock, &[])
     }
 
     fn with(
         place: &Workplace,
-        nats: &Nats,
+        nats: &str,
         name: &str,
         clock: Option<&str>,
         options: &[&str],
@@ -128,7 +129,7 @@ impl Worker {
             }
             None => Command::new(env!("CARGO_BIN_EXE_replayer")),
         };
-        command.args(["fleet", "work", "--once", "--nats", &nats.url(), "--manifest"]);
+        command.args(["fleet", "work", "--once", "--nats", nats, "--manifest"]);
         command.arg(place.path("manifest.json")).arg("--dir").arg(&dir).args(options);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(dir.join("log")).unwrap());
@@ -167,10 +168,10 @@ impl Drop for Worker {
 }
 
 /// `replayer fleet run` of a run of this name, which ends in time.
-fn lead(place: &Workplace, nats: &Nats, run: &str, target: &str, options: &[&str]) -> Command {
+fn lead(place: &Workplace, nats: &str, run: &str, target: &str, options: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_replayer"));
     command
-        .args(["fleet", "run", "--nats", &nats.url(), "--run", run])
+        .args(["fleet", "run", "--nats", nats, "--run", run])
         .arg("--trace")
         .arg(place.path("t.trace.jsonl.zst"))
         .arg("--manifest")
@@ -205,10 +206,10 @@ fn the_sum_of_workers_is_what_one_process_does() {
     let expected = requests(&one);
     fs::rename(place.path("out"), place.path("one")).unwrap();
     let server = server();
-    let mut workers = ["a", "b", "c"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut workers = ["a", "b", "c"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let ran = ran(
         &place,
-        lead(&place, &nats, "sum", &server.url(), &["--clones", "10", "--shards", "3"]),
+        lead(&place, &nats.url(), "sum", &server.url(), &["--clones", "10", "--shards", "3"]),
     );
     assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
     let run = ran.checked();
@@ -250,11 +251,11 @@ fn clocks_that_are_off_begin_at_the_same_time() {
     let workers = [None, Some("+0.25s"), Some("-3s")];
     let _workers: Vec<Worker> = (1..)
         .zip(workers)
-        .map(|(n, off): (u32, _)| Worker::start(&place, &nats, &n.to_string(), off))
+        .map(|(n, off): (u32, _)| Worker::start(&place, &nats.url(), &n.to_string(), off))
         .collect();
     let ran = ran(
         &place,
-        lead(&place, &nats, "clocks", &server.url(), &["--clones", "10", "--shards", "3"]),
+        lead(&place, &nats.url(), "clocks", &server.url(), &["--clones", "10", "--shards", "3"]),
     );
     assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
     let run = ran.checked();
@@ -279,16 +280,16 @@ fn without_workers_nothing_begins_and_the_missing_shards_are_named() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&trace(), 0);
     let server = server();
-    let mut worker = Worker::start(&place, &nats, "a", None);
+    let mut worker = Worker::start(&place, &nats.url(), "a", None);
     let options = ["--clones", "10", "--shards", "3", "--gather", "6s"];
-    let ran = ran(&place, lead(&place, &nats, "few", &server.url(), &options));
+    let ran = ran(&place, lead(&place, &nats.url(), "few", &server.url(), &options));
     assert_eq!(ran.code, Some(4), "{}", ran.stderr);
     assert!(ran.stderr.contains("missing: 2, 3"), "{}", ran.stderr);
     // The one that waited is let go.
     assert_eq!(worker.code(), Some(0), "{}", worker.log());
     assert!(server.asked().is_empty());
     // The same name is not taken twice.
-    let again = lead(&place, &nats, "few", &server.url(), &options).output().unwrap();
+    let again = lead(&place, &nats.url(), "few", &server.url(), &options).output().unwrap();
     assert_eq!(again.status.code(), Some(2));
 }
 
@@ -297,12 +298,12 @@ fn a_worker_that_dies_before_the_start_is_replaced() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&trace(), 0);
     let server = server();
-    let mut first = Worker::start(&place, &nats, "a", None);
+    let mut first = Worker::start(&place, &nats.url(), "a", None);
     let options = ["--clones", "10", "--shards", "2", "--gather", "100s"];
-    let lead = begun(lead(&place, &nats, "spare", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "spare", &server.url(), &options));
     nats.wait_for("spare", 1, "ready");
     first.kill();
-    let _others = ["b", "c"].map(|name| Worker::start(&place, &nats, name, None));
+    let _others = ["b", "c"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let ran = place.ran(lead.wait_with_output().unwrap());
     assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
     assert!(ran.stderr.contains("shard 1 is free again"), "{}", ran.stderr);
@@ -324,9 +325,9 @@ fn a_worker_that_dies_makes_the_run_invalid_and_its_share_is_named() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
-    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = [&LONG[..], &["--shards", "2"]].concat();
-    let lead = begun(lead(&place, &nats, "lost", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "lost", &server.url(), &options));
     asked(&server, 100);
     workers[0].kill();
     let ran = place.ran(lead.wait_with_output().unwrap());
@@ -344,10 +345,10 @@ fn where_it_is_asked_for_all_end_with_the_first_that_is_lost() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
-    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = ["--users", "12", "--pacing", "closed", "--duration", "10m", "--shards", "2"];
     let options = [&options[..], &["--on-lost", "stop"]].concat();
-    let lead = begun(lead(&place, &nats, "all", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "all", &server.url(), &options));
     asked(&server, 100);
     workers[0].kill();
     let ran = place.ran(lead.wait_with_output().unwrap());
@@ -357,18 +358,41 @@ fn where_it_is_asked_for_all_end_with_the_first_that_is_lost() {
     assert_eq!(workers[1].code(), Some(0), "{}", workers[1].log());
 }
 
+#[test]
+fn one_that_dies_while_all_are_armed_lets_none_begin() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
+    // Late enough for its silence to be noticed; nothing waits for it.
+    let options = ["--clones", "10", "--shards", "2", "--start-at", "+60"];
+    let lead = begun(lead(&place, &nats.url(), "armed", &server.url(), &options));
+    for shard in [1, 2] {
+        nats.wait_for("armed", shard, "armed");
+    }
+    workers[0].kill();
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was lost before it"), "{}", ran.stderr);
+    assert_eq!(workers[1].code(), Some(0), "{}", workers[1].log());
+    assert!(workers[1].log().contains("did not begin"), "{}", workers[1].log());
+    assert!(server.asked().is_empty());
+    let told = nats.status("armed").unwrap()["state"]["aborted"]["why"].to_string();
+    assert!(told.contains("shard 1") || told.contains("shard 2"), "{told}");
+}
+
 /// Between being ready and the start nothing of it is heard, and then it is back.
 #[test]
 fn who_comes_back_when_another_has_its_shard_sends_nothing() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&trace(), 0);
     let server = server();
-    let mut first = Worker::start(&place, &nats, "a", None);
+    let mut first = Worker::start(&place, &nats.url(), "a", None);
     let options = ["--clones", "10", "--shards", "2", "--gather", "100s"];
-    let lead = begun(lead(&place, &nats, "zombie", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "zombie", &server.url(), &options));
     let name = nats.wait_for("zombie", 1, "ready");
     first.signal(Signal::STOP);
-    let mut others = ["b", "c"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut others = ["b", "c"].map(|name| Worker::start(&place, &nats.url(), name, None));
     // The start is three seconds after that.
     assert_ne!(nats.wait_for("zombie", 1, "armed"), name);
     first.signal(Signal::CONT);
@@ -389,9 +413,9 @@ fn a_worker_that_was_cut_off_for_a_while_loses_nothing() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
-    let workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = [&LONG[..], &["--shards", "2"]].concat();
-    let lead = begun(lead(&place, &nats, "cut", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "cut", &server.url(), &options));
     asked(&server, 100);
     workers[0].signal(Signal::STOP);
     // Longer than a worker may be silent.
@@ -405,15 +429,135 @@ fn a_worker_that_was_cut_off_for_a_while_loses_nothing() {
     assert_eq!(run.totals.planned_sent, server.asked().len() as u64);
 }
 
+/// NATS in a network of its own, which the workers reach over a link each.
+struct Apart {
+    name: String,
+    /// Ended before its network is.
+    nats: Option<Peer>,
+    folder: TempDir,
+}
+
+impl Apart {
+    const PORT: u16 = 4222;
+
+    /// None where networks may not be made, or a program for it is missing.
+    fn start() -> Option<Self> {
+        let name = format!("fleet{}", std::process::id());
+        if !ip(&["netns", "add", &name]) {
+            eprintln!("no network can be made here: links that break are not tested");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut apart = Self { name, nats: None, folder: folder };
+        assert!(ip(&["-n", &apart.name, "link", "set", "lo", "up"]));
+        for link in [0, 1] {
+            let [near, far] = Self::ends(link).map(|end| format!("{end}/30"));
+            let (name, device) = (&apart.name, apart.device(link));
+            assert!(ip(&["link", "add", &device, "type", "veth", "peer", "eth0", "netns", name]));
+            let inner = format!("link{link}");
+            assert!(ip(&["-n", name, "link", "set", "eth0", "name", &inner]));
+            assert!(ip(&["address", "add", &near, "dev", &device]));
+            assert!(ip(&["-n", name, "address", "add", &far, "dev", &inner]));
+            assert!(ip(&["link", "set", &device, "up"]));
+            assert!(ip(&["-n", name, "link", "set", &inner, "up"]));
+        }
+        let mut command = Command::new("nats-server");
+        // On all addresses of that network, which nobody else can reach.
+        command.args(["--addr", "0.0.0.0", "--port", &Self::PORT.to_string(), "--jetstream"]);
+        command.arg("--store_dir").arg(apart.folder.path());
+        let at = SocketAddr::from((Self::ends(0)[1], Self::PORT));
+        let log = apart.folder.path().join("log");
+        apart.nats = Some(Peer::start(apart.inside(&command), at, &log)?);
+        Some(apart)
+    }
+
+    /// The addresses of a link here and there, of the block for benchmarks (RFC 2544).
+    fn ends(link: u32) -> [Ipv4Addr; 2] {
+        let block = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + std::process::id() % 0x4000 * 8;
+        [1, 2].map(|end| Ipv4Addr::from(block + link * 4 + end))
+    }
+
+    fn device(&self, link: u32) -> String {
+        format!("f{}-{link}", std::process::id())
+    }
+
+    fn host(link: u32) -> String {
+        Self::ends(link)[1].to_string()
+    }
+
+    fn url(link: u32) -> String {
+        format!("nats://{}:{}", Self::host(link), Self::PORT)
+    }
+
+    /// The same command, run in that network.
+    fn inside(&self, command: &Command) -> Command {
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &self.name]).arg(command.get_program());
+        inside.args(command.get_args());
+        inside
+    }
+
+    fn cut(&self, link: u32) {
+        assert!(ip(&["link", "delete", &self.device(link)]));
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        drop(self.nats.take());
+        ip(&["netns", "delete", &self.name]);
+    }
+}
+
+/// Whether it could be done.
+fn ip(words: &[&str]) -> bool {
+    let done = Command::new("ip").args(words).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success())
+}
+
+#[test]
+fn whose_link_breaks_goes_on_and_its_directory_completes_the_sum() {
+    let Some(apart) = Apart::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let mut workers = [(0, "a"), (1, "b")].map(|(link, name)| {
+        let options = ["--allow-host", &Apart::host(link), "--patience", "5s"];
+        Worker::with(&place, &Apart::url(link), name, None, &options)
+    });
+    let options = [&LONG[..], &["--shards", "2"]].concat();
+    let nats = format!("nats://127.0.0.1:{}", Apart::PORT);
+    let lead = begun(apart.inside(&lead(&place, &nats, "apart", &server.url(), &options)));
+    asked(&server, 100);
+    apart.cut(0);
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code, Some(12), "{}", ran.stderr);
+    let run = RunReader::open(&place.path("out")).unwrap().run().clone();
+    assert_eq!(run.validity.state, ValidityState::Invalid);
+    let is_named = |reason: &String| reason.contains("was lost") && reason.contains("6 of 12");
+    assert!(run.validity.reasons.iter().any(is_named), "{:?}", run.validity.reasons);
+    assert_eq!(workers[0].code(), Some(13), "{}", workers[0].log());
+    assert!(workers[0].log().contains("it is in"), "{}", workers[0].log());
+    assert_eq!(workers[1].code(), Some(0), "{}", workers[1].log());
+    // By hand the sum is whole.
+    let mut merge = Command::new(env!("CARGO_BIN_EXE_replayer"));
+    merge.arg("merge").args(workers.each_ref().map(|worker| worker.run_dir("apart")));
+    let merged =
+        place.ran(merge.arg("--force").arg("--out").arg(place.path("out")).output().unwrap());
+    assert_eq!(merged.code_but_for_lag(), Some(0), "{}", merged.stderr);
+    let run = merged.checked();
+    assert_eq!((run.ended_by, run.config.users), (Some(EndedBy::Duration), 12));
+    assert_eq!(run.totals.planned_sent, server.asked().len() as u64);
+}
+
 #[test]
 fn where_nats_never_comes_back_the_directories_are_all_there() {
     let Some(mut nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
     let mut workers =
-        ["a", "b"].map(|name| Worker::with(&place, &nats, name, None, &["--patience", "5s"]));
+        ["a", "b"].map(|name| Worker::with(&place, &nats.url(), name, None, &["--patience", "5s"]));
     let options = ["--users", "12", "--pacing", "closed", "--duration", "4s", "--shards", "2"];
-    let lead = begun(lead(&place, &nats, "never", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "never", &server.url(), &options));
     asked(&server, 20);
     nats.kill();
     for worker in &mut workers {
@@ -435,9 +579,9 @@ fn a_server_that_was_away_for_a_while_is_told_what_it_missed() {
     let Some(mut nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
-    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = [&LONG[..], &["--shards", "2"]].concat();
-    let lead = begun(lead(&place, &nats, "away", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "away", &server.url(), &options));
     asked(&server, 100);
     nats.kill();
     let so_far = server.asked().len();
@@ -458,9 +602,9 @@ fn a_run_whose_lead_was_killed_goes_on_and_is_collected_later() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
-    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = [&LONG[..], &["--shards", "2"]].concat();
-    let mut lead = begun(lead(&place, &nats, "headless", &server.url(), &options));
+    let mut lead = begun(lead(&place, &nats.url(), "headless", &server.url(), &options));
     asked(&server, 100);
     lead.kill().unwrap();
     lead.wait().unwrap();
@@ -481,9 +625,9 @@ fn a_stop_of_the_lead_ends_all_workers() {
     let Some(nats) = Nats::start() else { return };
     let place = Workplace::new(&steady(), 0);
     let server = server();
-    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats, name, None));
+    let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = ["--users", "12", "--pacing", "closed", "--duration", "10m", "--shards", "2"];
-    let lead = begun(lead(&place, &nats, "stopped", &server.url(), &options));
+    let lead = begun(lead(&place, &nats.url(), "stopped", &server.url(), &options));
     asked(&server, 100);
     kill_process(Pid::from_child(&lead), Signal::INT).unwrap();
     let ran = place.ran(lead.wait_with_output().unwrap());
@@ -511,14 +655,14 @@ fn what_may_not_be_done_is_refused() {
     let server = server();
     let plain = ran(
         &place,
-        lead(&place, &nats, "plain", &server.url(), &["--shards", "1", "--send-manifest"]),
+        lead(&place, &nats.url(), "plain", &server.url(), &["--shards", "1", "--send-manifest"]),
     );
     assert_eq!(plain.code, Some(3), "{}", plain.stderr);
     assert!(plain.stderr.contains("never sent without TLS"), "{}", plain.stderr);
     // A worker loads nothing that it was not allowed itself.
-    let worker = Worker::start(&place, &nats, "a", None);
+    let worker = Worker::start(&place, &nats.url(), "a", None);
     let options = ["--shards", "1", "--allow-host", "192.0.2.1"];
-    let refused = ran(&place, lead(&place, &nats, "far", "http://192.0.2.1:80", &options));
+    let refused = ran(&place, lead(&place, &nats.url(), "far", "http://192.0.2.1:80", &options));
     assert_eq!(refused.code, Some(4), "{}", refused.stderr);
     assert!(refused.stderr.contains("exit code 3"), "{}", refused.stderr);
     assert!(worker.log().contains("--allow-host 192.0.2.1"), "{}", worker.log());

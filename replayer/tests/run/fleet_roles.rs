@@ -11,7 +11,7 @@ use run_log::outcome::Outcome;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::support::{Answer, Peer, Server, TraceBuilder, Workplace, free_port};
+use crate::support::{Answer, Peer, Server, TraceBuilder, Workplace, free_port, loopback};
 
 const PASSWORD: &str = "lent@given";
 /// It as a part of an address.
@@ -51,7 +51,7 @@ impl Nats {
             .env("NATS_TLS_CERT", path("cert.pem"))
             .env("NATS_TLS_KEY", path("key.pem"))
             .envs(["NATS_LEAD", "NATS_WORKER", "NATS_WATCHER"].map(|name| (name, PASSWORD)));
-        let Some(server) = Peer::start(command, port, &path("log")) else {
+        let Some(server) = Peer::start(command, loopback(port), &path("log")) else {
             eprintln!("nats-server is missing here: the roles of a fleet are not tested");
             return None;
         };

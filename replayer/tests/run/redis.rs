@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::observe::{last, observed, seconds, steady, steady_server};
-use crate::support::{Peer, Workplace, free_port};
+use crate::support::{Peer, Workplace, free_port, loopback};
 
 /// A server that asks for a password and keeps nothing, until it is dropped.
 struct RedisServer {
@@ -26,7 +26,7 @@ impl RedisServer {
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
             .args(["--requirepass", "hunter2", "--dir"])
             .arg(folder.path());
-        let peer = Peer::start(command, port, &folder.path().join("log"))?;
+        let peer = Peer::start(command, loopback(port), &folder.path().join("log"))?;
         Some(Self { _peer: peer, port, folder })
     }
 

@@ -17,7 +17,7 @@ use run_log::reader::{Interval, RunReader};
 use scenario::{Expectation, is_default};
 use tempfile::TempDir;
 
-pub(crate) use peer::{Peer, free_port};
+pub(crate) use peer::{Peer, free_port, loopback};
 pub(crate) use server::{Answer, Asked, Server};
 pub(crate) use trace::TraceBuilder;
 

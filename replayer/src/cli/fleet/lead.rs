@@ -151,6 +151,11 @@ fn fire(
             lead.parts().all_there().await.map_err(LeadError::NotArmed)?;
             let at = armed_for(asked.start_at, lead.parts().soonest())?;
             lead.arm(at).await?;
+            tokio::select! {
+                biased;
+                Ok(()) = interrupts.changed() => return Ok(Err(interrupts.borrow().exit())),
+                kept = lead.parts().all_there_until(at) => kept.map_err(LeadError::NotArmed)?,
+            }
             Ok::<_, Error>(Ok((at, probes)))
         };
         let armed = armed.await;

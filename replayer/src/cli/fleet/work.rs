@@ -1,6 +1,7 @@
 //! `replayer fleet work`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,20 +47,25 @@ pub(super) struct Args {
     /// Value of a named secret slot of the trace: NAME=ENVIRONMENT_VARIABLE
     #[arg(long, value_name = "NAME=VAR")]
     slot: Vec<String>,
+    /// Connect from this address of this machine, whatever the plan says; several take turns
+    #[arg(long, value_name = "IP")]
+    source_ip: Vec<IpAddr>,
     /// How long NATS is waited for at the start, and is tried to be sent what was measured
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     patience: Duration,
-    /// Worker threads, where the plan does not say; all cores, if not given
+    /// Worker threads, whatever the plan says; if neither does, all cores
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 }
 
 pub(super) fn run(args: &Args, watch: WatchSignals) -> Result<Exit, Error> {
-    let Args { nats, manifest, trace, dir, allow_host, slot, patience, threads, .. } = args;
+    let Args { nats, manifest, trace, dir, allow_host, slot, source_ip, patience, threads, .. } =
+        args;
     let files = [(FileKind::Manifest, manifest), (FileKind::Trace, trace)];
     let files: BTreeMap<_, _> =
         files.into_iter().filter_map(|(kind, path)| Some((kind, path.clone()?))).collect();
     let mut options: Vec<String> = slot.iter().map(|slot| format!("--slot={slot}")).collect();
+    options.extend(source_ip.iter().map(|source| format!("--source-ip={source}")));
     options.extend(threads.map(|threads| format!("--threads={threads}")));
     let conditions = Conditions {
         dir: dir.clone(),
