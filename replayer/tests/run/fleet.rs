@@ -448,7 +448,7 @@ impl Apart {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let mut apart = Self { name, nats: None, folder: folder };
+        let mut apart = Self { name, nats: None, folder };
         assert!(ip(&["-n", &apart.name, "link", "set", "lo", "up"]));
         for link in [0, 1] {
             let [near, far] = Self::ends(link).map(|end| format!("{end}/30"));
