@@ -42,7 +42,7 @@ fn serve(address: replayer::live::LiveAddress, seconds: u64) {
             .iter()
             .map(|text| text.parse().expect("it is one"))
             .collect();
-    let mut watched = view.begin(&run, vec![1_000; 3_600], &expectations, start);
+    let mut watched = view.begin(&run, None, vec![1_000; 3_600], &expectations, start);
     let names = Names { endpoints: run.endpoints.clone(), personas: Vec::new() };
     let mut collector = Collector::new(names, 0);
     let (_signals, none) = watch::channel(Interrupt::None);

@@ -123,7 +123,7 @@ pub(super) fn watched<'v>(
     let (view, record) = shown?;
     let start = Instant::now() + (at - Utc::now()).to_std().unwrap_or_default();
     let record = Run { started: at, ..record };
-    Some(view.begin(&record, whole.planned.clone(), choices.expectations(), start))
+    Some(view.begin(&record, None, whole.planned.clone(), choices.expectations(), start))
 }
 
 /// Leads a run that is armed to its end, and shows it.
@@ -170,7 +170,7 @@ pub(super) fn ended(
     }
     let (run, judged) = finish(&collector, run, writer, &expectations)?;
     if let Some(watched) = watched {
-        watched.end(&run, &judged, &collector);
+        watched.end(&run, out, &judged, &collector);
     }
     remove_parts(parts, out)?;
     Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))

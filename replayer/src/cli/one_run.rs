@@ -171,7 +171,7 @@ impl<'a> ReadyRun<'a> {
             let settings = Arc::new(Settings { started: start.wall, ..ready.settings });
             let begin = |view: &'v View| {
                 let start = start.instant.into_std();
-                view.begin(&run, due.clone(), choices.expectations(), start)
+                view.begin(&run, Some(out), due.clone(), choices.expectations(), start)
             };
             let mut watched = view.map(begin);
             let job = Job {
@@ -225,7 +225,7 @@ impl<'a> ReadyRun<'a> {
         }
         let (run, judged) = finish(&collector, run, writer, expectations)?;
         if let Some(watched) = watched {
-            watched.end(&run, &judged, &collector);
+            watched.end(&run, out, &judged, &collector);
         }
         Ok(Fired::Ended(Box::new(Ended { collector, run, judged })))
     }

@@ -3,7 +3,7 @@
 //! The page costs the run nothing: the thread that runs tells (`told`) a thread that serves what is
 //! new in a second, by a bounded queue that it never waits for (`view`). That thread has a runtime of
 //! its own; it adds up what is shown (`snapshot`, `history`), hands it to whoever looks (`server`,
-//! `page`, `metrics`), and asks who may (`guard`). What comes back is a stop, and `marks`.
+//! `page`, `metrics`, `report`), and asks who may (`guard`). What comes back is a stop, and `marks`.
 
 mod guard;
 mod history;
@@ -11,6 +11,7 @@ mod line;
 mod marks;
 mod metrics;
 mod page;
+mod report;
 mod server;
 mod snapshot;
 mod told;

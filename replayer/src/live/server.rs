@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -31,6 +32,7 @@ use super::guard::{Guard, Pass, Refusal};
 use super::marks::{MarkError, Marks};
 use super::metrics::{Form, page};
 use super::page::{FILES, HEADERS};
+use super::report::{ReportError, page_of, reporter};
 use super::snapshot::{Event, Snapshot};
 use super::told::Told;
 
@@ -62,10 +64,14 @@ struct App {
     marks: Marks,
     asked: watch::Sender<Interrupt>,
     shown: Mutex<Shown>,
+    /// One report is written at a time.
+    reports: Semaphore,
 }
 
 struct Shown {
     snapshot: Snapshot,
+    /// The run's directory, once it is there.
+    dir: Option<PathBuf>,
     /// None when there is nothing more to come.
     events: Option<broadcast::Sender<Arc<Event>>>,
 }
@@ -88,8 +94,8 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
         permits: Arc::new(Semaphore::new(CONNECTIONS)),
     };
     let events = Some(broadcast::channel(BEHIND).0);
-    let shown = Mutex::new(Shown { snapshot: Snapshot::default(), events });
-    let app = Arc::new(App { guard, marks, asked, shown });
+    let shown = Mutex::new(Shown { snapshot: Snapshot::default(), dir: None, events });
+    let app = Arc::new(App { guard, marks, asked, shown, reports: Semaphore::new(1) });
     let routes = FILES.iter().fold(Router::new(), |routes, file| {
         let answer = ([(header::CONTENT_TYPE, file.kind)], file.text);
         routes.route(file.path, get(move || async move { answer }))
@@ -97,6 +103,7 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
     let routes = routes
         .route("/events", get(events_of))
         .route("/metrics", get(metrics))
+        .route("/report", get(report))
         .route("/stop", post(stop))
         .route("/abort", post(abort))
         .route("/mark", post(mark))
@@ -112,7 +119,12 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
         // However much is waiting, viewers have their turn.
         tokio::task::yield_now().await;
         let is_stopped = *app.asked.borrow() != Interrupt::None;
-        let Shown { snapshot, events } = &mut *app.shown();
+        let Shown { snapshot, dir, events } = &mut *app.shown();
+        match &told {
+            Told::Begun(begun) => *dir = begun.dir.clone(),
+            Told::Ended(ended) => *dir = Some(ended.dir.clone()),
+            Told::Second(_) => {}
+        }
         let event = snapshot.take(told, app.marks.so_far(), is_stopped);
         // Nobody may be looking.
         let _ = events.as_ref().map(|events| events.send(event));
@@ -135,7 +147,9 @@ async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> R
         }
         Err(Refusal(status, why)) => (status, format!("{why}\n")).into_response(),
     };
-    response.headers_mut().extend(HEADERS);
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(value);
+    }
     response
 }
 
@@ -187,6 +201,30 @@ async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let form = Form::accepted(accept.unwrap_or_default());
     let text = page(&app.shown().snapshot, form);
     ([(header::CONTENT_TYPE, form.content_type())], text).into_response()
+}
+
+/// The report so far. Its page has a policy of its own, which lets its scripts run and no others.
+async fn report(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    match reported(&app, &headers).await {
+        Ok(page) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
+            ];
+            (headers, page).into_response()
+        }
+        Err(error) => (error.status(), format!("{error}\n")).into_response(),
+    }
+}
+
+async fn reported(app: &App, headers: &HeaderMap) -> Result<String, ReportError> {
+    // It takes processor time, which a page of another site could make it take.
+    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
+        return Err(ReportError::Foreign);
+    }
+    let dir = app.shown().dir.clone().ok_or(ReportError::NotYet)?;
+    let _alone = app.reports.try_acquire().map_err(|_| ReportError::Busy)?;
+    page_of(&dir, &reporter()?).await
 }
 
 /// As Ctrl-C does.

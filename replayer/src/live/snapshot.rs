@@ -254,7 +254,7 @@ impl Snapshot {
         event(self.now.second, "second", &Next { now: &self.now, point })
     }
 
-    fn begin(&mut self, Begun { run, due }: Begun) {
+    fn begin(&mut self, Begun { run, due, dir: _ }: Begun) {
         let planned = (run.config.pacing == Pacing::Open).then(|| due.iter().sum());
         let pacing = match run.config.pacing {
             Pacing::Open => "open",
@@ -349,7 +349,8 @@ impl Snapshot {
         })
     }
 
-    fn end(&mut self, Ended { run, conclusion, reason, notes, recorded, failures }: Ended) {
+    fn end(&mut self, ended: Ended) {
+        let Ended { run, conclusion, reason, notes, recorded, failures, dir: _ } = ended;
         self.by_endpoint.iter_mut().for_each(|of| *of = OfEndpoint::default());
         self.all = Sums::default();
         for (tag, recorded) in recorded {

@@ -1,5 +1,7 @@
 //! What the thread that runs tells the one that serves: copies, so that neither waits for the other.
 
+use std::path::{Path, PathBuf};
+
 use figures::judged::{Judged, so_far};
 use figures::validity::validity;
 use figures::{Histograms, Recorded, is_endpoint};
@@ -26,6 +28,8 @@ pub(super) struct Begun {
     pub run: Run,
     /// Requests that are due, by second; nothing by closed pacing.
     pub due: Vec<u64>,
+    /// Its run directory, where it is written while the run goes on.
+    pub dir: Option<PathBuf>,
 }
 
 /// A second that is over.
@@ -63,6 +67,8 @@ impl Second {
 pub(super) struct Ended {
     /// As its `run.json` has it.
     pub run: Run,
+    /// Its run directory.
+    pub dir: PathBuf,
     pub conclusion: String,
     pub reason: Option<String>,
     pub notes: Vec<String>,
@@ -72,9 +78,10 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    pub(super) fn of(run: &Run, judged: &Judged, collector: &Collector) -> Self {
+    pub(super) fn of(run: &Run, dir: &Path, judged: &Judged, collector: &Collector) -> Self {
         Self {
             run: run.clone(),
+            dir: dir.to_owned(),
             conclusion: judged.conclusion.name().to_owned(),
             reason: judged.reason.clone(),
             notes: judged.marks.clone(),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -84,16 +85,22 @@ impl View {
         either(signals, self.asked.clone())
     }
 
-    /// A run begins, of which this much is known, second 0 being then.
+    /// A run begins, of which this much is known, second 0 being then; `dir` is its run directory,
+    /// where it is written while the run goes on.
     pub fn begin(
         &self,
         run: &Run,
+        dir: Option<&Path>,
         due: Vec<u64>,
         expectations: &[Expectation],
         start: Instant,
     ) -> Watched<'_> {
         self.marks.begin(start);
-        self.tell(Told::Begun(Box::new(Begun { run: run.clone(), due })));
+        self.tell(Told::Begun(Box::new(Begun {
+            run: run.clone(),
+            due,
+            dir: dir.map(Path::to_owned),
+        })));
         Watched { view: self, run: run.clone(), expectations: expectations.to_vec() }
     }
 
@@ -152,9 +159,9 @@ impl Watched<'_> {
         run.note(self.view.marks.end());
     }
 
-    /// It is over, and this is what it came to.
-    pub fn end(self, run: &Run, judged: &Judged, collector: &Collector) {
-        self.view.tell(Told::Ended(Box::new(Ended::of(run, judged, collector))));
+    /// It is over, and this is what it came to; all of it is in `dir`.
+    pub fn end(self, run: &Run, dir: &Path, judged: &Judged, collector: &Collector) {
+        self.view.tell(Told::Ended(Box::new(Ended::of(run, dir, judged, collector))));
     }
 }
 

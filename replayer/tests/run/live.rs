@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use run_log::format::{EndedBy, Mark};
@@ -238,6 +239,27 @@ fn the_end_of_the_page_is_what_the_run_directory_says_whenever_a_viewer_came() {
 }
 
 #[test]
+fn the_report_so_far_is_written_by_the_reporter_beside_it() {
+    let reporter = Path::new(env!("CARGO_BIN_EXE_replayer")).with_file_name("reporter");
+    if !reporter.exists() {
+        eprintln!("the reporter is not built: the report of the live view is not tested");
+        return;
+    }
+    let (place, server) = (place(), server());
+    let shown = shown(&place, &server, &["--duration", "10m", "--quiet"]);
+    shown.events(None).find(|event| event.id >= Some(1)).unwrap();
+    let (status, page) = shown.get("/report");
+    assert_eq!(status, 200, "{page}");
+    assert!(page.starts_with("<!doctype html>") && page.contains("INCOMPLETE"), "{page}");
+    let head =
+        format!("GET /report HTTP/1.0\r\nHost: {}\r\nSec-Fetch-Site: cross-site", shown.address);
+    assert_eq!(shown.ask(&head, "").0, 403);
+    assert_eq!(shown.post("/stop", ""), 204);
+    let (code, said) = shown.ended();
+    assert_eq!(code, Some(130), "{said}");
+}
+
+#[test]
 fn who_does_not_read_holds_nobody_up() {
     let (place, server) = (place(), server());
     let shown = shown(&place, &server, &["--duration", "5s", "--quiet"]);
@@ -276,7 +298,7 @@ fn who_has_no_token_does_nothing_and_no_other_name_is_answered() {
         assert_eq!(shown.ask(&head, "").0, 403, "addresses are kept in histories");
     }
     for name in ["evil.example", "evil.example:8089", "127.0.0.1.evil.example"] {
-        for path in ["/", "/events", "/metrics", "/live.js"] {
+        for path in ["/", "/events", "/metrics", "/report", "/live.js"] {
             let head = format!("GET {path} HTTP/1.0\r\nHost: {name}");
             assert_eq!(shown.ask(&head, "").0, 403, "{head}");
         }
@@ -290,7 +312,7 @@ fn who_has_no_token_does_nothing_and_no_other_name_is_answered() {
         "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; ";
     assert!(page.contains(policy), "{page}");
     assert!(!page.contains("<script>") && !page.contains(" style=") && !page.contains("http://"));
-    assert_eq!(shown.get("/report").0, 404);
+    assert_eq!(shown.get("/nothing").0, 404);
     assert_eq!(shown.get("/stop").0, 405);
     assert_eq!(shown.post("/stop", ""), 204);
     let token = token.clone();
