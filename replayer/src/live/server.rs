@@ -118,14 +118,13 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
     while let Some(told) = told.recv().await {
         // However much is waiting, viewers have their turn.
         tokio::task::yield_now().await;
-        let is_stopped = *app.asked.borrow() != Interrupt::None;
         let Shown { snapshot, dir, events } = &mut *app.shown();
         match &told {
             Told::Begun(begun) => *dir = begun.dir.clone(),
             Told::Ended(ended) => *dir = Some(ended.dir.clone()),
             Told::Second(_) => {}
         }
-        let event = snapshot.take(told, app.marks.so_far(), is_stopped);
+        let event = snapshot.take(told, app.marks.so_far());
         // Nobody may be looking.
         let _ = events.as_ref().map(|events| events.send(event));
     }

@@ -203,7 +203,7 @@ struct Next<'a> {
 
 impl Snapshot {
     /// Takes in what is told, and says what viewers are sent of it.
-    pub(super) fn take(&mut self, told: Told, marks: Vec<Mark>, is_stopped: bool) -> Arc<Event> {
+    pub(super) fn take(&mut self, told: Told, marks: Vec<Mark>) -> Arc<Event> {
         let event = match told {
             Told::Begun(begun) => {
                 self.begin(*begun);
@@ -212,9 +212,6 @@ impl Snapshot {
             Told::Second(second) => {
                 let added = self.second(*second);
                 self.now.marks = marks;
-                if is_stopped {
-                    self.now.state = State::Stopping;
-                }
                 match added {
                     Added::Folded => self.whole(),
                     Added::Nothing => self.next(None),
@@ -289,8 +286,11 @@ impl Snapshot {
     }
 
     fn second(&mut self, told: Second) -> Added {
-        let Second { row, recorded, planned_s, validity, verdicts, failures, errors, observed } =
-            told;
+        let Second { row, recorded, planned_s, validity, verdicts, failures, .. } = told;
+        let Second { errors, observed, is_stopping, .. } = told;
+        if is_stopping {
+            self.now.state = State::Stopping;
+        }
         let mut second_responses = histogram();
         self.by_endpoint.iter_mut().for_each(|of| of.now = 0);
         for (tag, recorded) in recorded {

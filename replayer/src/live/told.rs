@@ -42,11 +42,18 @@ pub(super) struct Second {
     pub failures: Vec<Failure>,
     pub errors: Vec<ErrorSample>,
     pub observed: Vec<TargetSample>,
+    /// By a signal, or by a viewer.
+    pub is_stopping: bool,
 }
 
 impl Second {
     /// With how a run stands that is to meet these expectations.
-    pub(super) fn of(tick: &Tick<'_>, run: &Run, expectations: &[Expectation]) -> Self {
+    pub(super) fn of(
+        tick: &Tick<'_>,
+        run: &Run,
+        expectations: &[Expectation],
+        is_stopping: bool,
+    ) -> Self {
         let Tick { row, collector, planned_end, errors, observed } = tick;
         let plateau = &collector.plateau;
         let verdicts = so_far(run, plateau, expectations);
@@ -59,6 +66,7 @@ impl Second {
             failures: failures(collector),
             errors: errors.to_vec(),
             observed: observed.to_vec(),
+            is_stopping,
         }
     }
 }

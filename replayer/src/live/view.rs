@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ pub struct View {
     told: Option<mpsc::Sender<Told>>,
     marks: Marks,
     asked: watch::Receiver<Interrupt>,
+    /// What the run is told, by signals and by viewers.
+    interrupts: Mutex<watch::Receiver<Interrupt>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -70,7 +73,8 @@ impl View {
             runtime.shutdown_background();
         });
         let thread = Some(thread.map_err(LiveError::Start)?);
-        Ok(Self { told: Some(told), marks, asked, thread })
+        let interrupts = Mutex::new(asked.clone());
+        Ok(Self { told: Some(told), marks, asked, interrupts, thread })
     }
 
     fn tell(&self, told: Told) {
@@ -82,7 +86,13 @@ impl View {
 
     /// What signals ask for, and what viewers do; needs a runtime.
     pub fn interrupts(&self, signals: watch::Receiver<Interrupt>) -> watch::Receiver<Interrupt> {
-        either(signals, self.asked.clone())
+        let both = either(signals, self.asked.clone());
+        self.told_to_run().clone_from(&both);
+        both
+    }
+
+    fn told_to_run(&self) -> MutexGuard<'_, watch::Receiver<Interrupt>> {
+        self.interrupts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A run begins, of which this much is known, second 0 being then; `dir` is its run directory,
@@ -150,7 +160,8 @@ impl Watched<'_> {
     pub fn second(&mut self, tick: &Tick<'_>) {
         // A run that compares answers is judged otherwise.
         self.run.fidelity = tick.collector.fidelity();
-        let second = Second::of(tick, &self.run, &self.expectations);
+        let is_stopping = *self.view.told_to_run().borrow() != Interrupt::None;
+        let second = Second::of(tick, &self.run, &self.expectations, is_stopping);
         self.view.tell(Told::Second(Box::new(second)));
     }
 

@@ -353,6 +353,20 @@ fn a_stop_from_the_page_ends_a_run_as_ctrl_c_does() {
 }
 
 #[test]
+fn a_stop_by_ctrl_c_is_shown_until_what_is_under_way_has_ended() {
+    let server = Server::start(|_| Answer::Silence);
+    let place = place();
+    let shown = shown(&place, &server, &["--duration", "10m", "--grace", "10m", "--quiet"]);
+    let mut events = shown.events(None);
+    events.find(|event| event.id >= Some(0)).unwrap();
+    let pid = Pid::from_raw(shown.child.id().cast_signed()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    events.find(|event| event.of("/now/state") == "stopping").unwrap();
+    assert_eq!(shown.post("/abort", ""), 204);
+    assert_eq!(shown.ended().0, Some(130));
+}
+
+#[test]
 fn an_abort_from_the_page_waits_for_nothing() {
     let server = Server::start(|_| Answer::Silence);
     let place = place();
