@@ -250,9 +250,10 @@ pub fn shards(
     }
 }
 
-/// How many connections this process may have, its limit raised where these ask for it.
-fn descriptors_for(connections: u64) -> u64 {
-    let needed = connections + SPARE_DESCRIPTORS;
+/// How many connections or files this process may have beside its own, its limit raised where so many
+/// ask for it.
+pub fn descriptors_for(asked: u64) -> u64 {
+    let needed = asked + SPARE_DESCRIPTORS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let mut soft = current.unwrap_or(u64::MAX);
     if soft < needed {

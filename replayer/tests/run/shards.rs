@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use hdrhistogram::Histogram;
-use run_log::format::{LATENCY_HLOG, LatencyKind, Run, Scope, TIMELINE_CSV, Tag, ValidityState};
+use run_log::format::{
+    LATENCY_HLOG, LatencyKind, RUN_JSON, Run, Scope, TIMELINE_CSV, Tag, ValidityState,
+};
 use run_log::outcome::Outcome;
 use run_log::reader::RunReader;
 use run_log::stats::StatsHistoryRow;
@@ -220,6 +222,42 @@ fn what_is_not_parts_of_one_run_is_not_added_up() {
     let output = merge(&dirs, &out);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("no row of second 0"));
+}
+
+/// Descriptors are few by default, and two of each shard are open at once.
+#[test]
+fn more_shards_than_a_process_may_have_files_are_added_up() {
+    const OF: u32 = 40;
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let options = ["--no-probe", "--quiet", "--clones", "40", "--shard", "1/40"];
+    let ran = place.run(&server.url(), &options);
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
+    // The same again, as the others.
+    let dirs: Vec<PathBuf> = (1..=OF)
+        .map(|index| {
+            let dir = place.path(&index.to_string());
+            std::fs::create_dir(&dir).unwrap();
+            for file in std::fs::read_dir(place.path("out")).unwrap() {
+                let file = file.unwrap();
+                std::fs::copy(file.path(), dir.join(file.file_name())).unwrap();
+            }
+            let path = dir.join(RUN_JSON);
+            let mut told: serde_json::Value =
+                serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            told["shard"]["index"] = index.into();
+            std::fs::write(&path, told.to_string()).unwrap();
+            dir
+        })
+        .collect();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 64 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_replayer")]);
+    let out = place.path("merged");
+    let merged = command.arg("merge").args(&dirs).arg("--out").arg(&out).output().unwrap();
+    let error = String::from_utf8_lossy(&merged.stderr);
+    assert_eq!(code_but_for_lag(merged.status.code(), &open(&out)), Some(0), "{error}");
+    let one = run(&dirs[0]).totals.planned_sent;
+    assert_eq!(run(&out).totals.planned_sent, u64::from(OF) * one);
 }
 
 #[test]
