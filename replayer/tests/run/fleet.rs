@@ -85,6 +85,29 @@ impl Nats {
         serde_json::from_slice::<serde_json::Value>(&output.stdout).ok()?.get(0).cloned()
     }
 
+    /// Waits until each of so many shards has told of a second.
+    fn wait_for_seconds(&self, run: &str, shards: u32) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let client = async_nats::connect(self.url()).await.unwrap();
+            let context = async_nats::jetstream::new(client);
+            let until = Instant::now() + PATIENCE;
+            for shard in 1..=shards {
+                let subject = format!("replay.{run}.second.{shard}");
+                while async {
+                    let stream = context.get_stream("REPLAY_LIVE").await.ok()?;
+                    stream.get_last_raw_message_by_subject(&subject).await.ok()
+                }
+                .await
+                .is_none()
+                {
+                    assert!(Instant::now() < until, "shard {shard} has told of no second");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        });
+    }
+
     /// Waits until a shard of a run is in a state; who has it.
     fn wait_for(&self, run: &str, shard: usize, state: &str) -> String {
         let until = Instant::now() + PATIENCE;
@@ -328,7 +351,7 @@ fn a_worker_that_dies_makes_the_run_invalid_and_its_share_is_named() {
     let mut workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
     let options = [&LONG[..], &["--shards", "2"]].concat();
     let lead = begun(lead(&place, &nats.url(), "lost", &server.url(), &options));
-    asked(&server, 100);
+    nats.wait_for_seconds("lost", 2);
     workers[0].kill();
     let ran = place.ran(lead.wait_with_output().unwrap());
     assert_eq!(ran.code, Some(12), "{}", ran.stderr);
