@@ -86,7 +86,7 @@ pub fn import<F: Format>(
             started,
             prefix: prefix.clone(),
         }),
-        held: Reorder::default(),
+        held: Reorder::new(F::HAS_LATE_ENDS),
         first,
         prefix,
         number: 0,

@@ -15,6 +15,9 @@ pub type Take<'a> = &'a mut dyn FnMut(Exchange) -> Result<(), ImportError>;
 pub trait Format {
     const KIND: trace::format::SourceKind;
 
+    /// Whether ends may be said late, as by a client that waits for a processor.
+    const HAS_LATE_ENDS: bool = false;
+
     /// How often a recording is read for an import.
     fn readings(&self) -> u64 {
         2

@@ -67,6 +67,7 @@ impl Har {
 
 impl Format for Har {
     const KIND: SourceKind = SourceKind::Har;
+    const HAS_LATE_ENDS: bool = true;
 
     fn readings(&self) -> u64 {
         if self.host.is_some() { 2 } else { 3 }

@@ -73,7 +73,7 @@ struct Shown {
     /// The run's directory, once it is there.
     dir: Option<PathBuf>,
     /// None when there is nothing more to come.
-    events: Option<broadcast::Sender<Arc<Event>>>,
+    events: Option<broadcast::Sender<Event>>,
 }
 
 impl App {
@@ -155,8 +155,8 @@ async fn guarded(State(app): State<Arc<App>>, request: Request, next: Next) -> R
 /// A viewer's way through what happens.
 struct Viewer {
     app: Arc<App>,
-    receiver: Option<broadcast::Receiver<Arc<Event>>>,
-    waiting: VecDeque<Arc<Event>>,
+    receiver: Option<broadcast::Receiver<Event>>,
+    waiting: VecDeque<Event>,
 }
 
 async fn events_of(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -179,17 +179,17 @@ impl Viewer {
     /// What it is sent next; none at the end.
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(event) = self.waiting.pop_front() {
-            return Some(Bytes::copy_from_slice(event.text.as_bytes()));
+            return Some(event.text);
         }
         let receiver = self.receiver.as_mut()?;
         match timeout(QUIET, receiver.recv()).await {
             Err(_quiet) => Some(Bytes::from_static(b":\n\n")),
-            Ok(Ok(event)) => Some(Bytes::copy_from_slice(event.text.as_bytes())),
+            Ok(Ok(event)) => Some(event.text),
             Ok(Err(RecvError::Closed)) => None,
             Ok(Err(RecvError::Lagged(_))) => {
                 let shown = self.app.shown();
                 *receiver = receiver.resubscribe();
-                Some(Bytes::from(shown.snapshot.whole().text))
+                Some(shown.snapshot.whole().text)
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What is shown: added up of what is told, as JSON for the page.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
+use axum::body::Bytes;
 use figures::stats::ms;
 use figures::{histogram, value_at};
 use hdrhistogram::Histogram;
@@ -23,12 +23,13 @@ const REMEMBERED: usize = 120;
 /// Metrics of what is observed that are shown at most.
 const MOST_METRICS: usize = 200;
 
-/// Something that viewers are sent.
+/// Something that viewers are sent, the same bytes to all.
+#[derive(Clone)]
 pub(super) struct Event {
     /// Its id; none where it is of no second.
     pub second: Option<u64>,
     /// As it goes out.
-    pub text: String,
+    pub text: Bytes,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -185,7 +186,7 @@ pub(super) struct Snapshot {
     all: Sums,
     /// The first of a kind, by endpoint and error.
     samples: BTreeMap<(String, String), ErrorSample>,
-    recent: VecDeque<Arc<Event>>,
+    recent: VecDeque<Event>,
 }
 
 #[derive(Serialize)]
@@ -203,7 +204,7 @@ struct Next<'a> {
 
 impl Snapshot {
     /// Takes in what is told, and says what viewers are sent of it.
-    pub(super) fn take(&mut self, told: Told, marks: Vec<Mark>) -> Arc<Event> {
+    pub(super) fn take(&mut self, told: Told, marks: Vec<Mark>) -> Event {
         let event = match told {
             Told::Begun(begun) => {
                 self.begin(*begun);
@@ -226,18 +227,17 @@ impl Snapshot {
         if self.recent.len() == REMEMBERED {
             self.recent.pop_front();
         }
-        let event = Arc::new(event);
-        self.recent.push_back(Arc::clone(&event));
+        self.recent.push_back(event.clone());
         event
     }
 
     /// What somebody has missed who knows all up to a second.
-    pub(super) fn since(&self, second: Option<u64>) -> Vec<Arc<Event>> {
+    pub(super) fn since(&self, second: Option<u64>) -> Vec<Event> {
         let known = second
             .and_then(|second| self.recent.iter().position(|event| event.second == Some(second)));
         match known {
-            Some(at) => self.recent.iter().skip(at + 1).map(Arc::clone).collect(),
-            None => vec![Arc::new(self.whole())],
+            Some(at) => self.recent.iter().skip(at + 1).cloned().collect(),
+            None => vec![self.whole()],
         }
     }
 
@@ -458,5 +458,5 @@ fn event(second: Option<u64>, name: &str, data: &impl Serialize) -> Event {
     let id = second.map_or_else(String::new, |second| format!("id: {second}\n"));
     // Numbers and strings: nothing that JSON lacks, and no line end outside of a string.
     let data = serde_json::to_string(data).unwrap_or_default();
-    Event { second, text: format!("{id}event: {name}\ndata: {data}\n\n") }
+    Event { second, text: format!("{id}event: {name}\ndata: {data}\n\n").into() }
 }
