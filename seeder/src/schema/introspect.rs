@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row as _};
 
 use super::{Column, FilledBy, ForeignKey, Kind, Schema, Table, quoted};
 use crate::database::SqlError;
@@ -117,30 +118,11 @@ async fn visible_tables(connection: &mut PgConnection) -> Result<Vec<String>, sq
     .await
 }
 
-#[derive(sqlx::FromRow)]
-struct ColumnRow {
-    table_id: i64,
-    name: String,
-    type_name: String,
-    base_type: String,
-    not_null: bool,
-    has_default: bool,
-    /// `a` always, `d` by default, empty where it is none.
-    identity: String,
-    generated: bool,
-    /// Name of the base type, of the items where it is an array.
-    base: String,
-    is_array: bool,
-    /// Length of `varchar(n)`.
-    length: Option<i32>,
-    labels: Vec<String>,
-}
-
 async fn columns(
     connection: &mut PgConnection,
     ids: &[i64],
 ) -> Result<BTreeMap<i64, Vec<Column>>, sqlx::Error> {
-    let rows: Vec<ColumnRow> = sqlx::query_as(
+    let rows = sqlx::query(
         "SELECT a.attrelid::bigint AS table_id, a.attname::text AS name,
                 format_type(a.atttypid, a.atttypmod) AS type_name,
                 format_type(base.oid, own.modifier) AS base_type,
@@ -183,44 +165,47 @@ async fn columns(
     .await?;
     let mut columns: BTreeMap<i64, Vec<Column>> = BTreeMap::new();
     for row in rows {
-        columns.entry(row.table_id).or_default().push(row.into());
+        columns.entry(row.try_get("table_id")?).or_default().push(Column::from_row(&row)?);
     }
     Ok(columns)
 }
 
-impl From<ColumnRow> for Column {
-    fn from(row: ColumnRow) -> Self {
-        let item = kind(&row);
-        Self {
-            kind: if row.is_array { Kind::Array(Box::new(item)) } else { item },
+impl FromRow<'_, PgRow> for Column {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let item = kind(row.try_get("base")?, row.try_get("length")?, row.try_get("labels")?);
+        // `a` always, `d` by default, empty where it is none.
+        let identity: &str = row.try_get("identity")?;
+        Ok(Self {
+            kind: if row.try_get("is_array")? { Kind::Array(Box::new(item)) } else { item },
             // COPY may fill an identity, even one that is always generated.
-            filled_by: if row.generated {
+            filled_by: if row.try_get("generated")? {
                 FilledBy::Database
-            } else if row.has_default || !row.identity.is_empty() {
+            } else if row.try_get("has_default")? || !identity.is_empty() {
                 FilledBy::Default
             } else {
                 FilledBy::Nobody
             },
-            name: row.name,
-            type_name: row.type_name,
-            base_type: row.base_type,
-            not_null: row.not_null,
-        }
+            name: row.try_get("name")?,
+            type_name: row.try_get("type_name")?,
+            base_type: row.try_get("base_type")?,
+            not_null: row.try_get("not_null")?,
+        })
     }
 }
 
-fn kind(row: &ColumnRow) -> Kind {
-    if !row.labels.is_empty() {
-        return Kind::Enum { labels: row.labels.clone() };
+/// By the name of the base type, of the items where it is an array, and the n of a `varchar(n)`.
+fn kind(base: &str, length: Option<i32>, labels: Vec<String>) -> Kind {
+    if !labels.is_empty() {
+        return Kind::Enum { labels };
     }
-    match row.base.as_str() {
+    match base {
         "bool" => Kind::Boolean,
         "int2" => Kind::Integer { min: i16::MIN.into(), max: i16::MAX.into() },
         "int4" => Kind::Integer { min: i32::MIN.into(), max: i32::MAX.into() },
         "int8" => Kind::Integer { min: i64::MIN, max: i64::MAX },
         "float4" | "float8" | "numeric" => Kind::Number,
         "text" | "varchar" | "bpchar" => {
-            Kind::Text { max: row.length.and_then(|length| usize::try_from(length).ok()) }
+            Kind::Text { max: length.and_then(|length| usize::try_from(length).ok()) }
         }
         "uuid" => Kind::Uuid,
         "json" | "jsonb" => Kind::Json,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::PgConnection;
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, PgConnection, Row as _};
 
 use super::introspect::oid;
 use super::quoted;
@@ -52,41 +53,29 @@ impl Reference {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct Row {
-    child: i64,
-    parent: i64,
-    child_root: i64,
-    parent_root: i64,
-    child_sql: String,
-    parent_sql: String,
-    rule: String,
-    lockable: bool,
-    own: Vec<String>,
-    operators: Vec<String>,
-    other: Vec<String>,
-}
-
-impl From<Row> for Reference {
-    fn from(row: Row) -> Self {
-        let columns = row.own.iter().zip(row.operators).zip(&row.other);
-        Self {
-            child: oid(row.child),
-            parent: oid(row.parent),
-            child_root: oid(row.child_root),
-            parent_root: oid(row.parent_root),
-            child_sql: row.child_sql,
-            parent_sql: row.parent_sql,
-            rule: match row.rule.as_str() {
+impl FromRow<'_, PgRow> for Reference {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let own: Vec<String> = row.try_get("own")?;
+        let operators: Vec<String> = row.try_get("operators")?;
+        let other: Vec<String> = row.try_get("other")?;
+        let columns = own.iter().zip(operators).zip(&other);
+        Ok(Self {
+            child: oid(row.try_get("child")?),
+            parent: oid(row.try_get("parent")?),
+            child_root: oid(row.try_get("child_root")?),
+            parent_root: oid(row.try_get("parent_root")?),
+            child_sql: row.try_get("child_sql")?,
+            parent_sql: row.try_get("parent_sql")?,
+            rule: match row.try_get("rule")? {
                 "c" => DeleteRule::Cascade,
                 "n" => DeleteRule::SetNull,
                 "d" => DeleteRule::SetDefault,
                 "r" => DeleteRule::Restrict,
                 _ => DeleteRule::NoAction,
             },
-            lockable: row.lockable,
+            lockable: row.try_get("lockable")?,
             pairs: columns.map(|((own, by), other)| (quoted(own), by, quoted(other))).collect(),
-        }
+        })
     }
 }
 
@@ -95,7 +84,7 @@ impl From<Row> for Reference {
 /// # Errors
 /// When the database fails.
 pub async fn references(connection: &mut PgConnection) -> Result<Vec<Reference>, sqlx::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
+    sqlx::query_as(
         "SELECT k.conrelid::bigint AS child, k.confrelid::bigint AS parent,
                 coalesce(pg_partition_root(k.conrelid), k.conrelid)::oid::bigint AS child_root,
                 coalesce(pg_partition_root(k.confrelid), k.confrelid)::oid::bigint AS parent_root,
@@ -128,8 +117,7 @@ pub async fn references(connection: &mut PgConnection) -> Result<Vec<Reference>,
          ORDER BY k.conrelid::regclass::text, k.conname",
     )
     .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(Reference::from).collect())
+    .await
 }
 
 /// A table by its id, in a plan and in SQL.
