@@ -64,6 +64,7 @@ fn serve(address: replayer::live::LiveAddress, seconds: u64) {
                 planned_end: None,
                 errors: &errors,
                 observed: &observed,
+                workers: &[],
             };
             watched.second(&tick);
             // The server may be no further behind than its queue is long.

@@ -239,6 +239,22 @@
   const valueOf = (metric, value) =>
     metric.endsWith("_bytes") ? bytes(value) : metric.endsWith("_percent") ? withUnit(value, "%") : number(value);
 
+  function showWorkers() {
+    find("of-workers").hidden = now.workers.length === 0;
+    const ms = (us) => (us == null ? "–" : number(us / 1e3));
+    const rows = now.workers.map(({ shard, name, state, offset_us, bound_us, silent_s, lag_p99_us }) => [
+      String(shard),
+      name || "–",
+      [state, ["lost", "failed"].includes(state) ? "bad" : ""],
+      [offset_us == null ? "–" : `${ms(offset_us)} ± ${ms(bound_us)}`, "n"],
+      [number(silent_s), "n"],
+      [ms(lag_p99_us), "n"],
+    ]);
+    showRows(find("workers"), rows, "None");
+    const lost = now.workers.filter(({ state }) => state === "lost").map(({ shard }) => shard);
+    tell("Workers lost", lost.length ? `shards ${lost.join(", ")}` : "none");
+  }
+
   function showOthers() {
     const observed = Object.entries(now.observed).map(([metric, value]) => [metric, [valueOf(metric, value), "n"]]);
     showRows(find("observed"), observed, "Nothing is observed");
@@ -548,6 +564,7 @@
     soon("verdicts", showVerdicts);
     soon("endpoints", showEndpoints);
     soon("failures", showFailures);
+    soon("workers", showWorkers);
     soon("others", showOthers);
     showCharts();
   }

@@ -13,6 +13,7 @@ use super::cut::{Cut, Recovering, What};
 use super::seconds::{Seconds, StopRule};
 use super::settings::Settings;
 use super::threads::{WorkerThread, feed};
+use super::tick::Tick;
 use super::transport::Http;
 use super::worker::Stop;
 use crate::measure::{Batch, Collector, Usage};
@@ -21,9 +22,8 @@ use crate::prepare::{PrepareError, Prepared, TraceStream};
 use crate::schedule::{Ends, PlannedUser, Schedule, walk};
 use crate::time::{At, Clock};
 use common::memory::resident_bytes;
-use run_log::format::{EndedBy, ErrorSample, LoadHeld, Run, TargetSample, Window};
+use run_log::format::{EndedBy, LoadHeld, Run, Window};
 use run_log::phase::{phases_until, without_load};
-use run_log::timeline::Second;
 use run_log::writer::{RunWriter, WriteError};
 use scenario::{Expectation, Pacing};
 
@@ -83,16 +83,6 @@ impl EngineError {
     pub(crate) fn panicked() -> Self {
         Self::Panicked { place: common::panics::first_place() }
     }
-}
-
-/// A second as the live view shows it.
-pub struct Tick<'a> {
-    pub row: &'a Second,
-    pub collector: &'a Collector,
-    pub planned_end: Option<At>,
-    /// Failing answers, and what was observed, since the second before was shown.
-    pub errors: &'a [ErrorSample],
-    pub observed: &'a [TargetSample],
 }
 
 /// Batches that may wait for the collector: some seconds of every worker.
@@ -249,6 +239,7 @@ pub async fn run(
                 planned_end,
                 errors: &errors,
                 observed: &observed,
+                workers: &[],
             });
             errors.clear();
             let is_spent = settings.budget.as_ref().is_some_and(|budget| budget.is_spent());

@@ -3,7 +3,7 @@
 //!
 //! Imports go one way, from the top of this list to its end:
 //! - `coordinator` starts the `threads`, closes the `seconds` and decides when to stop, and of what
-//!   the end is (`cut`);
+//!   the end is (`cut`); what is shown of each second is a `tick`;
 //! - `worker` is one thread's users: starts them, stops them, reports;
 //! - `lane` is one connection's worth of a user: releases a request and sees it to its outcome,
 //!   which `settle` notes;
@@ -45,6 +45,7 @@ mod settings;
 mod settle;
 mod shelf;
 mod threads;
+mod tick;
 mod transport;
 mod user;
 mod worker;
@@ -53,12 +54,13 @@ pub use account::SharedAccount;
 pub use budget::Budget;
 pub use checks::{Checks, by_endpoint as checks_by_endpoint};
 pub(crate) use coordinator::give_way;
-pub use coordinator::{EngineError, Job, Measured, NOTICE, Tick, run};
+pub use coordinator::{EngineError, Job, Measured, NOTICE, run};
 pub use cut::{Cut, What};
 pub use marking::{MarkFrom, Marking};
 pub(crate) use seconds::Seconds;
 pub use seconds::StopRule;
 pub use settings::{FidelityMode, Settings};
+pub use tick::{Tick, WorkerSeen};
 pub use transport::{Http, Transport};
 pub use worker::{Feed, Stop, Worker};
 

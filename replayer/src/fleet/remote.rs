@@ -20,6 +20,7 @@ use super::nats::{Nats, Versioned, read};
 use super::pieces::{Pieces, Place};
 use super::record::{File, Plan, PlanState, ShardPlan, ShardRecord, ShardState, VERSION};
 use super::results;
+use crate::engine::WorkerSeen;
 use crate::lead::{Order, Parts, Report, Said};
 
 /// After so long without a beat, of which there is one a second, a worker is lost.
@@ -462,6 +463,29 @@ impl Parts for Remote {
             }
         }
         Ok(())
+    }
+
+    fn workers(&self) -> Vec<WorkerSeen> {
+        let seen = |(shard, slot): (usize, &Slot)| {
+            let record = slot.claim.as_ref().map(|claim| &claim.record);
+            let clock = record.and_then(|record| record.clock);
+            WorkerSeen {
+                shard,
+                name: record.map(|record| record.worker.clone()).unwrap_or_default(),
+                state: match record.map(|record| &record.state) {
+                    Some(state @ (ShardState::Done { .. } | ShardState::Failed { .. })) => {
+                        state.name()
+                    }
+                    _ if slot.is_gone => "lost",
+                    _ => "running",
+                },
+                offset_us: clock.map(|clock| clock.offset_us),
+                bound_us: clock.map(|clock| clock.bound_us),
+                silent_s: slot.heard.elapsed().as_secs_f64(),
+                lag_p99_us: None,
+            }
+        };
+        (1..).zip(&self.slots).map(seen).collect()
     }
 
     async fn tell(&mut self, order: &Order) {

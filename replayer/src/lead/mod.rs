@@ -29,7 +29,7 @@ pub use parts::{Parts, Said};
 
 use self::message::Seen;
 use self::sum::Sums;
-use crate::engine::{Cut, NOTICE, Seconds, StopRule, Tick};
+use crate::engine::{Cut, NOTICE, Seconds, StopRule, Tick, WorkerSeen};
 use crate::measure::Collector;
 use crate::time::At;
 
@@ -141,7 +141,7 @@ impl<P: Parts> Lead<P> {
         let mut collector = Collector::new(whole.names, 0);
         let mut seconds = Seconds::new(whole.stop, whole.planned);
         let mut sums = Sums::default();
-        let mut last_second = BTreeMap::new();
+        let (mut last_second, mut lags) = (BTreeMap::new(), BTreeMap::new());
         let mut gone = BTreeMap::new();
         let mut shown = Seen::default();
         // What of it was ended before its time.
@@ -164,6 +164,7 @@ impl<P: Parts> Lead<P> {
                         shown.errors.extend(seen.errors);
                         shown.observed.extend(seen.observed);
                         last_second.insert(part, row.second);
+                        lags.insert(part, row.lag_p99_us);
                         sums.add(part, &row, &measured);
                     }
                     Said::Gone(how) => {
@@ -187,12 +188,17 @@ impl<P: Parts> Lead<P> {
                 collector.add_second(&row, histograms, plateau);
                 // Its rows are no one's history: those of the merged run are written later.
                 let _ = seconds.close(&row, &collector, at.timestamp());
+                let workers = self.parts.workers().into_iter().enumerate();
+                let workers: Vec<WorkerSeen> = workers
+                    .map(|(part, seen)| WorkerSeen { lag_p99_us: lags.get(&part).copied(), ..seen })
+                    .collect();
                 show(&Tick {
                     row: &row,
                     collector: &collector,
                     planned_end: whole.planned_end,
                     errors: &shown.errors,
                     observed: &shown.observed,
+                    workers: &workers,
                 });
                 shown = Seen::default();
                 let cut = seconds

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::message::{Order, Report};
+use crate::engine::WorkerSeen;
 
 /// Something that a part said, or that became of it.
 #[derive(Debug)]
@@ -25,6 +26,11 @@ pub trait Parts {
     /// # Errors
     /// In words, when one of them will not begin then: none of them may.
     fn arm(&mut self, at: DateTime<Utc>) -> impl Future<Output = Result<(), String>>;
+
+    /// Those on other machines, as they are known, without what they measure.
+    fn workers(&self) -> Vec<WorkerSeen> {
+        Vec::new()
+    }
 
     /// Tells all of them; who is gone is not told.
     fn tell(&mut self, order: &Order) -> impl Future<Output = ()>;

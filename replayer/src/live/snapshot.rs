@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 
 use super::history::{Added, History, Point};
 use super::told::{Begun, Ended, Failure, Second, Told};
+use crate::engine::WorkerSeen;
 
 /// Seconds that somebody who was away for a moment is told one by one.
 const REMEMBERED: usize = 120;
@@ -88,6 +89,7 @@ pub(super) struct Now {
     pub cpu_percent: f64,
     pub rss_bytes: u64,
     observed: BTreeMap<String, f64>,
+    workers: Vec<WorkerSeen>,
     marks: Vec<Mark>,
 }
 
@@ -287,7 +289,7 @@ impl Snapshot {
 
     fn second(&mut self, told: Second) -> Added {
         let Second { row, recorded, planned_s, validity, verdicts, failures, .. } = told;
-        let Second { errors, observed, is_stopping, .. } = told;
+        let Second { errors, observed, workers, is_stopping, .. } = told;
         if is_stopping {
             self.now.state = State::Stopping;
         }
@@ -321,6 +323,7 @@ impl Snapshot {
         now.phase = phase.map_or_else(|| "drain".to_owned(), |phase| phase.name.clone());
         now.validity = Some(validity);
         now.verdicts = verdicts;
+        now.workers = workers;
         let length = usize::try_from(second).unwrap_or(usize::MAX).saturating_add(1);
         let is_open = !self.due.is_empty();
         now.planned = is_open.then(|| self.due.iter().take(length).sum());

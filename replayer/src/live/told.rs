@@ -9,7 +9,7 @@ use run_log::format::{ErrorSample, Run, Tag, TargetSample, Validity, Verdict};
 use run_log::timeline;
 use scenario::Expectation;
 
-use crate::engine::Tick;
+use crate::engine::{Tick, WorkerSeen};
 use crate::measure::{Collector, OF_THE_RUN, Occurrences};
 use crate::time::At;
 
@@ -42,6 +42,7 @@ pub(super) struct Second {
     pub failures: Vec<Failure>,
     pub errors: Vec<ErrorSample>,
     pub observed: Vec<TargetSample>,
+    pub workers: Vec<WorkerSeen>,
     /// By a signal, or by a viewer.
     pub is_stopping: bool,
 }
@@ -54,7 +55,7 @@ impl Second {
         expectations: &[Expectation],
         is_stopping: bool,
     ) -> Self {
-        let Tick { row, collector, planned_end, errors, observed } = tick;
+        let Tick { row, collector, planned_end, errors, observed, workers } = tick;
         let plateau = &collector.plateau;
         let verdicts = so_far(run, plateau, expectations);
         Self {
@@ -66,6 +67,7 @@ impl Second {
             failures: failures(collector),
             errors: errors.to_vec(),
             observed: observed.to_vec(),
+            workers: workers.to_vec(),
             is_stopping,
         }
     }

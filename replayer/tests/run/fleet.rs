@@ -1,7 +1,8 @@
 //! One run on several workers over a real NATS server: its sum, its start, and whatever is lost.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -641,6 +642,42 @@ fn a_run_whose_lead_was_killed_goes_on_and_is_collected_later() {
     for worker in &mut workers {
         assert_eq!(worker.code(), Some(0), "{}", worker.log());
     }
+}
+
+#[test]
+fn the_live_view_shows_each_worker_and_its_clock() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&steady(), 0);
+    let server = server();
+    let workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
+    let options = ["--users", "12", "--pacing", "closed", "--duration", "10m", "--shards", "2"];
+    let options = [&options[..], &["--live", "127.0.0.1:0"]].concat();
+    let mut lead = begun(lead(&place, &nats.url(), "seen", &server.url(), &options));
+    let mut said = BufReader::new(lead.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address =
+        said.find_map(|line| Some(line.split_once("live view: http://")?.1.to_owned())).unwrap();
+    let address = address.split('/').next().unwrap().to_owned();
+    // Nobody else reads what it says.
+    std::thread::spawn(move || said.for_each(drop));
+    let mut stream = TcpStream::connect(&address).unwrap();
+    write!(stream, "GET /events HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+    let told = BufReader::new(stream).lines().map(Result::unwrap);
+    let mut seconds = told
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .map(|event: serde_json::Value| event["now"]["workers"].clone());
+    let seen = seconds.find(|workers| workers.as_array().is_some_and(|of| of.len() == 2)).unwrap();
+    for (shard, worker) in (1..).zip(seen.as_array().unwrap()) {
+        assert_eq!((&worker["shard"], &worker["state"]), (&shard.into(), &"running".into()));
+        // One machine has one clock.
+        let [offset, bound] = ["offset_us", "bound_us"].map(|of| worker[of].as_i64().unwrap());
+        assert!(bound > 0 && offset.abs() <= bound + 1, "{worker}");
+        let is_one = |of: &Worker| {
+            worker["name"].as_str().unwrap().ends_with(&format!(":{}", of.child.id()))
+        };
+        assert!(workers.iter().any(is_one), "{worker}");
+    }
+    kill_process(Pid::from_child(&lead), Signal::INT).unwrap();
+    assert_eq!(lead.wait().unwrap().code(), Some(130));
 }
 
 #[test]
