@@ -15,6 +15,9 @@ use common::digest::stable_hash;
 /// Ports that are tried before the kernel is left to search.
 const TRIES: usize = 64;
 
+/// Of so many ports one is left to others.
+const LEFT_TO_OTHERS: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Local {
     addresses: Vec<IpAddr>,
@@ -94,11 +97,19 @@ fn address_for(target: SocketAddr) -> Option<IpAddr> {
     Some(socket.local_addr().ok()?.ip())
 }
 
-/// Local ports that connections to one target from one address may have.
+/// Local ports that connections to one target from one address may have: those that the kernel would
+/// choose from, less what is left to others.
 pub fn ephemeral_ports() -> Option<RangeInclusive<u16>> {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut ends = range.split_whitespace().map(str::parse);
-    Some(ends.next()?.ok()?..=ends.next()?.ok()?)
+    Some(without_others(ends.next()?.ok()?..=ends.next()?.ok()?))
+}
+
+/// A port that is bound by its number the kernel gives to nobody who lets it choose, from whatever
+/// address. With all of them bound nothing of this machine could connect to anything.
+fn without_others(range: RangeInclusive<u16>) -> RangeInclusive<u16> {
+    let left = u16::try_from(range.len() / LEFT_TO_OTHERS).unwrap_or(0);
+    *range.start()..=*range.end() - left
 }
 
 #[cfg(test)]
@@ -116,6 +127,12 @@ mod tests {
         }
         let distinct: std::collections::HashSet<_> = taken.iter().collect();
         assert_eq!((taken.len(), distinct.len()), (TRIES, TRIES));
+    }
+
+    #[test]
+    fn some_ports_are_left_to_others() {
+        assert_eq!(without_others(32_768..=60_999), 32_768..=60_117);
+        assert_eq!(without_others(40_000..=40_009), 40_000..=40_009);
     }
 
     #[test]
