@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 
 use bytes::Bytes;
-use redact::{Names, body};
+use redact::{Names, Place, body};
 
 use crate::exchange::{Exchange, SeenBody};
 
@@ -151,7 +151,7 @@ fn credentials(exchange: &Exchange, names: &Names) -> Vec<String> {
             false => body::of_header(name, value, names),
         })
     });
-    let secret = texts.flatten().filter(|place| place.is_secret());
+    let secret = texts.flatten().filter(Place::is_secret);
     secret.map(|place| place.value).filter(|value| value.len() >= UNGUESSABLE).collect()
 }
 
