@@ -170,6 +170,22 @@ fn gives(exchange: &Exchange, credentials: &[String]) -> bool {
     of_body || answer.headers.iter().any(|(_, value)| is_in(value))
 }
 
+fn size(exchange: &Exchange) -> usize {
+    let of = |body: &SeenBody| match body {
+        SeenBody::Whole(bytes) => bytes.len(),
+        SeenBody::TooLarge { .. } => 0,
+    };
+    let heads = |headers: &[(String, Bytes)]| -> usize {
+        headers
+            .iter()
+            .map(|(name, value)| size_of::<(String, Bytes)>() + name.len() + value.len())
+            .sum()
+    };
+    let answer =
+        exchange.result.as_ref().map_or(0, |answer| of(&answer.body) + heads(&answer.headers));
+    of(&exchange.body) + heads(&exchange.headers) + exchange.path.len() + answer
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,20 +247,4 @@ mod tests {
         let expected = [("first", 50), ("later", 500), ("other", 900)];
         assert_eq!(told, expected.map(|(id, took)| (id.to_owned(), took)));
     }
-}
-
-fn size(exchange: &Exchange) -> usize {
-    let of = |body: &SeenBody| match body {
-        SeenBody::Whole(bytes) => bytes.len(),
-        SeenBody::TooLarge { .. } => 0,
-    };
-    let heads = |headers: &[(String, Bytes)]| -> usize {
-        headers
-            .iter()
-            .map(|(name, value)| size_of::<(String, Bytes)>() + name.len() + value.len())
-            .sum()
-    };
-    let answer =
-        exchange.result.as_ref().map_or(0, |answer| of(&answer.body) + heads(&answer.headers));
-    of(&exchange.body) + heads(&exchange.headers) + exchange.path.len() + answer
 }
