@@ -44,7 +44,7 @@ enum FreshRule {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "TypedRules")]
 pub struct Rules {
-    pub(super) names: Names,
+    pub(crate) names: Names,
     keep: Vec<String>,
     same: Vec<(String, String)>,
     routes: Vec<String>,

@@ -76,6 +76,10 @@ pub fn import<F: Format>(
         failures: None,
         shapes: BTreeMap::new(),
     };
+    let held = match F::HAS_LATE_ENDS {
+        true => Reorder::with_late_ends(config.rules.names.clone()),
+        false => Reorder::default(),
+    };
     let mut sink = Sink {
         journal: Journal::create(&config.out, &header)?,
         correlator: Correlator::new(correlate::Config {
@@ -86,7 +90,7 @@ pub fn import<F: Format>(
             started,
             prefix: prefix.clone(),
         }),
-        held: Reorder::new(F::HAS_LATE_ENDS),
+        held,
         first,
         prefix,
         number: 0,

@@ -23,18 +23,22 @@ const MOST: usize = 65_536;
 /// Characters of a credential that nobody sends who was not given it.
 const UNGUESSABLE: usize = 16;
 
+#[derive(Default)]
 pub(super) struct Reorder {
-    /// Whether ends may be said late.
-    has_late_ends: bool,
     held: BinaryHeap<Reverse<Held>>,
     bytes: usize,
     taken: u64,
     /// The latest start so far.
     latest: u64,
+    /// Where ends may be said late.
+    shown: Option<Shown>,
+}
+
+/// The credentials that requests have shown so far.
+struct Shown {
     names: Names,
-    /// Digests of the credentials that requests have shown so far.
-    shown: HashSet<u64>,
-    digest: RandomState,
+    digests: HashSet<u64>,
+    hasher: RandomState,
 }
 
 struct Held {
@@ -70,17 +74,10 @@ impl Ord for Held {
 }
 
 impl Reorder {
-    pub(super) fn new(has_late_ends: bool) -> Self {
-        Self {
-            has_late_ends,
-            held: BinaryHeap::new(),
-            bytes: 0,
-            taken: 0,
-            latest: 0,
-            names: Names::default(),
-            shown: HashSet::new(),
-            digest: RandomState::new(),
-        }
+    /// Of a recording that may say ends late; by these names credentials are known.
+    pub(super) fn with_late_ends(names: Names) -> Self {
+        let shown = Shown { names, digests: HashSet::new(), hasher: RandomState::new() };
+        Self { shown: Some(shown), ..Self::default() }
     }
 
     pub(super) fn push(&mut self, exchange: Exchange) {
@@ -104,9 +101,7 @@ impl Reorder {
 
     /// The next exchange, whatever may still come.
     pub(super) fn pop(&mut self) -> Option<Exchange> {
-        if self.has_late_ends {
-            self.put_givers_first();
-        }
+        self.put_givers_first();
         let Reverse(Held { exchange, .. }) = self.held.pop()?;
         self.bytes -= size(&exchange);
         Some(exchange)
@@ -114,9 +109,10 @@ impl Reorder {
 
     /// Has answers that gave the next exchange a credential end before it began.
     fn put_givers_first(&mut self) {
+        let Some(Shown { names, digests, hasher }) = &mut self.shown else { return };
         let Some(Reverse(Held { exchange: next, .. })) = self.held.peek() else { return };
-        let mut new = credentials(next, &self.names);
-        new.retain(|credential| self.shown.insert(self.digest.hash_one(credential)));
+        let mut new = credentials(next, names);
+        new.retain(|credential| digests.insert(hasher.hash_one(credential)));
         let gave = |held: &Held, began: u64| {
             held.exchange.at < began && held.end > began && gives(&held.exchange, &new)
         };
@@ -124,7 +120,7 @@ impl Reorder {
             return;
         }
         let shows = |held: &&Reverse<Held>| {
-            credentials(&held.0.exchange, &self.names).iter().any(|shown| new.contains(shown))
+            credentials(&held.0.exchange, names).iter().any(|shown| new.contains(shown))
         };
         let first = self.held.iter().filter(shows).map(|Reverse(held)| held.exchange.at).min();
         let began = first.unwrap_or(next.at);
@@ -218,7 +214,7 @@ mod tests {
 
     /// Ids in their order, and how long each took.
     fn popped(exchanges: impl IntoIterator<Item = Exchange>) -> Vec<(String, u64)> {
-        let mut reorder = Reorder::new(true);
+        let mut reorder = Reorder::with_late_ends(Names::default());
         exchanges.into_iter().for_each(|exchange| reorder.push(exchange));
         let taken = |exchange: Exchange| (exchange.id, exchange.result.unwrap().total_us);
         std::iter::from_fn(|| reorder.pop().map(taken)).collect()

@@ -19,6 +19,7 @@ use figures::Names;
 use figures::recovery::Watch;
 use run_log::format::{EndedBy, Phase, Window};
 use run_log::phase::without_load;
+use run_log::timeline::Second;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -141,7 +142,8 @@ impl<P: Parts> Lead<P> {
         let mut collector = Collector::new(whole.names, 0);
         let mut seconds = Seconds::new(whole.stop, whole.planned);
         let mut sums = Sums::default();
-        let (mut last_second, mut lags) = (BTreeMap::new(), BTreeMap::new());
+        // The row that each part told of last.
+        let mut latest: BTreeMap<usize, Second> = BTreeMap::new();
         let mut gone = BTreeMap::new();
         let mut shown = Seen::default();
         // What of it was ended before its time.
@@ -163,13 +165,13 @@ impl<P: Parts> Lead<P> {
                     Said::Report(Report::Second { row, measured, seen }) => {
                         shown.errors.extend(seen.errors);
                         shown.observed.extend(seen.observed);
-                        last_second.insert(part, row.second);
-                        lags.insert(part, row.lag_p99_us);
+                        latest.insert(part, *row);
                         sums.add(part, &row, &measured);
                     }
                     Said::Gone(how) => {
                         self.there.remove(&part);
-                        gone.insert(part, Gone { how, last_second: last_second.remove(&part) });
+                        let last_second = latest.get(&part).map(|row| row.second);
+                        gone.insert(part, Gone { how, last_second });
                         let cut = cut_short(&self.parts, part).map(Cut::because);
                         if let Some(cut) = cut.filter(|cut| ended < Some(cut.what)) {
                             ended = Some(cut.what);
@@ -190,7 +192,10 @@ impl<P: Parts> Lead<P> {
                 let _ = seconds.close(&row, &collector, at.timestamp());
                 let workers = self.parts.workers().into_iter().enumerate();
                 let workers: Vec<WorkerSeen> = workers
-                    .map(|(part, seen)| WorkerSeen { lag_p99_us: lags.get(&part).copied(), ..seen })
+                    .map(|(part, seen)| {
+                        let lag_p99_us = latest.get(&part).map(|row| row.lag_p99_us);
+                        WorkerSeen { lag_p99_us, ..seen }
+                    })
                     .collect();
                 show(&Tick {
                     row: &row,

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -70,8 +69,6 @@ struct App {
 
 struct Shown {
     snapshot: Snapshot,
-    /// The run's directory, once it is there.
-    dir: Option<PathBuf>,
     /// None when there is nothing more to come.
     events: Option<broadcast::Sender<Event>>,
 }
@@ -94,7 +91,7 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
         permits: Arc::new(Semaphore::new(CONNECTIONS)),
     };
     let events = Some(broadcast::channel(BEHIND).0);
-    let shown = Mutex::new(Shown { snapshot: Snapshot::default(), dir: None, events });
+    let shown = Mutex::new(Shown { snapshot: Snapshot::default(), events });
     let app = Arc::new(App { guard, marks, asked, shown, reports: Semaphore::new(1) });
     let routes = FILES.iter().fold(Router::new(), |routes, file| {
         let answer = ([(header::CONTENT_TYPE, file.kind)], file.text);
@@ -118,12 +115,7 @@ pub(super) async fn serve(server: Server, mut told: mpsc::Receiver<Told>) -> io:
     while let Some(told) = told.recv().await {
         // However much is waiting, viewers have their turn.
         tokio::task::yield_now().await;
-        let Shown { snapshot, dir, events } = &mut *app.shown();
-        match &told {
-            Told::Begun(begun) => *dir = begun.dir.clone(),
-            Told::Ended(ended) => *dir = Some(ended.dir.clone()),
-            Told::Second(_) => {}
-        }
+        let Shown { snapshot, events } = &mut *app.shown();
         let event = snapshot.take(told, app.marks.so_far());
         // Nobody may be looking.
         let _ = events.as_ref().map(|events| events.send(event));
@@ -221,7 +213,7 @@ async fn reported(app: &App, headers: &HeaderMap) -> Result<String, ReportError>
     if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none") {
         return Err(ReportError::Foreign);
     }
-    let dir = app.shown().dir.clone().ok_or(ReportError::NotYet)?;
+    let dir = app.shown().snapshot.dir.clone().ok_or(ReportError::NotYet)?;
     let _alone = app.reports.try_acquire().map_err(|_| ReportError::Busy)?;
     page_of(&dir, &reporter()?).await
 }

@@ -1,6 +1,7 @@
 //! What is shown: added up of what is told, as JSON for the page.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 
 use axum::body::Bytes;
 use figures::stats::ms;
@@ -177,6 +178,8 @@ impl Default for Sums {
 /// All of it.
 #[derive(Default)]
 pub(super) struct Snapshot {
+    /// The run's directory, once it is there.
+    pub dir: Option<PathBuf>,
     head: Option<Head>,
     pub now: Now,
     phases: Vec<Phase>,
@@ -253,7 +256,7 @@ impl Snapshot {
         event(self.now.second, "second", &Next { now: &self.now, point })
     }
 
-    fn begin(&mut self, Begun { run, due, dir: _ }: Begun) {
+    fn begin(&mut self, Begun { run, due, dir }: Begun) {
         let planned = (run.config.pacing == Pacing::Open).then(|| due.iter().sum());
         let pacing = match run.config.pacing {
             Pacing::Open => "open",
@@ -268,6 +271,7 @@ impl Snapshot {
             ..Now::default()
         };
         *self = Self {
+            dir,
             by_endpoint: run.endpoints.iter().map(|_| OfEndpoint::default()).collect(),
             head: Some(Head {
                 name,
@@ -353,7 +357,8 @@ impl Snapshot {
     }
 
     fn end(&mut self, ended: Ended) {
-        let Ended { run, conclusion, reason, notes, recorded, failures, dir: _ } = ended;
+        let Ended { run, conclusion, reason, notes, recorded, failures, dir } = ended;
+        self.dir = Some(dir);
         self.by_endpoint.iter_mut().for_each(|of| *of = OfEndpoint::default());
         self.all = Sums::default();
         for (tag, recorded) in recorded {
