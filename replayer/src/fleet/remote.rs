@@ -27,9 +27,9 @@ use crate::lead::{Order, Parts, Report, Said};
 const LOST: Duration = Duration::from_millis(3500);
 const LOOK: Duration = Duration::from_millis(250);
 /// So long before second 0 all have to have confirmed it.
-const CONFIRMED: TimeDelta = TimeDelta::milliseconds(500);
+const CONFIRMED: TimeDelta = TimeDelta::milliseconds(1200);
 /// From being armed to second 0, at least, and in round trips.
-const LEAD: TimeDelta = TimeDelta::seconds(3);
+const LEAD: TimeDelta = TimeDelta::seconds(4);
 const ROUND_TRIPS: i32 = 20;
 /// A clock that is known less exactly is told of, or refused.
 const INEXACT_US: u64 = 5_000;

@@ -30,8 +30,10 @@ use super::results;
 use crate::engine::Cut;
 use crate::lead::{Local, OF_THE_OBSERVER, Order, Parts as _, Report, Said};
 
-/// Before second 0 the plan is read once more, and the process is told; it needs 150 ms of it.
-const LAST_LOOK: TimeDelta = TimeDelta::milliseconds(300);
+/// So long before second 0 the plan is read once more, and the process is told: after the lead could
+/// have said that the start is off, and early enough for a worker that is held up for half a second.
+/// The process itself needs 150 ms of it.
+const LAST_LOOK: TimeDelta = TimeDelta::milliseconds(900);
 const BEAT: Duration = Duration::from_secs(1);
 const CLOCK: Duration = Duration::from_secs(10);
 /// How long it is tried to tell a lead what went wrong.

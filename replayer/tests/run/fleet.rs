@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use run_log::format::{EndedBy, ValidityState};
 use run_log::outcome::Outcome;
 use run_log::reader::RunReader;
@@ -405,6 +406,31 @@ fn one_that_dies_while_all_are_armed_lets_none_begin() {
     assert!(told.contains("shard 1") || told.contains("shard 2"), "{told}");
 }
 
+/// The processes know by then when to begin.
+#[test]
+fn a_worker_that_is_held_up_just_before_the_start_begins_with_it() {
+    let Some(nats) = Nats::start() else { return };
+    let place = Workplace::new(&trace(), 0);
+    let server = server();
+    let workers = ["a", "b"].map(|name| Worker::start(&place, &nats.url(), name, None));
+    let options = ["--clones", "10", "--shards", "2", "--start-at", "+15"];
+    let lead = begun(lead(&place, &nats.url(), "held", &server.url(), &options));
+    nats.wait_for("held", 1, "armed");
+    let state = nats.status("held").unwrap()["state"].clone();
+    let at: DateTime<Utc> = state["armed"]["at"].as_str().unwrap().parse().unwrap();
+    let until = |before_ms| {
+        let wait = at - TimeDelta::milliseconds(before_ms) - Utc::now();
+        std::thread::sleep(wait.to_std().unwrap_or_default());
+    };
+    until(350);
+    workers[0].signal(Signal::STOP);
+    until(20);
+    workers[0].signal(Signal::CONT);
+    let ran = place.ran(lead.wait_with_output().unwrap());
+    assert_eq!(ran.code_but_for_lag(), Some(0), "{}\n{}", ran.stderr, workers[0].log());
+    assert_eq!(server.asked().len(), 1200);
+}
+
 /// Between being ready and the start nothing of it is heard, and then it is back.
 #[test]
 fn who_comes_back_when_another_has_its_shard_sends_nothing() {
@@ -417,7 +443,7 @@ fn who_comes_back_when_another_has_its_shard_sends_nothing() {
     let name = nats.wait_for("zombie", 1, "ready");
     first.signal(Signal::STOP);
     let mut others = ["b", "c"].map(|name| Worker::start(&place, &nats.url(), name, None));
-    // The start is three seconds after that.
+    // The start is four seconds after that.
     assert_ne!(nats.wait_for("zombie", 1, "armed"), name);
     first.signal(Signal::CONT);
     let ran = place.ran(lead.wait_with_output().unwrap());
