@@ -292,10 +292,10 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(20))]
         #[test]
         fn what_is_hashed_is_recognised_and_fits_its_password_alone(
-            password in ".{0,40}", other in ".{0,40}", source: [u8; 32]
-        ) {
             // Postgres stores no NUL, and bcrypt knows none.
-            prop_assume!(password != other && !password.contains('\0') && !other.contains('\0'));
+            password in r"[^\x00]{0,40}", other in r"[^\x00]{0,40}", source: [u8; 32]
+        ) {
+            prop_assume!(password != other);
             for scheme in cheap() {
                 let hash = scheme.hash(&password, &source).unwrap();
                 prop_assert_eq!(&hash, &scheme.hash(&password, &source).unwrap());

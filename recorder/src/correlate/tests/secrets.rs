@@ -469,7 +469,8 @@ proptest! {
     /// Names, nestings and encodings drawn at random.
     #[test]
     fn a_marked_secret_is_in_no_line(
-        secret in "[a-zA-Z]{3}[0-9]{2}[ -~]{3,20}[a-z][0-9]",
+        // Without what would end a section of XML or a quoted text before its time.
+        secret in r"[a-zA-Z]{3}[0-9]{2}[ -&(-\[\^_a-~]{3,20}[a-z][0-9]",
         name in select(vec![
             "password", "newPassword", "user_pwd", "kennwort", "senha", "пароль", "密码", "비밀번호", "otp", "cardCvc",
             "client_secret", "x-api-key", "csrf_token", "session_id", "jwt", "private-key", "iban",
@@ -478,8 +479,6 @@ proptest! {
     ) {
         let bodies = bodies(name, &secret);
         let (kind, body) = &bodies[way.index(bodies.len())];
-        // XML has no element of such a name, nor has a text such a quote.
-        prop_assume!(!secret.contains([']', '\'', '`', '\\']));
         let mut client = Client::new();
         client.send_bytes("POST", "/x", &[("content-type", kind)], body, &[], "{}");
         let stored = client.stored();
