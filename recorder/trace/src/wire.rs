@@ -149,7 +149,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_encoded_can_be_sent_and_reads_back(
-            path in r"/(%[0-9a-fA-F]{2}|[\x00-\x7f]|\PC){0,20}"
+            path in r"/(%[0-9a-fA-F]{2}|[\x00-\x7f]|\PC){0,40}"
         ) {
             let encoded = encoded_target(&path);
             prop_assert_eq!(target(&encoded), Ok(()));

@@ -20,16 +20,14 @@ use super::nats::{Nats, Versioned, read};
 use super::pieces::{Pieces, Place};
 use super::record::{File, Plan, PlanState, ShardPlan, ShardRecord, ShardState, VERSION};
 use super::results;
+use super::timetable::{ARMED, CONFIRMED};
 use crate::engine::WorkerSeen;
 use crate::lead::{Order, Parts, Report, Said};
 
 /// After so long without a beat, of which there is one a second, a worker is lost.
 const LOST: Duration = Duration::from_millis(3500);
 const LOOK: Duration = Duration::from_millis(250);
-/// So long before second 0 all have to have confirmed it.
-const CONFIRMED: TimeDelta = TimeDelta::milliseconds(1200);
-/// From being armed to second 0, at least, and in round trips.
-const LEAD: TimeDelta = TimeDelta::seconds(4);
+/// They are armed so many round trips ahead, where that is longer.
 const ROUND_TRIPS: i32 = 20;
 /// A clock that is known less exactly is told of, or refused.
 const INEXACT_US: u64 = 5_000;
@@ -200,7 +198,7 @@ impl Remote {
         let clocks = self.slots.iter().filter_map(|slot| slot.claim.as_ref()?.record.clock);
         let bounds = clocks.map(|clock| clock.bound_us);
         let round_trip = 2 * i64::try_from(bounds.max().unwrap_or(0)).unwrap_or(i64::MAX / 2);
-        Utc::now() + LEAD.max(TimeDelta::microseconds(round_trip) * ROUND_TRIPS)
+        Utc::now() + ARMED.max(TimeDelta::microseconds(round_trip) * ROUND_TRIPS)
     }
 
     /// What of the run was told to end it, where a worker has said so.

@@ -27,13 +27,10 @@ use super::options;
 use super::pieces::{Place, pieces};
 use super::record::{Clock, FileKind, Plan, PlanState, ShardRecord, ShardState, VERSION};
 use super::results;
+use super::timetable::LAST_LOOK;
 use crate::engine::Cut;
 use crate::lead::{Local, OF_THE_OBSERVER, Order, Parts as _, Report, Said};
 
-/// So long before second 0 the plan is read once more, and the process is told: after the lead could
-/// have said that the start is off, and early enough for a worker that is held up for half a second.
-/// The process itself needs 150 ms of it.
-const LAST_LOOK: TimeDelta = TimeDelta::milliseconds(900);
 const BEAT: Duration = Duration::from_secs(1);
 const CLOCK: Duration = Duration::from_secs(10);
 /// How long it is tried to tell a lead what went wrong.
