@@ -214,6 +214,17 @@ impl Shape {
         self.0.values().any(|seen| seen.contains(JsonType::Missing))
     }
 
+    /// The same, but for a key that need not be there in any of the objects that have it.
+    #[must_use]
+    pub fn with_missing(mut self, key: &str) -> Self {
+        for (path, seen) in &mut self.0 {
+            if path.strip_suffix(key).is_some_and(|object| object.ends_with('.')) {
+                seen.insert(JsonType::Missing);
+            }
+        }
+        self
+    }
+
     /// Sixteen hexadecimal digits of the SHA-256 of the sorted set.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -507,6 +518,21 @@ mod tests {
         assert!(fits(&rooms, &json!({"join": {"19": {"a": 1}}})));
         assert!(!fits(&rooms, &json!({"join": {"19": {"b": 1}}})));
         assert!(Shape::of(&feed).has_missing() && !Shape::of(&json!([{"a": []}])).has_missing());
+    }
+
+    #[test]
+    fn a_key_that_may_be_missing_need_not_have_been_there() {
+        let recorded = Shape::of(&json!({"alert": {"of": 1}, "all": [{"of": 2}]}));
+        let answered =
+            Shape::of(&json!({"alert": {"of": 1, "mark": "m"}, "all": [{"of": 2, "mark": "n"}]}));
+        assert!(!recorded.fits(&answered));
+        assert!(recorded.fits(&answered.clone().with_missing("mark")));
+        for other in ["ark", "of", "alert.mark"] {
+            assert!(!recorded.fits(&answered.clone().with_missing(other)), "{other}");
+        }
+        // What is there on both sides is compared.
+        let other = Shape::of(&json!({"alert": {"of": 1, "mark": 1}}));
+        assert!(!other.fits(&answered.with_missing("mark")));
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub fn marking(audit: &Audit, endpoints: &[String]) -> Option<Marking> {
     let endpoint = endpoints.iter().position(|name| *name == audit.endpoint)?;
     let from = match &audit.mark {
         MarkPlace::Answer(pointer) => MarkFrom::Answer(trace::pointer::tokens(pointer)?),
-        MarkPlace::Payload(_) => MarkFrom::Payload,
+        MarkPlace::Payload(pointer) => {
+            MarkFrom::Payload { key: trace::pointer::tokens(pointer)?.pop()? }
+        }
     };
     Some(Marking { endpoint, from })
 }

@@ -16,13 +16,24 @@ pub enum MarkFrom {
     /// Reference tokens of a JSON pointer into the answer, unescaped.
     Answer(Vec<String>),
     /// It was written into the payload.
-    Payload,
+    Payload {
+        /// The key that has it there.
+        key: String,
+    },
 }
 
 impl Marking {
     /// Whether a request is audited.
     pub(super) fn is_of(&self, request: &Request) -> bool {
         self.endpoint == request.endpoint
+    }
+
+    /// A key that the run writes, so that answers may have it which were recorded without it.
+    pub(super) fn added_key(&self) -> Option<&str> {
+        match &self.from {
+            MarkFrom::Payload { key } => Some(key),
+            MarkFrom::Answer(_) => None,
+        }
     }
 
     /// Whether the body of the answer to a request has to be read for its mark.

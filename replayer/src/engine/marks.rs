@@ -37,7 +37,7 @@ pub(super) fn row(marking: &Marking, audited: Audited<'_, '_>) -> MarkRow {
     let is_acknowledged =
         attempt.is_completed() && (200..300).contains(&attempt.status) && !is_failed;
     let mark = match &marking.from {
-        MarkFrom::Payload => request.mark.map(|key| mark_of(user, ticket, key)),
+        MarkFrom::Payload { .. } => request.mark.map(|key| mark_of(user, ticket, key)),
         // What a failure names is not what the request made.
         MarkFrom::Answer(_) if !is_acknowledged => None,
         MarkFrom::Answer(tokens) => {

@@ -49,17 +49,18 @@ pub(super) async fn fetch(nats: &Nats, name: &str, to: &Path) -> Result<String, 
     Ok(digest)
 }
 
-/// The file of a digest in a folder of such, fetched where it is not there yet.
+/// The file of a digest in a folder of such, fetched where it is not there yet. It has the name
+/// that it has at the lead, by which run directories call it and its kind is known.
 pub(super) async fn cached(
     nats: &Nats,
     run: &str,
     file: &super::record::File,
     folder: &Path,
 ) -> Result<PathBuf, FleetError> {
-    fs::create_dir_all(folder).await.map_err(unwritten(folder))?;
-    // By its ending a trace is known to be compressed.
-    let ending = file.name.split_once('.').map_or("", |(_, ending)| ending);
-    let path = folder.join(format!("{}.{ending}", names::file(&file.digest)));
+    let folder = folder.join(names::file(&file.digest));
+    fs::create_dir_all(&folder).await.map_err(unwritten(&folder))?;
+    // Whatever was said, it lies in the folder.
+    let path = folder.join(Path::new(&file.name).file_name().unwrap_or("file".as_ref()));
     if path.is_file() && digest_of(&path).await? == file.digest {
         return Ok(path);
     }

@@ -18,6 +18,7 @@ use run_log::writer::Findings;
 use rustix::process::{Pid, Signal, kill_process};
 use scenario::{Audit, MarkPlace};
 use sqlx::{Connection as _, PgConnection};
+use trace::shape::Shape;
 
 use super::target::World;
 use crate::support::trace::{answer, bears, logs_in, request};
@@ -137,6 +138,55 @@ async fn what_is_lost_stored_twice_or_stored_without_an_answer_is_found_and_noth
         );
         assert!(!place.path("out.parts").exists());
     }
+}
+
+/// A recorded answer whose body has this shape.
+fn recorded(trace: &mut TraceBuilder, line: &mut trace::format::Request, body: &str) {
+    let shape = Shape::of_body(200, "application/json", Some(body.as_bytes())).unwrap();
+    (answer(line).status, answer(line).shape) = (200, Some(shape.digest()));
+    trace.shapes.insert(shape.digest(), shape);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_shows_the_runs_own_mark_is_the_recorded_one() {
+    let server = TestServer::start().unwrap();
+    let world = World::new(&server, 0, Settings::default()).await;
+    let mut of = TraceBuilder::default();
+    for (number, (method, path, body)) in [
+        ("POST", "/api/v1/alerts/ingest", ALERT),
+        ("GET", "/api/v1/alerts", r#"[{"raw_payload":{"device":"d1"}}]"#),
+        ("GET", "/api/v1/other", r#"{"device":"d1"}"#),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut line = request(&format!("r{number}"), "s", number as u64 * 20, method, path);
+        line.headers.push(("Content-Type".into(), "application/json".into()));
+        line.body = (method == "POST").then(|| trace::format::Body::Text(body.into()));
+        recorded(&mut of, &mut line, body);
+        of.requests.push(line);
+    }
+    let place = Workplace::new(&of, 0);
+    let scenario = place.scenario(&lines(OF_PAYLOAD, "clones = 3"));
+    let target = Server::start(|asked| {
+        let body = match asked.path.as_str() {
+            "/api/v1/alerts/ingest" => asked.body.clone(),
+            "/api/v1/alerts" => r#"[{"raw_payload":{"device":"d1","mark":"of another"}}]"#.into(),
+            // Something that the recorded answer has not, and no mark.
+            _ => r#"{"device":"d1","marks":"m"}"#.into(),
+        };
+        Answer::Json(200, body)
+    });
+    let ran = run(
+        &place,
+        &target.url(),
+        &scenario,
+        &["--database-url", world.database.url(), "--verify"],
+    );
+    let rows = ran.reader().fidelity().unwrap().map(Result::unwrap);
+    let same: Vec<(u64, u64)> =
+        rows.map(|row| (row.shapes_compared, row.same_status_and_shape)).collect();
+    assert_eq!(same, [(3, 3), (3, 3), (3, 0)], "{}", ran.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

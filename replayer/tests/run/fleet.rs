@@ -229,6 +229,7 @@ fn the_sum_of_workers_is_what_one_process_does() {
     let one = place.run(&alone.url(), &options);
     assert_eq!(one.code_but_for_lag(), Some(0), "{}", one.stderr);
     let expected = requests(&one);
+    let read = one.checked().trace;
     fs::rename(place.path("out"), place.path("one")).unwrap();
     let server = server();
     let mut workers = ["a", "b", "c"].map(|name| Worker::start(&place, &nats.url(), name, None));
@@ -239,6 +240,8 @@ fn the_sum_of_workers_is_what_one_process_does() {
     assert_eq!(ran.code_but_for_lag(), Some(0), "{}", ran.stderr);
     let run = ran.checked();
     assert_eq!((run.shard, run.config.users), (None, 60));
+    // Under its name, though each worker was sent it.
+    assert_eq!(run.trace, read);
     assert_eq!(run.totals.outcomes[Outcome::Completed], 1200);
     assert_eq!(requests(&ran), expected);
     assert_eq!(server.asked().len(), 1200);

@@ -1,5 +1,7 @@
 //! Run directories of a later minor version, made from one of the first.
 
+mod latest;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
