@@ -10,7 +10,12 @@ use crate::load::Entry;
 /// `replayer run …`, into the folder of runs.
 pub(super) fn command(entry: &Entry, runs: &str) -> String {
     match (&entry.path, &entry.run) {
-        (Some(path), _) => by_scenario(path, &entry.scenario, runs),
+        (Some(path), measured) => {
+            let rewrites = measured
+                .as_ref()
+                .map_or_else(String::new, |measured| rewrites(&measured.summary.run));
+            by_scenario(path, &entry.scenario, &rewrites, runs)
+        }
         (None, Some(measured)) => again(&measured.summary.run, &measured.name, runs),
         (None, None) => String::new(),
     }
@@ -19,13 +24,19 @@ pub(super) fn command(entry: &Entry, runs: &str) -> String {
 /// What an audit needs.
 const DATABASE: &str = " --database-url DATABASE_URL";
 
-fn by_scenario(path: &Path, scenario: &Scenario, runs: &str) -> String {
+/// By the file that was given to the run; what was rewritten when it was recorded needs none.
+fn rewrites(run: &Run) -> String {
+    let given = run.rewrites.iter().find(|rewrite| rewrite.requests.is_some());
+    given.map_or_else(String::new, |of| format!(" --rewrites {}", word(&of.file)))
+}
+
+fn by_scenario(path: &Path, scenario: &Scenario, rewrites: &str, runs: &str) -> String {
     let stem = path.file_stem();
     let stem = stem.map_or_else(|| scenario.name.as_str().into(), |stem| stem.to_string_lossy());
     let is_named = scenario.observe.iter().any(Observed::is_database);
     let database = if scenario.audit.is_some() && !is_named { DATABASE } else { "" };
     format!(
-        "replayer run --scenario {} --trace TRACE --manifest MANIFEST --target URL{database} --out {runs}/{stem}",
+        "replayer run --scenario {} --trace TRACE --manifest MANIFEST --target URL{rewrites}{database} --out {runs}/{stem}",
         path.display()
     )
 }
@@ -43,6 +54,7 @@ fn again(run: &Run, name: &str, runs: &str) -> String {
     } else {
         text.push_str(&load(run));
     }
+    text.push_str(&rewrites(run));
     if run.audit.is_some() {
         text.push_str(DATABASE);
     }
@@ -94,7 +106,7 @@ mod tests {
                  [load]\nclones = 1\n"
             );
             std::fs::write(file.path(), text).unwrap();
-            by_scenario(Path::new("s.toml"), &Scenario::read(file.path()).unwrap(), "runs")
+            by_scenario(Path::new("s.toml"), &Scenario::read(file.path()).unwrap(), "", "runs")
         };
         let common =
             "replayer run --scenario s.toml --trace TRACE --manifest MANIFEST --target URL";

@@ -1,7 +1,8 @@
 //! What follows from the figures, by rules: each sentence states a measured
 //! fact, and there is none where nothing was measured.
 
-use run_log::format::Judgement;
+use run_log::format::{Judgement, Run};
+use run_log::outcome::Outcome;
 use scenario::Metric;
 use scenario::Profile;
 use serde::Serialize;
@@ -124,6 +125,15 @@ fn unseen(summary: &Summary) -> Vec<String> {
     out
 }
 
+/// How many of the answers have the recorded status. What got no answer, because it timed out or
+/// its connection broke, says nothing of the data.
+fn same_status(run: &Run) -> Figure {
+    let is_of_data = |outcome| matches!(outcome, Outcome::Unbound | Outcome::CutOff);
+    let unanswered = Outcome::without_answer().filter(|outcome| !is_of_data(*outcome));
+    let unanswered: u64 = unanswered.map(|outcome| run.totals.outcomes[outcome]).sum();
+    Figure::share(run.fidelity.same_status, run.fidelity.compared.saturating_sub(unanswered))
+}
+
 /// Endpoints by their share of the time that the target spent, largest first.
 fn heaviest(summary: &Summary) -> Vec<String> {
     let all = &summary.plateau.all;
@@ -203,8 +213,7 @@ fn recommendations(entries: &[Entry]) -> Vec<String> {
                 of_metric(verdict.expectation.metric, verdict.measured)
             ));
         }
-        let fidelity = &summary.run.fidelity;
-        let same = Figure::share(fidelity.same_status, fidelity.compared);
+        let same = same_status(&summary.run);
         if same.value.is_some_and(|same| same < FAITHFUL) {
             out.push(format!(
                 "{title}: only {same} of the answers have the recorded status; put the data back before the run, or record anew."

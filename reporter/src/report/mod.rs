@@ -102,6 +102,8 @@ pub struct Environment {
     pub memory: Figure,
     pub replayer: String,
     pub threads: u32,
+    /// Of a fleet, of which the machine is one; else none.
+    pub workers: usize,
     pub insecure_tls: bool,
 }
 
@@ -199,6 +201,7 @@ fn environment(run: &Run) -> Environment {
         memory: Figure::new(run.host.memory_bytes as f64, Unit::Bytes),
         replayer: run.tool.clone(),
         threads: run.config.threads,
+        workers: run.workers.len(),
         insecure_tls: run.config.insecure_tls,
     }
 }

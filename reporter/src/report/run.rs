@@ -2,7 +2,7 @@
 
 use figures::Group;
 use rewrites::{Trap, Traps};
-use run_log::format::{EndedBy, RewriteRef, Run, ValidityState};
+use run_log::format::{EndedBy, RewriteRef, Run, ValidityState, Worker};
 use serde::Serialize;
 
 use super::account::Account;
@@ -46,6 +46,8 @@ pub struct RunReport {
     /// None by closed pacing, where nothing is due.
     pub since_due: Spread,
     pub lag: LagRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
     pub generator: Generator,
     pub fidelity: FidelityReport,
     /// Of a run that was to be audited.
@@ -74,6 +76,24 @@ pub struct RunReport {
 pub struct Label {
     pub name: String,
     pub value: String,
+}
+
+/// Who sent it, where that was more than one machine.
+#[derive(Serialize)]
+pub struct Fleet {
+    pub workers: usize,
+    /// To what each of their clocks is known, at least.
+    pub bound: Figure,
+    /// By how much a clock was found to have changed, at most.
+    pub drift: Figure,
+}
+
+impl Fleet {
+    fn of(workers: &[Worker]) -> Option<Self> {
+        let bound = workers.iter().map(|worker| worker.bound_us).max()?;
+        let drift = workers.iter().map(|worker| worker.drift_us.unsigned_abs()).max()?;
+        Some(Self { workers: workers.len(), bound: us(bound), drift: us(drift) })
+    }
 }
 
 #[derive(Serialize)]
@@ -172,6 +192,7 @@ impl RunReport {
                 p99: us(run.lag.p99_us),
                 max: us(run.lag.max_us),
             },
+            fleet: Fleet::of(&run.workers),
             generator: machines::generator(summary),
             fidelity: FidelityReport::new(None, &run.fidelity, &summary.fidelity),
             audit: AuditReport::of(summary),

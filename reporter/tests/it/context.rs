@@ -55,6 +55,8 @@ fn known() -> BTreeSet<String> {
     let path = dir.join("run.json");
     let mut run: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     run["labels"] = json!({"commit": "abc"});
+    run["workers"] =
+        json!([{"shard": 1, "name": "w", "offset_us": 1, "bound_us": 1, "drift_us": 1}]);
     run["rewrites"] = json!([{"file": "f", "digest": "sha256:1", "rule": "r", "means": "m"}]);
     run["audit"] = json!({"endpoint": "e", "mark": "m", "place": "p", "settle_s": 5.0, "counts": {
         "acknowledged": 1, "failed": 0, "unmarked": 0, "marks": 1, "repeated": 0, "lost": 1,

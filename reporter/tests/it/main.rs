@@ -6,6 +6,7 @@ mod charts;
 mod context;
 mod damaged;
 mod figures;
+mod fleet;
 mod golden;
 mod help;
 mod hostile;
