@@ -2,8 +2,8 @@
 //!
 //! A lead writes a plan and workers claim its shards (`record` in the key-value bucket, under
 //! `names`). Files go by their digests (`files`), clocks are compared (`clock`), all begin at one
-//! time (`timetable`), each second goes to the lead in `pieces`, and at the end each run directory (`results`).
-//! `remote` is the lead's side of it, which [`crate::lead::Lead`] leads as it leads the processes of
+//! time (`timetable`), each second goes to the lead in `pieces`, and at the end each run directory
+//! (`results`). `remote` is the lead's side of it, which [`crate::lead::Lead`] leads as it leads the processes of
 //! one machine; `work` is the worker's, a bridge between NATS and one such process. What a worker
 //! measured is in its run directory: NATS carries it, and holds nothing that is not there.
 

@@ -126,10 +126,11 @@ fn unseen(summary: &Summary) -> Vec<String> {
 }
 
 /// How many of the answers have the recorded status. What got no answer, because it timed out or
-/// its connection broke, says nothing of the data.
+/// its connection broke, says nothing of the data; what is unbound does, and what was cut off at
+/// the end was compared with nothing.
 fn same_status(run: &Run) -> Figure {
-    let is_of_data = |outcome| matches!(outcome, Outcome::Unbound | Outcome::CutOff);
-    let unanswered = Outcome::without_answer().filter(|outcome| !is_of_data(*outcome));
+    let stays = |outcome| matches!(outcome, Outcome::Unbound | Outcome::CutOff);
+    let unanswered = Outcome::without_answer().filter(|outcome| !stays(*outcome));
     let unanswered: u64 = unanswered.map(|outcome| run.totals.outcomes[outcome]).sum();
     Figure::share(run.fidelity.same_status, run.fidelity.compared.saturating_sub(unanswered))
 }

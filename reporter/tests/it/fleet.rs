@@ -31,7 +31,19 @@ fn a_report_says_who_sent_a_run_and_how_well_their_clocks_agreed() {
 
 #[test]
 fn it_is_run_again_with_the_same_rewrites() {
-    let folder = filled();
+    with_its_rewrites(&filled());
+}
+
+#[test]
+fn by_its_scenarios_file_too() {
+    let mut folder = Folder::new();
+    folder.config.sources.runs = root().join("replayer/run-log/tests/golden");
+    folder.config.sources.scenarios = Some(root().join("reporter/tests/golden/fleet"));
+    folder.fill();
+    with_its_rewrites(&folder);
+}
+
+fn with_its_rewrites(folder: &Folder) {
     let [command] = &folder.lines(&["replayer run "])[..] else { panic!("{}", folder.text()) };
     assert!(command.contains(" --rewrites rewrites.toml "), "{command}");
 }
